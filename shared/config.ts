@@ -32,7 +32,6 @@ const trainSchema = z.strictObject({
     .describe("one rate, or stages of { rate, epochs } (default: the paper's)"),
   momentum: z.number().min(0).lt(1).default(0.9).describe("momentum of SGD"),
   weight_decay: z.number().min(0).max(1).optional().describe("decay of convolution weights and biases (default: the paper's)"),
-  codec: z.enum(["fp32", "bf16"]).default("fp32").describe("how gradients travel; bf16 halves the bytes and rounds"),
   max_steps: z.int().min(1).optional().describe("stop after this many steps, whatever `epochs` says"),
   limit_images: z.int().min(1).optional().describe("train on the first so many images only"),
   checkpoint_every_steps: z.int().min(1).default(500).describe("steps between checkpoints"),

@@ -1,0 +1,131 @@
+/**
+ * Bulk chunks: a fixed 64-byte header, then raw little-endian values, at most 256 KiB in all. No NATS headers travel
+ * with them, so that the values stay 4-byte aligned. Everything in a chunk is untrusted until it was checked here.
+ */
+import { crc32c } from "@node-rs/crc32";
+
+export const CHUNK_BYTES = 256 * 1024;
+export const HEADER_BYTES = 64;
+export const BODY_BYTES = CHUNK_BYTES - HEADER_BYTES;
+const MAGIC = 0x53414643; // "SAFC"
+export const CHUNK_VERSION = 1;
+
+export const CHUNK_KINDS = { gradient: 1, parameters: 2 } as const;
+export type ChunkKind = keyof typeof CHUNK_KINDS;
+/** How values are written; lossy codecs get numbers of their own. */
+export const CODECS = { fp32: 1 } as const;
+export type Codec = keyof typeof CODECS;
+
+export interface ChunkHeader {
+  kind: ChunkKind;
+  codec: Codec;
+  /** First 8 bytes of the SHA-256 of the run id, hex. */
+  runHash: string;
+  /** Fencing epoch of the coordinator. */
+  epoch: number;
+  /** Step of a gradient, version of parameters. */
+  step: number;
+  /** Tree node of a gradient; 0 for parameters. */
+  node: number;
+  attempt: number;
+  shard: number;
+  chunk: number;
+  chunkCount: number;
+  /** Bytes of the value stream before this body. */
+  offset: number;
+  /** Bytes of the whole value stream. */
+  totalBytes: number;
+}
+
+export type DecodedChunk =
+  | { ok: true; header: ChunkHeader; body: Uint8Array }
+  | { ok: false; reason: "truncated" | "magic" | "version" | "size" | "checksum" };
+
+/** Chunks that a value stream of so many bytes needs. */
+export function chunkCountOf(totalBytes: number): number {
+  return Math.max(1, Math.ceil(totalBytes / BODY_BYTES));
+}
+
+/** Bytes of the body of one chunk of a stream. */
+export function bodyLength(totalBytes: number, chunk: number): number {
+  return Math.min(BODY_BYTES, totalBytes - chunk * BODY_BYTES);
+}
+
+/**
+ * Writes the header into `frame`, whose body is in place already, and seals it with the CRC32C of header and body.
+ * The frame may lie in shared memory.
+ */
+export function sealChunk(frame: Uint8Array, header: ChunkHeader): void {
+  const view = new DataView(frame.buffer, frame.byteOffset, HEADER_BYTES);
+  view.setUint32(0, MAGIC);
+  view.setUint16(4, CHUNK_VERSION, true);
+  view.setUint8(6, CHUNK_KINDS[header.kind]);
+  view.setUint8(7, CODECS[header.codec]);
+  for (let i = 0; i < 8; i++) view.setUint8(8 + i, Number.parseInt(header.runHash.slice(2 * i, 2 * i + 2), 16));
+  view.setUint32(16, header.epoch % 4_294_967_296, true);
+  view.setUint32(20, Math.floor(header.epoch / 4_294_967_296), true);
+  view.setUint32(24, header.step, true);
+  view.setUint32(28, header.node, true);
+  view.setUint32(32, header.attempt, true);
+  view.setUint32(36, header.shard, true);
+  view.setUint32(40, header.chunk, true);
+  view.setUint32(44, header.chunkCount, true);
+  view.setUint32(48, header.offset, true);
+  view.setUint32(52, header.totalBytes, true);
+  view.setUint32(56, frame.byteLength - HEADER_BYTES, true);
+  view.setUint32(60, checksum(frame), true);
+}
+
+function checksum(frame: Uint8Array): number {
+  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+  return crc32c(bytes.subarray(HEADER_BYTES), crc32c(bytes.subarray(0, 60)));
+}
+
+/** Reads a chunk; whatever is wrong with the bytes is a reason, never an exception. The body is a view. */
+export function decodeChunk(frame: Uint8Array): DecodedChunk {
+  if (frame.byteLength < HEADER_BYTES) return { ok: false, reason: "truncated" };
+  const view = new DataView(frame.buffer, frame.byteOffset, HEADER_BYTES);
+  if (view.getUint32(0) !== MAGIC) return { ok: false, reason: "magic" };
+  if (view.getUint16(4, true) !== CHUNK_VERSION) return { ok: false, reason: "version" };
+  const bodyBytes = view.getUint32(56, true);
+  if (frame.byteLength < HEADER_BYTES + bodyBytes) return { ok: false, reason: "truncated" };
+  if (frame.byteLength !== HEADER_BYTES + bodyBytes || frame.byteLength > CHUNK_BYTES) return { ok: false, reason: "size" };
+  if (view.getUint32(60, true) !== checksum(frame)) return { ok: false, reason: "checksum" };
+
+  const kind = nameOf(CHUNK_KINDS, view.getUint8(6));
+  const codec = nameOf(CODECS, view.getUint8(7));
+  if (kind === undefined || codec === undefined) return { ok: false, reason: "version" };
+  const header: ChunkHeader = {
+    kind,
+    codec,
+    runHash: Array.from({ length: 8 }, (_, i) => view.getUint8(8 + i).toString(16).padStart(2, "0")).join(""),
+    epoch: view.getUint32(16, true) + view.getUint32(20, true) * 4_294_967_296,
+    step: view.getUint32(24, true),
+    node: view.getUint32(28, true),
+    attempt: view.getUint32(32, true),
+    shard: view.getUint32(36, true),
+    chunk: view.getUint32(40, true),
+    chunkCount: view.getUint32(44, true),
+    offset: view.getUint32(48, true),
+    totalBytes: view.getUint32(52, true),
+  };
+  if (
+    header.chunk >= header.chunkCount ||
+    header.chunkCount !== chunkCountOf(header.totalBytes) ||
+    header.offset !== header.chunk * BODY_BYTES ||
+    bodyBytes !== bodyLength(header.totalBytes, header.chunk)
+  ) {
+    return { ok: false, reason: "size" };
+  }
+  return { ok: true, header, body: frame.subarray(HEADER_BYTES) };
+}
+
+function nameOf<Names extends Record<string, number>>(table: Names, value: number): keyof Names | undefined {
+  return (Object.keys(table) as (keyof Names)[]).find((name) => table[name] === value);
+}
+
+/** Little-endian floats of a body; a view where the bytes are aligned, else a copy. */
+export function floatsOf(body: Uint8Array): Float32Array {
+  if (body.byteOffset % 4 === 0) return new Float32Array(body.buffer, body.byteOffset, body.byteLength >>> 2);
+  return new Float32Array(body.slice().buffer);
+}

@@ -1,0 +1,104 @@
+/**
+ * Gradient sums in a fixed order, whatever arrives first. Values of tree nodes (see slots.ts) are merged bottom-up,
+ * left plus right, so the root is the same bits however the slots were grouped into blocks and whoever sent them.
+ */
+import { blockOfNode } from "./slots.js";
+
+/** Buffers of one length, used again: fresh memory costs page faults at every step. */
+export class BufferPool {
+  readonly #free: Float32Array[] = [];
+  readonly length: number;
+
+  constructor(length: number) {
+    this.length = length;
+  }
+
+  take(): Float32Array {
+    return this.#free.pop() ?? new Float32Array(this.length);
+  }
+
+  give(buffer: Float32Array): void {
+    this.#free.push(buffer);
+  }
+}
+
+export type AddOutcome = "added" | "duplicate" | "no-such-node" | "wrong-size" | "nonfinite";
+
+/** The sum over all slots of one range of values. */
+export class TreeSum {
+  readonly #slots: number;
+  readonly #pool: BufferPool;
+  readonly #held = new Map<number, Float32Array>();
+
+  constructor(slots: number, pool: BufferPool) {
+    this.#slots = slots;
+    this.#pool = pool;
+  }
+
+  /** Has this node, or one above it, been counted already? */
+  covers(node: number): boolean {
+    for (let n = node; n >= 1; n >>>= 1) {
+      if (this.#held.has(n)) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Counts the values of a node once. They are copied, so the caller may reuse its buffer. Values that are not finite
+   * are refused and change nothing.
+   */
+  add(node: number, values: Float32Array): AddOutcome {
+    if (blockOfNode(this.#slots, node) === undefined) return "no-such-node";
+    if (values.length !== this.#pool.length) return "wrong-size";
+    if (this.covers(node)) return "duplicate";
+    if (!allFinite(values)) return "nonfinite";
+
+    this.#dropBelow(node);
+    let sum = this.#pool.take();
+    sum.set(values);
+    let at = node;
+    for (let sibling = this.#held.get(at ^ 1); at > 1 && sibling !== undefined; sibling = this.#held.get(at ^ 1)) {
+      const [left, right] = (at & 1) === 0 ? [sum, sibling] : [sibling, sum];
+      addInto(left, right);
+      this.#held.delete(at ^ 1);
+      this.#pool.give(right);
+      sum = left;
+      at >>>= 1;
+    }
+    this.#held.set(at, sum);
+    return "added";
+  }
+
+  /** The finished sum, or undefined while slots are missing. Valid until `release`. */
+  get root(): Float32Array | undefined {
+    return this.#held.get(1);
+  }
+
+  release(): void {
+    for (const buffer of this.#held.values()) this.#pool.give(buffer);
+    this.#held.clear();
+  }
+
+  /** A block that was sent again as a whole replaces the parts of it that had come. */
+  #dropBelow(node: number): void {
+    for (const held of [...this.#held.keys()]) {
+      let above = held;
+      while (above > node) above >>>= 1;
+      if (above !== node) continue;
+      this.#pool.give(this.#held.get(held) as Float32Array);
+      this.#held.delete(held);
+    }
+  }
+}
+
+/** left += right, element by element. */
+export function addInto(left: Float32Array, right: Float32Array): void {
+  for (let i = 0; i < left.length; i++) left[i] = (left[i] as number) + (right[i] as number);
+}
+
+/** One pass without branches: zero times anything finite is zero, times infinity or NaN is NaN. */
+export function allFinite(values: Float32Array): boolean {
+  let probe = 0;
+  for (let i = 0; i < values.length; i++) probe += (values[i] as number) * 0;
+  return probe === 0;
+}

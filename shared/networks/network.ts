@@ -1,0 +1,139 @@
+/** A network as data: layers, head and training recipe. Worker engines run it, the coordinator derives its layout. */
+import { type Layout, type TensorDefinition, placeTensors } from "../core/layout.js";
+import { ClusterError } from "../errors.js";
+
+export type ActivationName = "relu" | "mrelu" | "rbf";
+/** Rows and columns added around an image: top, bottom, left, right. */
+export type Padding = readonly [number, number, number, number];
+
+/** Learning-rate multipliers of a layer's weight and bias. */
+export interface RateMultipliers {
+  weight: number;
+  bias: number;
+}
+
+export type Layer =
+  | {
+      kind: "convolution";
+      name: string;
+      kernel: readonly [number, number];
+      channels: number;
+      padding: Padding;
+      rates: RateMultipliers;
+      /** Standard deviation of the initial weights. */
+      deviation: number;
+    }
+  | { kind: "batch-norm"; name: string }
+  | { kind: "activation"; activation: ActivationName }
+  | { kind: "max-pool" | "average-pool"; size: number; stride: number; padding: Padding };
+
+/** What the last layer's outputs z mean: softmax(z), or RBF confidences exp(-z²) with the hybrid loss. */
+export type Head =
+  | { kind: "softmax" }
+  | { kind: "rbf"; loss: { alpha1: number; alpha2: number; alpha3: number; power: number } };
+
+/** Flag R: METHOD.md 1.8. Flag M: METHOD.md 1.9. */
+export interface Augmentation {
+  /** Each training image, with this probability, is replaced once for all by image ± epsilon (pixels 0..255). */
+  random?: { epsilon: number; probability: number };
+  /** Two pools of synthetic images, each a class of its own. */
+  mean?: { copies: number; copyScale: number; noise: number; noiseDeviation: number };
+}
+
+export interface TrainingRecipe {
+  epochs: number;
+  batchSize: number;
+  stages: { rate: number; epochs: number }[];
+  weightDecay: number;
+}
+
+export interface Network {
+  /** "mrelu-r-m". */
+  name: string;
+  dataset: string;
+  input: { height: number; width: number; channels: number };
+  /** Outputs: real classes, and two more with mean training. */
+  outputs: number;
+  realClasses: number;
+  layers: readonly Layer[];
+  head: Head;
+  augmentation: Augmentation;
+  recipe: TrainingRecipe;
+  /** The paper's grid of strengths. */
+  strengths: readonly number[];
+}
+
+export interface Extent {
+  height: number;
+  width: number;
+  channels: number;
+}
+
+/** Size of a layer's output, [height, width, channels]. Throws ClusterError("shape-mismatch") where it would vanish. */
+export function outputExtent(layer: Layer, input: Extent): Extent {
+  if (layer.kind === "batch-norm" || layer.kind === "activation") return input;
+  const [top, bottom, left, right] = layer.padding;
+  const [kernelHeight, kernelWidth] = layer.kind === "convolution" ? layer.kernel : [layer.size, layer.size];
+  const stride = layer.kind === "convolution" ? 1 : layer.stride;
+  const height = Math.floor((input.height + top + bottom - kernelHeight) / stride) + 1;
+  const width = Math.floor((input.width + left + right - kernelWidth) / stride) + 1;
+  if (height < 1 || width < 1) {
+    throw new ClusterError(
+      "shape-mismatch",
+      `Cannot build the network: a ${kernelHeight}x${kernelWidth} window does not fit an input of ${input.height}x${input.width}`,
+    );
+  }
+  return { height, width, channels: layer.kind === "convolution" ? layer.channels : input.channels };
+}
+
+/** Input extents of every layer, and the network's output at the end. */
+export function extents(network: Network): Extent[] {
+  const found: Extent[] = [network.input];
+  for (const layer of network.layers) found.push(outputExtent(layer, found.at(-1) as Extent));
+  return found;
+}
+
+/** The flat parameter vector of a network. */
+export function layoutOf(network: Network): Layout {
+  const inputs = extents(network);
+  const definitions: TensorDefinition[] = [];
+  network.layers.forEach((layer, i) => {
+    const { channels } = inputs[i] as Extent;
+    if (layer.kind === "convolution") {
+      definitions.push(
+        {
+          name: `${layer.name}/weight`,
+          shape: [...layer.kernel, channels, layer.channels],
+          role: "weight",
+          initial: { kind: "normal", deviation: layer.deviation },
+          rateMultiplier: layer.rates.weight,
+          decays: true,
+        },
+        {
+          name: `${layer.name}/bias`,
+          shape: [layer.channels],
+          role: "weight",
+          initial: { kind: "constant", value: 0 },
+          rateMultiplier: layer.rates.bias,
+          decays: true,
+        },
+      );
+    } else if (layer.kind === "batch-norm") {
+      const tensor = (part: string, role: "weight" | "moment", value: number): TensorDefinition => ({
+        name: `${layer.name}/${part}`,
+        shape: [channels],
+        role,
+        initial: { kind: "constant", value },
+        rateMultiplier: 1,
+        decays: false,
+      });
+      definitions.push(
+        tensor("scale", "weight", 1),
+        tensor("shift", "weight", 0),
+        tensor("mean", "moment", 0),
+        tensor("deviation", "moment", 1),
+      );
+    }
+  });
+  return placeTensors(definitions);
+}

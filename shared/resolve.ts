@@ -1,0 +1,74 @@
+/** From a run's settings to everything that depends on the model: the paper's values where the file says nothing. */
+import type { Config } from "./config.js";
+import type { StepPlan } from "./core/schedule.js";
+import { ClusterError } from "./errors.js";
+import type { Network } from "./networks/network.js";
+import { networkNamed } from "./networks/registry.js";
+
+export interface ResolvedRun {
+  name: string;
+  network: Network;
+  seed: number;
+  train: {
+    epochs: number;
+    batchSize: number;
+    slots: number;
+    stages: { rate: number; epochs: number }[];
+    momentum: number;
+    weightDecay: number;
+  };
+  strengths: readonly number[];
+}
+
+/** Throws ClusterError("config") for an unknown model and for values that cannot go together. */
+export function resolveRun(config: Config): ResolvedRun {
+  const network = networkNamed(config.data.set, config.model);
+  const { recipe } = network;
+  const batchSize = config.train.batch_size ?? recipe.batchSize;
+  const { slots } = config.train;
+  if (slots > batchSize) {
+    throw new ClusterError("config", `train.slots (${slots}) must not exceed train.batch_size (${batchSize}): a slot needs an image`);
+  }
+  const stages = config.train.learning_rate ?? recipe.stages;
+  const epochs = config.train.epochs ?? recipe.epochs;
+  return {
+    name: config.name ?? config.model,
+    network,
+    seed: config.seed,
+    train: {
+      epochs,
+      batchSize,
+      slots,
+      stages: typeof stages === "number" ? [{ rate: stages, epochs }] : stages,
+      momentum: config.train.momentum,
+      weightDecay: config.train.weight_decay ?? recipe.weightDecay,
+    },
+    strengths: config.evaluate.strengths ?? network.strengths,
+  };
+}
+
+/** Images of one epoch: real ones, then the synthetic pools of mean training. */
+export function trainingImages(config: Config, network: Network, realImages: number): number {
+  const real = Math.min(config.train.limit_images ?? realImages, realImages);
+  const { mean } = network.augmentation;
+  return real + (mean === undefined ? 0 : mean.copies + mean.noise);
+}
+
+/** The arithmetic of a run's steps. Throws ClusterError("config") when a step would leave a slot without an image. */
+export function stepPlan(config: Config, run: ResolvedRun, realImages: number): StepPlan {
+  const images = trainingImages(config, run.network, realImages);
+  const last = images % run.train.batchSize;
+  if (last !== 0 && last < run.train.slots) {
+    throw new ClusterError(
+      "config",
+      `The last step of an epoch would have ${last} images for ${run.train.slots} slots: choose another train.batch_size`,
+    );
+  }
+  return {
+    images,
+    batchSize: run.train.batchSize,
+    slots: run.train.slots,
+    epochs: run.train.epochs,
+    maxSteps: config.train.max_steps,
+  };
+}
