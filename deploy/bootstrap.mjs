@@ -1,0 +1,90 @@
+// `npm start`, `npm test` and their like, from a fresh clone: install what is missing, build what changed, run.
+import { existsSync, readdirSync } from "node:fs";
+import { join, relative } from "node:path";
+import { ensureBuild, ensurePackages, root, runInForeground, runMain, usageError } from "./prepare.mjs";
+
+const program = join(root, "dist/deploy/cli/main.js");
+const node = (...args) => [process.execPath, ["--enable-source-maps", ...args]];
+
+const commands = {
+  async start(args) {
+    await ensurePackages();
+    await ensureBuild();
+    if (!args.includes("--help") && !args.includes("-h")) {
+      const code = await setUp();
+      if (code !== 0) return code;
+    }
+    return runInForeground(...node(program, "demo", ...args));
+  },
+
+  async test(args) {
+    await ensurePackages();
+    await ensureBuild();
+    const files = testFiles(args.filter((arg) => !arg.startsWith("-")));
+    const code = await setUp();
+    if (code !== 0) return code;
+    const options = ["--test", "--test-concurrency=2", "--test-reporter=spec"];
+    return runInForeground(...node(...options, ...args.filter((arg) => arg.startsWith("-")), ...files));
+  },
+
+  async check(args) {
+    await ensurePackages();
+    return runInForeground(process.execPath, [join(root, "deploy/check.mjs"), ...args]);
+  },
+
+  async build(args) {
+    await ensurePackages();
+    await ensureBuild({ force: args.includes("--force") });
+    return 0;
+  },
+
+  async format() {
+    await ensurePackages();
+    return runInForeground(process.execPath, [
+      join(root, "node_modules/prettier/bin/prettier.cjs"),
+      "--write",
+      root,
+    ]);
+  },
+
+  /** A compiled file by its path, or a tool by its name: `exec dist/test/bench/main.js`, `exec eslint .` */
+  async exec([what, ...args]) {
+    if (what === undefined)
+      throw usageError("exec: name a compiled file or a tool", "Example: exec eslint .");
+    await ensurePackages();
+    await ensureBuild();
+    const tool = join(root, "node_modules/.bin", what);
+    const file = existsSync(tool) ? tool : what;
+    if (!existsSync(file)) throw usageError(`exec: there is no file or tool "${what}"`);
+    return runInForeground(...node(file, ...args));
+  },
+};
+
+/** Provisions the engine; its words go to stderr, for stdout carries the result only. */
+function setUp() {
+  return runInForeground(...node(program, "setup"), { quiet: true });
+}
+
+/** The compiled test files whose path contains one of `filters`; all of them without filters. */
+function testFiles(filters) {
+  const folder = join(root, "dist/test");
+  const files = readdirSync(folder, { recursive: true })
+    .map((name) => join(folder, name))
+    .filter((file) => file.endsWith(".test.js") && !relative(folder, file).startsWith("bench"))
+    .sort();
+  const patterns = filters.map((filter) => filter.replace(/\.ts$/, ".js"));
+  const chosen =
+    patterns.length === 0 ? files : files.filter((file) => patterns.some((p) => file.includes(p)));
+  if (chosen.length === 0) throw usageError(`test: no test file has ${filters.join(" or ")} in its path`);
+  return chosen;
+}
+
+await runMain(async ([name, ...args]) => {
+  if (!Object.hasOwn(commands, name ?? "")) {
+    throw usageError(
+      `unknown command "${name ?? ""}"`,
+      `Usage: node deploy/bootstrap.mjs ${Object.keys(commands).join("|")} …`,
+    );
+  }
+  return commands[name](args);
+});

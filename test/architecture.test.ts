@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+
+// Compiled to dist/test/: the sources are two folders up.
+const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
+const FOLDERS = ["shared", "coordinator", "worker", "deploy", "test"];
+
+interface Import {
+  file: string;
+  line: number;
+  /** The specifier as written. */
+  specifier: string;
+  /** What it names: a path from the root for files of ours, the specifier itself for packages. */
+  target: string;
+}
+
+function sourceFiles(): string[] {
+  return FOLDERS.map((folder) => join(root, folder))
+    .filter(existsSync)
+    .flatMap((folder) =>
+      readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)),
+    )
+    .map((file) => relative(root, file).split(sep).join("/"))
+    .filter((file) => /\.(ts|mjs)$/.test(file) && !file.includes("/generated/"))
+    .sort();
+}
+
+/** Every import of a file: static, re-exported, dynamic, `import type`, `import("…")` types and `require`. */
+function importsOf(file: string): Import[] {
+  const source = ts.createSourceFile(
+    file,
+    readFileSync(join(root, file), "utf8"),
+    ts.ScriptTarget.ESNext,
+    true,
+  );
+  const found: Import[] = [];
+  const add = (node: ts.Node, specifier: string): void => {
+    const line = source.getLineAndCharacterOfPosition(node.getStart()).line + 1;
+    const target = specifier.startsWith(".")
+      ? join(dirname(file), specifier).split(sep).join("/")
+      : specifier;
+    found.push({ file, line, specifier, target });
+  };
+  const visit = (node: ts.Node): void => {
+    const named = specifierOf(node);
+    if (named !== undefined) add(node, named);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+function specifierOf(node: ts.Node): string | undefined {
+  if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return literal(node.moduleSpecifier);
+  if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) return literal(node.argument.literal);
+  if (!ts.isCallExpression(node)) return undefined;
+  const isImport = node.expression.kind === ts.SyntaxKind.ImportKeyword;
+  const isRequire = ts.isIdentifier(node.expression) && node.expression.text === "require";
+  return isImport || isRequire ? literal(node.arguments[0]) : undefined;
+}
+
+function literal(node: ts.Node | undefined): string | undefined {
+  return node !== undefined && ts.isStringLiteralLike(node) ? node.text : undefined;
+}
+
+const imports = sourceFiles().flatMap(importsOf);
+
+/** Fails with one line for every import that `isWrong` names. */
+function assertNone(isWrong: (found: Import) => boolean): void {
+  const wrong = imports.filter(isWrong);
+  assert.deepEqual(
+    wrong.map(({ file, line, specifier }) => `${file}:${line} imports "${specifier}"`),
+    [],
+  );
+}
+
+const isIn = (path: string, ...folders: string[]): boolean =>
+  folders.some((folder) => path.startsWith(`${folder}/`));
+
+/** core/ folders, and shared/ but for its io/. */
+const isPure = (file: string): boolean =>
+  /^(coordinator|worker|deploy)\/(.*\/)?core\//.test(file) ||
+  (isIn(file, "shared") && !isIn(file, "shared/io"));
+
+test("the sources of every program are found", () => {
+  for (const folder of ["shared", "coordinator", "worker", "deploy", "test"]) {
+    assert.ok(
+      imports.some(({ file }) => isIn(file, folder)),
+      `no import was found under ${folder}/`,
+    );
+  }
+});
+
+test("shared/ imports no program", () => {
+  assertNone(
+    ({ file, target }) => isIn(file, "shared") && isIn(target, "coordinator", "worker", "deploy", "test"),
+  );
+});
+
+test("coordinator/ and worker/ import shared/, never each other", () => {
+  assertNone(({ file, target }) => isIn(file, "coordinator") && isIn(target, "worker"));
+  assertNone(({ file, target }) => isIn(file, "worker") && isIn(target, "coordinator"));
+});
+
+test("only deploy/ and test/ import deploy/, and only test/ imports test/", () => {
+  assertNone(({ file, target }) => isIn(target, "deploy") && !isIn(file, "deploy", "test"));
+  assertNone(({ file, target }) => isIn(target, "test") && !isIn(file, "test"));
+});
+
+test("TensorFlow.js appears only under worker/nn/, where it is set up, and in tests", () => {
+  const allowed = /^(worker\/nn|test|deploy\/setup)\/|^deploy\/(cli\/)?setup[^/]*$/;
+  assertNone(({ file, specifier }) => specifier.startsWith("@tensorflow/") && !allowed.test(file));
+});
+
+test("pure files import no node: modules, no io/ and no sockets", () => {
+  const impure = /^node:|(^|\/)io\/|^(nats|nkeys\.js|ws)$/;
+  assertNone(
+    ({ file, specifier, target }) => isPure(file) && (impure.test(specifier) || impure.test(target)),
+  );
+});
+
+test("pure files import only pure files of ours", () => {
+  assertNone(
+    ({ file, target }) =>
+      isPure(file) &&
+      isIn(target, ...FOLDERS) &&
+      !isPure(target.replace(/\.js$/, ".ts")) &&
+      !target.includes("/generated/"),
+  );
+});
+
+test("there are no barrels", () => {
+  assert.deepEqual(
+    sourceFiles().filter((file) => /(^|\/)index\.(ts|mjs)$/.test(file)),
+    [],
+  );
+  assertNone(({ specifier }) => /(^|\/)index\.js$/.test(specifier));
+});
+
+test("every import of ours names a file that exists", () => {
+  assertNone(({ target }) => {
+    if (!isIn(target, ...FOLDERS) || target.includes("/generated/")) return false;
+    const source = target.replace(/\.js$/, ".ts");
+    return !existsSync(join(root, source)) && !existsSync(join(root, target));
+  });
+});
