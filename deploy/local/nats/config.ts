@@ -1,0 +1,135 @@
+/**
+ * The configuration of a local nats-server, as an object to be written as JSON (which the server reads). Everything
+ * listens on loopback; every client needs a key; every key has only the rights of its role.
+ */
+import { ClusterError } from "../../../shared/errors.js";
+import {
+  coordinatorPermissions,
+  isToken,
+  observerPermissions,
+  workerPermissions,
+} from "../../../shared/subjects.js";
+import type { Permissions } from "../../../shared/subjects.js";
+import type { NatsCapabilities } from "./capabilities.js";
+
+const MIB = 1024 * 1024;
+export const MAX_PAYLOAD_BYTES = 2 * MIB;
+export const MAX_PENDING_BYTES = 128 * MIB;
+
+/** Ask the server for a free port; its ports file then says which. */
+export const ANY_PORT = -1;
+
+/** Public user keys (`U…`), one for each identity. */
+export interface NatsPublicKeys {
+  coordinator: string;
+  observer: string;
+  /** Reads the server's own account: monitoring and debugging only. */
+  system: string;
+  workers: ReadonlyMap<string, string>;
+}
+
+export interface NatsConfigOptions {
+  pool: string;
+  serverName: string;
+  /** Where JetStream keeps its streams. The server's default is the system's temporary directory. */
+  storeDirectory: string;
+  /** Where the server writes the file that tells its ports. */
+  portsDirectory: string;
+  /** A fixed port, or ANY_PORT (the default). */
+  port?: number;
+  monitorPort?: number;
+  capabilities: NatsCapabilities;
+  keys: NatsPublicKeys;
+  /** Room for streams; what does not fit is refused. */
+  memoryStoreBytes?: number;
+  fileStoreBytes?: number;
+}
+
+/** A worker so called would share a subject or an inbox with somebody else. */
+const RESERVED_NAMES: ReadonlySet<string> = new Set(["coordinator", "observer", "system", "all", "join"]);
+
+/** @throws ClusterError("usage") on a worker name that is not a subject token or that another role owns. */
+export function checkWorkerName(worker: string): void {
+  if (!isToken(worker)) {
+    throw new ClusterError(
+      "usage",
+      `Cannot give worker "${worker}" a key: expected a name of 1 to 32 of a-z, 0-9 and -`,
+    );
+  }
+  if (RESERVED_NAMES.has(worker)) {
+    throw new ClusterError("usage", `Cannot give worker "${worker}" a key: the name is reserved`, {
+      hint: `Any name works but ${[...RESERVED_NAMES].join(", ")}.`,
+    });
+  }
+}
+
+export function natsConfig(options: NatsConfigOptions): object {
+  const { capabilities, keys, pool } = options;
+  for (const worker of keys.workers.keys()) checkWorkerName(worker);
+  return {
+    server_name: options.serverName,
+    host: "127.0.0.1",
+    port: options.port ?? ANY_PORT,
+    http: `127.0.0.1:${options.monitorPort ?? ANY_PORT}`,
+    ports_file_dir: options.portsDirectory,
+    max_payload: MAX_PAYLOAD_BYTES,
+    max_pending: MAX_PENDING_BYTES,
+    write_deadline: "10s",
+    ping_interval: "20s",
+    jetstream: {
+      store_dir: options.storeDirectory,
+      max_memory_store: options.memoryStoreBytes ?? 64 * MIB,
+      max_file_store: options.fileStoreBytes ?? 1024 * MIB,
+      ...(capabilities.syncInterval ? { sync_interval: "10s" } : {}),
+    },
+    accounts: {
+      SAF: {
+        jetstream: "enabled",
+        users: [
+          userEntry(keys.coordinator, withJetStream(coordinatorPermissions(pool))),
+          userEntry(keys.observer, { allow: observerPermissions(pool) }),
+          ...[...keys.workers].map(([worker, key]) =>
+            userEntry(key, { allow: workerPermissions(pool, worker) }),
+          ),
+        ],
+      },
+      SYS: { users: [{ nkey: keys.system }] },
+    },
+    system_account: "SYS",
+  };
+}
+
+interface Rights {
+  allow: Permissions;
+  denyPublish?: string[];
+}
+
+/** Streams, consumers and key-value buckets are the coordinator's. Nobody reads or restores a whole stream's files. */
+function withJetStream(permissions: Permissions): Rights {
+  return {
+    allow: {
+      publish: [...permissions.publish, "$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$KV.>"],
+      subscribe: [...permissions.subscribe, "$JS.EVENT.ADVISORY.>", "$KV.>"],
+      allowResponses: permissions.allowResponses,
+    },
+    denyPublish: ["$JS.API.STREAM.SNAPSHOT.>", "$JS.API.STREAM.RESTORE.>"],
+  };
+}
+
+function userEntry(nkey: string, { allow, denyPublish = [] }: Rights): object {
+  return {
+    nkey,
+    permissions: {
+      publish: subjectRights(allow.publish, denyPublish),
+      subscribe: subjectRights(allow.subscribe, []),
+      // One answer for each request; the server forgets a request that stays unanswered.
+      ...(allow.allowResponses ? { allow_responses: { max: 1, expires: "1m" } } : {}),
+    },
+  };
+}
+
+/** The server takes an empty list for "everything", so nothing allowed must be said as everything denied. */
+function subjectRights(allow: string[], deny: string[]): object {
+  if (allow.length === 0) return { deny: [">"] };
+  return deny.length === 0 ? { allow } : { allow, deny };
+}
