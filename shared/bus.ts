@@ -1,0 +1,50 @@
+/**
+ * The bus: publish, subscribe, request. Two implementations (NATS, and one in memory for tests) pass one contract
+ * suite. Delivery is at most once: what must arrive is acknowledged and sent again by the protocol above.
+ */
+
+export interface BusMessage {
+  subject: string;
+  /** Valid only during the handler: copy what you keep. */
+  data: Uint8Array;
+  /** Answers a request; does nothing for a plain message. */
+  respond(data: Uint8Array): void;
+}
+
+export interface Subscription {
+  unsubscribe(): void;
+}
+
+/** Nobody serves the subject right now; `timeout`: nobody answered in time; `closed`: this side is closed. */
+export type RequestFailure = "no-responders" | "timeout" | "closed" | "disconnected";
+
+export class RequestError extends Error {
+  readonly failure: RequestFailure;
+
+  constructor(failure: RequestFailure, subject: string) {
+    super(`Request on ${subject} failed: ${failure}`);
+    this.name = "RequestError";
+    this.failure = failure;
+  }
+}
+
+export interface Bus {
+  /** Is the other side reachable now? What is published while it is not, is lost. */
+  readonly connected: boolean;
+  /** Largest payload, in bytes. */
+  readonly maxPayload: number;
+  /**
+   * Sends once, without waiting. The bytes may be read until the next await of the caller: do not change them before.
+   * Throws ClusterError("protocol") when they exceed `maxPayload`.
+   */
+  publish(subject: string, data: Uint8Array): void;
+  /** `*` stands for one token, a final `>` for the rest. Handlers run in order of arrival; keep them short. */
+  subscribe(pattern: string, handler: (message: BusMessage) => void): Subscription;
+  /** Rejects with RequestError. */
+  request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
+  /** Resolves when the broker has taken everything published so far: the sender's back-pressure. */
+  flush(): Promise<void>;
+  /** Called at each loss and each return of the connection. */
+  onConnection(handler: (connected: boolean) => void): void;
+  close(): Promise<void>;
+}

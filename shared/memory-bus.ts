@@ -1,0 +1,131 @@
+/** The bus in memory: the twin of NATS for tests of the layers above. One broker stands for one server. */
+import { type Bus, type BusMessage, RequestError, type Subscription } from "./bus.js";
+import { subjectMatches } from "./core/subject-match.js";
+import { ClusterError } from "./errors.js";
+
+interface Listener {
+  pattern: string;
+  owner: MemoryBus;
+  handler: (message: BusMessage) => void;
+}
+
+export class MemoryBroker {
+  readonly maxPayload: number;
+  readonly listeners = new Set<Listener>();
+  readonly #clients = new Set<MemoryBus>();
+
+  constructor(maxPayload = 2 * 1024 * 1024) {
+    this.maxPayload = maxPayload;
+  }
+
+  connect(): MemoryBus {
+    const bus = new MemoryBus(this);
+    this.#clients.add(bus);
+    return bus;
+  }
+
+  forget(bus: MemoryBus): void {
+    this.#clients.delete(bus);
+  }
+
+  /** Cuts all connections, as a server that dies does; `restore` brings it back with the subscriptions. */
+  interrupt(): void {
+    for (const client of this.#clients) client.setConnected(false);
+  }
+
+  restore(): void {
+    for (const client of this.#clients) client.setConnected(true);
+  }
+}
+
+export class MemoryBus implements Bus {
+  readonly #broker: MemoryBroker;
+  readonly #connectionHandlers: ((connected: boolean) => void)[] = [];
+  #connected = true;
+  #closed = false;
+
+  constructor(broker: MemoryBroker) {
+    this.#broker = broker;
+  }
+
+  get connected(): boolean {
+    return this.#connected && !this.#closed;
+  }
+
+  get maxPayload(): number {
+    return this.#broker.maxPayload;
+  }
+
+  publish(subject: string, data: Uint8Array): void {
+    this.#send(subject, data, undefined);
+  }
+
+  subscribe(pattern: string, handler: (message: BusMessage) => void): Subscription {
+    const listener: Listener = { pattern, owner: this, handler };
+    this.#broker.listeners.add(listener);
+    return { unsubscribe: () => this.#broker.listeners.delete(listener) };
+  }
+
+  request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    if (this.#closed) return Promise.reject(new RequestError("closed", subject));
+    if (!this.#connected) return Promise.reject(new RequestError("disconnected", subject));
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new RequestError("timeout", subject)), timeoutMs);
+      const receivers = this.#send(subject, data, (answer) => {
+        clearTimeout(timer);
+        resolve(answer);
+      });
+      if (receivers === 0) {
+        clearTimeout(timer);
+        reject(new RequestError("no-responders", subject));
+      }
+    });
+  }
+
+  flush(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
+  onConnection(handler: (connected: boolean) => void): void {
+    this.#connectionHandlers.push(handler);
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    for (const listener of this.#broker.listeners) {
+      if (listener.owner === this) this.#broker.listeners.delete(listener);
+    }
+    this.#broker.forget(this);
+    return Promise.resolve();
+  }
+
+  setConnected(connected: boolean): void {
+    if (this.#connected === connected) return;
+    this.#connected = connected;
+    for (const handler of this.#connectionHandlers) handler(connected);
+  }
+
+  /** Copies once per message and delivers in a later turn, as a socket would. Returns how many will receive it. */
+  #send(subject: string, data: Uint8Array, answer: ((data: Uint8Array) => void) | undefined): number {
+    if (data.byteLength > this.maxPayload) {
+      throw new ClusterError("protocol", `Cannot publish ${data.byteLength} bytes on ${subject}: the broker takes ${this.maxPayload}`);
+    }
+    if (!this.connected) return 0;
+    const receivers = [...this.#broker.listeners].filter((listener) => subjectMatches(listener.pattern, subject));
+    const copy = new Uint8Array(data);
+    for (const listener of receivers) {
+      setImmediate(() => {
+        if (!listener.owner.connected || !this.#broker.listeners.has(listener)) return;
+        listener.handler({
+          subject,
+          data: copy,
+          respond: (reply) => {
+            const bytes = new Uint8Array(reply);
+            if (answer !== undefined) setImmediate(() => answer(bytes));
+          },
+        });
+      });
+    }
+    return receivers.length;
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * Collects what a block of slots yields, piece by piece, and finishes the block's sum chunk by chunk: a chunk leaves as
+ * soon as the last slot has filled it, while the engine still walks back through earlier layers.
+ *
+ * Slots are summed along the same binary tree as everywhere (shared/core/slots.ts): like a binary counter, two sums of
+ * equal size are merged, left plus right.
+ */
+import { addInto } from "../../shared/core/reduction.js";
+
+export class GradientAssembler {
+  readonly #slotCount: number;
+  readonly #bodies: Float32Array[];
+  readonly #chunkValues: number;
+  readonly #onChunk: (chunk: number) => void;
+  /** Finished sums of earlier slots, largest first, with the number of slots in each. */
+  readonly #stack: { slots: number; values: Float32Array }[] = [];
+  readonly #free: Float32Array[] = [];
+  readonly #size: number;
+  #current: Float32Array | undefined;
+  #slot = 0;
+  #missing: number[] = [];
+
+  /**
+   * `bodies`: the value part of each chunk frame, all of the same length but the last.
+   * `onChunk` is called once for each chunk, when its body holds the block's sum.
+   */
+  constructor(slotCount: number, bodies: Float32Array[], onChunk: (chunk: number) => void) {
+    this.#slotCount = slotCount;
+    this.#bodies = bodies;
+    this.#chunkValues = (bodies[0] as Float32Array).length;
+    this.#onChunk = onChunk;
+    this.#size = bodies.reduce((sum, body) => sum + body.length, 0);
+  }
+
+  beginSlot(): void {
+    if (this.#last) this.#missing = this.#bodies.map((body) => body.length);
+    else this.#current = this.#free.pop() ?? new Float32Array(this.#size);
+  }
+
+  /** Values of the current slot from `offset` on; each value of the vector must come exactly once a slot. */
+  add(offset: number, values: Float32Array): void {
+    if (!this.#last) {
+      (this.#current as Float32Array).set(values, offset);
+      return;
+    }
+    for (let at = 0; at < values.length; ) {
+      const chunk = Math.floor((offset + at) / this.#chunkValues);
+      const body = this.#bodies[chunk] as Float32Array;
+      const inside = offset + at - chunk * this.#chunkValues;
+      const length = Math.min(values.length - at, body.length - inside);
+      body.set(values.subarray(at, at + length), inside);
+      this.#missing[chunk] = (this.#missing[chunk] as number) - length;
+      if (this.#missing[chunk] === 0) this.#finish(chunk, body);
+      at += length;
+    }
+  }
+
+  endSlot(): void {
+    if (this.#last) {
+      if (this.#missing.some((count) => count !== 0)) throw new RangeError("A slot ended before all its values had come");
+    } else {
+      let sum = { slots: 1, values: this.#current as Float32Array };
+      for (let top = this.#stack.at(-1); top?.slots === sum.slots; top = this.#stack.at(-1)) {
+        this.#stack.pop();
+        addInto(top.values, sum.values);
+        this.#free.push(sum.values);
+        sum = { slots: 2 * sum.slots, values: top.values };
+      }
+      this.#stack.push(sum);
+    }
+    this.#slot++;
+  }
+
+  get #last(): boolean {
+    return this.#slot === this.#slotCount - 1;
+  }
+
+  #finish(chunk: number, body: Float32Array): void {
+    const start = chunk * this.#chunkValues;
+    for (let level = this.#stack.length - 1; level >= 0; level--) {
+      const { values } = this.#stack[level] as { values: Float32Array };
+      for (let i = 0; i < body.length; i++) body[i] = (values[start + i] as number) + (body[i] as number);
+    }
+    this.#onChunk(chunk);
+  }
+}

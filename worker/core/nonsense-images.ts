@@ -1,0 +1,22 @@
+/** The images and directions that an evaluation draws; image i is a pure function of (seed, i): METHOD.md 1.11. */
+import { RandomStream } from "../../shared/random.js";
+
+/** Gaussian noise rescaled by its own extremes to exactly [0, 255], mean image subtracted. */
+export function nonsenseImage(seed: number, index: number, mean: Float32Array, out: Float32Array): void {
+  const stream = new RandomStream(seed, "nonsense", index);
+  let low = Infinity;
+  let high = -Infinity;
+  for (let p = 0; p < out.length; p++) {
+    const value = stream.normal();
+    out[p] = value;
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  const scale = 255 / (high - low);
+  for (let p = 0; p < out.length; p++) out[p] = ((out[p] as number) - low) * scale - (mean[p] as number);
+}
+
+/** The sign of Gaussian noise, ±1 a pixel: the direction of the `noisy` kind. */
+export function noiseSigns(seed: number, index: number, out: Float32Array): void {
+  new RandomStream(seed, "noisy", index).signs(out);
+}

@@ -1,0 +1,61 @@
+/** What the worker's main thread and its engine thread say to each other. */
+import type { EngineInfo, EngineName, SelfTestReport } from "../shared/engine.js";
+import type { StepPlan } from "../shared/core/schedule.js";
+import type { Network } from "../shared/networks/network.js";
+import type { PerturbationKind } from "../shared/results.js";
+import type { Statistics } from "./nn/layers/operator.js";
+
+/** Images in shared memory: read by the engine, written once by the main thread. */
+export interface SharedImages {
+  pixels: SharedArrayBuffer;
+  labels: SharedArrayBuffer;
+  count: number;
+}
+
+export interface EngineStart {
+  engine: EngineName;
+}
+
+export type ToEngine =
+  | { type: "run"; runId: string; network: Network; plan: StepPlan; seed: number; realCount: number; mean: Float32Array }
+  | { type: "images"; runId: string; split: "train" | "test"; images: SharedImages }
+  | {
+      type: "block";
+      runId: string;
+      leaseId: number;
+      step: number;
+      first: number;
+      count: number;
+      /** The parameter vector of version `step`. */
+      parameters: SharedArrayBuffer;
+      /** Receives the chunk frames: header space, body, header space, body, … */
+      frames: SharedArrayBuffer;
+    }
+  | {
+      type: "task";
+      runId: string;
+      leaseId: number;
+      version: number;
+      parameters: SharedArrayBuffer;
+      kind: PerturbationKind;
+      strengths: number[];
+      firstImage: number;
+      imageCount: number;
+      statistics: Statistics;
+      sampleCount: number;
+    };
+
+export interface OutcomeMessage {
+  strength: number;
+  predictions: Uint8Array;
+  confidences: Float32Array;
+  wrong: Uint8Array;
+  samples: { index: number; pixels: Uint8Array }[];
+}
+
+export type FromEngine =
+  | { type: "ready"; info: EngineInfo; selfTest: SelfTestReport }
+  | { type: "chunk"; leaseId: number; chunk: number }
+  | { type: "block-done"; leaseId: number; seconds: number; tensors: number }
+  | { type: "task-done"; leaseId: number; seconds: number; tensors: number; outcomes: OutcomeMessage[] }
+  | { type: "failed"; leaseId: number; message: string };

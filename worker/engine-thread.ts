@@ -1,0 +1,137 @@
+/**
+ * The engine thread: TensorFlow.js lives here, because its operations block the event loop completely. Sockets and
+ * heartbeats stay on the main thread. Started by engine-port.ts.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { BODY_BYTES, HEADER_BYTES, chunkCountOf } from "../shared/core/chunk.js";
+import { epochOrder, stepImages, type StepPlan } from "../shared/core/schedule.js";
+import { type Network, layoutOf } from "../shared/networks/network.js";
+import type { Layout } from "../shared/core/layout.js";
+import { GradientAssembler } from "./core/gradient-assembler.js";
+import type { ImageSet } from "./core/training-images.js";
+import type { EngineStart, FromEngine, SharedImages, ToEngine } from "./engine-messages.js";
+import { type Engine, startEngine } from "./nn/backend.js";
+import { evaluateTask } from "./nn/evaluate.js";
+import { NetworkEngine } from "./nn/network-engine.js";
+import { runSelfTest } from "./nn/self-test.js";
+import { computeBlock } from "./nn/train-step.js";
+
+interface Run {
+  network: Network;
+  layout: Layout;
+  plan: StepPlan;
+  seed: number;
+  realCount: number;
+  mean: Float32Array;
+  engine: NetworkEngine;
+  loadedVersion: number;
+  order: { epoch: number; images: Uint32Array };
+  train: ImageSet | undefined;
+  test: ImageSet | undefined;
+}
+
+const port = parentPort;
+if (port === null) throw new Error("engine-thread.js must be started as a worker thread");
+const engine: Engine = await startEngine((workerData as EngineStart).engine);
+const runs = new Map<string, Run>();
+
+function send(message: FromEngine): void {
+  port?.postMessage(message);
+}
+
+function imageSet(images: SharedImages, imageSize: number): ImageSet {
+  return { pixels: new Uint8Array(images.pixels), labels: new Uint8Array(images.labels), count: images.count, imageSize };
+}
+
+/** Chunk bodies inside the frames, as views: [header | body] [header | body] … */
+function bodiesOf(frames: SharedArrayBuffer, values: number): Float32Array[] {
+  const totalBytes = values * 4;
+  return Array.from({ length: chunkCountOf(totalBytes) }, (_, chunk) => {
+    const start = chunk * (HEADER_BYTES + BODY_BYTES) + HEADER_BYTES;
+    return new Float32Array(frames, start, Math.min(BODY_BYTES, totalBytes - chunk * BODY_BYTES) / 4);
+  });
+}
+
+function loadParameters(run: Run, version: number, parameters: SharedArrayBuffer): void {
+  if (run.loadedVersion === version) return;
+  run.engine.load(new Float32Array(parameters));
+  run.loadedVersion = version;
+}
+
+function orderOf(run: Run, epoch: number): Uint32Array {
+  if (run.order.epoch !== epoch) run.order = { epoch, images: epochOrder(run.seed, epoch, run.plan.images) };
+  return run.order.images;
+}
+
+function computeLease(message: Extract<ToEngine, { type: "block" }>, run: Run): void {
+  if (run.train === undefined) throw new RangeError(`Run ${message.runId} has no training images yet`);
+  const started = performance.now();
+  loadParameters(run, message.step, message.parameters);
+  const images = {
+    seed: run.seed,
+    images: run.train,
+    realCount: run.realCount,
+    realClasses: run.network.realClasses,
+    mean: run.mean,
+    augmentation: run.network.augmentation,
+  };
+  const sink = new GradientAssembler(message.count, bodiesOf(message.frames, run.layout.pushSize), (chunk) => {
+    send({ type: "chunk", leaseId: message.leaseId, chunk });
+  });
+  const order = orderOf(run, stepImages(run.plan, message.step).epoch);
+  computeBlock({ ...run, images }, order, message.step, message, sink);
+  send({
+    type: "block-done",
+    leaseId: message.leaseId,
+    seconds: (performance.now() - started) / 1000,
+    tensors: engine.tf.memory().numTensors,
+  });
+}
+
+function computeTask(message: Extract<ToEngine, { type: "task" }>, run: Run): void {
+  if (run.test === undefined) throw new RangeError(`Run ${message.runId} has no test images yet`);
+  const started = performance.now();
+  loadParameters(run, message.version, message.parameters);
+  const outcomes = evaluateTask(run.network, run.engine, run.test, run.mean, { ...message, seed: run.seed });
+  const seconds = (performance.now() - started) / 1000;
+  send({ type: "task-done", leaseId: message.leaseId, seconds, tensors: engine.tf.memory().numTensors, outcomes });
+}
+
+function handle(message: ToEngine): void {
+  if (message.type === "run") {
+    for (const [runId, run] of runs) {
+      // Weights of an older run only take memory; it is described again when it goes on.
+      run.engine.dispose();
+      runs.delete(runId);
+    }
+    const layout = layoutOf(message.network);
+    runs.set(message.runId, {
+      ...message,
+      layout,
+      engine: new NetworkEngine(engine.tf, message.network, layout),
+      loadedVersion: -1,
+      order: { epoch: -1, images: new Uint32Array() },
+      train: undefined,
+      test: undefined,
+    });
+    return;
+  }
+  const run = runs.get(message.runId);
+  if (run === undefined) throw new RangeError(`Run ${message.runId} was not described`);
+  if (message.type === "images") {
+    const { height, width, channels } = run.network.input;
+    run[message.split] = imageSet(message.images, height * width * channels);
+  } else if (message.type === "block") computeLease(message, run);
+  else computeTask(message, run);
+}
+
+port.on("message", (message: ToEngine) => {
+  try {
+    handle(message);
+  } catch (error) {
+    const leaseId = "leaseId" in message ? message.leaseId : 0;
+    send({ type: "failed", leaseId, message: error instanceof Error ? error.message : String(error) });
+  }
+});
+
+send({ type: "ready", info: engine.info, selfTest: await runSelfTest(engine.tf) });

@@ -1,0 +1,89 @@
+/** Wiring of a worker process. */
+import { ENGINE_NAMES, type EngineName } from "../shared/engine.js";
+import { ClusterError } from "../shared/errors.js";
+import { serveProbes } from "../shared/io/http-server.js";
+import { createLogger, logTo } from "../shared/io/logger.js";
+import { Metrics } from "../shared/io/metrics-registry.js";
+import { connectNats } from "../shared/io/nats-bus.js";
+import { isToken, subjectsOf } from "../shared/subjects.js";
+import { VERSION } from "../shared/version.js";
+import { startEngineThread } from "./engine-port.js";
+import { Worker } from "./worker.js";
+
+export interface WorkerOptions {
+  id: string;
+  natsUrl: string;
+  seedFile?: string | undefined;
+  pool: string;
+  engine: EngineName;
+  cacheDirectory: string;
+  metricsHost: string;
+  metricsPort: number;
+  logLevel?: string | undefined;
+  logFile?: string | undefined;
+}
+
+/** The event loop may not stand still for this long: heartbeats would be missed. */
+const CONNECT_TIMEOUT_MS = 60_000;
+
+/** Serves until `signal` aborts or the pool sends it away. Throws ClusterError. */
+export async function runWorker(options: WorkerOptions, signal: AbortSignal): Promise<void> {
+  if (!isToken(options.id)) {
+    throw new ClusterError("usage", `Worker id "${options.id}" must be 1 to 32 of a-z, 0-9 and -`);
+  }
+  const logger = createLogger("worker", { level: options.logLevel, file: options.logFile }).child({ worker: options.id });
+  const log = logTo(logger);
+  const metrics = new Metrics("worker", VERSION);
+  const engine = await startEngineThread(options.engine);
+  metrics.set("engineInfo", 1, { backend: engine.info.name });
+
+  const connect = (purpose: string) =>
+    connectNats({
+      url: options.natsUrl,
+      identity: options.id,
+      purpose,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      ...(options.seedFile === undefined ? {} : { seedFile: options.seedFile }),
+      onPermissionError: (message) => log("error", `NATS refused: ${message}`),
+    });
+  const [control, bulk] = await Promise.all([connect("control"), connect("bulk")]);
+  const probes = await serveProbes({
+    host: options.metricsHost,
+    port: options.metricsPort,
+    registry: metrics.registry,
+    ready: () => (control.connected && bulk.connected ? undefined : "not connected to NATS"),
+  });
+  log("info", `Engine ${engine.info.version} on ${engine.info.device}; metrics at ${probes.url}/metrics`);
+
+  try {
+    await new Worker(options.id, {
+      control,
+      bulk,
+      engine,
+      subjects: subjectsOf(options.pool),
+      cacheDirectory: options.cacheDirectory,
+      clock: () => performance.timeOrigin + performance.now(),
+      rssBytes: () => process.memoryUsage.rss(),
+      log,
+      metricsUrl: probes.url,
+      metrics: {
+        phase: (phase, seconds) => metrics.observe("phaseSeconds", seconds, { phase }),
+        wire: (direction, kind, bytes) => metrics.add("wireBytes", bytes, { direction, kind }),
+        tensors: (count) => metrics.set("tensors", count),
+        reconnected: () => metrics.add("reconnects"),
+      },
+    }).serve(signal);
+  } finally {
+    await control.flush();
+    await Promise.all([control.close(), bulk.close(), probes.close(), engine.stop()]);
+    logger.flush();
+  }
+}
+
+export function engineNamed(name: string): EngineName {
+  const found = ENGINE_NAMES.find((candidate) => candidate === name);
+  if (found === undefined) {
+    throw new ClusterError("usage", `Unknown engine "${name}"`, { hint: `engines: ${ENGINE_NAMES.join(", ")}` });
+  }
+  return found;
+}

@@ -1,0 +1,516 @@
+/**
+ * The worker's loop: join, take a lease, compute it on the engine, push what came out. It keeps nothing that matters:
+ * it can die at any instant and nothing is lost.
+ */
+import { type Bus, RequestError, type Subscription } from "../shared/bus.js";
+import { BODY_BYTES, HEADER_BYTES, bodyLength, sealChunk } from "../shared/core/chunk.js";
+import { nodeOfBlock } from "../shared/core/slots.js";
+import { ClusterError } from "../shared/errors.js";
+import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
+import type { PerturbationKind } from "../shared/results.js";
+import type { Subjects } from "../shared/subjects.js";
+import type { EnginePort } from "./engine-port.js";
+import type { FromEngine, OutcomeMessage } from "./engine-messages.js";
+import { type PreparedRun, prepareRun } from "./run-setup.js";
+
+export interface WorkerEdges {
+  control: Bus;
+  bulk: Bus;
+  engine: EnginePort;
+  subjects: Subjects;
+  cacheDirectory: string;
+  clock: () => number;
+  rssBytes: () => number;
+  log: (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void;
+  metrics: WorkerMetrics;
+  metricsUrl: string;
+}
+
+/** What the worker counts; main.ts hands in the Prometheus side. */
+export interface WorkerMetrics {
+  phase(phase: "wait" | "compute" | "push", seconds: number): void;
+  wire(direction: "in" | "out", kind: "gradient" | "parameters", bytes: number): void;
+  tensors(count: number): void;
+  reconnected(): void;
+}
+
+const JOIN_TIMEOUT_MS = 2000;
+const JOIN_PAUSE_MS = 300;
+/** Bytes on their way before the sender waits for the broker. */
+const CREDIT_BYTES = 8 * 1024 * 1024;
+const PUSH_TIMEOUT_MS = 3000;
+const PUSH_ATTEMPTS = 20;
+
+type Lease = { kind: "block"; block: saf.v1.BlockLease } | { kind: "task"; task: saf.v1.TaskLease };
+
+export class Worker {
+  readonly #id: string;
+  readonly #edges: WorkerEdges;
+  readonly #stopping = new AbortController();
+  readonly #subscriptions: Subscription[] = [];
+  readonly #queue: Lease[] = [];
+  readonly #incarnation: number;
+  #wake: () => void = () => undefined;
+  #run: PreparedRun | undefined;
+  #epoch = 0;
+  #current = 0;
+  #busySeconds = 0;
+  #tensors = 0;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #joining: Promise<void> | undefined;
+  #refusal: ClusterError | undefined;
+  #onEngine: (message: FromEngine | undefined) => void = () => undefined;
+
+  constructor(id: string, edges: WorkerEdges) {
+    this.#id = id;
+    this.#edges = edges;
+    this.#incarnation = Math.floor(edges.clock());
+  }
+
+  /**
+   * Serves until `signal` aborts, the coordinator says stop, or it refuses this worker (then throws
+   * ClusterError("dependency")).
+   */
+  async serve(signal: AbortSignal): Promise<void> {
+    const { control, bulk, engine, subjects } = this.#edges;
+    signal.addEventListener("abort", () => this.#stop("signal"), { once: true });
+    if (signal.aborted) this.#stop("signal");
+    engine.onMessage((message) => this.#onEngine(message));
+    this.#subscriptions.push(
+      control.subscribe(subjects.command(this.#id), ({ data }) => this.#onCommand(data)),
+      control.subscribe(subjects.all, ({ data }) => this.#onAnnounce(data)),
+      bulk.subscribe(subjects.parameters(0), ({ data }) => this.#onParameters(data)),
+    );
+    control.onConnection((connected) => this.#onConnection(connected));
+    await control.flush();
+    await this.#join();
+
+    while (!this.#stopping.signal.aborted) {
+      const lease = this.#queue.shift();
+      if (lease === undefined) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+        continue;
+      }
+      await this.#serveLease(lease);
+    }
+    clearInterval(this.#heartbeat);
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    if (this.#refusal !== undefined) throw this.#refusal;
+  }
+
+  #stop(reason: string): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#edges.log("info", `Stopping: ${reason}`);
+    this.#stopping.abort();
+    this.#publishReturn(this.#current, reason, true);
+    this.#wake();
+  }
+
+  // ---- Membership ---------------------------------------------------------------------------------------------
+
+  /** Asks until a coordinator takes us in. One join at a time. */
+  #join(): Promise<void> {
+    this.#joining ??= this.#askToJoin().finally(() => {
+      this.#joining = undefined;
+    });
+    return this.#joining;
+  }
+
+  async #askToJoin(): Promise<void> {
+    const { control, engine, subjects, log } = this.#edges;
+    const failed = engine.selfTest.checks.filter((check) => !check.passed).map((check) => check.name);
+    const request = writeMessage(wire.JoinRequest, {
+      protocol: PROTOCOL_VERSION,
+      workerId: this.#id,
+      engineName: engine.info.name,
+      engineVersion: engine.info.version,
+      device: engine.info.device,
+      selfTestPassed: engine.selfTest.passed,
+      selfTestDetail: failed.join(", "),
+      pid: process.pid,
+      metricsUrl: this.#edges.metricsUrl,
+      incarnation: this.#incarnation,
+    });
+    const began = this.#edges.clock();
+    let said = began;
+    while (!this.#stopping.signal.aborted) {
+      try {
+        const reply = readMessage(wire.JoinReply, await control.request(subjects.join, request, JOIN_TIMEOUT_MS));
+        if (reply?.accepted === true) {
+          this.#epoch = reply.epoch;
+          this.#beat(reply.heartbeatMs);
+          log("info", `Joined the pool as ${this.#id}`, { epoch: reply.epoch });
+          return;
+        }
+        if (reply !== undefined) {
+          this.#refusal = new ClusterError("dependency", `The coordinator refused worker ${this.#id}: ${reply.reason}`);
+          this.#stop("refused");
+          return;
+        }
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
+      }
+      if (this.#edges.clock() - said > 5000) {
+        said = this.#edges.clock();
+        log("info", `Waiting for a coordinator for ${Math.round((said - began) / 1000)} s`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, JOIN_PAUSE_MS));
+    }
+  }
+
+  #beat(everyMs: number): void {
+    clearInterval(this.#heartbeat);
+    const send = (): void => {
+      const { control, subjects, rssBytes } = this.#edges;
+      if (!control.connected) return;
+      control.publish(
+        subjects.heartbeat(this.#id),
+        writeMessage(wire.Heartbeat, {
+          workerId: this.#id,
+          incarnation: this.#incarnation,
+          epoch: this.#epoch,
+          leaseId: this.#current,
+          rssBytes: rssBytes(),
+          tensors: this.#tensors,
+          busySeconds: this.#busySeconds,
+        }),
+      );
+    };
+    send();
+    this.#heartbeat = setInterval(send, everyMs);
+  }
+
+  #onConnection(connected: boolean): void {
+    if (!connected || this.#stopping.signal.aborted) return;
+    this.#edges.metrics.reconnected();
+    void this.#join();
+  }
+
+  #onAnnounce(data: Uint8Array): void {
+    const announce = readMessage(wire.Announce, data);
+    if (announce !== undefined && announce.epoch !== this.#epoch) void this.#join();
+  }
+
+  #onCommand(data: Uint8Array): void {
+    const command = readMessage(wire.WorkerCommand, data);
+    // Decoded inner messages are whole, but the generated types call them partial.
+    if (command?.block != null) this.#enqueue({ kind: "block", block: command.block as saf.v1.BlockLease });
+    else if (command?.task != null) this.#enqueue({ kind: "task", task: command.task as saf.v1.TaskLease });
+    else if (command?.rejoin != null) void this.#join();
+    else if (command?.shutdown != null) this.#stop(command.shutdown.reason ?? "told to stop");
+    else if (command?.cancel != null) this.#cancel(command.cancel.leaseId ?? 0);
+  }
+
+  /** A lease of another coordinator epoch is fenced off. */
+  #enqueue(lease: Lease): void {
+    const { epoch } = lease.kind === "block" ? lease.block : lease.task;
+    if (epoch < this.#epoch) return;
+    this.#queue.push(lease);
+    this.#wake();
+  }
+
+  #cancel(leaseId: number): void {
+    const at = this.#queue.findIndex((lease) => (lease.kind === "block" ? lease.block : lease.task).leaseId === leaseId);
+    if (at >= 0) this.#queue.splice(at, 1);
+  }
+
+  #publishReturn(leaseId: number, reason: string, leaving: boolean): void {
+    const { control, subjects } = this.#edges;
+    if (!control.connected) return;
+    control.publish(
+      subjects.lease(this.#id),
+      writeMessage(wire.LeaseReturn, { workerId: this.#id, leaseId, reason, leaving }),
+    );
+  }
+
+  // ---- Leases -------------------------------------------------------------------------------------------------
+
+  async #serveLease(lease: Lease): Promise<void> {
+    const { leaseId, runId } = lease.kind === "block" ? lease.block : lease.task;
+    this.#current = leaseId;
+    try {
+      const run = await this.#prepare(runId);
+      if (lease.kind === "block") await this.#serveBlock(run, lease.block);
+      else await this.#serveTask(run, lease.task);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#edges.log("warn", `Lease ${leaseId} goes back: ${reason}`);
+      this.#publishReturn(leaseId, reason, false);
+    } finally {
+      this.#current = 0;
+    }
+  }
+
+  async #prepare(runId: string): Promise<PreparedRun> {
+    if (this.#run?.runId === runId) return this.#run;
+    const { control, bulk, engine, subjects, cacheDirectory } = this.#edges;
+    this.#run = undefined;
+    const run = await prepareRun(
+      {
+        control,
+        bulk,
+        engine,
+        cacheDirectory,
+        subjects: { runGet: subjects.runGet, data: subjects.data, parameterGet: subjects.parameterGet(0) },
+      },
+      runId,
+    );
+    this.#run = run;
+    return run;
+  }
+
+  #onParameters(frame: Uint8Array): void {
+    if (this.#run?.parameters.accept(frame) === true) this.#edges.metrics.wire("in", "parameters", frame.byteLength);
+  }
+
+  async #serveBlock(run: PreparedRun, lease: saf.v1.BlockLease): Promise<void> {
+    const { clock, metrics } = this.#edges;
+    const waited = clock();
+    await run.loadImages("train");
+    const parameters = await run.parameters.take(lease.step, this.#stopping.signal);
+    if (parameters === undefined) {
+      this.#publishReturn(lease.leaseId, "the step is over", false);
+      return;
+    }
+    const waitSeconds = (clock() - waited) / 1000;
+    metrics.phase("wait", waitSeconds);
+
+    const sender = new FrameSender(this.#edges.bulk, this.#edges.subjects.gradient(0, this.#id), run, lease, (bytes) =>
+      metrics.wire("out", "gradient", bytes),
+    );
+    const done = await this.#compute<"block-done">(
+      {
+        type: "block",
+        runId: run.runId,
+        leaseId: lease.leaseId,
+        step: lease.step,
+        first: lease.firstSlot,
+        count: lease.slotCount,
+        parameters,
+        frames: run.frames,
+      },
+      (chunk) => sender.send(chunk),
+    );
+    const began = clock();
+    await this.#finishPush(run, lease, sender, done.seconds, waitSeconds);
+    metrics.phase("push", (clock() - began) / 1000);
+  }
+
+  /** Says that everything is sent, and sends again what did not arrive, until the coordinator is content. */
+  async #finishPush(
+    run: PreparedRun,
+    lease: saf.v1.BlockLease,
+    sender: FrameSender,
+    computeSeconds: number,
+    waitSeconds: number,
+  ): Promise<void> {
+    const { bulk, subjects } = this.#edges;
+    const end = writeMessage(wire.PushEnd, {
+      workerId: this.#id,
+      leaseId: lease.leaseId,
+      epoch: lease.epoch,
+      runId: run.runId,
+      step: lease.step,
+      node: nodeOfBlock(run.run.train.slots, { first: lease.firstSlot, count: lease.slotCount }),
+      attempt: lease.attempt,
+      chunkCount: run.chunkCount,
+      computeSeconds,
+      waitSeconds,
+    });
+    for (let attempt = 0; attempt < PUSH_ATTEMPTS && !this.#stopping.signal.aborted; attempt++) {
+      await sender.settled();
+      let reply: saf.v1.PushReply | undefined;
+      try {
+        reply = readMessage(wire.PushReply, await bulk.request(subjects.push(this.#id), end, PUSH_TIMEOUT_MS));
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
+        // Nobody answered, or the connection broke: what was sent may be lost, so all of it goes again.
+        await new Promise((resolve) => setTimeout(resolve, 100 * (attempt + 1)));
+        sender.sendAll();
+        continue;
+      }
+      if (reply?.status === wire.PushReply.Status.MISSING) sender.sendMissing(reply.missing);
+      else if (reply?.status === wire.PushReply.Status.BUSY) {
+        await new Promise((resolve) => setTimeout(resolve, Math.min(5000, reply.retryAfterMs)));
+      } else {
+        if (reply?.status === wire.PushReply.Status.REFUSED) {
+          this.#edges.log("warn", `The coordinator refused a push: ${reply.reason}`, { step: lease.step });
+        }
+        return;
+      }
+    }
+  }
+
+  async #serveTask(run: PreparedRun, lease: saf.v1.TaskLease): Promise<void> {
+    await run.loadImages("test");
+    const parameters = await run.parameters.take(lease.version, this.#stopping.signal);
+    if (parameters === undefined) {
+      this.#publishReturn(lease.leaseId, "the weights are gone", false);
+      return;
+    }
+    const done = await this.#compute<"task-done">({
+      type: "task",
+      runId: run.runId,
+      leaseId: lease.leaseId,
+      version: lease.version,
+      parameters,
+      kind: lease.kind as PerturbationKind,
+      strengths: lease.strengths,
+      firstImage: lease.firstImage,
+      imageCount: lease.imageCount,
+      statistics: run.attackStatistics,
+      sampleCount: lease.sampleCount,
+    });
+    const result = writeMessage(wire.TaskResult, {
+      workerId: this.#id,
+      leaseId: lease.leaseId,
+      epoch: lease.epoch,
+      runId: run.runId,
+      taskId: lease.taskId,
+      attempt: lease.attempt,
+      outcomes: done.outcomes.map((outcome) => ({
+        strength: outcome.strength,
+        predictions: outcome.predictions,
+        confidences: new Uint8Array(outcome.confidences.buffer, outcome.confidences.byteOffset, outcome.confidences.byteLength),
+        wrong: outcome.wrong,
+      })),
+      samples: done.outcomes.flatMap((outcome) => samplesOf(outcome, lease.firstImage)),
+      computeSeconds: done.seconds,
+    });
+    const { bulk, subjects } = this.#edges;
+    for (let attempt = 0; attempt < PUSH_ATTEMPTS && !this.#stopping.signal.aborted; attempt++) {
+      try {
+        await bulk.request(subjects.result(this.#id), result, PUSH_TIMEOUT_MS);
+        return;
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 100 * (attempt + 1)));
+      }
+    }
+  }
+
+  /** Runs one order on the engine. Rejects when the engine fails or has died (then the worker stops). */
+  #compute<Done extends "block-done" | "task-done">(
+    order: Extract<Parameters<EnginePort["send"]>[0], { type: "block" | "task" }>,
+    onChunk: (chunk: number) => void = () => undefined,
+  ): Promise<Extract<FromEngine, { type: Done }>> {
+    return new Promise((resolve, reject) => {
+      this.#stopping.signal.addEventListener("abort", () => reject(new Error("the worker stops")), { once: true });
+      this.#onEngine = (message) => {
+        if (message === undefined) {
+          this.#refusal = new ClusterError("unexpected", "The engine thread died");
+          this.#stop("the engine died");
+          reject(this.#refusal);
+        } else if (message.type === "failed") reject(new Error(message.message));
+        else if (message.type === "chunk") {
+          if (message.leaseId === order.leaseId) onChunk(message.chunk);
+        } else if (message.type !== "ready" && message.leaseId === order.leaseId) {
+          this.#busySeconds += message.seconds;
+          this.#tensors = message.tensors;
+          this.#edges.metrics.tensors(message.tensors);
+          this.#edges.metrics.phase("compute", message.seconds);
+          resolve(message as Extract<FromEngine, { type: Done }>);
+        }
+      };
+      this.#edges.engine.send(order);
+    });
+  }
+}
+
+/** Sends chunk frames of one push in the order in which they become ready, a window of bytes at a time. */
+class FrameSender {
+  readonly #bus: Bus;
+  readonly #subject: string;
+  readonly #run: PreparedRun;
+  readonly #lease: saf.v1.BlockLease;
+  readonly #sent: (bytes: number) => void;
+  readonly #ready: number[] = [];
+  readonly #sealed: Uint8Array[] = [];
+  #sending: Promise<void> | undefined;
+  #credit = CREDIT_BYTES;
+
+  constructor(bus: Bus, subject: string, run: PreparedRun, lease: saf.v1.BlockLease, sent: (bytes: number) => void) {
+    this.#bus = bus;
+    this.#subject = subject;
+    this.#run = run;
+    this.#lease = lease;
+    this.#sent = sent;
+  }
+
+  send(chunk: number): void {
+    this.#ready.push(chunk);
+    this.#sending ??= this.#drain().finally(() => {
+      this.#sending = undefined;
+    });
+  }
+
+  sendAll(): void {
+    for (let chunk = 0; chunk < this.#run.chunkCount; chunk++) this.send(chunk);
+  }
+
+  /** `missing`: a bit a chunk. */
+  sendMissing(missing: Uint8Array): void {
+    for (let chunk = 0; chunk < this.#run.chunkCount; chunk++) {
+      if ((((missing[chunk >>> 3] ?? 0) >>> (chunk & 7)) & 1) === 1) this.send(chunk);
+    }
+  }
+
+  async settled(): Promise<void> {
+    while (this.#sending !== undefined) await this.#sending;
+  }
+
+  async #drain(): Promise<void> {
+    for (let chunk = this.#ready.shift(); chunk !== undefined; chunk = this.#ready.shift()) {
+      const frame = (this.#sealed[chunk] ??= this.#seal(chunk));
+      this.#bus.publish(this.#subject, frame);
+      this.#sent(frame.byteLength);
+      this.#credit -= frame.byteLength;
+      if (this.#credit <= 0) {
+        await this.#bus.flush();
+        this.#credit = CREDIT_BYTES;
+      }
+    }
+  }
+
+  /** The body is in place already: the engine wrote it there. */
+  #seal(chunk: number): Uint8Array {
+    const totalBytes = this.#run.layout.pushSize * 4;
+    const frame = new Uint8Array(
+      this.#run.frames,
+      chunk * (HEADER_BYTES + BODY_BYTES),
+      HEADER_BYTES + bodyLength(totalBytes, chunk),
+    );
+    sealChunk(frame, {
+      kind: "gradient",
+      codec: "fp32",
+      runHash: this.#run.runHash,
+      epoch: this.#lease.epoch,
+      step: this.#lease.step,
+      node: nodeOfBlock(this.#run.run.train.slots, { first: this.#lease.firstSlot, count: this.#lease.slotCount }),
+      attempt: this.#lease.attempt,
+      shard: 0,
+      chunk,
+      chunkCount: this.#run.chunkCount,
+      offset: chunk * BODY_BYTES,
+      totalBytes,
+    });
+    return frame;
+  }
+}
+
+/** Pictures that travel with a result. */
+function samplesOf(outcome: OutcomeMessage, firstImage: number): saf.v1.Sample.$Properties[] {
+  return outcome.samples.map(({ index, pixels }) => {
+    const at = index - firstImage;
+    return {
+      strength: outcome.strength,
+      index,
+      prediction: outcome.predictions[at] as number,
+      confidence: outcome.confidences[at] as number,
+      right: outcome.wrong[at] === 0,
+      pixels,
+    };
+  });
+}
