@@ -1,0 +1,64 @@
+/** Picks from curves what a table, a plot or a sentence shows. */
+import { PERTURBATION_KINDS } from "../../shared/results.js";
+import type { CurvePoint, ModelResult, PerturbationKind } from "../../shared/results.js";
+
+/** The strength at which MNIST results are usually compared: METHOD.md 2.3. */
+const USUAL_REFERENCE = 0.25;
+
+/** The kinds that have a strength, in the paper's order. */
+export function perturbedKinds(models: readonly ModelResult[]): PerturbationKind[] {
+  return PERTURBATION_KINDS.filter(
+    (kind) => kind !== "clean" && models.some((model) => model.curves.some((point) => point.kind === kind)),
+  );
+}
+
+/** One model's points of one kind, weakest first. */
+export function curveOf(model: ModelResult, kind: PerturbationKind): CurvePoint[] {
+  return model.curves.filter((point) => point.kind === kind).sort((a, b) => a.strength - b.strength);
+}
+
+export function pointAt(
+  model: ModelResult,
+  kind: PerturbationKind,
+  strength: number,
+): CurvePoint | undefined {
+  return model.curves.find((point) => point.kind === kind && point.strength === strength);
+}
+
+/** All strengths measured for `kinds` by any model, ascending. */
+export function strengthsOf(models: readonly ModelResult[], kinds: readonly PerturbationKind[]): number[] {
+  const found = new Set<number>();
+  for (const model of models) {
+    for (const point of model.curves) if (kinds.includes(point.kind)) found.add(point.strength);
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
+/** The strength to compare at: 0.25, or the largest measured below it, or the smallest above 0. */
+export function referenceStrength(strengths: readonly number[]): number | undefined {
+  const positive = strengths.filter((strength) => strength > 0);
+  return positive.filter((strength) => strength <= USUAL_REFERENCE).at(-1) ?? positive[0];
+}
+
+/**
+ * At most `count` of ascending `values`: the `kept` ones, the last and the first, then always the one farthest from
+ * all chosen so far, so that the whole range is covered.
+ */
+export function chooseSpread(
+  values: readonly number[],
+  count: number,
+  kept: readonly number[] = [],
+): number[] {
+  if (values.length <= count) return [...values];
+  const chosen = new Set<number>();
+  const distance = (value: number): number =>
+    Math.min(...[...chosen].map((other) => Math.abs(other - value)));
+  for (const value of [...kept, values.at(-1), values[0]]) {
+    if (value !== undefined && chosen.size < count && values.includes(value)) chosen.add(value);
+  }
+  while (chosen.size < count) {
+    const rest = values.filter((value) => !chosen.has(value));
+    chosen.add(rest.reduce((best, value) => (distance(value) > distance(best) ? value : best)));
+  }
+  return values.filter((value) => chosen.has(value));
+}
