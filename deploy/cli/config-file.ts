@@ -1,0 +1,248 @@
+/** Loads a configuration: files in their order, then `--set`, checked strictly, every value with its source. */
+import { open } from "node:fs/promises";
+import type { z } from "zod";
+import { configSchema, type Config } from "../../shared/config.js";
+import { suggest } from "../../shared/core/suggest.js";
+import { ClusterError } from "../../shared/errors.js";
+import { networkNames } from "../../shared/networks/registry.js";
+import { emptySectionsToMaps, problemsOf } from "./config-problems.js";
+import { settingsOf } from "./config-schema.js";
+import {
+  formatPath,
+  formatSource,
+  mergeTrees,
+  nodeAt,
+  plainValue,
+  sourceAt,
+  treeOf,
+  type ConfigNode,
+  type MapNode,
+  type Problem,
+  type Source,
+} from "./config-tree.js";
+import { parseYaml, type Locate } from "./config-yaml.js";
+import { quote } from "./quote.js";
+
+const MAX_FILE_BYTES = 1024 * 1024;
+
+export interface LoadOptions {
+  /** YAML files; later ones win: maps merge, lists replace. */
+  files: readonly string[];
+  /** `a.b=value` each, the value in YAML; they win over files. */
+  set: readonly string[];
+  /** What lies below the files, such as a preset. */
+  base?: unknown;
+  /** How values of `base` are labelled in `sources`; "preset" by default. */
+  baseName?: string;
+}
+
+export interface Loaded<T> {
+  /** Checked, defaults filled in. */
+  value: T;
+  /** What base, files and flags said together, before defaults. */
+  given: unknown;
+  /** By path (`train.epochs`), where each value comes from: `run.yaml:7:3`, `--set`, the base's name, or `default`. */
+  sources: ReadonlyMap<string, string>;
+}
+
+export type LoadedConfig = Loaded<Config>;
+
+/** A run's configuration. Throws ClusterError("config"), one line a problem. */
+export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
+  return loadSettings(configSchema, options, modelProblems);
+}
+
+/** The schema takes any text as a model; that it exists is known to the registry of networks. */
+function modelProblems({ model }: Config): { path: string[]; message: string }[] {
+  const names = networkNames();
+  if (names.includes(model)) return [];
+  const meant = suggest(model, names);
+  const suggestion = meant === undefined ? "" : ` — did you mean ${quote(meant)}?`;
+  return [
+    { path: ["model"], message: `expected one of ${names.join(", ")}, got ${quote(model)}${suggestion}` },
+  ];
+}
+
+/**
+ * Settings of any strict schema, from files and flags. `check` names what the schema cannot know.
+ * Throws ClusterError("config"), one line a problem.
+ */
+export async function loadSettings<S extends z.ZodType>(
+  schema: S,
+  { files, set, base, baseName = "preset" }: LoadOptions,
+  check: (value: z.output<S>) => { path: string[]; message: string }[] = () => [],
+): Promise<Loaded<z.output<S>>> {
+  const problems: Problem[] = [];
+  const layers: ConfigNode[] = [treeOf(base ?? {}, { kind: "base", name: baseName })];
+  for (const file of files) collect(parseYaml(await readText(file), locateIn(file)), layers, problems);
+  for (const assignment of set) collect(parseAssignment(assignment), layers, problems);
+  if (problems.length > 0) throw configError(problems);
+
+  const whole = layers.map((layer) => emptySectionsToMaps(layer, schema));
+  const tree = whole.reduce(mergeTrees);
+  const notMaps = whole.filter((layer) => layer.kind !== "map");
+  if (notMaps.length > 0) throw configError(notMaps.map(notAMap));
+
+  const result = schema.safeParse(plainValue(tree));
+  if (!result.success)
+    throw configError(inReadingOrder(problemsOf(result.error.issues, tree, schema), files));
+  const wrong = check(result.data).map(({ path, message }) => {
+    return { source: sourceAt(tree, path), message: `${formatPath(path)}: ${message}` };
+  });
+  if (wrong.length > 0) throw configError(wrong);
+  return { value: result.data, given: plainValue(tree), sources: sourcesOf(schema, tree) };
+}
+
+function collect(parsed: ReturnType<typeof parseYaml>, layers: ConfigNode[], problems: Problem[]): void {
+  if (parsed.ok) layers.push(parsed.tree);
+  else problems.push(...parsed.problems);
+}
+
+function locateIn(file: string): Locate {
+  return ({ line, column }) => ({ kind: "file", file: printable(file), line, column });
+}
+
+/** `a.b=value` as a tree of one branch. */
+function parseAssignment(assignment: string): ReturnType<typeof parseYaml> {
+  const equals = assignment.indexOf("=");
+  const key = equals < 0 ? assignment : assignment.slice(0, equals);
+  const source: Source = { kind: "flag", flag: `--set ${printable(key)}` };
+  const parts = key.split(".").map((part) => part.trim());
+  if (equals < 0 || parts.includes("")) {
+    return { ok: false, problems: [{ source, message: "expected key=value, as in --set train.epochs=3" }] };
+  }
+  const parsed = parseYaml(assignment.slice(equals + 1), () => source);
+  if (!parsed.ok) return parsed;
+  const tree = parts.reduceRight<ConfigNode>(
+    (node, part): MapNode => ({
+      kind: "map",
+      source,
+      entries: new Map([[part, { keySource: source, node }]]),
+    }),
+    parsed.tree,
+  );
+  return { ok: true, tree };
+}
+
+function printable(text: string): string {
+  return quote(text).slice(1, -1);
+}
+
+function notAMap(layer: ConfigNode): Problem {
+  const got = layer.kind === "list" ? "a list" : "a single value";
+  return { source: layer.source, message: `expected a map of settings, got ${got}` };
+}
+
+/** As one reads: by file, line and column; flags last. */
+function inReadingOrder(problems: readonly Problem[], files: readonly string[]): Problem[] {
+  const names = files.map(printable);
+  const rank = ({ source }: Problem): number[] =>
+    source?.kind === "file"
+      ? [names.lastIndexOf(source.file), source.line, source.column]
+      : [files.length, 0, 0];
+  return [...problems].sort((a, b) => {
+    const [left, right] = [rank(a), rank(b)];
+    const differing = left.findIndex((value, i) => value !== right[i]);
+    return differing < 0 ? 0 : (left[differing] ?? 0) - (right[differing] ?? 0);
+  });
+}
+
+function formatProblem({ source, message }: Problem): string {
+  if (source === undefined) return message;
+  // A flag names the setting already.
+  const named = source.kind === "flag" ? `${source.flag.slice("--set ".length)}: ` : undefined;
+  const rest = named !== undefined && message.startsWith(named) ? message.slice(named.length) : message;
+  return `${formatSource(source)}: ${rest}`;
+}
+
+function configError(problems: readonly Problem[]): ClusterError {
+  const lines = problems.map(formatProblem);
+  return new ClusterError("config", lines.join("\n"), {
+    hint: "`saf config show` prints every setting, its value and where it comes from",
+  });
+}
+
+function sourcesOf(schema: z.ZodType, tree: ConfigNode): Map<string, string> {
+  const sources = settingsOf(schema).map(({ path }) => {
+    const node = nodeAt(tree, path);
+    if (node === undefined) return [formatPath(path), "default"] as const;
+    return [formatPath(path), node.source.kind === "flag" ? "--set" : formatSource(node.source)] as const;
+  });
+  return new Map(sources);
+}
+
+/** The text of a configuration file. Throws ClusterError("config") for whatever is not a small UTF-8 file. */
+async function readText(file: string): Promise<string> {
+  const bytes = await readBytes(file);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new ClusterError("config", `${printable(file)}:${lineOfBadByte(bytes)}: not UTF-8 text`, {
+      hint: "Save the file as UTF-8 and try again",
+    });
+  }
+}
+
+function lineOfBadByte(bytes: Uint8Array): number {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let line = 1;
+  for (let start = 0; start < bytes.length; line += 1) {
+    const newline = bytes.indexOf(0x0a, start);
+    const end = newline < 0 ? bytes.length : newline;
+    try {
+      decoder.decode(bytes.subarray(start, end));
+    } catch {
+      return line;
+    }
+    start = end + 1;
+  }
+  return line;
+}
+
+/** Read up to the limit, whatever the file says of its size: a pipe says nothing, a device never ends. */
+async function readBytes(file: string): Promise<Uint8Array> {
+  let handle;
+  try {
+    handle = await open(file, "r");
+    const buffer = Buffer.allocUnsafe(MAX_FILE_BYTES + 1);
+    let length = 0;
+    while (length < buffer.length) {
+      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, null);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    if (length > MAX_FILE_BYTES) {
+      throw new ClusterError(
+        "config",
+        `${printable(file)}: larger than ${MAX_FILE_BYTES} bytes, too large for a configuration`,
+      );
+    }
+    return buffer.subarray(0, length);
+  } catch (error) {
+    if (error instanceof ClusterError) throw error;
+    throw unreadable(file, error);
+  } finally {
+    await handle?.close();
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file",
+  ENOTDIR: "no such file",
+  EISDIR: "is a folder: expected a file",
+  EACCES: "not readable: permission denied",
+  EPERM: "not readable: permission denied",
+  ELOOP: "a circle of links",
+  ENAMETOOLONG: "the name is too long",
+};
+
+function unreadable(file: string, error: unknown): ClusterError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return new ClusterError(
+    "config",
+    `${printable(file)}: ${REASONS[code] ?? `not readable (${code || String(error)})`}`,
+    {
+      cause: error,
+    },
+  );
+}

@@ -1,0 +1,125 @@
+/** What a zod schema holds against a tree of settings, in words a person can act on. Pure. */
+import type { z } from "zod";
+import { suggest } from "../../shared/core/suggest.js";
+import { choicesOf, expectation, isSection, keysAt, schemaAt, settingPaths } from "./config-schema.js";
+import {
+  formatPath,
+  keySourceAt,
+  nodeAt,
+  plainValue,
+  sourceAt,
+  type ConfigNode,
+  type Path,
+  type Problem,
+} from "./config-tree.js";
+import { quote } from "./quote.js";
+
+const MAX_PROBLEMS = 20;
+
+/** A section that was opened and left empty (`train:`) means its defaults, not the value null. */
+export function emptySectionsToMaps(node: ConfigNode, schema: z.core.$ZodType | undefined): ConfigNode {
+  if (schema === undefined || !isSection(schema)) return node;
+  if (node.kind === "scalar" && node.value === null)
+    return { kind: "map", source: node.source, entries: new Map() };
+  if (node.kind !== "map") return node;
+  const entries = [...node.entries].map(([key, entry]) => {
+    return [key, { ...entry, node: emptySectionsToMaps(entry.node, schemaAt(schema, [key])) }] as const;
+  });
+  return { ...node, entries: new Map(entries) };
+}
+
+/** One problem for each thing that is wrong, in the order of `issues`. */
+export function problemsOf(
+  issues: readonly z.core.$ZodIssue[],
+  tree: ConfigNode,
+  schema: z.core.$ZodType,
+): Problem[] {
+  const context = { tree, schema };
+  return issues.flatMap((issue) => problemsOfIssue(issue, issue.path, context)).slice(0, MAX_PROBLEMS);
+}
+
+interface Context {
+  tree: ConfigNode;
+  schema: z.core.$ZodType;
+}
+
+function problemsOfIssue(issue: z.core.$ZodIssue, path: Path, context: Context): Problem[] {
+  switch (issue.code) {
+    case "unrecognized_keys":
+      return issue.keys.slice(0, MAX_PROBLEMS).map((key) => unknownKey([...path, key], context));
+    case "invalid_union":
+      return unionProblems(issue.errors, path, context);
+    case "custom":
+    case "invalid_format":
+      return [wrongValue(issue.message, path, context)];
+    default: {
+      const schema = schemaAt(context.schema, path);
+      return [
+        wrongValue(schema === undefined ? issue.message : `expected ${expectation(schema)}`, path, context),
+      ];
+    }
+  }
+}
+
+/** When the value has the kind of one branch, what that branch says; otherwise all that would have been right. */
+function unionProblems(branches: readonly z.core.$ZodIssue[][], path: Path, context: Context): Problem[] {
+  const fitting = branches.filter(
+    (issues) => !issues.some(({ code, path: inner }) => code === "invalid_type" && inner.length === 0),
+  );
+  const [only] = fitting;
+  const nested = only?.some(({ path: inner }) => inner.length > 0);
+  if (fitting.length === 1 && only !== undefined && nested === true) {
+    return only.flatMap((issue) => problemsOfIssue(issue, [...path, ...issue.path], context));
+  }
+  const schema = schemaAt(context.schema, path);
+  return [
+    wrongValue(
+      schema === undefined ? "no such value is expected" : `expected ${expectation(schema)}`,
+      path,
+      context,
+    ),
+  ];
+}
+
+function unknownKey(path: Path, { tree, schema }: Context): Problem {
+  const key = String(path.at(-1));
+  const siblings = keysAt(schema, path.slice(0, -1));
+  const meant = suggest(key, siblings) ?? elsewhere(key, schema);
+  const known = meant === undefined ? ` (known here: ${siblings.join(", ")})` : "";
+  const suggestion = meant === undefined ? known : ` — did you mean ${quote(meant)}?`;
+  return { source: keySourceAt(tree, path), message: `unknown key ${quote(key)}${suggestion}` };
+}
+
+/** A setting of that name in another section: `epochs` at the top was meant to be `train.epochs`. */
+function elsewhere(key: string, schema: z.core.$ZodType): string | undefined {
+  return settingPaths(schema).find((path) => path.split(".").at(-1) === key);
+}
+
+function wrongValue(message: string, path: Path, { tree, schema }: Context): Problem {
+  const node = nodeAt(tree, path);
+  const text = `${path.length === 0 ? "the file" : formatPath(path)}: ${message}`;
+  const source = sourceAt(tree, path);
+  if (node === undefined) return { source, message: `${text}, but it is missing` };
+  const got = plainValue(node);
+  const expected = schemaAt(schema, path);
+  const near =
+    typeof got === "string" && expected !== undefined ? suggest(got, choicesOf(expected)) : undefined;
+  return {
+    source,
+    message: `${text}, got ${inWords(got)}${near === undefined ? "" : ` — did you mean ${quote(near)}?`}`,
+  };
+}
+
+function inWords(value: unknown): string {
+  if (value === null) return "nothing (leave the line out for the default)";
+  if (typeof value === "string") return quote(value);
+  if (Array.isArray(value)) return shortList(value);
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : "a map";
+}
+
+function shortList(values: readonly unknown[]): string {
+  if (values.length === 0) return "an empty list";
+  const plain = values.every((value) => typeof value === "number" || typeof value === "string");
+  const text = `[${values.map((value) => (typeof value === "string" ? quote(value, 20) : String(value))).join(", ")}]`;
+  return plain && text.length <= 60 ? text : `a list of ${values.length}`;
+}

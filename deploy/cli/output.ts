@@ -1,0 +1,82 @@
+/** What a command says: its result on stdout, everything else on stderr. */
+import { ClusterError, exitCodeOf } from "../../shared/errors.js";
+
+/** Writes a result to stdout: text as it is, anything else as one JSON document. */
+export function printResult(value: unknown): void {
+  process.stdout.write(
+    typeof value === "string" ? withNewline(value) : `${JSON.stringify(value, jsonable, 2)}\n`,
+  );
+}
+
+function withNewline(text: string): string {
+  return text.endsWith("\n") ? text : `${text}\n`;
+}
+
+/** What JSON has no word for: counts too large for a double as text, bytes in base64, maps as objects. */
+function jsonable(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return value.toString();
+  if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
+  return value instanceof Map ? Object.fromEntries(value) : value;
+}
+
+export interface ErrorOutput {
+  /** Print the stack and the causes too. */
+  debug?: boolean;
+  /** Print one JSON document on stdout instead of lines on stderr: a script that reads results reads this as well. */
+  json?: boolean;
+}
+
+/**
+ * Says what went wrong: one line what, one line why or what to do, the stack only with `debug`.
+ * Returns the exit code, and sets it as the process's own.
+ */
+export function reportError(error: unknown, { debug = false, json = false }: ErrorOutput = {}): number {
+  const exitCode = exitCodeOf(error);
+  process.exitCode = exitCode;
+  if (json) printResult({ error: errorDocument(error, exitCode) });
+  else process.stderr.write(`${errorLines(error).join("\n")}\n`);
+  if (debug) process.stderr.write(`\n${stackOf(error)}\n`);
+  return exitCode;
+}
+
+function errorDocument(error: unknown, exitCode: number): Record<string, unknown> {
+  if (!(error instanceof ClusterError))
+    return { code: "unexpected", message: messageOf(error), exit_code: exitCode };
+  const { code, message, hint } = error;
+  return { code, message, ...(hint === undefined ? {} : { hint }), exit_code: exitCode };
+}
+
+/** The lines of an error, without a stack. A hint that stands in the message already is not said twice. */
+export function errorLines(error: unknown): string[] {
+  const [first = "", ...more] = messageOf(error).split("\n");
+  const lines = [`saf: ${first}`, ...more.map((line) => `     ${line}`)];
+  if (error instanceof ClusterError) {
+    const cause = error.cause instanceof Error ? error.cause.message.split("\n")[0] : undefined;
+    if (cause !== undefined && error.hint === undefined && !error.message.includes(cause))
+      lines.push(`     why: ${cause}`);
+    if (error.hint !== undefined) lines.push(`     ${error.hint}`);
+    return lines;
+  }
+  return [...lines, "     This was not expected: run again with --debug to see where it happened"];
+}
+
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.message === "" ? error.name : error.message;
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const stack = error.stack ?? error.message;
+  return error.cause === undefined ? stack : `${stack}\ncaused by ${stackOf(error.cause)}`;
+}
+
+/** A reader that has seen enough (`saf … | head`) is no error: the program ends quietly, its result unread. */
+export function endQuietlyOnBrokenPipe(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+      process.exit();
+    });
+  }
+}
