@@ -81,9 +81,22 @@ async function fromSuites(
   return undefined;
 }
 
+const cleanups = new WeakMap<TestContext, (() => Promise<unknown>)[]>();
+
+/** After the test, last added first: a client is closed before its server, and that is stopped before its files go. */
+function afterwards(t: TestContext, cleanup: () => Promise<unknown>): void {
+  const known = cleanups.get(t);
+  if (known !== undefined) return void known.push(cleanup);
+  const all = [cleanup];
+  cleanups.set(t, all);
+  t.after(async () => {
+    for (const next of all.reverse()) await next();
+  });
+}
+
 export async function temporaryDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "saf-nats-test-"));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  afterwards(t, () => rm(directory, { recursive: true, force: true }));
   return directory;
 }
 
@@ -101,7 +114,7 @@ export async function startServer(
     directory,
     ...options,
   });
-  t.after(() => server.stop());
+  afterwards(t, () => server.stop());
   return server;
 }
 
@@ -120,7 +133,7 @@ export async function connectAs(
     maxReconnectAttempts: -1,
     timeout: 5000,
   });
-  t.after(() => connection.close());
+  afterwards(t, () => connection.close());
   return connection;
 }
 

@@ -5,19 +5,19 @@
  * Below `directory` (0700): `nats.json` (0600), `keys/<identity>.seed` (0600), `store/`, `ports/`, `lock`.
  */
 import type { ChildProcess } from "node:child_process";
-import { chmod, mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { get } from "node:http";
+import { chmod, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import { createUser, fromSeed } from "nkeys.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { configFault } from "./binary.js";
 import type { NatsBinary } from "./binary.js";
 import { ANY_PORT, checkWorkerName, natsConfig } from "./config.js";
 import { spawnGuarded } from "./guard.js";
+import { configLoadTime, isHealthy, readPorts } from "./monitoring.js";
 import { lockStore } from "./store-lock.js";
 import type { StoreLock } from "./store-lock.js";
+import { publicKeyOf } from "./user-keys.js";
 
 /** Measured: 50 to 300 ms; the rest is for a machine that is busy or recovers large streams. */
 const START_TIMEOUT_MS = 30_000;
@@ -27,7 +27,6 @@ const STOP_TIMEOUT_MS = 5_000;
 /** The guard of a dead owner needs up to STOP_TIMEOUT_MS as well. */
 const ABANDONED_SERVER_WAIT_MS = 8_000;
 const POLL_MS = 15;
-const HTTP_TIMEOUT_MS = 2_000;
 const LOG_LINES_KEPT = 50;
 
 export interface NatsCredentials {
@@ -72,7 +71,7 @@ export interface RunningNatsServer {
     coordinator: NatsCredentials;
     observer: NatsCredentials;
     /** @throws ClusterError("usage") for a worker that was not named at the start or added. */
-    worker(id: string): NatsCredentials;
+    worker: (id: string) => NatsCredentials;
   };
   /** Gives these workers keys, without disturbing anyone who is connected. Back when the server accepts the keys. */
   addWorkers(ids: readonly string[]): Promise<void>;
@@ -339,7 +338,7 @@ class LocalNatsServer implements RunningNatsServer {
 
   /** The time of the last load changes when the server has taken the new file in, users first. */
   async #reload(launched: Launched): Promise<void> {
-    const before = await this.#configLoadTime();
+    const before = await configLoadTime(this.monitorUrl);
     if (before === undefined) throw this.#failed(launched, "does not tell when it loaded its configuration");
     const oldLines = new Set(launched.logLines);
     launched.child.kill("SIGHUP");
@@ -349,15 +348,9 @@ class LocalNatsServer implements RunningNatsServer {
         (line) => !oldLines.has(line) && line.includes("Failed to reload"),
       );
       if (refusal !== undefined) throw this.#failed(launched, "refuses to reload its configuration");
-      const now = await this.#configLoadTime();
+      const now = await configLoadTime(this.monitorUrl);
       return now === before ? undefined : now;
     });
-  }
-
-  async #configLoadTime(): Promise<string | undefined> {
-    const answer = await httpGet(`${this.monitorUrl}/varz`);
-    const varz = answer?.status === 200 ? (JSON.parse(answer.body) as { config_load_time?: string }) : {};
-    return varz.config_load_time;
   }
 
   async #terminate(): Promise<void> {
@@ -368,7 +361,6 @@ class LocalNatsServer implements RunningNatsServer {
     const killer = setTimeout(() => launched.child.kill("SIGKILL"), STOP_TIMEOUT_MS);
     await launched.ended;
     clearTimeout(killer);
-    this.#lock.setServer(undefined);
   }
 }
 
@@ -379,83 +371,6 @@ function serverEnvironment(): NodeJS.ProcessEnv {
 
 function describe(exit: NatsExit): string {
   return exit.signal === null ? `exit code ${exit.code ?? "unknown"}` : exit.signal;
-}
-
-/** The public key of the seed in the file; a new seed, if there is no file. */
-async function publicKeyOf(seedFile: string): Promise<string> {
-  let seed: Uint8Array;
-  try {
-    seed = await readFile(seedFile);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    return createSeed(seedFile);
-  }
-  try {
-    return fromSeed(new TextEncoder().encode(new TextDecoder().decode(seed).trim())).getPublicKey();
-  } catch (cause) {
-    throw new ClusterError("config", `Cannot read the nkey seed in ${seedFile}`, {
-      hint: "Remove the file: a new key is made at the next start.",
-      cause,
-    });
-  }
-}
-
-async function createSeed(seedFile: string): Promise<string> {
-  const user = createUser();
-  const aside = `${seedFile}.new`;
-  await rm(aside, { force: true });
-  const file = await open(aside, "wx", 0o600);
-  try {
-    await file.writeFile(user.getSeed());
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(aside, seedFile);
-  return user.getPublicKey();
-}
-
-interface PortsFile {
-  nats?: string[];
-  monitoring?: string[];
-}
-
-/** `<program>_<pid>.ports`; undefined while it is not there or not complete. */
-async function readPorts(
-  directory: string,
-  pid: number,
-): Promise<{ url: string; monitorUrl: string } | undefined> {
-  const name = (await readdir(directory)).find((file) => file.endsWith(`_${pid}.ports`));
-  if (name === undefined) return undefined;
-  try {
-    const ports = JSON.parse(await readFile(join(directory, name), "utf8")) as PortsFile;
-    const [url, monitorUrl] = [ports.nats?.[0], ports.monitoring?.[0]];
-    return url === undefined || monitorUrl === undefined ? undefined : { url, monitorUrl };
-  } catch {
-    return undefined;
-  }
-}
-
-/** The server and JetStream itself; one broken stream does not keep the server from serving. */
-async function isHealthy(monitorUrl: string): Promise<true | undefined> {
-  const answer = await httpGet(`${monitorUrl}/healthz?js-server-only=true`);
-  return answer?.status === 200 ? true : undefined;
-}
-
-/** Undefined when there is no answer in time. No connection is kept. */
-function httpGet(url: string): Promise<{ status: number; body: string } | undefined> {
-  return new Promise((resolve) => {
-    const request = get(url, { agent: false, timeout: HTTP_TIMEOUT_MS }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("end", () =>
-        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }),
-      );
-      response.on("error", () => resolve(undefined));
-    });
-    request.on("timeout", () => request.destroy());
-    request.on("error", () => resolve(undefined));
-  });
 }
 
 function portOf(url: string): number {

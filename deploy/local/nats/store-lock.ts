@@ -23,8 +23,8 @@ interface LockContent {
 }
 
 export interface StoreLock {
-  /** Note which server runs on the store now. */
-  setServer(pid: number | undefined): void;
+  /** Notes which server runs on the store now. */
+  setServer(pid: number): void;
   release(): void;
 }
 
@@ -65,7 +65,7 @@ export async function lockStore(
 
   return {
     setServer(pid) {
-      content = { owner, server: pid === undefined ? null : (processIdentity(pid) ?? null) };
+      content = { owner, server: processIdentity(pid) ?? null };
       const temporary = temporaryName(path);
       writeFileSync(temporary, JSON.stringify(content), { mode: 0o600 });
       renameSync(temporary, path);
