@@ -1,0 +1,409 @@
+/**
+ * The coordinator's loop: workers join, idle ones get leases, what they send goes to the job that asked for it. It
+ * knows who holds what and until when; what the work means is the job's affair (training.ts, evaluation.ts).
+ */
+import type { Bus, BusMessage, Subscription } from "../shared/bus.js";
+import { decodeChunk } from "../shared/core/chunk.js";
+import { ENGINE_NAMES } from "../shared/engine.js";
+import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
+import type { Refusal } from "../shared/metrics.js";
+import type { Subjects } from "../shared/subjects.js";
+import { admit, lostWorkers } from "./core/membership.js";
+import type { Job, LeaseFate, Work } from "./job.js";
+
+export interface CoordinatorEdges {
+  control: Bus;
+  bulk: Bus;
+  subjects: Subjects;
+  /** Milliseconds; only differences matter. */
+  clock: () => number;
+  /** Fencing epoch: grows with every start of a coordinator. */
+  epoch: number;
+  heartbeatMs: number;
+  /** Answers a worker's request for a range of a data part. */
+  dataRange: (request: saf.v1.DataRequest) => saf.v1.DataRange.$Properties;
+  log: (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void;
+  metrics: CoordinatorMetrics;
+}
+
+export interface CoordinatorMetrics {
+  gradient(outcome: "accepted" | Refusal): void;
+  wire(direction: "in" | "out", kind: "gradient" | "parameters", bytes: number): void;
+  lease(outcome: "done" | "expired" | "returned" | "lost"): void;
+  workerRefused(label: string): void;
+  workers(counts: { idle: number; busy: number; lost: number }): void;
+  workerTime(worker: string, seconds: number): void;
+  workerGone(worker: string): void;
+  reconnected(): void;
+}
+
+interface Lease {
+  id: number;
+  work: Work;
+  job: Job;
+  grantedMs: number;
+  deadlineMs: number;
+  /** Its work was offered to others already; a late result still counts if it comes first. */
+  expired: boolean;
+}
+
+interface PoolWorker {
+  id: string;
+  incarnation: number;
+  engine: string;
+  lastSeenMs: number;
+  lease: Lease | undefined;
+  /** Runs whose images and network it has loaded. */
+  warm: Set<string>;
+  leaving: boolean;
+  /** Exponentially weighted time of its leases. */
+  leaseMs: number;
+  rssBytes: number;
+  retries: number;
+}
+
+const TICKS_PER_HEARTBEAT = 4;
+
+export class Coordinator {
+  readonly #edges: CoordinatorEdges;
+  readonly #workers = new Map<string, PoolWorker>();
+  readonly #jobs: Job[] = [];
+  readonly #subscriptions: Subscription[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #nextLease = 1;
+  #lost = 0;
+  #paused = false;
+  #membershipChanged: (() => void)[] = [];
+
+  constructor(edges: CoordinatorEdges) {
+    this.#edges = edges;
+  }
+
+  async start(): Promise<void> {
+    const { control, bulk, subjects } = this.#edges;
+    const on = (bus: Bus, pattern: string, handler: (message: BusMessage) => void): void => {
+      this.#subscriptions.push(bus.subscribe(pattern, handler));
+    };
+    on(control, subjects.join, (message) => this.#onJoin(message));
+    on(control, subjects.heartbeatPattern, ({ data }) => this.#onHeartbeat(data));
+    on(control, subjects.leasePattern, ({ data }) => this.#onReturn(data));
+    on(control, subjects.runGet, (message) => this.#onRunRequest(message));
+    on(bulk, subjects.gradientPattern(0), (message) => this.#onGradient(message));
+    on(bulk, subjects.pushPattern, (message) => this.#onPushEnd(message));
+    on(bulk, subjects.resultPattern, (message) => this.#onResult(message));
+    on(bulk, subjects.parameterGet(0), (message) => this.#onParameterRequest(message));
+    on(bulk, subjects.data, ({ data, respond }) => {
+      const request = readMessage(wire.DataRequest, data);
+      if (request !== undefined) respond(writeMessage(wire.DataRange, this.#edges.dataRange(request)));
+    });
+    control.onConnection((connected) => this.#onConnection(connected));
+    await Promise.all([control.flush(), bulk.flush()]);
+    this.#announce();
+    this.#timer = setInterval(() => this.#tick(), this.#edges.heartbeatMs / TICKS_PER_HEARTBEAT);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    this.#subscriptions.length = 0;
+  }
+
+  /** Jobs are served in the order in which they were added. */
+  add(job: Job): void {
+    this.#jobs.push(job);
+    this.pump();
+  }
+
+  remove(job: Job): void {
+    const at = this.#jobs.indexOf(job);
+    if (at >= 0) this.#jobs.splice(at, 1);
+    for (const worker of this.#workers.values()) {
+      if (worker.lease?.job === job) worker.lease = undefined;
+    }
+  }
+
+  get workerCount(): number {
+    return this.#workers.size;
+  }
+
+  /** Resolves when at least `count` workers are in the pool; `signal` gives up waiting. */
+  async waitForWorkers(count: number, signal: AbortSignal): Promise<void> {
+    while (this.#workers.size < count && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#membershipChanged.push(resolve);
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+    }
+  }
+
+  /** Tells every worker to stop. */
+  dismiss(reason: string): void {
+    for (const id of this.#workers.keys()) this.#command(id, { shutdown: { reason } });
+  }
+
+  table(): saf.v1.WorkerRow.$Properties[] {
+    return [...this.#workers.values()].map((worker) => ({
+      workerId: worker.id,
+      state: worker.lease === undefined ? "idle" : "busy",
+      engine: worker.engine,
+      leaseMs: worker.leaseMs,
+      rssBytes: worker.rssBytes,
+      retries: worker.retries,
+    }));
+  }
+
+  /** Gives work to every idle worker that some job has work for. */
+  pump(): void {
+    if (this.#paused) return;
+    const { clock, epoch } = this.#edges;
+    for (const worker of this.#workers.values()) {
+      if (worker.lease !== undefined || worker.leaving) continue;
+      for (const job of this.#jobs) {
+        const work = job.next(worker.id, this.#workers.size);
+        if (work === undefined) continue;
+        const now = clock();
+        const warm = worker.warm.has(job.runId);
+        const lease: Lease = {
+          id: this.#nextLease++,
+          work,
+          job,
+          grantedMs: now,
+          deadlineMs: now + work.limitMs(warm),
+          expired: false,
+        };
+        worker.lease = lease;
+        this.#command(worker.id, work.command({ leaseId: lease.id, epoch, attempt: work.attempt }));
+        break;
+      }
+    }
+  }
+
+  // ---- Membership ---------------------------------------------------------------------------------------------
+
+  #onJoin({ data, respond }: BusMessage): void {
+    const request = readMessage(wire.JoinRequest, data);
+    if (request === undefined) return;
+    const { epoch, heartbeatMs, clock, log, metrics } = this.#edges;
+    const answer = (accepted: boolean, reason: string): void =>
+      respond(writeMessage(wire.JoinReply, { accepted, reason, epoch, heartbeatMs }));
+    const admission = admit(request, PROTOCOL_VERSION, ENGINE_NAMES);
+    if (!admission.accepted) {
+      metrics.workerRefused(admission.label);
+      log("error", `Refused worker ${request.workerId}: ${admission.reason}`);
+      answer(false, admission.reason);
+      return;
+    }
+    const known = this.#workers.get(request.workerId);
+    if (known !== undefined && known.incarnation !== request.incarnation) this.#dropLease(known, "lost");
+    if (known === undefined) log("info", `Worker ${request.workerId} joined`, { engine: request.engineName, pid: request.pid });
+    this.#workers.set(request.workerId, {
+      id: request.workerId,
+      incarnation: request.incarnation,
+      engine: request.engineName,
+      lastSeenMs: clock(),
+      lease: known?.incarnation === request.incarnation ? known.lease : undefined,
+      warm: known?.incarnation === request.incarnation ? known.warm : new Set(),
+      leaving: false,
+      leaseMs: known?.leaseMs ?? 0,
+      rssBytes: known?.rssBytes ?? 0,
+      retries: known?.retries ?? 0,
+    });
+    answer(true, "");
+    this.#changed();
+  }
+
+  #onHeartbeat(data: Uint8Array): void {
+    const beat = readMessage(wire.Heartbeat, data);
+    if (beat === undefined) return;
+    const worker = this.#workers.get(beat.workerId);
+    const { clock, epoch, heartbeatMs } = this.#edges;
+    if (worker === undefined || worker.incarnation !== beat.incarnation || beat.epoch !== epoch) {
+      this.#command(beat.workerId, { rejoin: { epoch } });
+      return;
+    }
+    worker.lastSeenMs = clock();
+    worker.rssBytes = beat.rssBytes;
+    // A command that was lost on the way: the worker does not know what it should be doing.
+    const { lease } = worker;
+    if (lease !== undefined && beat.leaseId !== lease.id && clock() - lease.grantedMs > 2 * heartbeatMs) {
+      this.#dropLease(worker, "returned");
+      this.pump();
+    }
+  }
+
+  #onReturn(data: Uint8Array): void {
+    const back = readMessage(wire.LeaseReturn, data);
+    if (back === undefined) return;
+    const worker = this.#workers.get(back.workerId);
+    if (worker === undefined) return;
+    if (worker.lease?.id === back.leaseId || back.leaving) this.#dropLease(worker, "returned");
+    if (back.leaving) this.#forget(worker, `Worker ${worker.id} left: ${back.reason}`);
+    this.pump();
+  }
+
+  #onConnection(connected: boolean): void {
+    // What is published into a broken connection is lost: nothing is leased until it is back.
+    this.#paused = !connected;
+    if (!connected) {
+      this.#edges.log("warn", "Lost the connection to NATS; waiting for it");
+      return;
+    }
+    this.#edges.metrics.reconnected();
+    this.#edges.log("info", "Connected to NATS again");
+    const now = this.#edges.clock();
+    for (const worker of this.#workers.values()) worker.lastSeenMs = now;
+    this.#announce();
+    this.pump();
+  }
+
+  #announce(): void {
+    this.#edges.control.publish(this.#edges.subjects.all, writeMessage(wire.Announce, { epoch: this.#edges.epoch }));
+  }
+
+  #tick(): void {
+    const { clock, heartbeatMs, metrics } = this.#edges;
+    if (this.#paused) return;
+    const now = clock();
+    for (const id of lostWorkers(this.#workers, heartbeatMs, now)) {
+      const worker = this.#workers.get(id) as PoolWorker;
+      this.#dropLease(worker, "lost");
+      this.#lost++;
+      this.#forget(worker, `Worker ${id} is lost: no heartbeat for ${Math.round(now - worker.lastSeenMs)} ms`);
+    }
+    for (const worker of this.#workers.values()) {
+      const { lease } = worker;
+      if (lease === undefined || lease.expired || lease.deadlineMs > now) continue;
+      lease.expired = true;
+      worker.retries++;
+      metrics.lease("expired");
+      this.#edges.log("warn", `Lease ${lease.id} of worker ${worker.id} is overdue after ${Math.round(now - lease.grantedMs)} ms; leasing ${lease.work.key} again`);
+      lease.job.giveBack(lease.work);
+    }
+    const busy = [...this.#workers.values()].filter((worker) => worker.lease !== undefined).length;
+    metrics.workers({ busy, idle: this.#workers.size - busy, lost: this.#lost });
+    this.pump();
+  }
+
+  #forget(worker: PoolWorker, message: string): void {
+    this.#workers.delete(worker.id);
+    this.#edges.metrics.workerGone(worker.id);
+    this.#edges.log("warn", message);
+    this.#changed();
+  }
+
+  #changed(): void {
+    const waiting = this.#membershipChanged;
+    this.#membershipChanged = [];
+    for (const resolve of waiting) resolve();
+    this.pump();
+  }
+
+  #dropLease(worker: PoolWorker, outcome: "returned" | "lost"): void {
+    const { lease } = worker;
+    if (lease === undefined) return;
+    worker.lease = undefined;
+    worker.retries++;
+    this.#edges.metrics.lease(outcome);
+    if (!lease.expired) lease.job.giveBack(lease.work);
+  }
+
+  #command(workerId: string, command: saf.v1.WorkerCommand.$Properties): void {
+    this.#edges.control.publish(this.#edges.subjects.command(workerId), writeMessage(wire.WorkerCommand, command));
+  }
+
+  // ---- Work that comes back -----------------------------------------------------------------------------------
+
+  #onGradient({ subject, data }: BusMessage): void {
+    const { metrics } = this.#edges;
+    const workerId = lastToken(subject);
+    const decoded = decodeChunk(data);
+    let outcome: "accepted" | Refusal;
+    if (decoded.ok) {
+      const job = this.#jobs.find((candidate) => candidate.runHash === decoded.header.runHash);
+      if (job === undefined) outcome = "run";
+      else if (decoded.header.epoch !== this.#edges.epoch) outcome = "fenced";
+      else outcome = job.onChunk(workerId, decoded.header, decoded.body);
+      metrics.wire("in", "gradient", data.byteLength);
+    } else outcome = decoded.reason;
+    metrics.gradient(outcome);
+    if (outcome !== "accepted" && outcome !== "duplicate" && outcome !== "stale") {
+      this.#edges.log("warn", `Refused a gradient chunk of worker ${workerId}: ${outcome}`);
+    }
+  }
+
+  #onPushEnd({ subject, data, respond }: BusMessage): void {
+    const message = readMessage(wire.PushEnd, data);
+    if (message === undefined || message.workerId !== lastToken(subject)) return;
+    const reply = (properties: saf.v1.PushReply.$Properties): void => respond(writeMessage(wire.PushReply, properties));
+    if (message.epoch !== this.#edges.epoch) {
+      reply({ status: wire.PushReply.Status.FENCED });
+      return;
+    }
+    const job = this.#jobs.find((candidate) => candidate.runId === message.runId);
+    if (job === undefined) {
+      reply({ status: wire.PushReply.Status.STALE, reason: "the run is over" });
+      this.#settle(message.workerId, message.leaseId, "done");
+      return;
+    }
+    const outcome = job.onPushEnd(message);
+    reply(outcome.reply);
+    this.#settle(message.workerId, message.leaseId, outcome.fate);
+  }
+
+  #onResult({ subject, data, respond }: BusMessage): void {
+    const message = readMessage(wire.TaskResult, data);
+    if (message === undefined || message.workerId !== lastToken(subject)) return;
+    const job = this.#jobs.find((candidate) => candidate.runId === message.runId);
+    if (message.epoch !== this.#edges.epoch || job === undefined) {
+      respond(writeMessage(wire.TaskReply, { accepted: false, reason: "this evaluation is over" }));
+      this.#settle(message.workerId, message.leaseId, "done");
+      return;
+    }
+    const outcome = job.onResult(message);
+    respond(writeMessage(wire.TaskReply, outcome.reply));
+    this.#settle(message.workerId, message.leaseId, outcome.fate);
+  }
+
+  #settle(workerId: string, leaseId: number, fate: LeaseFate): void {
+    const worker = this.#workers.get(workerId);
+    if (worker?.lease?.id !== leaseId || fate === "held") return;
+    const { lease } = worker;
+    worker.lease = undefined;
+    if (fate === "failed") {
+      worker.retries++;
+      this.#edges.metrics.lease("returned");
+      if (!lease.expired) lease.job.giveBack(lease.work);
+    } else {
+      worker.warm.add(lease.job.runId);
+      const ms = this.#edges.clock() - lease.grantedMs;
+      worker.leaseMs = worker.leaseMs === 0 ? ms : 0.9 * worker.leaseMs + 0.1 * ms;
+      this.#edges.metrics.lease("done");
+      this.#edges.metrics.workerTime(worker.id, worker.leaseMs / 1000);
+    }
+    this.pump();
+  }
+
+  #onParameterRequest({ data, respond }: BusMessage): void {
+    const request = readMessage(wire.ParamRequest, data);
+    if (request === undefined) return;
+    const job = this.#jobs.find((candidate) => candidate.runId === request.runId);
+    if (job === undefined) {
+      respond(writeMessage(wire.ParamReply, { error: { message: "the run is over" } }));
+      return;
+    }
+    const { frame, latest } = job.parameterChunk(request.version, request.chunk);
+    respond(writeMessage(wire.ParamReply, frame === undefined ? { latest } : { chunk: frame, latest }));
+    if (frame !== undefined) this.#edges.metrics.wire("out", "parameters", frame.byteLength);
+  }
+
+  #onRunRequest({ data, respond }: BusMessage): void {
+    const request = readMessage(wire.RunRequest, data);
+    const job = this.#jobs.find((candidate) => candidate.runId === request?.runId);
+    respond(writeMessage(wire.RunSpec, job?.describe() ?? { error: { message: "no such run here" } }));
+  }
+}
+
+/** The last token of a subject names the worker: NATS lets it publish only on its own. */
+function lastToken(subject: string): string {
+  return subject.slice(subject.lastIndexOf(".") + 1);
+}

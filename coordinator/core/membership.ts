@@ -1,0 +1,55 @@
+/** Who is alive, from heartbeats and the time. */
+
+export interface Presence {
+  /** Start time of the process, ms since 1970: a restarted worker has a later one. */
+  incarnation: number;
+  lastSeenMs: number;
+}
+
+/** Heartbeats that may be missed before a worker counts as lost. */
+export const MISSED_HEARTBEATS = 3;
+
+/** Workers not heard of for three heartbeats. */
+export function lostWorkers(
+  workers: ReadonlyMap<string, Presence>,
+  heartbeatMs: number,
+  nowMs: number,
+): string[] {
+  return [...workers]
+    .filter(([, { lastSeenMs }]) => nowMs - lastSeenMs > MISSED_HEARTBEATS * heartbeatMs)
+    .map(([id]) => id);
+}
+
+/** What a worker says of itself when it asks to join. */
+export interface Applicant {
+  protocol: number;
+  selfTestPassed: boolean;
+  selfTestDetail: string;
+  engineName: string;
+}
+
+export type Admission =
+  | { accepted: true }
+  | { accepted: false; label: "protocol" | "self_test" | "engine"; reason: string };
+
+/** A worker with wrong gradients, or another protocol, would spoil the run: it is refused by name. */
+export function admit(applicant: Applicant, protocol: number, engines: readonly string[]): Admission {
+  if (applicant.protocol !== protocol) {
+    return {
+      accepted: false,
+      label: "protocol",
+      reason: `it speaks protocol version ${applicant.protocol}, this coordinator ${protocol}: install the same release on both`,
+    };
+  }
+  if (!engines.includes(applicant.engineName)) {
+    return { accepted: false, label: "engine", reason: `its engine "${applicant.engineName}" is unknown` };
+  }
+  if (!applicant.selfTestPassed) {
+    return {
+      accepted: false,
+      label: "self_test",
+      reason: `its engine "${applicant.engineName}" computes wrong gradients (failed: ${applicant.selfTestDetail || "unnamed"})`,
+    };
+  }
+  return { accepted: true };
+}

@@ -1,0 +1,64 @@
+/** Files and folders that are whole or absent, after a kill at any instant: written aside, fsynced, renamed. */
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { ClusterError } from "../../shared/errors.js";
+
+/** Throws ClusterError("storage") naming the file; the old content stays. */
+export async function writeFileAtomic(file: string, content: string | Uint8Array): Promise<void> {
+  const aside = join(dirname(file), `.${basename(file)}.${process.pid}.part`);
+  try {
+    await writeSynced(aside, content);
+    await rename(aside, file);
+    await syncDirectory(dirname(file));
+  } catch (cause) {
+    await rm(aside, { force: true }).catch(() => undefined);
+    throw storageError(`write ${file}`, cause);
+  }
+}
+
+/** A folder with these files, all or nothing. An existing one of that name is replaced. */
+export async function writeDirectoryAtomic(directory: string, files: Record<string, string | Uint8Array>): Promise<void> {
+  const aside = join(dirname(directory), `.${basename(directory)}.${process.pid}.part`);
+  try {
+    await rm(aside, { recursive: true, force: true });
+    await mkdir(aside, { recursive: true });
+    for (const [name, content] of Object.entries(files)) await writeSynced(join(aside, name), content);
+    await syncDirectory(aside);
+    await rm(directory, { recursive: true, force: true });
+    await rename(aside, directory);
+    await syncDirectory(dirname(directory));
+  } catch (cause) {
+    await rm(aside, { recursive: true, force: true }).catch(() => undefined);
+    throw storageError(`write ${directory}`, cause);
+  }
+}
+
+async function writeSynced(file: string, content: string | Uint8Array): Promise<void> {
+  const handle = await open(file, "w");
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+export function storageError(action: string, cause: unknown): ClusterError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const hint =
+    code === "ENOSPC"
+      ? "the disk is full: free some space; what was written before is intact"
+      : code === "EROFS" || code === "EACCES"
+        ? "the folder cannot be written: choose another one by --out"
+        : undefined;
+  return new ClusterError("storage", `Cannot ${action}: ${message}`, { cause, ...(hint === undefined ? {} : { hint }) });
+}

@@ -1,0 +1,159 @@
+/** Checkpoints: folders step-XXXXXXXX with safetensors and state.json, `latest` and `best` as links. */
+import { createHash } from "node:crypto";
+import { readFile, readdir, rename, rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { Layout } from "../../shared/core/layout.js";
+import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "../../shared/core/safetensors.js";
+import { ClusterError } from "../../shared/errors.js";
+import type { TrainingState } from "../training.js";
+import { storageError, writeDirectoryAtomic } from "./atomic-file.js";
+
+export interface CheckpointState {
+  step: number;
+  model: string;
+  /** SHA-256 of the parameter vector's bytes. */
+  weights_sha256: string;
+  /** SHA-256 of model.safetensors and optimizer.safetensors. */
+  files_sha256: Record<string, string>;
+  /** SHA-256 of what decides the run: see `runIdentity`. */
+  identity: string;
+  clean_accuracy: number | null;
+}
+
+const FOLDER = /^step-(\d{8})$/;
+
+export function hashOf(bytes: Uint8Array | Float32Array): string {
+  return createHash("sha256").update(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)).digest("hex");
+}
+
+export class Checkpoints {
+  readonly #directory: string;
+  readonly #layout: Layout;
+  readonly #keep: number;
+
+  /** `directory`: the run's `checkpoints` folder, which exists. */
+  constructor(directory: string, layout: Layout, keep: number) {
+    this.#directory = directory;
+    this.#layout = layout;
+    this.#keep = keep;
+  }
+
+  /**
+   * Writes the state, moves `latest` (and `best`) to it, removes old ones. Throws ClusterError("storage"); the
+   * checkpoints before it stay as they were.
+   */
+  async write(
+    state: TrainingState,
+    info: { model: string; identity: string; cleanAccuracy: number | null; best: boolean },
+  ): Promise<string> {
+    const files: Record<string, Uint8Array> = {
+      "model.safetensors": encodeSafetensors({
+        tensors: tensorsOf(this.#layout, state.parameters),
+        metadata: { model: info.model, step: String(state.step), format: "saf-1" },
+      }),
+      "optimizer.safetensors": encodeSafetensors({
+        tensors: tensorsOf(this.#layout, state.velocity),
+        metadata: { what: "momentum", step: String(state.step) },
+      }),
+    };
+    const description: CheckpointState = {
+      step: state.step,
+      model: info.model,
+      weights_sha256: hashOf(state.parameters),
+      files_sha256: Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, hashOf(bytes)])),
+      identity: info.identity,
+      clean_accuracy: info.cleanAccuracy,
+    };
+    const name = `step-${String(state.step).padStart(8, "0")}`;
+    const path = join(this.#directory, name);
+    await writeDirectoryAtomic(path, { ...files, "state.json": `${JSON.stringify(description, null, 2)}\n` });
+    await this.#point("latest", name);
+    if (info.best) await this.#point("best", name);
+    await this.#prune();
+    return path;
+  }
+
+  /** The newest checkpoint that is whole, or undefined. Damaged ones are passed over and named in `onDamaged`. */
+  async readLatest(
+    onDamaged: (message: string) => void,
+  ): Promise<{ state: TrainingState; description: CheckpointState } | undefined> {
+    const names = (await readdir(this.#directory).catch(() => [])).filter((name) => FOLDER.test(name)).sort().reverse();
+    for (const name of names) {
+      try {
+        return await this.read(name);
+      } catch (error) {
+        onDamaged(error instanceof Error ? error.message : String(error));
+      }
+    }
+    return undefined;
+  }
+
+  /** Throws ClusterError("data") when the checkpoint is damaged or does not fit the network. */
+  async read(name: string): Promise<{ state: TrainingState; description: CheckpointState }> {
+    const path = join(this.#directory, name);
+    const description = await readDescription(path);
+    const vector = async (file: string): Promise<Float32Array> => {
+      const bytes = await readFile(join(path, file)).catch((cause: unknown) => {
+        throw new ClusterError("data", `Cannot read checkpoint ${join(path, file)}`, { cause });
+      });
+      const found = hashOf(bytes);
+      const expected = description.files_sha256[file] ?? "none recorded";
+      if (found !== expected) {
+        throw new ClusterError("data", `Checkpoint file ${join(path, file)} is corrupt: expected SHA-256 ${expected}, found ${found}`);
+      }
+      return vectorOf(this.#layout, decodeSafetensors(bytes, join(path, file)).tensors, join(path, file));
+    };
+    const parameters = await vector("model.safetensors");
+    const velocity = await vector("optimizer.safetensors");
+    return { state: { step: description.step, parameters, velocity }, description };
+  }
+
+  async #point(link: string, target: string): Promise<void> {
+    const aside = join(this.#directory, `.${link}.${process.pid}`);
+    try {
+      await rm(aside, { force: true });
+      await symlink(target, aside);
+      await rename(aside, join(this.#directory, link));
+    } catch (cause) {
+      throw storageError(`move the link ${join(this.#directory, link)}`, cause);
+    }
+  }
+
+  async #prune(): Promise<void> {
+    const names = (await readdir(this.#directory)).filter((name) => FOLDER.test(name)).sort();
+    const best = await readDescription(join(this.#directory, "best")).catch(() => undefined);
+    for (const name of names.slice(0, -this.#keep)) {
+      if (best !== undefined && Number(FOLDER.exec(name)?.[1]) === best.step) continue;
+      await rm(join(this.#directory, name), { recursive: true, force: true });
+    }
+  }
+}
+
+async function readDescription(path: string): Promise<CheckpointState> {
+  try {
+    return JSON.parse(await readFile(join(path, "state.json"), "utf8")) as CheckpointState;
+  } catch (cause) {
+    throw new ClusterError("data", `Cannot read checkpoint ${path}: state.json is missing or damaged`, { cause });
+  }
+}
+
+export function tensorsOf(layout: Layout, vector: Float32Array): NamedTensor[] {
+  return layout.tensors.map(({ name, shape, offset, size }) => ({ name, shape, values: vector.subarray(offset, offset + size) }));
+}
+
+/** The flat vector from named tensors. Throws ClusterError("shape-mismatch") naming the tensor and both shapes. */
+export function vectorOf(layout: Layout, tensors: readonly NamedTensor[], what: string): Float32Array {
+  const vector = new Float32Array(layout.size);
+  for (const { name, shape, offset } of layout.tensors) {
+    const found = tensors.find((tensor) => tensor.name === name);
+    if (found === undefined) throw new ClusterError("shape-mismatch", `${what} has no tensor "${name}" of shape [${shape.join(", ")}]`);
+    if (found.shape.join() !== shape.join()) {
+      throw new ClusterError(
+        "shape-mismatch",
+        `${what}: tensor "${name}" has shape [${found.shape.join(", ")}], expected [${shape.join(", ")}]`,
+      );
+    }
+    vector.set(found.values, offset);
+  }
+  return vector;
+}

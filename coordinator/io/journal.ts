@@ -1,0 +1,100 @@
+/** Append-only files of JSON lines: ledger, metrics, evaluation results. A torn last line is dropped on reading. */
+import { type FileHandle, open, readFile, truncate } from "node:fs/promises";
+import { storageError } from "./atomic-file.js";
+
+/** Lines are gathered this long before they are written and fsynced. */
+const GATHER_MS = 500;
+
+export class Journal {
+  readonly #file: string;
+  readonly #handle: FileHandle;
+  readonly #onError: (error: Error) => void;
+  #pending = "";
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(file: string, handle: FileHandle, onError: (error: Error) => void) {
+    this.#file = file;
+    this.#handle = handle;
+    this.#onError = onError;
+  }
+
+  /** `onError` is told when lines could not be written: they are kept and tried again with the next ones. */
+  static async open(file: string, onError: (error: Error) => void): Promise<Journal> {
+    try {
+      return new Journal(file, await open(file, "a"), onError);
+    } catch (cause) {
+      throw storageError(`open ${file}`, cause);
+    }
+  }
+
+  append(record: object): void {
+    this.#pending += `${JSON.stringify(record)}\n`;
+    this.#timer ??= setTimeout(() => void this.flush().catch(this.#onError), GATHER_MS);
+  }
+
+  /** Resolves when everything appended so far is on the disk. Throws ClusterError("storage"). */
+  flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const turn = this.#writing.then(() => this.#write());
+    this.#writing = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.flush();
+    } finally {
+      await this.#handle.close();
+    }
+  }
+
+  async #write(): Promise<void> {
+    const text = this.#pending;
+    if (text === "") return;
+    this.#pending = "";
+    const before = (await this.#handle.stat()).size;
+    try {
+      await this.#handle.writeFile(text);
+      await this.#handle.sync();
+    } catch (cause) {
+      // Half a line would join the next one.
+      await this.#handle.truncate(before).catch(() => undefined);
+      this.#pending = text + this.#pending;
+      throw storageError(`append to ${this.#file}`, cause);
+    }
+  }
+}
+
+/** The records of a journal; a missing file has none. Lines after the first damaged one do not count. */
+export async function readJournal<Entry>(file: string): Promise<Entry[]> {
+  return (await scan<Entry>(file)).records;
+}
+
+/** Cuts a journal behind the records for which `keep` holds from the start on, and behind a torn line. */
+export async function trimJournal<Entry>(file: string, keep: (record: Entry) => boolean): Promise<Entry[]> {
+  const { records, ends } = await scan<Entry>(file);
+  let kept = 0;
+  while (kept < records.length && keep(records[kept] as Entry)) kept++;
+  const length = kept === 0 ? 0 : (ends[kept - 1] as number);
+  await truncate(file, length).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== "ENOENT") throw storageError(`trim ${file}`, cause);
+  });
+  return records.slice(0, kept);
+}
+
+async function scan<Entry>(file: string): Promise<{ records: Entry[]; ends: number[] }> {
+  const bytes = await readFile(file).catch(() => Buffer.alloc(0));
+  const records: Entry[] = [];
+  const ends: number[] = [];
+  for (let start = 0, end = bytes.indexOf(10, 0); end >= 0; start = end + 1, end = bytes.indexOf(10, start)) {
+    try {
+      records.push(JSON.parse(bytes.toString("utf8", start, end)) as Entry);
+    } catch {
+      break;
+    }
+    ends.push(end + 1);
+  }
+  return { records, ends };
+}

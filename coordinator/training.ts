@@ -1,0 +1,383 @@
+/**
+ * A training as a job: leases the blocks of one step, sums what comes, updates the parameters and publishes them, chunk
+ * by chunk as the sums complete. A step commits when the last chunk's sum is complete.
+ */
+import type { Config } from "../shared/config.js";
+import { BODY_BYTES, type ChunkHeader, bodyLength, chunkCountOf, floatsOf } from "../shared/core/chunk.js";
+import { type Layout, TAIL } from "../shared/core/layout.js";
+import { updateRange } from "../shared/core/optimizer.js";
+import { BufferPool, TreeSum } from "../shared/core/reduction.js";
+import { type StepPlan, learningRate, stepImages, stepSamples, totalSteps } from "../shared/core/schedule.js";
+import { type Block, nodeOfBlock, planBlocks } from "../shared/core/slots.js";
+import { ClusterError } from "../shared/errors.js";
+import { type saf, wire } from "../shared/messages.js";
+import type { Refusal } from "../shared/metrics.js";
+import type { ResolvedRun } from "../shared/resolve.js";
+import { runHashOf } from "../shared/run-hash.js";
+import { LeaseTimes } from "./core/deadline.js";
+import { type FrameIdentity, emptyFrames, fillFrame, framesOf } from "./core/parameter-frames.js";
+import type { Job, LeaseFate, Work } from "./job.js";
+
+/** The whole state between two steps. */
+export interface TrainingState {
+  /** Steps committed; also the version of the parameters. */
+  step: number;
+  parameters: Float32Array;
+  velocity: Float32Array;
+}
+
+/** What is known about a committed step. */
+export interface CommittedStep {
+  step: number;
+  epoch: number;
+  /** Positions [first, end) in the epoch's order. */
+  firstImage: number;
+  endImage: number;
+  samples: number;
+  /** Mean over the samples, before the update. */
+  loss: number;
+  hits: number;
+  learningRate: number;
+  blocks: { first: number; count: number; worker: string; attempt: number; ms: number }[];
+  /** Between the first and the last finished block. */
+  barrierMs: number;
+}
+
+export interface TrainingEdges {
+  clock: () => number;
+  /** Broadcasts one chunk frame of the next version. */
+  broadcast: (frame: Uint8Array) => void;
+  onCommit: (step: CommittedStep) => void;
+  /** New work is there. */
+  wake: () => void;
+  fail: (error: ClusterError) => void;
+}
+
+export interface TrainingOptions {
+  runId: string;
+  config: Config;
+  run: ResolvedRun;
+  layout: Layout;
+  plan: StepPlan;
+  epoch: number;
+  spec: saf.v1.RunSpec.$Properties;
+  state: TrainingState;
+}
+
+/** A worker that has to load the engine's network and the images first gets this long. */
+const COLD_LEASE_MS = 60_000;
+/** A step whose sum was not finite in so many attempts has diverged: it is not one worker's fault. */
+const NONFINITE_ATTEMPTS = 3;
+
+/** A block of the step in work. */
+interface BlockState {
+  block: Block;
+  node: number;
+  attempts: number;
+  /** Workers that hold or held it in this step. */
+  holders: Map<string, { attempt: number; grantedMs: number }>;
+  /** Waiting to be leased. */
+  open: boolean;
+  /** Chunks counted so far. */
+  chunks: number;
+  finished: { worker: string; attempt: number; ms: number; atMs: number } | undefined;
+}
+
+export class TrainingJob implements Job {
+  readonly runId: string;
+  readonly runHash: string;
+  readonly #options: TrainingOptions;
+  readonly #edges: TrainingEdges;
+  readonly #pushBytes: number;
+  readonly #pools: BufferPool[];
+  readonly #trees: TreeSum[];
+  readonly #times = new LeaseTimes();
+  readonly #velocity: Float32Array;
+  readonly #tail = new Float32Array(TAIL.length);
+  #current: Float32Array;
+  #next: Float32Array;
+  /** Frames of the current version, and of the next as it comes into being. */
+  #frames: Uint8Array[];
+  #nextFrames: Uint8Array[];
+  #rangesDone = 0;
+  #step: number;
+  #stopAt: number;
+  #blocks: BlockState[] = [];
+  /** Nodes of this step that came with values that are not finite. */
+  readonly #refusedNodes = new Set<number>();
+  #nonfinite = 0;
+  #idle: (() => void)[] = [];
+
+  constructor(options: TrainingOptions, edges: TrainingEdges) {
+    const { layout, plan, state } = options;
+    this.runId = options.runId;
+    this.runHash = runHashOf(options.runId);
+    this.#options = options;
+    this.#edges = edges;
+    this.#pushBytes = layout.pushSize * 4;
+    const chunks = chunkCountOf(this.#pushBytes);
+    const lengths = Array.from({ length: chunks }, (_, chunk) => bodyLength(this.#pushBytes, chunk) / 4);
+    const shared = new Map<number, BufferPool>();
+    this.#pools = lengths.map((length) => {
+      const pool = shared.get(length) ?? new BufferPool(length);
+      shared.set(length, pool);
+      return pool;
+    });
+    this.#trees = this.#pools.map((pool) => new TreeSum(plan.slots, pool));
+    this.#current = state.parameters.slice();
+    this.#next = new Float32Array(layout.size);
+    this.#velocity = state.velocity.slice();
+    this.#step = state.step;
+    this.#stopAt = state.step;
+    this.#frames = framesOf(this.#current, this.#identity(this.#step));
+    this.#nextFrames = emptyFrames(layout.size);
+  }
+
+  /** Steps committed. */
+  get step(): number {
+    return this.#step;
+  }
+
+  get totalSteps(): number {
+    return totalSteps(this.#options.plan);
+  }
+
+  /** A copy of the state after the last committed step. */
+  snapshot(): TrainingState {
+    return { step: this.#step, parameters: this.#current.slice(), velocity: this.#velocity.slice() };
+  }
+
+  /** Trains until `step` steps are committed; resolves then. Leases are open only in between. */
+  runTo(step: number): Promise<void> {
+    this.#stopAt = Math.min(step, this.totalSteps);
+    if (this.#step >= this.#stopAt) return Promise.resolve();
+    if (this.#blocks.length === 0) this.#edges.wake();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Finishes the step in work and resolves: the first Ctrl-C. Without workers it stops at once. */
+  pause(): void {
+    this.#stopAt = this.#blocks.some((block) => block.holders.size > 0) ? this.#step + 1 : this.#step;
+    if (this.#stopAt === this.#step) this.#release();
+  }
+
+  // ---- Leasing ------------------------------------------------------------------------------------------------
+
+  next(workerId: string, workers: number): Work | undefined {
+    if (this.#step >= this.#stopAt) return undefined;
+    if (this.#blocks.length === 0) this.#openStep(workers);
+    const block = this.#blocks.find((candidate) => candidate.open && candidate.finished === undefined);
+    if (block === undefined) return undefined;
+    block.open = false;
+    block.attempts++;
+    block.holders.set(workerId, { attempt: block.attempts, grantedMs: this.#edges.clock() });
+    const step = this.#step;
+    const { lease_floor_ms: floor } = this.#options.config.cluster;
+    return {
+      key: keyOf(step, block.block),
+      attempt: block.attempts,
+      command: ({ leaseId, epoch, attempt }) => ({
+        block: {
+          leaseId,
+          epoch,
+          runId: this.runId,
+          step,
+          firstSlot: block.block.first,
+          slotCount: block.block.count,
+          attempt,
+        },
+      }),
+      limitMs: (warm) => (warm ? this.#times.limit(floor, COLD_LEASE_MS) : COLD_LEASE_MS),
+    };
+  }
+
+  giveBack(work: Work): void {
+    const block = this.#blocks.find((candidate) => work.key === keyOf(this.#step, candidate.block));
+    if (block === undefined || block.finished !== undefined) return;
+    block.open = true;
+    this.#edges.wake();
+  }
+
+  #openStep(workers: number): void {
+    const { slots } = this.#options.plan;
+    this.#blocks = planBlocks(slots, workers).map((block) => ({
+      block,
+      node: nodeOfBlock(slots, block),
+      attempts: 0,
+      holders: new Map(),
+      open: true,
+      chunks: 0,
+      finished: undefined,
+    }));
+  }
+
+  // ---- Gradients ----------------------------------------------------------------------------------------------
+
+  onChunk(workerId: string, header: ChunkHeader, body: Uint8Array): "accepted" | Refusal {
+    if (header.kind !== "gradient" || header.shard !== 0 || header.totalBytes !== this.#pushBytes) return "size";
+    if (header.step !== this.#step || this.#blocks.length === 0) return "stale";
+    const block = this.#blocks.find((candidate) => candidate.node === header.node);
+    if (block === undefined || !block.holders.has(workerId)) return "node";
+    const tree = this.#trees[header.chunk] as TreeSum;
+    const outcome = tree.add(header.node, floatsOf(body));
+    switch (outcome) {
+      case "duplicate":
+        return "duplicate";
+      case "nonfinite":
+        this.#refusedNodes.add(header.node);
+        return "nonfinite";
+      case "no-such-node":
+        return "node";
+      case "wrong-size":
+        return "size";
+      case "added":
+        this.#countChunk(block, workerId);
+        if (tree.root !== undefined) this.#finishRange(header.chunk, tree.root);
+        return "accepted";
+    }
+  }
+
+  /** Whoever brings a block's last missing chunk gets the credit. */
+  #countChunk(block: BlockState, workerId: string): void {
+    block.chunks++;
+    if (block.chunks < this.#trees.length) return;
+    const { attempt, grantedMs } = block.holders.get(workerId) as { attempt: number; grantedMs: number };
+    const atMs = this.#edges.clock();
+    block.finished = { worker: workerId, attempt, ms: atMs - grantedMs, atMs };
+  }
+
+  onPushEnd(message: saf.v1.PushEnd): { reply: saf.v1.PushReply.$Properties; fate: LeaseFate } {
+    const { Status } = wire.PushReply;
+    const { slots } = this.#options.plan;
+    if (message.step !== this.#step || this.#blocks.length === 0) {
+      this.#recordTime(message);
+      return { reply: { status: Status.STALE }, fate: "done" };
+    }
+    const block = this.#blocks.find((candidate) => candidate.node === message.node);
+    const holder = block?.holders.get(message.workerId);
+    if (block === undefined || holder === undefined || message.node >= 2 * slots) {
+      return { reply: { status: Status.REFUSED, reason: "this block was not leased to you" }, fate: "failed" };
+    }
+    const missing = this.#trees.flatMap((tree, chunk) => (tree.covers(message.node) ? [] : [chunk]));
+    if (missing.length > 0) return this.#incomplete(block, missing);
+    this.#recordTime(message);
+    return { reply: { status: Status.OK }, fate: "done" };
+  }
+
+  onResult(): { reply: saf.v1.TaskReply.$Properties; fate: LeaseFate } {
+    return { reply: { accepted: false, reason: "this run is training" }, fate: "done" };
+  }
+
+  parameterChunk(version: number, chunk: number): { frame: Uint8Array | undefined; latest: number } {
+    return { frame: version === this.#step ? this.#frames[chunk] : undefined, latest: this.#step };
+  }
+
+  describe(): saf.v1.RunSpec.$Properties {
+    return this.#options.spec;
+  }
+
+  /** Chunks are missing because they were lost, or because their values were refused. */
+  #incomplete(block: BlockState, missing: number[]): { reply: saf.v1.PushReply.$Properties; fate: LeaseFate } {
+    const { Status } = wire.PushReply;
+    if (this.#refusedNodes.has(block.node)) {
+      this.#refusedNodes.delete(block.node);
+      this.#nonfinite++;
+      if (this.#nonfinite >= NONFINITE_ATTEMPTS) {
+        this.#edges.fail(
+          new ClusterError("diverged", `The gradient of step ${this.#step} is not finite in ${this.#nonfinite} attempts`, {
+            hint: "lower train.learning_rate, or resume from an earlier checkpoint",
+          }),
+        );
+      }
+      return { reply: { status: Status.REFUSED, reason: "values that are not finite" }, fate: "failed" };
+    }
+    const bitmap = new Uint8Array(Math.ceil(this.#trees.length / 8));
+    for (const chunk of missing) bitmap[chunk >>> 3] = (bitmap[chunk >>> 3] as number) | (1 << (chunk & 7));
+    return { reply: { status: Status.MISSING, missing: bitmap }, fate: "held" };
+  }
+
+  #recordTime(message: saf.v1.PushEnd): void {
+    // The worker's own figures: compute and wait, not the time it was queued behind other processes of this machine.
+    this.#times.record(1000 * (message.computeSeconds + message.waitSeconds));
+  }
+
+  // ---- Commit -------------------------------------------------------------------------------------------------
+
+  #finishRange(chunk: number, sums: Float32Array): void {
+    const { layout, plan, run } = this.#options;
+    const start = (chunk * BODY_BYTES) / 4;
+    const rule = {
+      learningRate: learningRate(run.train.stages, plan, this.#step),
+      momentum: run.train.momentum,
+      weightDecay: run.train.weightDecay,
+      samples: stepSamples(plan, this.#step),
+    };
+    updateRange(layout, rule, start, sums, this.#current, this.#velocity, this.#next);
+    for (let i = Math.max(0, layout.size - start); i < sums.length; i++) {
+      this.#tail[start + i - layout.size] = sums[i] as number;
+    }
+    const frame = this.#nextFrames[chunk];
+    if (frame !== undefined) {
+      fillFrame(frame, chunk, this.#next, this.#identity(this.#step + 1));
+      this.#edges.broadcast(frame);
+    }
+    this.#rangesDone++;
+    if (this.#rangesDone === this.#trees.length) this.#commit(rule.learningRate, rule.samples);
+  }
+
+  #commit(rate: number, expectedSamples: number): void {
+    const { plan } = this.#options;
+    const samples = this.#tail[TAIL.samples] as number;
+    const loss = (this.#tail[TAIL.loss] as number) / expectedSamples;
+    const { epoch, first, end } = stepImages(plan, this.#step);
+    const ends = this.#blocks.map((block) => block.finished?.atMs ?? 0);
+    const committed: CommittedStep = {
+      step: this.#step,
+      epoch,
+      firstImage: first,
+      endImage: end,
+      samples,
+      loss,
+      hits: this.#tail[TAIL.hits] as number,
+      learningRate: rate,
+      blocks: this.#blocks.map(({ block, finished }) => ({
+        ...block,
+        worker: finished?.worker ?? "",
+        attempt: finished?.attempt ?? 0,
+        ms: finished?.ms ?? 0,
+      })),
+      barrierMs: Math.max(...ends) - Math.min(...ends),
+    };
+    for (const tree of this.#trees) tree.release();
+    [this.#current, this.#next] = [this.#next, this.#current];
+    [this.#frames, this.#nextFrames] = [this.#nextFrames, this.#frames];
+    this.#rangesDone = 0;
+    this.#refusedNodes.clear();
+    this.#nonfinite = 0;
+    this.#blocks = [];
+    this.#step++;
+    if (samples !== expectedSamples) {
+      this.#edges.fail(
+        new ClusterError("protocol", `Step ${committed.step} counted ${samples} images, expected ${expectedSamples}`),
+      );
+      return;
+    }
+    this.#edges.onCommit(committed);
+    if (this.#step >= this.#stopAt) this.#release();
+    else this.#edges.wake();
+  }
+
+  #release(): void {
+    const waiting = this.#idle;
+    this.#idle = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  #identity(version: number): FrameIdentity {
+    return { runHash: this.runHash, epoch: this.#options.epoch, version };
+  }
+}
+
+function keyOf(step: number, block: Block): string {
+  return `step ${step} slots ${block.first}-${block.first + block.count - 1}`;
+}

@@ -1,0 +1,97 @@
+/**
+ * The safetensors format: 8 bytes little-endian header length, a JSON header, raw tensors. Only float32 is read and
+ * written. A reader distrusts every number in the header. Source: the format's public specification.
+ */
+import { ClusterError } from "../errors.js";
+
+export interface NamedTensor {
+  name: string;
+  shape: readonly number[];
+  values: Float32Array;
+}
+
+export interface TensorFile {
+  tensors: NamedTensor[];
+  metadata: Record<string, string>;
+}
+
+const MAX_HEADER_BYTES = 100 * 1024 * 1024;
+
+export function encodeSafetensors({ tensors, metadata }: TensorFile): Uint8Array {
+  const header: Record<string, unknown> = { __metadata__: metadata };
+  let offset = 0;
+  for (const { name, shape, values } of tensors) {
+    header[name] = { dtype: "F32", shape, data_offsets: [offset, offset + values.byteLength] };
+    offset += values.byteLength;
+  }
+  let json = JSON.stringify(header);
+  json += " ".repeat((8 - (new TextEncoder().encode(json).byteLength % 8)) % 8);
+  const head = new TextEncoder().encode(json);
+  const file = new Uint8Array(8 + head.byteLength + offset);
+  new DataView(file.buffer).setBigUint64(0, BigInt(head.byteLength), true);
+  file.set(head, 8);
+  let at = 8 + head.byteLength;
+  for (const { values } of tensors) {
+    file.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), at);
+    at += values.byteLength;
+  }
+  return file;
+}
+
+/** Throws ClusterError("data") naming `what` and the first thing that is wrong. Values are copies. */
+export function decodeSafetensors(file: Uint8Array, what: string): TensorFile {
+  const fail = (why: string): never => {
+    throw new ClusterError("data", `Cannot read ${what}: ${why}`);
+  };
+  if (file.byteLength < 8) fail(`${file.byteLength} bytes are too short for a safetensors file`);
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const headerBytes = view.getBigUint64(0, true);
+  if (headerBytes > BigInt(MAX_HEADER_BYTES) || headerBytes > BigInt(file.byteLength - 8)) {
+    fail(`its header claims ${headerBytes} bytes, the file has ${file.byteLength}`);
+  }
+  const dataStart = 8 + Number(headerBytes);
+  const header = parseHeader(file.subarray(8, dataStart), fail);
+  const dataBytes = file.byteLength - dataStart;
+  const tensors: NamedTensor[] = [];
+  let metadata: Record<string, string> = {};
+  const ranges: [number, number][] = [];
+  for (const [name, entry] of Object.entries(header)) {
+    if (name === "__metadata__") {
+      metadata = Object.fromEntries(Object.entries(entry as object).map(([key, value]) => [key, String(value)]));
+      continue;
+    }
+    const { dtype, shape, data_offsets: offsets } = entry as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
+    if (dtype !== "F32") fail(`tensor "${name}" has type ${String(dtype)}, expected F32`);
+    if (!isCounts(shape) || !isCounts(offsets) || offsets.length !== 2) fail(`tensor "${name}" has a malformed entry`);
+    const [begin, end] = offsets as [number, number];
+    const size = (shape as number[]).reduce((product, extent) => product * extent, 1);
+    if (end < begin || end > dataBytes || end - begin !== 4 * size) {
+      fail(`tensor "${name}" of shape [${String(shape)}] lies at [${begin}, ${end}) of ${dataBytes} data bytes`);
+    }
+    ranges.push([begin, end]);
+    const values = new Float32Array(file.slice(dataStart + begin, dataStart + end).buffer);
+    tensors.push({ name, shape: shape as number[], values });
+  }
+  ranges.sort((a, b) => a[0] - b[0]);
+  for (let i = 1; i < ranges.length; i++) {
+    if ((ranges[i] as [number, number])[0] < (ranges[i - 1] as [number, number])[1]) fail("two tensors overlap");
+  }
+  return { tensors, metadata };
+}
+
+function parseHeader(bytes: Uint8Array, fail: (why: string) => never): Record<string, unknown> {
+  try {
+    const header: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const entries = typeof header === "object" && header !== null ? Object.values(header) : [];
+    if (entries.length > 0 && entries.every((entry) => typeof entry === "object" && entry !== null)) {
+      return header as Record<string, unknown>;
+    }
+  } catch {
+    // Said below.
+  }
+  return fail("its header is not a JSON object of tensors");
+}
+
+function isCounts(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((entry) => Number.isSafeInteger(entry) && (entry as number) >= 0);
+}
