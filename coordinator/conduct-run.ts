@@ -1,0 +1,434 @@
+/** One run from its settings to its results: train, checkpoint, measure. Continues where a run directory left off. */
+import { createHash } from "node:crypto";
+import type { Config } from "../shared/config.js";
+import { initialParameters } from "../shared/core/layout.js";
+import { stepsPerEpoch, totalSteps } from "../shared/core/schedule.js";
+import { ClusterError } from "../shared/errors.js";
+import type { saf } from "../shared/messages.js";
+import { layoutOf } from "../shared/networks/network.js";
+import { resolveRun, stepPlan } from "../shared/resolve.js";
+import type { CurvePoint, ModelResult, PerturbationKind, SampleImage, StepMetric } from "../shared/results.js";
+import type { Coordinator } from "./coordinator.js";
+import { curvesOf } from "./core/curve.js";
+import { EvaluationJob, planTasks, type TaskOutcome, type TaskRecord, type TaskSpec } from "./evaluation.js";
+import { Checkpoints, hashOf } from "./io/checkpoints.js";
+import type { PartitionedDataset } from "./io/datasets/dataset.js";
+import { Journal, readJournal, trimJournal } from "./io/journal.js";
+import type { RunDirectory, RunState } from "./io/run-directory.js";
+import { type CommittedStep, TrainingJob, type TrainingState } from "./training.js";
+
+export interface RunContext {
+  coordinator: Coordinator;
+  dataset: PartitionedDataset;
+  directory: RunDirectory;
+  runId: string;
+  config: Config;
+  epoch: number;
+  /** First Ctrl-C: finish the step, checkpoint, stop. */
+  signal: AbortSignal;
+  clock: () => number;
+  broadcast: (frame: Uint8Array) => void;
+  observer: RunObserver;
+}
+
+/** Who wants to know: progress events, metrics, the log. */
+export interface RunObserver {
+  phase(name: "training" | "evaluating", detail: string): void;
+  committed(step: CommittedStep, total: number): void;
+  evaluating(done: number, total: number, detail: string): void;
+  accuracy(value: number): void;
+  checkpoint(outcome: "written" | "failed", seconds: number): void;
+  note(level: "info" | "warning" | "error", message: string): void;
+}
+
+export interface RunOutcome {
+  result: ModelResult;
+  steps: StepMetric[];
+  samples: SampleImage[];
+  /** SHA-256 of the final weights. */
+  weightsSha256: string;
+  /** The signal came first: the run can be resumed. */
+  interrupted: boolean;
+}
+
+/** Pictures per kind and strength for the report. */
+const REPORT_SAMPLES = 8;
+
+/** A line of ledger.jsonl: who computed what, and that each image was counted once. */
+interface LedgerLine {
+  step: number;
+  epoch: number;
+  /** Positions [first, end) in the epoch's order. */
+  first: number;
+  end: number;
+  samples: number;
+  blocks: { slots: [number, number]; worker: string; attempt: number; ms: number }[];
+}
+
+/** A line of eval/results.jsonl. */
+interface ResultLine {
+  task: TaskSpec;
+  worker: string;
+  outcomes: { strength: number; predictions: string; confidences: string; wrong: string }[];
+  samples: SampleImage[];
+}
+
+/** What decides the weights: a resumed run must agree with it. */
+export function runIdentity(config: Config, datasetHash: string): string {
+  const { batch_size, slots, learning_rate, momentum, weight_decay, limit_images } = config.train;
+  const train = { batch_size, slots, learning_rate, momentum, weight_decay, limit_images };
+  const deciding = { model: config.model, seed: config.seed, set: config.data.set, train, dataset: datasetHash };
+  return createHash("sha256").update(JSON.stringify(deciding)).digest("hex");
+}
+
+/** Throws ClusterError: "diverged", "storage", "config" (a run directory of other settings), "data". */
+export async function conductRun(context: RunContext): Promise<RunOutcome> {
+  return new RunConductor(context).conduct();
+}
+
+class RunConductor {
+  readonly #context: RunContext;
+  readonly #run;
+  readonly #layout;
+  readonly #plan;
+  readonly #identity: string;
+  readonly #spec: saf.v1.RunSpec.$Properties;
+  readonly #checkpoints: Checkpoints;
+  #bestAccuracy = -1;
+  #failure: ClusterError | undefined;
+
+  constructor(context: RunContext) {
+    const { config, dataset, directory, runId } = context;
+    this.#context = context;
+    this.#run = resolveRun(config);
+    this.#layout = layoutOf(this.#run.network);
+    this.#plan = stepPlan(config, this.#run, dataset.dataset.train.labels.length);
+    this.#identity = runIdentity(config, dataset.sha256);
+    this.#checkpoints = new Checkpoints(directory.checkpoints, this.#layout, config.train.keep_checkpoints);
+    this.#spec = {
+      runId,
+      configJson: JSON.stringify(config),
+      data: dataset.manifest(),
+      parameterCount: this.#layout.size,
+    };
+  }
+
+  async conduct(): Promise<RunOutcome> {
+    const { directory, signal } = this.#context;
+    const began = await this.#begin();
+    const onError = (error: Error): void => this.#context.observer.note("warning", error.message);
+    const ledger = await Journal.open(directory.file("ledger.jsonl"), onError);
+    const metrics = await Journal.open(directory.file("metrics.jsonl"), onError);
+    const throughput = new Throughput();
+    const startedMs = this.#context.clock() - 1000 * (began.steps.at(-1)?.seconds ?? 0);
+    const steps = began.steps;
+
+    const job = this.#trainingJob(began.state, (step) => {
+      ledger.append(ledgerLine(step));
+      const metric = stepMetric(step, (this.#context.clock() - startedMs) / 1000);
+      metrics.append(metric);
+      steps.push(metric);
+      throughput.committed(step.samples, this.#context.clock());
+      this.#context.observer.committed(step, totalSteps(this.#plan));
+    });
+    try {
+      await this.#train(job, [ledger, metrics], throughput);
+      const state = job.snapshot();
+      if (signal.aborted) return this.#interrupted(state, steps, throughput);
+
+      await this.#status("evaluating", state.step);
+      const { kinds } = this.#context.config.evaluate;
+      const records = await this.#evaluate(state, [...new Set<PerturbationKind>(["clean", ...kinds])], REPORT_SAMPLES);
+      if (signal.aborted) return this.#interrupted(state, steps, throughput);
+      const outcome = this.#outcome(state, steps, throughput, records);
+      await directory.writeJson("result.json", outcome.result);
+      await this.#status("done", state.step, 0);
+      return outcome;
+    } finally {
+      this.#context.coordinator.remove(job);
+      await Promise.all([ledger.close(), metrics.close()]);
+    }
+  }
+
+  /** Where to start: a checkpoint of this directory, or step 0. Journals are cut back to it. */
+  async #begin(): Promise<{ state: TrainingState; steps: StepMetric[] }> {
+    const { directory, observer, config } = this.#context;
+    const found = await this.#checkpoints.readLatest((message) => observer.note("warning", message));
+    if (found !== undefined && found.description.identity !== this.#identity) {
+      throw new ClusterError("config", `Cannot resume ${directory.path}: it was trained with other settings or other data`, {
+        hint: "use the directory's own config.yaml, or start a new run",
+      });
+    }
+    const state = found?.state ?? {
+      step: 0,
+      parameters: initialParameters(this.#layout, config.seed),
+      velocity: new Float32Array(this.#layout.size),
+    };
+    const before = (line: { step: number }): boolean => line.step < state.step;
+    await trimJournal<LedgerLine>(directory.file("ledger.jsonl"), before);
+    const steps = await trimJournal<StepMetric>(directory.file("metrics.jsonl"), before);
+    if (found !== undefined) {
+      this.#bestAccuracy = found.description.clean_accuracy ?? -1;
+      observer.note("info", `Resuming at step ${state.step} of ${totalSteps(this.#plan)}`);
+    }
+    return { state, steps };
+  }
+
+  #trainingJob(state: TrainingState, onCommit: (step: CommittedStep) => void): TrainingJob {
+    const { coordinator, runId, config, epoch, clock, broadcast } = this.#context;
+    const job: TrainingJob = new TrainingJob(
+      { runId, config, run: this.#run, layout: this.#layout, plan: this.#plan, epoch, spec: this.#spec, state },
+      {
+        clock,
+        broadcast,
+        wake: () => coordinator.pump(),
+        onCommit,
+        fail: (error) => {
+          this.#failure ??= error;
+          job.pause();
+        },
+      },
+    );
+    return job;
+  }
+
+  async #train(job: TrainingJob, journals: Journal[], throughput: Throughput): Promise<void> {
+    const { coordinator, config, signal, observer } = this.#context;
+    if (job.step >= job.totalSteps) return;
+    await this.#status("training", job.step);
+    observer.phase("training", `${this.#run.network.name}: ${job.totalSteps} steps of ${this.#plan.batchSize} images`);
+    const onAbort = (): void => job.pause();
+    signal.addEventListener("abort", onAbort, { once: true });
+    coordinator.add(job);
+    const evaluateEvery = Math.round(config.train.evaluate_every_epochs * stepsPerEpoch(this.#plan));
+    while (job.step < job.totalSteps && !signal.aborted) {
+      const next = nextStop(job.step, [config.train.checkpoint_every_steps, evaluateEvery], job.totalSteps);
+      await job.runTo(next);
+      if (this.#failure !== undefined) throw this.#failure;
+      await Promise.all(journals.map((journal) => journal.flush()));
+      const last = job.step >= job.totalSteps;
+      const due = evaluateEvery > 0 && job.step % evaluateEvery === 0 && !last && !signal.aborted;
+      const accuracy = due ? await this.#accuracyBetween(job) : null;
+      await this.#checkpoint(job.snapshot(), accuracy);
+      throughput.pause();
+    }
+    coordinator.remove(job);
+    signal.removeEventListener("abort", onAbort);
+  }
+
+  /** Clean accuracy in the middle of training, on the same workers. */
+  async #accuracyBetween(job: TrainingJob): Promise<number | null> {
+    const { coordinator, observer, signal } = this.#context;
+    coordinator.remove(job);
+    const records = await this.#evaluate(job.snapshot(), ["clean"], 0);
+    coordinator.add(job);
+    if (signal.aborted) return null;
+    observer.phase("training", `from step ${job.step} on`);
+    return accuracyOf(curvesOf(records));
+  }
+
+  /** A checkpoint that cannot be written costs nothing but itself: training goes on, the last good one stays. */
+  async #checkpoint(state: TrainingState, accuracy: number | null): Promise<void> {
+    const { clock, observer } = this.#context;
+    const began = clock();
+    const best = accuracy !== null && accuracy > this.#bestAccuracy;
+    try {
+      await this.#checkpoints.write(state, {
+        model: this.#run.network.name,
+        identity: this.#identity,
+        cleanAccuracy: accuracy,
+        best,
+      });
+      if (best) this.#bestAccuracy = accuracy;
+      observer.checkpoint("written", (clock() - began) / 1000);
+    } catch (error) {
+      observer.checkpoint("failed", (clock() - began) / 1000);
+      const { message, hint } = error as ClusterError;
+      observer.note("error", hint === undefined ? message : `${message} (${hint})`);
+    }
+    await this.#status("training", state.step);
+  }
+
+  // ---- Evaluation ---------------------------------------------------------------------------------------------
+
+  async #evaluate(state: TrainingState, kinds: PerturbationKind[], samples: number): Promise<TaskRecord[]> {
+    const { config, coordinator, dataset, directory, epoch, observer, runId, signal, clock } = this.#context;
+    const testImages = dataset.dataset.test.labels.length;
+    const tasks = planTasks({
+      checkpoint: hashOf(state.parameters),
+      protocol: config.evaluate.protocol,
+      seed: this.#run.seed,
+      bn: config.evaluate.bn,
+      kinds,
+      strengths: this.#run.strengths,
+      images: config.evaluate.images ?? testImages,
+      testImages,
+      attackBatch: config.evaluate.attack_batch,
+      samples,
+    });
+    const file = directory.file("eval", "results.jsonl");
+    const stored = (await readJournal<ResultLine>(file)).map(recordOf);
+    const records = stored.filter((record) => tasks.some((task) => task.id === record.task.id));
+    const open = tasks.filter((task) => !records.some((record) => record.task.id === task.id));
+    if (open.length === 0) return records;
+
+    observer.phase("evaluating", `${this.#run.network.name}: ${kinds.join(", ")}`);
+    const journal = await Journal.open(file, (error) => observer.note("warning", error.message));
+    const job = new EvaluationJob(
+      {
+        runId,
+        spec: this.#spec,
+        epoch,
+        version: state.step,
+        parameters: state.parameters,
+        tasks: open,
+        outputs: this.#run.network.outputs,
+        image: this.#run.network.input,
+        labelOf: (index) => dataset.dataset.test.labels[index] ?? 0,
+      },
+      {
+        clock,
+        wake: () => coordinator.pump(),
+        onRecord: (record) => {
+          records.push(record);
+          journal.append(lineOf(record));
+          observer.evaluating(job.progress.done, job.progress.total, job.progress.detail);
+        },
+      },
+    );
+    const onAbort = (): void => job.stop();
+    signal.addEventListener("abort", onAbort, { once: true });
+    coordinator.add(job);
+    await job.done;
+    coordinator.remove(job);
+    signal.removeEventListener("abort", onAbort);
+    await journal.close();
+    if (kinds.includes("clean") && !signal.aborted) observer.accuracy(accuracyOf(curvesOf(records)));
+    return records;
+  }
+
+  // ---- Results ------------------------------------------------------------------------------------------------
+
+  #outcome(state: TrainingState, steps: StepMetric[], throughput: Throughput, records: TaskRecord[]): RunOutcome {
+    const curves = curvesOf(records);
+    return {
+      result: {
+        name: this.#run.name,
+        clean_accuracy: accuracyOf(curves),
+        n: curves.find(({ kind }) => kind === "clean")?.n ?? 0,
+        samples_per_second: throughput.rate,
+        curves,
+      },
+      steps,
+      samples: records.flatMap((record) => record.samples),
+      weightsSha256: hashOf(state.parameters),
+      interrupted: false,
+    };
+  }
+
+  async #interrupted(state: TrainingState, steps: StepMetric[], throughput: Throughput): Promise<RunOutcome> {
+    await this.#status("interrupted", state.step);
+    return { ...this.#outcome(state, steps, throughput, []), interrupted: true };
+  }
+
+  async #status(state: RunState, step: number, exitCode: number | null = null): Promise<void> {
+    await this.#context.directory
+      .writeJson("status.json", {
+        state,
+        step,
+        steps: totalSteps(this.#plan),
+        epoch: step / stepsPerEpoch(this.#plan),
+        updated: new Date().toISOString(),
+        exit_code: exitCode,
+      })
+      .catch((error: Error) => this.#context.observer.note("warning", error.message));
+  }
+}
+
+/** The next step at which something is due. */
+export function nextStop(step: number, intervals: readonly number[], total: number): number {
+  const stops = intervals.filter((every) => every > 0).map((every) => (Math.floor(step / every) + 1) * every);
+  return Math.min(total, ...stops);
+}
+
+/** Share of right answers on clean images; NaN while they were not measured. */
+function accuracyOf(curves: readonly CurvePoint[]): number {
+  return 1 - (curves.find(({ kind }) => kind === "clean")?.error ?? NaN);
+}
+
+/** Samples a second between commits, pauses for evaluations and the first step (cold workers) left out. */
+class Throughput {
+  #samples = 0;
+  #ms = 0;
+  #lastMs: number | undefined;
+
+  committed(samples: number, nowMs: number): void {
+    if (this.#lastMs !== undefined) {
+      this.#samples += samples;
+      this.#ms += nowMs - this.#lastMs;
+    }
+    this.#lastMs = nowMs;
+  }
+
+  pause(): void {
+    this.#lastMs = undefined;
+  }
+
+  get rate(): number {
+    return this.#ms === 0 ? 0 : this.#samples / (this.#ms / 1000);
+  }
+}
+
+function ledgerLine({ step, epoch, firstImage, endImage, samples, blocks }: CommittedStep): LedgerLine {
+  return {
+    step,
+    epoch,
+    first: firstImage,
+    end: endImage,
+    samples,
+    blocks: blocks.map(({ first, count, worker, attempt, ms }) => ({
+      slots: [first, first + count],
+      worker,
+      attempt,
+      ms: Math.round(ms * 10) / 10,
+    })),
+  };
+}
+
+function stepMetric({ step, epoch, loss, hits, samples, learningRate }: CommittedStep, seconds: number): StepMetric {
+  return { step, epoch, loss, accuracy: hits / samples, learning_rate: learningRate, seconds };
+}
+
+const base64 = (bytes: Uint8Array | Float32Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
+
+function lineOf({ task, worker, outcomes, samples }: TaskRecord): ResultLine {
+  return {
+    task,
+    worker,
+    outcomes: outcomes.map(({ strength, predictions, confidences, wrong }) => ({
+      strength,
+      predictions: base64(predictions),
+      confidences: base64(confidences),
+      wrong: base64(wrong),
+    })),
+    samples,
+  };
+}
+
+function recordOf({ task, worker, outcomes, samples }: ResultLine): TaskRecord {
+  return {
+    task,
+    worker,
+    samples,
+    outcomes: outcomes.map(
+      ({ strength, predictions, confidences, wrong }): TaskOutcome => ({
+        strength,
+        predictions: bytesOf(predictions),
+        confidences: new Float32Array(bytesOf(confidences).buffer),
+        wrong: bytesOf(wrong),
+      }),
+    ),
+  };
+}

@@ -1,0 +1,80 @@
+/** runs/<utc>-<name>-<hex>/: everything a run leaves behind. Readable after a kill at any instant. */
+import { randomBytes } from "node:crypto";
+import { mkdir, readFile, rename, rm, symlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { ClusterError } from "../../shared/errors.js";
+import { storageError, writeFileAtomic } from "./atomic-file.js";
+
+export type RunState = "waiting" | "training" | "evaluating" | "done" | "interrupted" | "failed";
+
+/** `status.json`. */
+export interface RunStatus {
+  state: RunState;
+  step: number;
+  steps: number;
+  epoch: number;
+  updated: string;
+  exit_code: number | null;
+}
+
+/** A fresh name, unique and sortable by time: 20261122T101500Z-mrelu-r-m-3fa91c. */
+export function runDirectoryName(name: string, nowMs: number): string {
+  const stamp = new Date(nowMs).toISOString().replace(/[-:]/g, "").replace(/\.\d+/, "");
+  return `${stamp}-${name}-${randomBytes(3).toString("hex")}`;
+}
+
+export class RunDirectory {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Creates the folder and those inside it. Throws ClusterError("storage"). */
+  async create(): Promise<void> {
+    try {
+      for (const inside of ["checkpoints", "eval", "plots"]) await mkdir(join(this.path, inside), { recursive: true });
+    } catch (cause) {
+      throw storageError(`create the run directory ${this.path}`, cause);
+    }
+    await this.#linkLatest();
+  }
+
+  get checkpoints(): string {
+    return join(this.path, "checkpoints");
+  }
+
+  file(...parts: string[]): string {
+    return join(this.path, ...parts);
+  }
+
+  async writeJson(name: string, value: unknown): Promise<void> {
+    await writeFileAtomic(this.file(name), `${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  async writeText(name: string, text: string): Promise<void> {
+    await writeFileAtomic(this.file(name), text);
+  }
+
+  /** Throws ClusterError("data") when the file is missing or no JSON. */
+  async readJson<Value>(name: string): Promise<Value> {
+    try {
+      return JSON.parse(await readFile(this.file(name), "utf8")) as Value;
+    } catch (cause) {
+      throw new ClusterError("data", `Cannot read ${this.file(name)}: it is missing or damaged`, { cause });
+    }
+  }
+
+  /** `runs/latest` is a convenience; a file system without links only lacks it. */
+  async #linkLatest(): Promise<void> {
+    const link = join(dirname(this.path), "latest");
+    const aside = `${link}.${process.pid}`;
+    try {
+      await rm(aside, { force: true });
+      await symlink(basename(this.path), aside);
+      await rename(aside, link);
+    } catch {
+      // Said above.
+    }
+  }
+}
