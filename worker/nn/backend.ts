@@ -89,8 +89,9 @@ function startTensorflow(name: "tensorflow" | "tensorflow-gpu", replaceKernels: 
   restoreRemovedNodeFunctions();
   const tf = loadCore();
   const isLoaded = tf.getBackend() === "tensorflow";
-  // `tensorflow-gpu` may also be the plain package linked to a CUDA library: the device decides, not the package.
-  if (!isLoaded) require(process.env["SAF_TFJS_NODE_PACKAGE"] ?? "@tensorflow/tfjs-node");
+  // The two packages differ by name alone; which devices there are depends on the library that is linked into them.
+  const usual = name === "tensorflow-gpu" ? "@tensorflow/tfjs-node-gpu" : "@tensorflow/tfjs-node";
+  if (!isLoaded) require(process.env["SAF_TFJS_NODE_PACKAGE"] ?? usual);
   const backend = tf.backend() as unknown as NativeBackend;
   if (!isLoaded && replaceKernels) registerTensorflowKernels(tf);
   if (name === "tensorflow-gpu" && !backend.isUsingGpuDevice) {
@@ -107,7 +108,7 @@ function startTensorflow(name: "tensorflow" | "tensorflow-gpu", replaceKernels: 
     info: {
       name,
       version: `TensorFlow ${backend.binding.TF_Version}`,
-      device: backend.isUsingGpuDevice ? "gpu" : "cpu",
+      device: backend.isUsingGpuDevice ? (process.env["SAF_GPU_NAME"] ?? "GPU") : "cpu",
     },
   };
 }

@@ -1,0 +1,391 @@
+/**
+ * Provisions the best engine this machine can run: tensorflow-gpu, tensorflow, wasm, in this order. Each is tried in a
+ * process of its own, where it must load and pass the gradient self-test; what is left, is left with a reason.
+ */
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { ENGINE_NAMES, type EngineName } from "../../shared/engine.js";
+import { ClusterError } from "../../shared/errors.js";
+import {
+  findAddonPackage,
+  hasAddon,
+  isCompleteEntry,
+  linkEntry,
+  linkedEntry,
+  unlinkEntry,
+  type AddonPackageName,
+} from "./addon.js";
+import { readRecord, removeLeftovers, withSetupLock, writeRecord } from "./cache.js";
+import { provideCudaTensorflow, visibleGpu } from "./gpu.js";
+import { probeEngine, type ProbeReport } from "./probe.js";
+import type { Provision, SetupContext } from "./provision.js";
+import { provideStockLibrary } from "./stock-library.js";
+import { TENSORFLOW_VERSION, provideWheel, wheelEntry } from "./tensorflow-wheel.js";
+
+export { defaultCacheDir } from "./cache.js";
+
+export interface EngineChoice {
+  engine: EngineName;
+  /** "TensorFlow 2.21.0" */
+  version: string;
+  /** "cpu", or the GPU's name. */
+  device: string;
+  /** What was tried and why it was left, one line each; empty when the best rung did. */
+  why: string[];
+  /** Variables that a worker of this engine needs besides `workerEnvironment`'s. */
+  environment: Record<string, string>;
+  /** LeNet training, batch 64, one thread, measured when the engine was chosen. */
+  samplesPerSecond?: number;
+}
+
+export interface ProvisionOptions {
+  /** This engine or an error; SAF_ENGINE does the same. */
+  force?: EngineName;
+  cacheDir: string;
+  progress: (line: string) => void;
+  env?: NodeJS.ProcessEnv;
+  /** Choose anew, whatever engine.json says; libraries in the cache are kept. */
+  refresh?: boolean;
+}
+
+/**
+ * Idempotent: a choice that still stands is returned at once, re-linked if `npm ci` took the link away. Safe to be killed
+ * and to run twice at once. Throws ClusterError("dependency") when a forced engine, or any engine, is not to be had.
+ */
+export async function provisionEngine(options: ProvisionOptions): Promise<EngineChoice> {
+  const env = options.env ?? process.env;
+  const { cacheDir, progress, refresh = false } = options;
+  const forced = options.force ?? forcedByEnvironment(env);
+  const conditions = conditionsOf(forced, env);
+  const context: SetupContext = { cacheDir, env, progress };
+
+  const known = refresh ? undefined : standingChoice(cacheDir, conditions, env);
+  if (known !== undefined) return known;
+  return withSetupLock(cacheDir, progress, async () => {
+    const madeMeanwhile = refresh ? undefined : standingChoice(cacheDir, conditions, env);
+    if (madeMeanwhile !== undefined) return madeMeanwhile;
+    removeLeftovers(cacheDir);
+    const { choice, entry } = await chooseEngine(forced, context);
+    writeRecord(cacheDir, {
+      format: RECORD_FORMAT,
+      conditions,
+      entry: entry ?? null,
+      choice,
+    } satisfies EngineRecord);
+    return choice;
+  });
+}
+
+/**
+ * Variables of a worker process: one thread, for one process per core beats one process with many threads, and sums
+ * in an order that does not change from run to run. What the operator has set (oneDNN, log level) stays.
+ */
+export function workerEnvironment(
+  choice: EngineChoice,
+  env: NodeJS.ProcessEnv = process.env,
+): Record<string, string> {
+  const isOnGpu = choice.engine === "tensorflow-gpu";
+  return {
+    TF_NUM_INTRAOP_THREADS: "1",
+    TF_NUM_INTEROP_THREADS: "1",
+    OMP_NUM_THREADS: "1",
+    TF_CPP_MIN_LOG_LEVEL: env["TF_CPP_MIN_LOG_LEVEL"] ?? "2",
+    TF_ENABLE_ONEDNN_OPTS: env["TF_ENABLE_ONEDNN_OPTS"] ?? (hasWideVectors() ? "1" : "0"),
+    TF_DETERMINISTIC_OPS: "1",
+    ...(isOnGpu ? { TF_FORCE_GPU_ALLOW_GROWTH: "true" } : {}),
+    ...choice.environment,
+  };
+}
+
+/**
+ * oneDNN pays where it finds AVX-512 (1.4 times the LeNet steps per second) and not on narrower vectors (0.95 to 1.1).
+ * It sums in another order: workers whose weights must agree to the bit need the same setting and the same kind of CPU.
+ */
+function hasWideVectors(): boolean {
+  try {
+    return /^flags\s*:.*\bavx512f\b/m.test(readFileSync("/proc/cpuinfo", "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+function forcedByEnvironment(env: NodeJS.ProcessEnv): EngineName | undefined {
+  const name = env["SAF_ENGINE"];
+  if (!name) return undefined;
+  const known = ENGINE_NAMES.find((candidate) => candidate === name);
+  if (known !== undefined) return known;
+  throw new ClusterError("usage", `SAF_ENGINE is "${name}", expected one of ${ENGINE_NAMES.join(", ")}`, {
+    hint: "unset it to let saf choose the best engine there is",
+  });
+}
+
+// ---- What was chosen before --------------------------------------------------------------------------------------
+
+const RECORD_FORMAT = 1;
+
+interface EngineRecord {
+  format: typeof RECORD_FORMAT;
+  conditions: Conditions;
+  /** The cache entry linked into node_modules; null for wasm, and for an addon that npm installed itself. */
+  entry: string | null;
+  choice: EngineChoice;
+}
+
+/** What a choice was made under: another value of any of these means choosing again. */
+interface Conditions {
+  forced: EngineName | null;
+  wheel: string | null;
+  node: number;
+  gpus: string | null;
+  addonPackage: string | null;
+}
+
+function conditionsOf(forced: EngineName | undefined, env: NodeJS.ProcessEnv): Conditions {
+  return {
+    forced: forced ?? null,
+    wheel: env["SAF_TF_WHEEL"] || null,
+    node: Number(process.versions.node.split(".")[0]),
+    gpus: env["CUDA_VISIBLE_DEVICES"] ?? null,
+    addonPackage: env["SAF_TFJS_NODE_PACKAGE"] || null,
+  };
+}
+
+/** The recorded choice if it still holds: same conditions, and library and addon in place (or put back). */
+function standingChoice(
+  cacheDir: string,
+  conditions: Conditions,
+  env: NodeJS.ProcessEnv,
+): EngineChoice | undefined {
+  const record = readRecord(cacheDir) as EngineRecord | undefined;
+  if (record?.format !== RECORD_FORMAT) return undefined;
+  if (JSON.stringify(record.conditions) !== JSON.stringify(conditions)) return undefined;
+  const { choice, entry } = record;
+  if (choice.engine === "wasm") return choice;
+  const packageFolder = findAddonPackage(packageOf(choice.engine), env);
+  if (packageFolder === undefined) return undefined;
+  if (entry === null) return hasAddon(packageFolder) ? choice : undefined;
+  if (!isCompleteEntry(entry)) return undefined;
+  if (linkedEntry(packageFolder) === entry && hasAddon(packageFolder)) return choice;
+  return tryLink(packageFolder, entry) === undefined ? choice : undefined;
+}
+
+function packageOf(engine: EngineName): AddonPackageName {
+  return engine === "tensorflow-gpu" ? "@tensorflow/tfjs-node-gpu" : "@tensorflow/tfjs-node";
+}
+
+/** Undefined when it worked; else why not. */
+function tryLink(packageFolder: string, entry: string): string | undefined {
+  try {
+    linkEntry(packageFolder, entry);
+    return undefined;
+  } catch (error) {
+    return `${packageFolder} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`;
+  }
+}
+
+// ---- Choosing ----------------------------------------------------------------------------------------------------
+
+interface Chosen {
+  choice: EngineChoice;
+  entry: string | undefined;
+}
+
+/** What one rung came to: an engine that passed, or why each way to it was left. */
+type RungResult = { kind: "passed"; chosen: Chosen } | { kind: "left"; reasons: string[] };
+
+async function chooseEngine(forced: EngineName | undefined, context: SetupContext): Promise<Chosen> {
+  const why: string[] = [];
+  for (const engine of forced === undefined ? ENGINE_NAMES : [forced]) {
+    const result = await tryRung(engine, context);
+    if (result.kind === "passed") {
+      result.chosen.choice.why.unshift(...why);
+      return result.chosen;
+    }
+    why.push(...result.reasons.map((reason) => `${engine}: ${reason}`));
+    for (const reason of result.reasons) context.progress(`${engine}: ${reason}`);
+  }
+  if (forced === undefined) {
+    throw new ClusterError(
+      "dependency",
+      `No engine passes its self-test on this machine: ${why.join("; ")}`,
+      {
+        hint: "run `npm ci` again; if that does not help, this is a fault of saf worth reporting",
+      },
+    );
+  }
+  throw new ClusterError("dependency", `Engine "${forced}" is not to be had here: ${why.join("; ")}`, {
+    hint: "unset SAF_ENGINE (or the engine setting) to take the best there is, or SAF_ENGINE=wasm, which needs npm alone",
+  });
+}
+
+function tryRung(engine: EngineName, context: SetupContext): Promise<RungResult> {
+  if (engine === "tensorflow-gpu") return tryGpu(context);
+  if (engine === "tensorflow") return tryTensorflow(context);
+  return tryWasm(context);
+}
+
+async function tryWasm(context: SetupContext): Promise<RungResult> {
+  const attempt = await tryEngine("wasm", {}, undefined, context);
+  return typeof attempt === "string"
+    ? { kind: "left", reasons: [attempt] }
+    : { kind: "passed", chosen: attempt };
+}
+
+async function tryTensorflow(context: SetupContext): Promise<RungResult> {
+  const { cacheDir, env } = context;
+  const packageFolder = findAddonPackage("@tensorflow/tfjs-node", env);
+  if (packageFolder === undefined) {
+    return { kind: "left", reasons: ["the package @tensorflow/tfjs-node is not installed"] };
+  }
+  const wheel = wheelEntry(cacheDir, env);
+  const stock = join(cacheDir, "tensorflow-stock");
+  const byWheel: Source = {
+    name: "wheel",
+    entry: wheel,
+    provide: () => provideWheel(packageFolder, wheel, context),
+  };
+  const byStock: Source = {
+    name: "stock library",
+    entry: stock,
+    provide: () => provideStockLibrary(packageFolder, stock, context),
+  };
+  // A wheel given by hand is meant: nothing else is fetched, and an addon that is there already does not hide it.
+  const sources = env["SAF_TF_WHEEL"] ? [byWheel] : [byStock, byWheel];
+  return trySources("tensorflow", packageFolder, sources, environmentOf(env), context);
+}
+
+async function tryGpu(context: SetupContext): Promise<RungResult> {
+  const { cacheDir, env } = context;
+  const gpu = await visibleGpu(env);
+  if (gpu === undefined) return { kind: "left", reasons: ["no NVIDIA GPU is visible"] };
+  const packageFolder = findAddonPackage("@tensorflow/tfjs-node-gpu", env);
+  if (packageFolder === undefined) {
+    return { kind: "left", reasons: ["the package @tensorflow/tfjs-node-gpu is not installed"] };
+  }
+  const stock = join(cacheDir, "tensorflow-gpu-stock");
+  const cuda = join(cacheDir, `tensorflow-gpu-${TENSORFLOW_VERSION}`);
+  const sources: Source[] = [
+    {
+      name: "stock library (CUDA 11)",
+      entry: stock,
+      provide: () => provideStockLibrary(packageFolder, stock, context),
+    },
+    {
+      name: "Python's TensorFlow (CUDA 12)",
+      entry: cuda,
+      // Its environment depends on where Python's CUDA libraries are, so it is looked up each time.
+      isAlwaysProvided: true,
+      provide: () => provideCudaTensorflow(packageFolder, cuda, context),
+    },
+  ];
+  return trySources(
+    "tensorflow-gpu",
+    packageFolder,
+    sources,
+    { ...environmentOf(env), SAF_GPU_NAME: gpu },
+    context,
+  );
+}
+
+/** Another copy of the addon's package, if one was named, has to be named to the workers too. */
+function environmentOf(env: NodeJS.ProcessEnv): Record<string, string> {
+  const given = env["SAF_TFJS_NODE_PACKAGE"];
+  return given ? { SAF_TFJS_NODE_PACKAGE: given } : {};
+}
+
+/** A way to get the library and addon of a rung into the cache. */
+interface Source {
+  name: string;
+  entry: string;
+  provide: () => Promise<Provision>;
+  isAlwaysProvided?: boolean;
+}
+
+/** First what is installed, then what the cache has, then what can be fetched; each must pass the probe. */
+async function trySources(
+  engine: EngineName,
+  packageFolder: string,
+  sources: Source[],
+  environment: Record<string, string>,
+  context: SetupContext,
+): Promise<RungResult> {
+  const reasons: string[] = [];
+  const linked = linkedEntry(packageFolder);
+  const isGiven = Boolean(context.env["SAF_TF_WHEEL"]) && linked !== sources[0]?.entry;
+  if (hasAddon(packageFolder) && !isGiven) {
+    const attempt = await tryEngine(engine, environment, linked, context);
+    if (typeof attempt !== "string") return { kind: "passed", chosen: attempt };
+    reasons.push(`installed addon: ${attempt}`);
+  }
+  for (const source of sources) {
+    const isCached = source.isAlwaysProvided !== true && isCompleteEntry(source.entry);
+    const cached: Provision = { kind: "provided", entry: source.entry };
+    let attempt = await trySource(
+      engine,
+      packageFolder,
+      isCached ? cached : await source.provide(),
+      environment,
+      context,
+    );
+    if (isCached && typeof attempt === "string") {
+      context.progress(`the ${source.name} in the cache is not usable (${attempt}); making it anew`);
+      rmSync(source.entry, { recursive: true, force: true });
+      attempt = await trySource(engine, packageFolder, await source.provide(), environment, context);
+    }
+    if (typeof attempt !== "string") {
+      attempt.choice.why.push(...reasons.map((reason) => `${engine}: ${reason}`));
+      return { kind: "passed", chosen: attempt };
+    }
+    reasons.push(`${source.name}: ${attempt}`);
+  }
+  return { kind: "left", reasons };
+}
+
+/** Links what was provided and probes it; a reason means that the package is without an addon again. */
+async function trySource(
+  engine: EngineName,
+  packageFolder: string,
+  provision: Provision,
+  environment: Record<string, string>,
+  context: SetupContext,
+): Promise<Chosen | string> {
+  if (provision.kind === "refused") return provision.reason;
+  const problem = tryLink(packageFolder, provision.entry);
+  if (problem !== undefined) return problem;
+  const attempt = await tryEngine(
+    engine,
+    { ...environment, ...provision.environment },
+    provision.entry,
+    context,
+  );
+  if (typeof attempt === "string") unlinkEntry(packageFolder);
+  return attempt;
+}
+
+/** Probes an engine as a worker would run it; the reason when it does not pass. */
+async function tryEngine(
+  engine: EngineName,
+  environment: Record<string, string>,
+  entry: string | undefined,
+  { env, progress }: SetupContext,
+): Promise<Chosen | string> {
+  progress(`testing engine ${engine}`);
+  const untested: EngineChoice = { engine, version: "", device: "", why: [], environment };
+  const result = await probeEngine(engine, { ...env, ...workerEnvironment(untested, env) });
+  if (result.kind === "refused") return result.reason;
+  return { choice: choiceOf(result.report, environment), entry };
+}
+
+function choiceOf(
+  { info, samplesPerSecond }: ProbeReport,
+  environment: Record<string, string>,
+): EngineChoice {
+  return {
+    engine: info.name,
+    version: info.version,
+    device: info.device,
+    why: [],
+    environment,
+    samplesPerSecond,
+  };
+}

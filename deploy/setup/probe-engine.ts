@@ -1,0 +1,26 @@
+/** Entry of the probe's child process: `node probe-engine.js <engine>` prints one line of JSON and exits. */
+import { ENGINE_NAMES, type EngineName } from "../../shared/engine.js";
+import { startEngine } from "../../worker/nn/backend.js";
+import { runSelfTest } from "../../worker/nn/self-test.js";
+import { measureSpeed } from "../../worker/nn/speed-probe.js";
+import type { ProbeReport } from "./probe.js";
+
+function isEngineName(name: string | undefined): name is EngineName {
+  return (ENGINE_NAMES as readonly (string | undefined)[]).includes(name);
+}
+
+async function probe(name: EngineName): Promise<ProbeReport | { error: string }> {
+  try {
+    const { tf, info } = await startEngine(name);
+    const selfTest = runSelfTest(tf);
+    const samplesPerSecond = selfTest.passed ? Math.round(measureSpeed(tf).samplesPerSecond) : 0;
+    return { info, selfTest, samplesPerSecond };
+  } catch (error) {
+    return { error: (error instanceof Error ? error.message : String(error)).replaceAll("\n", " ") };
+  }
+}
+
+const name = process.argv[2];
+const answer = isEngineName(name) ? await probe(name) : { error: `there is no engine "${name ?? ""}"` };
+// A failed check has the error Infinity, which JSON writes as null.
+process.stdout.write(`${JSON.stringify(answer)}\n`, () => process.exit(0));
