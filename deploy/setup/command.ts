@@ -55,10 +55,12 @@ function tail(text: string): string {
   return text.length > 262_144 ? text.slice(-262_144) : text;
 }
 
-/** Why a command did not succeed, in one line: its last words, or how it ended. */
+/** Why a command did not succeed, in one line: its last words that speak of failure, else its last words. */
 export function explain(result: CommandResult): string {
   if (result.failure !== undefined) return result.failure;
   const lines = `${result.stdout}\n${result.stderr}`.split("\n").map((line) => line.trim());
-  const words = lines.filter((line) => line !== "").at(-1) ?? "no message";
+  const spoken = lines.filter((line) => line !== "");
+  const words =
+    spoken.findLast((line) => /error|fail|cannot|not found/i.test(line)) ?? spoken.at(-1) ?? "no message";
   return `exit code ${result.code}: ${words.slice(0, 300)}`;
 }

@@ -1,5 +1,6 @@
 /** The library that tfjs-node's authors built, fetched by the package's own install script where its host answers. */
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { makePartFolder, publish } from "./cache.js";
 import { explain, runCommand } from "./command.js";
@@ -26,8 +27,7 @@ export async function provideStockLibrary(
       recursive: true,
       filter: (path) => path !== join(packageFolder, "lib") && path !== join(packageFolder, "deps"),
     });
-    // Compiled without Node's headers at hand, it must fail rather than ask; its own dependencies stay where they are.
-    const modules = join(dirname(packageFolder), "..");
+    const modules = modulesFolder(packageFolder);
     const kind = packageFolder.endsWith("-gpu") ? ["gpu", "download"] : [];
     const result = await runCommand(process.execPath, ["scripts/install.js", ...kind], {
       cwd: copy,
@@ -46,6 +46,14 @@ export async function provideStockLibrary(
   } finally {
     rmSync(part, { recursive: true, force: true });
   }
+}
+
+/** The node_modules folder that the package's own dependencies are in; the copy is outside of it. */
+function modulesFolder(packageFolder: string): string {
+  const tool = createRequire(join(packageFolder, "package.json")).resolve(
+    "@mapbox/node-pre-gyp/package.json",
+  );
+  return join(dirname(tool), "../..");
 }
 
 /** Where the install script will look, by the package's own description and the variables the script honours. */
