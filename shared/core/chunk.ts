@@ -19,7 +19,7 @@ export type Codec = keyof typeof CODECS;
 export interface ChunkHeader {
   kind: ChunkKind;
   codec: Codec;
-  /** First 8 bytes of the SHA-256 of the run id, hex. */
+  /** The run's 8 bytes, 16 hex digits: see run-hash.ts. */
   runHash: string;
   /** Fencing epoch of the coordinator. */
   epoch: number;
@@ -61,7 +61,8 @@ export function sealChunk(frame: Uint8Array, header: ChunkHeader): void {
   view.setUint16(4, CHUNK_VERSION, true);
   view.setUint8(6, CHUNK_KINDS[header.kind]);
   view.setUint8(7, CODECS[header.codec]);
-  for (let i = 0; i < 8; i++) view.setUint8(8 + i, Number.parseInt(header.runHash.slice(2 * i, 2 * i + 2), 16));
+  for (let i = 0; i < 8; i++)
+    view.setUint8(8 + i, Number.parseInt(header.runHash.slice(2 * i, 2 * i + 2), 16));
   view.setUint32(16, header.epoch % 4_294_967_296, true);
   view.setUint32(20, Math.floor(header.epoch / 4_294_967_296), true);
   view.setUint32(24, header.step, true);
@@ -89,7 +90,8 @@ export function decodeChunk(frame: Uint8Array): DecodedChunk {
   if (view.getUint16(4, true) !== CHUNK_VERSION) return { ok: false, reason: "version" };
   const bodyBytes = view.getUint32(56, true);
   if (frame.byteLength < HEADER_BYTES + bodyBytes) return { ok: false, reason: "truncated" };
-  if (frame.byteLength !== HEADER_BYTES + bodyBytes || frame.byteLength > CHUNK_BYTES) return { ok: false, reason: "size" };
+  if (frame.byteLength !== HEADER_BYTES + bodyBytes || frame.byteLength > CHUNK_BYTES)
+    return { ok: false, reason: "size" };
   if (view.getUint32(60, true) !== checksum(frame)) return { ok: false, reason: "checksum" };
 
   const kind = nameOf(CHUNK_KINDS, view.getUint8(6));
@@ -98,7 +100,12 @@ export function decodeChunk(frame: Uint8Array): DecodedChunk {
   const header: ChunkHeader = {
     kind,
     codec,
-    runHash: Array.from({ length: 8 }, (_, i) => view.getUint8(8 + i).toString(16).padStart(2, "0")).join(""),
+    runHash: Array.from({ length: 8 }, (_, i) =>
+      view
+        .getUint8(8 + i)
+        .toString(16)
+        .padStart(2, "0"),
+    ).join(""),
     epoch: view.getUint32(16, true) + view.getUint32(20, true) * 4_294_967_296,
     step: view.getUint32(24, true),
     node: view.getUint32(28, true),
@@ -124,8 +131,10 @@ function nameOf<Names extends Record<string, number>>(table: Names, value: numbe
   return (Object.keys(table) as (keyof Names)[]).find((name) => table[name] === value);
 }
 
-/** Little-endian floats of a body; a view where the bytes are aligned, else a copy. */
+/** Little-endian floats of a body; a view where the bytes are aligned, else a copy. Bytes behind the last float are left out. */
 export function floatsOf(body: Uint8Array): Float32Array {
-  if (body.byteOffset % 4 === 0) return new Float32Array(body.buffer, body.byteOffset, body.byteLength >>> 2);
-  return new Float32Array(body.slice().buffer);
+  const length = body.byteLength >>> 2;
+  if (body.byteOffset % 4 === 0) return new Float32Array(body.buffer, body.byteOffset, length);
+  // Not body.slice(): a message may be one of Node's Buffers, whose slice is a view of a larger memory.
+  return new Float32Array(new Uint8Array(body).buffer, 0, length);
 }
