@@ -57,24 +57,33 @@ export function decodeSafetensors(file: Uint8Array, what: string): TensorFile {
   const ranges: [number, number][] = [];
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") {
-      metadata = Object.fromEntries(Object.entries(entry as object).map(([key, value]) => [key, String(value)]));
+      metadata = textsOf(entry as object);
       continue;
     }
-    const { dtype, shape, data_offsets: offsets } = entry as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
-    if (dtype !== "F32") fail(`tensor "${name}" has type ${String(dtype)}, expected F32`);
-    if (!isCounts(shape) || !isCounts(offsets) || offsets.length !== 2) fail(`tensor "${name}" has a malformed entry`);
+    const {
+      dtype,
+      shape,
+      data_offsets: offsets,
+    } = entry as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
+    if (dtype !== "F32") fail(`tensor "${name}" has type ${JSON.stringify(dtype)}, expected "F32"`);
+    if (!isCounts(shape) || !isCounts(offsets) || offsets.length !== 2)
+      fail(`tensor "${name}" has a malformed entry`);
     const [begin, end] = offsets as [number, number];
     const size = (shape as number[]).reduce((product, extent) => product * extent, 1);
     if (end < begin || end > dataBytes || end - begin !== 4 * size) {
-      fail(`tensor "${name}" of shape [${String(shape)}] lies at [${begin}, ${end}) of ${dataBytes} data bytes`);
+      fail(
+        `tensor "${name}" of shape [${String(shape)}] lies at [${begin}, ${end}) of ${dataBytes} data bytes`,
+      );
     }
     ranges.push([begin, end]);
-    const values = new Float32Array(file.slice(dataStart + begin, dataStart + end).buffer);
+    // Not file.slice(): of Node's Buffers that is a view, and its memory is the whole file.
+    const values = new Float32Array(new Uint8Array(file.subarray(dataStart + begin, dataStart + end)).buffer);
     tensors.push({ name, shape: shape as number[], values });
   }
   ranges.sort((a, b) => a[0] - b[0]);
   for (let i = 1; i < ranges.length; i++) {
-    if ((ranges[i] as [number, number])[0] < (ranges[i - 1] as [number, number])[1]) fail("two tensors overlap");
+    if ((ranges[i] as [number, number])[0] < (ranges[i - 1] as [number, number])[1])
+      fail("two tensors overlap");
   }
   return { tensors, metadata };
 }
@@ -92,6 +101,13 @@ function parseHeader(bytes: Uint8Array, fail: (why: string) => never): Record<st
   return fail("its header is not a JSON object of tensors");
 }
 
+/** The entries that are text, as the format wants them all to be. */
+function textsOf(entries: object): Record<string, string> {
+  return Object.fromEntries(Object.entries(entries).filter(([, value]) => typeof value === "string"));
+}
+
 function isCounts(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((entry) => Number.isSafeInteger(entry) && (entry as number) >= 0);
+  return (
+    Array.isArray(value) && value.every((entry) => Number.isSafeInteger(entry) && (entry as number) >= 0)
+  );
 }
