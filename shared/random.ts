@@ -96,12 +96,14 @@ export class RandomStream {
     return (this.uint32() + 0.5) / 4_294_967_296;
   }
 
-  /** Uniform integer in [0, limit), without bias (Lemire's multiply and reject; limit <= 2^32). */
+  /** Uniform integer in [0, limit), without bias (Lemire's multiply and reject). Throws RangeError unless 1 <= limit < 2^32. */
   below(limit: number): number {
+    if (!(limit >= 1 && limit < 4_294_967_296))
+      throw new RangeError(`Cannot draw below ${limit}: expected 1 to 2^32 - 1`);
     const threshold = (4_294_967_296 - limit) % limit;
     for (;;) {
       const draw = this.uint32();
-      if ((Math.imul(draw, limit) >>> 0) >= threshold) return multiplyHigh(draw, limit);
+      if (Math.imul(draw, limit) >>> 0 >= threshold) return multiplyHigh(draw, limit);
     }
   }
 
