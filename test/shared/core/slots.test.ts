@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import {
+  blockOfNode,
+  blockSize,
+  isPowerOfTwo,
+  nodeOfBlock,
+  planBlocks,
+  slotRange,
+} from "../../../shared/core/slots.js";
+
+const slotCount = fc.integer({ min: 0, max: 10 }).map((power) => 2 ** power);
+
+test("powers of two are told from other numbers", () => {
+  const powers = Array.from({ length: 2100 }, (_, i) => i - 10).filter(isPowerOfTwo);
+  assert.deepEqual(powers, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048]);
+  for (const value of [0.5, Number.NaN, Infinity, -Infinity, -2]) assert.ok(!isPowerOfTwo(value), `${value}`);
+});
+
+test("nodes are numbered like a heap: the worked example of four slots", () => {
+  assert.deepEqual(
+    Array.from({ length: 10 }, (_, i) => blockOfNode(4, i - 1)),
+    [
+      undefined,
+      undefined,
+      { first: 0, count: 4 },
+      { first: 0, count: 2 },
+      { first: 2, count: 2 },
+      { first: 0, count: 1 },
+      { first: 1, count: 1 },
+      { first: 2, count: 1 },
+      { first: 3, count: 1 },
+      undefined,
+    ],
+  );
+});
+
+test("node and block are each other's inverse, and a node's block is its children's", () => {
+  fc.assert(
+    fc.property(slotCount, (slots) => {
+      for (let node = 1; node < 2 * slots; node++) {
+        const block = blockOfNode(slots, node);
+        assert.ok(block !== undefined);
+        assert.equal(nodeOfBlock(slots, block), node);
+        if (node >= slots) assert.deepEqual(block, { first: node - slots, count: 1 });
+        else {
+          const [left, right] = [blockOfNode(slots, 2 * node), blockOfNode(slots, 2 * node + 1)];
+          assert.deepEqual(left, { first: block.first, count: block.count / 2 });
+          assert.deepEqual(right, { first: block.first + block.count / 2, count: block.count / 2 });
+        }
+      }
+    }),
+  );
+});
+
+test("numbers that are no node of the tree have no block", () => {
+  const anything = fc.oneof(
+    fc.double(),
+    fc.integer(),
+    fc.constantFrom(Infinity, -Infinity, 2 ** 32, 2 ** 53),
+  );
+  fc.assert(
+    fc.property(slotCount, anything, (slots, node) => {
+      const exists = Number.isInteger(node) && node >= 1 && node < 2 * slots;
+      assert.equal(blockOfNode(slots, node) !== undefined, exists);
+    }),
+  );
+});
+
+test("blocks cover every slot once, in order, and never make a step longer than single slots would", () => {
+  fc.assert(
+    fc.property(slotCount, fc.integer({ min: 0, max: 300 }), (slots, workers) => {
+      const blocks = planBlocks(slots, workers);
+      let next = 0;
+      for (const { first, count } of blocks) {
+        assert.equal(first, next);
+        assert.ok(isPowerOfTwo(count) && first % count === 0);
+        next += count;
+      }
+      assert.equal(next, slots);
+      const hands = Math.max(1, workers);
+      const count = blockSize(slots, workers);
+      const makespan = Math.ceil(blocks.length / hands) * count;
+      assert.ok(makespan <= Math.ceil(slots / hands), `${slots} slots, ${workers} workers: ${makespan}`);
+      // As large as possible: twice the size would take longer.
+      if (count < slots) assert.ok(Math.ceil(slots / (2 * count) / hands) * 2 * count > makespan);
+    }),
+  );
+});
+
+test("one worker gets one block, as many workers as slots one slot each, three of four slots singles", () => {
+  assert.equal(blockSize(8, 1), 8);
+  assert.equal(blockSize(8, 2), 4);
+  assert.equal(blockSize(8, 8), 1);
+  assert.equal(blockSize(4, 3), 2); // two rounds of one, or one round of two: fewer bytes
+  assert.equal(blockSize(8, 3), 1); // three rounds of one; blocks of two would take four
+  assert.equal(blockSize(8, 100), 1);
+});
+
+test("the slots of a batch share its images out without gap or overlap, sizes within one", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 65_536 }), slotCount, (batch, slots) => {
+      let next = 0;
+      const sizes: number[] = [];
+      for (let slot = 0; slot < slots; slot++) {
+        const { start, end } = slotRange(batch, slots, slot);
+        assert.equal(start, next);
+        next = end;
+        sizes.push(end - start);
+      }
+      assert.equal(next, batch);
+      assert.ok(Math.max(...sizes) - Math.min(...sizes) <= 1);
+    }),
+  );
+});

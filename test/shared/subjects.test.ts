@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { subjectMatches } from "../../shared/core/subject-match.js";
+import { ClusterError } from "../../shared/errors.js";
+import {
+  coordinatorPermissions,
+  inboxPrefix,
+  isToken,
+  observerPermissions,
+  type Subjects,
+  subjectsOf,
+  workerPermissions,
+} from "../../shared/subjects.js";
+
+const s = subjectsOf("pool");
+const isAllowed = (patterns: readonly string[], subject: string): boolean =>
+  patterns.some((pattern) => subjectMatches(pattern, subject));
+
+/** Every subject that a worker of this name speaks on. */
+const ofWorker = (worker: string): string[] => [
+  s.heartbeat(worker),
+  s.lease(worker),
+  s.gradient(0, worker),
+  s.push(worker),
+  s.result(worker),
+];
+
+test("tokens are 1 to 32 of a-z, 0-9 and -; anything else builds no subject", () => {
+  for (const good of ["a", "w-0", "0".repeat(32)]) assert.ok(isToken(good));
+  const bad = ["", "a.b", "a b", "*", ">", "A", "ü", "a\n", "\na", "0".repeat(33)];
+  for (const name of bad) {
+    assert.ok(!isToken(name), name);
+    const builders: (() => unknown)[] = [
+      () => subjectsOf(name),
+      () => s.command(name),
+      () => ofWorker(name),
+      () => s.event(name),
+      () => inboxPrefix(name),
+      () => workerPermissions("pool", name),
+      () => workerPermissions(name, "w"),
+      () => coordinatorPermissions(name),
+      () => observerPermissions(name),
+    ];
+    for (const build of builders) {
+      assert.throws(build, (error) => error instanceof ClusterError && error.code === "usage");
+    }
+  }
+});
+
+test("every pattern matches the subjects it is for, and no other kind", () => {
+  const kinds: Record<string, { pattern: string; subjects: string[] }> = {
+    heartbeat: { pattern: s.heartbeatPattern, subjects: [s.heartbeat("w")] },
+    lease: { pattern: s.leasePattern, subjects: [s.lease("w")] },
+    gradient: { pattern: s.gradientPattern(3), subjects: [s.gradient(3, "w")] },
+    "other shard": { pattern: s.gradientPattern(4), subjects: [s.gradient(4, "w")] },
+    push: { pattern: s.pushPattern, subjects: [s.push("w")] },
+    parameters: { pattern: s.parametersPattern, subjects: [s.parameters(0), s.parameters(12)] },
+    "parameter get": { pattern: s.parameterGetPattern, subjects: [s.parameterGet(0)] },
+    result: { pattern: s.resultPattern, subjects: [s.result("w")] },
+    event: { pattern: s.eventPattern, subjects: [s.event("step")] },
+    command: { pattern: s.commandPattern, subjects: [s.command("w")] },
+    run: { pattern: s.runGet, subjects: [s.runGet] },
+    data: { pattern: s.data, subjects: [s.data] },
+  };
+  for (const [name, { pattern }] of Object.entries(kinds)) {
+    for (const [other, { subjects }] of Object.entries(kinds)) {
+      for (const subject of subjects) {
+        assert.equal(subjectMatches(pattern, subject), name === other, `${name}: ${pattern} ~ ${subject}`);
+      }
+    }
+  }
+});
+
+test("a worker may publish what it owns, and nothing of another worker, the coordinator or another pool", () => {
+  const name = fc.stringMatching(/^[a-z0-9-]{1,32}$/);
+  fc.assert(
+    fc.property(name, name, (worker, other) => {
+      fc.pre(worker !== other);
+      const { publish, allowResponses } = workerPermissions("pool", worker);
+      for (const subject of [...ofWorker(worker), s.join, s.parameterGet(0), s.runGet, s.data]) {
+        assert.ok(isAllowed(publish, subject), subject);
+      }
+      const forbidden = [
+        ...ofWorker(other),
+        s.all,
+        s.command(other),
+        s.parameters(0),
+        s.event("step"),
+        `${inboxPrefix(other)}.x`,
+        subjectsOf("elsewhere").join,
+        subjectsOf("elsewhere").push(worker),
+      ];
+      for (const subject of forbidden) assert.ok(!isAllowed(publish, subject), subject);
+      assert.equal(allowResponses, false);
+    }),
+  );
+});
+
+test("a worker hears only what is meant for it", () => {
+  const { subscribe } = workerPermissions("pool", "w1");
+  for (const subject of [s.all, s.command("w1"), s.parameters(0), `${inboxPrefix("w1")}.a.b`]) {
+    assert.ok(isAllowed(subscribe, subject), subject);
+  }
+  const forbidden = [
+    s.command("w10"),
+    ...ofWorker("w1"),
+    ...ofWorker("w2"),
+    s.join,
+    s.runGet,
+    `${inboxPrefix("w10")}.a`,
+    `${inboxPrefix("coordinator")}.a`,
+  ];
+  for (const subject of forbidden) assert.ok(!isAllowed(subscribe, subject), subject);
+});
+
+test("the coordinator hears and says everything in its pool, and nothing outside", () => {
+  const { publish, subscribe } = coordinatorPermissions("pool");
+  const constants = Object.values(s as unknown as Record<string, unknown>).filter(
+    (value) => typeof value === "string",
+  );
+  assert.ok(constants.length > 10);
+  for (const subject of [...constants, ...ofWorker("w1"), s.command("w1")]) {
+    assert.ok(isAllowed(publish, subject) && isAllowed(subscribe, subject), subject);
+  }
+  const elsewhere: Subjects = subjectsOf("pool2");
+  assert.ok(!isAllowed([...publish, ...subscribe], elsewhere.join));
+  assert.ok(!isAllowed(subscribe, `${inboxPrefix("w1")}.a`));
+});
+
+test("an observer publishes nothing", () => {
+  const { publish, subscribe, allowResponses } = observerPermissions("pool");
+  assert.deepEqual([publish, allowResponses], [[], false]);
+  assert.ok(isAllowed(subscribe, s.event("step")) && !isAllowed(subscribe, s.gradient(0, "w1")));
+});
