@@ -270,9 +270,10 @@ function checkedOutcomes(task: TaskSpec, message: saf.v1.TaskResult, outputs: nu
     if (!fits) return undefined;
     checked.push({
       strength,
-      predictions: predictions.slice(),
-      confidences: new Float32Array(confidences.slice().buffer),
-      wrong: wrong.slice(),
+      // Copies: decoded bytes are views of the message, and Buffer's own slice would be one too.
+      predictions: new Uint8Array(predictions),
+      confidences: new Float32Array(new Uint8Array(confidences).buffer),
+      wrong: new Uint8Array(wrong),
     });
   }
   return checked;

@@ -41,6 +41,8 @@ export interface CommittedStep {
   blocks: { first: number; count: number; worker: string; attempt: number; ms: number }[];
   /** Between the first and the last finished block. */
   barrierMs: number;
+  /** From the step's first lease to its commit. */
+  seconds: number;
 }
 
 export interface TrainingEdges {
@@ -103,6 +105,7 @@ export class TrainingJob implements Job {
   #step: number;
   #stopAt: number;
   #blocks: BlockState[] = [];
+  #openedMs = 0;
   /** Nodes of this step that came with values that are not finite. */
   readonly #refusedNodes = new Set<number>();
   #nonfinite = 0;
@@ -200,6 +203,7 @@ export class TrainingJob implements Job {
 
   #openStep(workers: number): void {
     const { slots } = this.#options.plan;
+    this.#openedMs = this.#edges.clock();
     this.#blocks = planBlocks(slots, workers).map((block) => ({
       block,
       node: nodeOfBlock(slots, block),
@@ -347,6 +351,7 @@ export class TrainingJob implements Job {
         ms: finished?.ms ?? 0,
       })),
       barrierMs: Math.max(...ends) - Math.min(...ends),
+      seconds: (this.#edges.clock() - this.#openedMs) / 1000,
     };
     for (const tree of this.#trees) tree.release();
     [this.#current, this.#next] = [this.#next, this.#current];

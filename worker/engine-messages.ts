@@ -23,6 +23,8 @@ export type ToEngine =
       type: "block";
       runId: string;
       leaseId: number;
+      /** Of the coordinator: the same version may be other weights in another epoch. */
+      epoch: number;
       step: number;
       first: number;
       count: number;
@@ -35,6 +37,7 @@ export type ToEngine =
       type: "task";
       runId: string;
       leaseId: number;
+      epoch: number;
       version: number;
       parameters: SharedArrayBuffer;
       kind: PerturbationKind;

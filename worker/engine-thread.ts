@@ -24,7 +24,8 @@ interface Run {
   realCount: number;
   mean: Float32Array;
   engine: NetworkEngine;
-  loadedVersion: number;
+  /** Coordinator epoch and version of the loaded parameters. */
+  loaded: string;
   order: { epoch: number; images: Uint32Array };
   train: ImageSet | undefined;
   test: ImageSet | undefined;
@@ -52,10 +53,11 @@ function bodiesOf(frames: SharedArrayBuffer, values: number): Float32Array[] {
   });
 }
 
-function loadParameters(run: Run, version: number, parameters: SharedArrayBuffer): void {
-  if (run.loadedVersion === version) return;
+function loadParameters(run: Run, epoch: number, version: number, parameters: SharedArrayBuffer): void {
+  const key = `${epoch} ${version}`;
+  if (run.loaded === key) return;
   run.engine.load(new Float32Array(parameters));
-  run.loadedVersion = version;
+  run.loaded = key;
 }
 
 function orderOf(run: Run, epoch: number): Uint32Array {
@@ -66,7 +68,7 @@ function orderOf(run: Run, epoch: number): Uint32Array {
 function computeLease(message: Extract<ToEngine, { type: "block" }>, run: Run): void {
   if (run.train === undefined) throw new RangeError(`Run ${message.runId} has no training images yet`);
   const started = performance.now();
-  loadParameters(run, message.step, message.parameters);
+  loadParameters(run, message.epoch, message.step, message.parameters);
   const images = {
     seed: run.seed,
     images: run.train,
@@ -91,7 +93,7 @@ function computeLease(message: Extract<ToEngine, { type: "block" }>, run: Run): 
 function computeTask(message: Extract<ToEngine, { type: "task" }>, run: Run): void {
   if (run.test === undefined) throw new RangeError(`Run ${message.runId} has no test images yet`);
   const started = performance.now();
-  loadParameters(run, message.version, message.parameters);
+  loadParameters(run, message.epoch, message.version, message.parameters);
   const outcomes = evaluateTask(run.network, run.engine, run.test, run.mean, { ...message, seed: run.seed });
   const seconds = (performance.now() - started) / 1000;
   send({ type: "task-done", leaseId: message.leaseId, seconds, tensors: engine.tf.memory().numTensors, outcomes });
@@ -109,7 +111,7 @@ function handle(message: ToEngine): void {
       ...message,
       layout,
       engine: new NetworkEngine(engine.tf, message.network, layout),
-      loadedVersion: -1,
+      loaded: "",
       order: { epoch: -1, images: new Uint32Array() },
       train: undefined,
       test: undefined,

@@ -3,7 +3,7 @@
  * engine while the next fills. What did not come is pulled.
  */
 import { type Bus, RequestError } from "../shared/bus.js";
-import { BODY_BYTES, type ChunkHeader, bodyLength, chunkCountOf, decodeChunk } from "../shared/core/chunk.js";
+import { chunkCountOf, decodeChunk } from "../shared/core/chunk.js";
 import { readMessage, wire, writeMessage } from "../shared/messages.js";
 
 interface Assembly {
@@ -34,6 +34,7 @@ export class ParameterReceiver {
   readonly #subject: string;
   readonly #totalBytes: number;
   readonly #assemblies: Assembly[];
+  #epoch = 0;
   #waiting: { version: number; resolve: () => void } | undefined;
   /** Chunks refused since the start, by reason. */
   readonly refused = new Map<string, number>();
@@ -63,7 +64,12 @@ export class ParameterReceiver {
       this.#count("size");
       return false;
     }
-    const assembly = this.#assemblyFor(header);
+    if (header.epoch < this.#epoch) {
+      this.#count("fenced");
+      return false;
+    }
+    this.#enter(header.epoch);
+    const assembly = this.#begin(header.step);
     if (assembly === undefined || assembly.have[header.chunk] === 1) return false;
     assembly.bytes.set(body, header.offset);
     assembly.have[header.chunk] = 1;
@@ -74,9 +80,11 @@ export class ParameterReceiver {
 
   /**
    * The vector of a version, complete. Resolves to undefined when the coordinator says that it has only a later one.
-   * The memory is overwritten by version + 2. `signal` gives up.
+   * The memory is overwritten by version + 2. A later coordinator epoch may have gone back to an earlier version.
+   * `signal` gives up.
    */
-  async take(version: number, signal: AbortSignal): Promise<SharedArrayBuffer | undefined> {
+  async take(version: number, epoch: number, signal: AbortSignal): Promise<SharedArrayBuffer | undefined> {
+    this.#enter(epoch);
     const assembly = this.#begin(version);
     if (assembly === undefined) return undefined;
     const begun = assembly.missing < assembly.have.length;
@@ -87,11 +95,13 @@ export class ParameterReceiver {
     return assembly.version === version && assembly.missing === 0 ? assembly.memory : undefined;
   }
 
-  /** The buffer that a frame belongs to; a version newer than what it holds takes it over. */
-  #assemblyFor({ step }: ChunkHeader): Assembly | undefined {
-    return this.#begin(step);
+  #enter(epoch: number): void {
+    if (epoch <= this.#epoch) return;
+    this.#epoch = epoch;
+    for (const assembly of this.#assemblies) assembly.version = -1;
   }
 
+  /** The buffer of a version, which takes it over from an older one; undefined when the buffer has gone past it. */
   #begin(version: number): Assembly | undefined {
     const assembly = this.#assemblies[version % 2] as Assembly;
     if (assembly.version > version) return undefined;
@@ -140,9 +150,4 @@ export class ParameterReceiver {
   #count(reason: string): void {
     this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1);
   }
-}
-
-/** Values that chunk `chunk` of a vector covers: [first, first + count). */
-export function chunkRange(size: number, chunk: number): { first: number; count: number } {
-  return { first: (chunk * BODY_BYTES) / 4, count: bodyLength(size * 4, chunk) / 4 };
 }

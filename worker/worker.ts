@@ -51,6 +51,8 @@ export class Worker {
   readonly #queue: Lease[] = [];
   readonly #incarnation: number;
   #wake: () => void = () => undefined;
+  /** Stops waiting for the engine. */
+  #giveUp: () => void = () => undefined;
   #run: PreparedRun | undefined;
   #epoch = 0;
   #current = 0;
@@ -104,6 +106,7 @@ export class Worker {
     if (this.#stopping.signal.aborted) return;
     this.#edges.log("info", `Stopping: ${reason}`);
     this.#stopping.abort();
+    this.#giveUp();
     this.#publishReturn(this.#current, reason, true);
     this.#wake();
   }
@@ -178,7 +181,6 @@ export class Worker {
         }),
       );
     };
-    send();
     this.#heartbeat = setInterval(send, everyMs);
   }
 
@@ -269,7 +271,7 @@ export class Worker {
     const { clock, metrics } = this.#edges;
     const waited = clock();
     await run.loadImages("train");
-    const parameters = await run.parameters.take(lease.step, this.#stopping.signal);
+    const parameters = await run.parameters.take(lease.step, lease.epoch, this.#stopping.signal);
     if (parameters === undefined) {
       this.#publishReturn(lease.leaseId, "the step is over", false);
       return;
@@ -285,6 +287,7 @@ export class Worker {
         type: "block",
         runId: run.runId,
         leaseId: lease.leaseId,
+        epoch: lease.epoch,
         step: lease.step,
         first: lease.firstSlot,
         count: lease.slotCount,
@@ -345,7 +348,7 @@ export class Worker {
 
   async #serveTask(run: PreparedRun, lease: saf.v1.TaskLease): Promise<void> {
     await run.loadImages("test");
-    const parameters = await run.parameters.take(lease.version, this.#stopping.signal);
+    const parameters = await run.parameters.take(lease.version, lease.epoch, this.#stopping.signal);
     if (parameters === undefined) {
       this.#publishReturn(lease.leaseId, "the weights are gone", false);
       return;
@@ -354,6 +357,7 @@ export class Worker {
       type: "task",
       runId: run.runId,
       leaseId: lease.leaseId,
+      epoch: lease.epoch,
       version: lease.version,
       parameters,
       kind: lease.kind as PerturbationKind,
@@ -397,7 +401,7 @@ export class Worker {
     onChunk: (chunk: number) => void = () => undefined,
   ): Promise<Extract<FromEngine, { type: Done }>> {
     return new Promise((resolve, reject) => {
-      this.#stopping.signal.addEventListener("abort", () => reject(new Error("the worker stops")), { once: true });
+      this.#giveUp = () => reject(new Error("the worker stops"));
       this.#onEngine = (message) => {
         if (message === undefined) {
           this.#refusal = new ClusterError("unexpected", "The engine thread died");

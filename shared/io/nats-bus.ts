@@ -97,7 +97,7 @@ class NatsBus implements Bus {
     const subscription = this.#connection.subscribe(pattern, {
       callback: (error, message) => {
         if (error !== null) return;
-        handler({
+        this.#handle(handler, {
           subject: message.subject,
           data: message.data,
           respond: (data) => {
@@ -140,6 +140,17 @@ class NatsBus implements Bus {
 
   async close(): Promise<void> {
     await this.#connection.close();
+  }
+
+  /** The client would swallow what a handler throws; a bug must end the process instead. */
+  #handle(handler: (message: BusMessage) => void, message: BusMessage): void {
+    try {
+      handler(message);
+    } catch (error) {
+      setImmediate(() => {
+        throw error;
+      });
+    }
   }
 
   async #watch(onPermissionError: ((message: string) => void) | undefined): Promise<void> {

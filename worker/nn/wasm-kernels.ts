@@ -1,6 +1,6 @@
 /**
- * Kernels that the wasm backend lacks, computes wrongly or computes slowly, composed from the ones it does well
- * (XNNPACK convolutions and products) and from plain loops over its heap. Registered in place of the stock ones.
+ * Kernels that the wasm backend lacks, computes wrongly or computes slowly, registered in place of the stock ones: a small
+ * module of our own (wasm/gradients.c) on the backend's heap, and compositions of what the backend does well.
  *
  * | kernel               | stock                                                                    |
  * | -------------------- | ------------------------------------------------------------------------ |
@@ -11,19 +11,12 @@
  * | BatchMatMul          | slow with a transposed operand: both operands of every dense gradient    |
  * | Sum, leading axes    | transposes the whole tensor first                                        |
  *
- * XNNPACK caches packed weights by tensor id, so no tensor here is written after its first use as a filter or as a
- * right-hand factor.
+ * XNNPACK caches packed weights by tensor id, so no tensor here is written after its first use as a right-hand factor.
  */
+import { readFileSync } from "node:fs";
 import type * as tfjs from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
-import {
-  cellsInside,
-  clipWindow,
-  geometryOf,
-  type ConvAttributes,
-  type Geometry,
-  type PoolAttributes,
-} from "./kernel-shapes.js";
+import { geometryOf, type ConvAttributes, type Geometry, type PoolAttributes } from "./kernel-shapes.js";
 
 type Tf = typeof tfjs;
 type Shape4D = [number, number, number, number];
@@ -38,12 +31,13 @@ const BACKEND = "wasm";
 /** Replaces the kernels listed above. The wasm backend must be the current one. */
 export function registerWasmKernels(tf: Tf): void {
   const stock = stockKernels(tf);
-  replaceKernel(tf, "Conv2DBackpropFilter", convFilterGradient(tf, stock));
-  replaceKernel(tf, "Conv2DBackpropInput", convInputGradient(tf, stock));
-  replaceKernel(tf, "MaxPoolGrad", maxPoolGradient(tf));
-  replaceKernel(tf, "AvgPoolGrad", averagePoolGradient(tf));
+  const gradients = loadGradients(tf.backend() as BackendWasm);
+  replaceKernel(tf, "Conv2DBackpropFilter", convFilterGradient(tf, gradients));
+  replaceKernel(tf, "Conv2DBackpropInput", convInputGradient(tf, gradients));
+  replaceKernel(tf, "MaxPoolGrad", maxPoolGradient(tf, gradients));
+  replaceKernel(tf, "AvgPoolGrad", averagePoolGradient(tf, gradients));
   replaceKernel(tf, "BatchMatMul", matMul(stock));
-  replaceKernel(tf, "Sum", sum(stock));
+  replaceKernel(tf, "Sum", sum(stock, gradients));
 }
 
 function replaceKernel<Inputs, Attributes>(
@@ -60,14 +54,57 @@ function replaceKernel<Inputs, Attributes>(
   });
 }
 
+/** The functions of gradients.wasm; pointers are byte offsets into the backend's heap, all else counts of cells. */
+interface Gradients {
+  conv_filter_gradient(
+    images: number,
+    given: number,
+    result: number,
+    scratch: number,
+    ...sizes: number[]
+  ): void;
+  conv_input_gradient(
+    given: number,
+    filter: number,
+    result: number,
+    scratch: number,
+    ...sizes: number[]
+  ): void;
+  max_pool_gradient(
+    images: number,
+    greatest: number,
+    given: number,
+    result: number,
+    ...sizes: number[]
+  ): void;
+  average_pool_gradient(given: number, result: number, ...sizes: number[]): void;
+  sum_rows(values: number, totals: number, scratch: number, rows: number, channels: number): void;
+}
+
+function loadGradients(backend: BackendWasm): Gradients {
+  const { asm } = backend.wasm as unknown as { asm: Record<string, unknown> };
+  const memory = Object.values(asm).find((value) => value instanceof WebAssembly.Memory);
+  if (memory === undefined) throw new Error("the wasm backend does not show its memory");
+  const module = new WebAssembly.Module(readFileSync(new URL("./wasm/gradients.wasm", import.meta.url)));
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Gradients;
+}
+
+/** Calls `use` with the offset of so many bytes, freed afterwards. Like every allocation it may grow the heap. */
+function withScratch(backend: BackendWasm, bytes: number, use: (offset: number) => void): void {
+  const offset = backend.wasm._malloc(bytes) >>> 0;
+  try {
+    use(offset);
+  } finally {
+    backend.wasm._free(offset);
+  }
+}
+
+function offsetOf(backend: BackendWasm, tensor: tfjs.TensorInfo): number {
+  return backend.getMemoryOffset(tensor.dataId);
+}
+
 /** The backend's own kernels as functions. They bypass the engine, so what they return is not on any tape or in any scope. */
 interface StockKernels {
-  conv2d(
-    backend: BackendWasm,
-    x: tfjs.TensorInfo,
-    filter: tfjs.TensorInfo,
-    attributes: object,
-  ): tfjs.TensorInfo;
   matMul(
     backend: BackendWasm,
     a: tfjs.TensorInfo,
@@ -76,8 +113,6 @@ interface StockKernels {
     transposeB?: boolean,
   ): tfjs.TensorInfo;
   transpose(backend: BackendWasm, x: tfjs.TensorInfo, perm: number[]): tfjs.TensorInfo;
-  slice(backend: BackendWasm, x: tfjs.TensorInfo, begin: number[], size: number[]): tfjs.TensorInfo;
-  reverse(backend: BackendWasm, x: tfjs.TensorInfo, dims: number[]): tfjs.TensorInfo;
   sum(backend: BackendWasm, x: tfjs.TensorInfo, attributes: object): tfjs.TensorInfo;
 }
 
@@ -87,15 +122,11 @@ function stockKernels(tf: Tf): StockKernels {
     return (backend: BackendWasm, inputs: Record<string, tfjs.TensorInfo>, attrs: object): tfjs.TensorInfo =>
       kernel({ inputs, backend, attrs: attrs as tfjs.NamedAttrMap }) as tfjs.TensorInfo;
   };
-  const [conv2d, matMul, transpose] = [call("Conv2D"), call("BatchMatMul"), call("Transpose")];
-  const [slice, reverse, sum] = [call("Slice"), call("Reverse"), call("Sum")];
+  const [matMul, transpose, sum] = [call("BatchMatMul"), call("Transpose"), call("Sum")];
   return {
-    conv2d: (backend, x, filter, attributes) => conv2d(backend, { x, filter }, attributes),
     matMul: (backend, a, b, transposeA = false, transposeB = false) =>
       matMul(backend, { a, b }, { transposeA, transposeB }),
     transpose: (backend, x, perm) => transpose(backend, { x }, { perm }),
-    slice: (backend, x, begin, size) => slice(backend, { x }, { begin, size }),
-    reverse: (backend, x, dims) => reverse(backend, { x }, { dims }),
     sum: (backend, x, attributes) => sum(backend, { x }, attributes),
   };
 }
@@ -103,11 +134,6 @@ function stockKernels(tf: Tf): StockKernels {
 /** The same data under another shape; does not own it. */
 function viewAs(tensor: tfjs.TensorInfo, shape: number[]): tfjs.TensorInfo {
   return { dataId: tensor.dataId, shape, dtype: tensor.dtype };
-}
-
-/** Heap views die when the heap grows: take them after the last allocation. */
-function heapOf(backend: BackendWasm, tensor: tfjs.TensorInfo): Float32Array {
-  return backend.typedArrayFromHeap(tensor) as Float32Array;
 }
 
 function convGeometry(tf: Tf, inShape: Shape4D, filterShape: Shape4D, attributes: ConvAttributes): Geometry {
@@ -131,225 +157,129 @@ function poolGeometry(tf: Tf, inShape: Shape4D, attributes: PoolAttributes): Geo
   return geometryOf(tf.backend_util.computePool2DInfo(inShape, filterSize, strides, 1, pad, dimRoundingMode));
 }
 
-/**
- * Gradient of a convolution by its filter, [height, width, inChannels, outChannels]: the image, with channels for batch,
- * convolved by the output gradient, with batch for channels. The stride of the convolution becomes the dilation here.
- */
-function convFilterGradient(tf: Tf, stock: StockKernels) {
+/** What the windows reach of the image and its padding, in cells; rows below the last window are not needed. */
+function reachOf(geometry: Geometry): { paddedHeight: number; paddedWidth: number } {
+  return {
+    paddedHeight: (geometry.outHeight - 1) * geometry.strideHeight + geometry.windowHeight,
+    paddedWidth: (geometry.outWidth - 1) * geometry.strideWidth + geometry.windowWidth,
+  };
+}
+
+/** The sizes that both convolution gradients take, in the order of gradients.c. */
+function convSizes(geometry: Geometry): number[] {
+  const { paddedHeight, paddedWidth } = reachOf(geometry);
+  return [
+    geometry.batch,
+    geometry.inHeight,
+    geometry.inWidth,
+    geometry.inChannels,
+    geometry.outHeight,
+    geometry.outWidth,
+    geometry.outChannels,
+    geometry.windowHeight,
+    geometry.windowWidth,
+    geometry.strideHeight,
+    geometry.strideWidth,
+    geometry.padding.top,
+    geometry.padding.left,
+    paddedHeight,
+    paddedWidth,
+  ];
+}
+
+function poolSizes(geometry: Geometry): number[] {
+  return [
+    geometry.batch,
+    geometry.inHeight,
+    geometry.inWidth,
+    geometry.inChannels,
+    geometry.outHeight,
+    geometry.outWidth,
+    geometry.windowHeight,
+    geometry.windowWidth,
+    geometry.strideHeight,
+    geometry.strideWidth,
+    geometry.padding.top,
+    geometry.padding.left,
+  ];
+}
+
+const BYTES = Float32Array.BYTES_PER_ELEMENT;
+const roundUp = (count: number): number => Math.ceil(count / 4) * 4;
+
+/** Gradient of a convolution by its filter, [height, width, inChannels, outChannels]. */
+function convFilterGradient(tf: Tf, gradients: Gradients) {
   return (
     { x, dy }: { x: tfjs.TensorInfo; dy: tfjs.TensorInfo },
     attributes: ConvAttributes & { filterShape: Shape4D },
     backend: BackendWasm,
   ): tfjs.TensorInfo => {
     const geometry = convGeometry(tf, x.shape as Shape4D, attributes.filterShape, attributes);
-    const { inChannels, outChannels, windowHeight, windowWidth, strideHeight, strideWidth, padding } =
-      geometry;
-    // What the windows never reach must not add rows to the result; what they reach beyond the image is padding.
-    const bottom = (geometry.outHeight - 1) * strideHeight + windowHeight - geometry.inHeight - padding.top;
-    const right = (geometry.outWidth - 1) * strideWidth + windowWidth - geometry.inWidth - padding.left;
-
-    const image = stock.transpose(backend, x, [3, 1, 2, 0]);
-    const filter = stock.transpose(backend, dy, [1, 2, 0, 3]);
-    let taps = stock.conv2d(backend, image, filter, {
-      strides: 1,
-      dilations: [strideHeight, strideWidth],
-      pad: [
-        [0, 0],
-        [padding.top, Math.max(0, bottom)],
-        [padding.left, Math.max(0, right)],
-        [0, 0],
-      ],
-      dataFormat: "NHWC",
+    const { paddedHeight, paddedWidth } = reachOf(geometry);
+    const taps = geometry.windowHeight * geometry.windowWidth * geometry.inChannels;
+    const rows = geometry.outHeight * geometry.outWidth + roundUp(taps);
+    const scratch =
+      roundUp(paddedHeight * paddedWidth * geometry.inChannels) + rows * roundUp(geometry.outChannels);
+    const result = backend.makeOutput(attributes.filterShape, "float32");
+    const [images, given, place] = [offsetOf(backend, x), offsetOf(backend, dy), offsetOf(backend, result)];
+    withScratch(backend, scratch * BYTES, (offset) => {
+      gradients.conv_filter_gradient(images, given, place, offset, ...convSizes(geometry));
     });
-    backend.disposeData(image.dataId);
-    backend.disposeData(filter.dataId);
-    if (taps.shape[1] !== windowHeight || taps.shape[2] !== windowWidth) {
-      const cropped = stock.slice(
-        backend,
-        taps,
-        [0, 0, 0, 0],
-        [inChannels, windowHeight, windowWidth, outChannels],
-      );
-      backend.disposeData(taps.dataId);
-      taps = cropped;
-    }
-    const gradient = stock.transpose(backend, taps, [1, 2, 0, 3]);
-    backend.disposeData(taps.dataId);
-    return gradient;
+    return result;
   };
 }
 
-/**
- * Gradient of a convolution by its input, [batch, height, width, channels].
- * A convolution that keeps the image's size goes backwards as a convolution with the turned filter. One that shrinks it
- * would convolve mostly padding then (2.3 times the work in LeNet's second layer), so there each output gradient is
- * spread over its window: one product, then a sum of overlapping windows.
- */
-function convInputGradient(tf: Tf, stock: StockKernels) {
+/** Gradient of a convolution by its input, [batch, height, width, channels]. */
+function convInputGradient(tf: Tf, gradients: Gradients) {
   return (
     { dy, filter }: { dy: tfjs.TensorInfo; filter: tfjs.TensorInfo },
     attributes: ConvAttributes & { inputShape: Shape4D },
     backend: BackendWasm,
   ): tfjs.TensorInfo => {
     const geometry = convGeometry(tf, attributes.inputShape, filter.shape as Shape4D, attributes);
-    const { inHeight, inWidth, outHeight, outWidth, strideHeight, strideWidth, windowHeight, windowWidth } =
-      geometry;
-    const { top, left } = geometry.padding;
-    const bottom = inHeight - outHeight + top;
-    const right = inWidth - outWidth + left;
-    const convolves =
-      strideHeight === 1 &&
-      strideWidth === 1 &&
-      inHeight * inWidth <= 1.3 * outHeight * outWidth &&
-      top < windowHeight &&
-      left < windowWidth &&
-      bottom >= 0 &&
-      right >= 0;
-    if (!convolves) return spreadWindows(stock, backend, dy, filter, geometry);
-
-    const turned = stock.reverse(backend, filter, [0, 1]);
-    const backwards = stock.transpose(backend, turned, [0, 1, 3, 2]);
-    backend.disposeData(turned.dataId);
-    const gradient = stock.conv2d(backend, dy, backwards, {
-      strides: 1,
-      dilations: 1,
-      pad: [
-        [0, 0],
-        [windowHeight - 1 - top, bottom],
-        [windowWidth - 1 - left, right],
-        [0, 0],
-      ],
-      dataFormat: "NHWC",
+    const { paddedHeight, paddedWidth } = reachOf(geometry);
+    const { inChannels, outChannels, windowHeight, windowWidth } = geometry;
+    const turned = windowHeight * outChannels * roundUp(windowWidth * inChannels);
+    const scratch = turned + paddedHeight * paddedWidth * inChannels + 4;
+    const result = backend.makeOutput(attributes.inputShape, "float32");
+    const [given, taps, place] = [
+      offsetOf(backend, dy),
+      offsetOf(backend, filter),
+      offsetOf(backend, result),
+    ];
+    withScratch(backend, scratch * BYTES, (offset) => {
+      gradients.conv_input_gradient(given, taps, place, offset, ...convSizes(geometry));
     });
-    backend.disposeData(backwards.dataId);
-    return gradient;
+    return result;
   };
 }
 
-/** Each output gradient times the filter, added into the image where its window lies. */
-function spreadWindows(
-  stock: StockKernels,
-  backend: BackendWasm,
-  dy: tfjs.TensorInfo,
-  filter: tfjs.TensorInfo,
-  geometry: Geometry,
-): tfjs.TensorInfo {
-  const { batch, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = geometry;
-  const { windowHeight, windowWidth, strideHeight, strideWidth, padding } = geometry;
-  const patchSize = windowHeight * windowWidth * inChannels;
-  const taps = stock.transpose(backend, viewAs(filter, [patchSize, outChannels]), [1, 0]);
-  const rows = viewAs(dy, [1, batch * outHeight * outWidth, outChannels]);
-  const patches = stock.matMul(backend, rows, viewAs(taps, [1, outChannels, patchSize]));
-  backend.disposeData(taps.dataId);
-
-  const gradient = backend.makeOutput([batch, inHeight, inWidth, inChannels], "float32");
-  const patch = heapOf(backend, patches);
-  const image = heapOf(backend, gradient).fill(0);
-  const rowLength = inWidth * inChannels;
-  const patchRow = windowWidth * inChannels;
-  for (let n = 0; n < batch; n++) {
-    for (let outRow = 0; outRow < outHeight; outRow++) {
-      const firstRow = outRow * strideHeight - padding.top;
-      const rowSpan = clipWindow(outRow, strideHeight, padding.top, windowHeight, inHeight);
-      for (let outColumn = 0; outColumn < outWidth; outColumn++) {
-        const firstColumn = outColumn * strideWidth - padding.left;
-        const span = clipWindow(outColumn, strideWidth, padding.left, windowWidth, inWidth);
-        const count = (span.end - span.start) * inChannels;
-        const patchStart =
-          ((n * outHeight + outRow) * outWidth + outColumn) * patchSize +
-          (span.start - firstColumn) * inChannels;
-        for (let row = rowSpan.start; row < rowSpan.end; row++) {
-          const from = patchStart + (row - firstRow) * patchRow;
-          const to = (n * inHeight + row) * rowLength + span.start * inChannels;
-          for (let i = 0; i < count; i++) image[to + i]! += patch[from + i]!;
-        }
-      }
-    }
-  }
-  backend.disposeData(patches.dataId);
-  return gradient;
-}
-
-/**
- * Gradient of a max pool: each window's gradient goes to its first greatest cell in reading order, as in TensorFlow.
- * The greatest value is at hand in `output`, so a cell is found by equality; a window of NaN gives to its first cell.
- */
-function maxPoolGradient(tf: Tf) {
+/** Gradient of a max pool: each window's goes to its first greatest cell in reading order, as in TensorFlow. */
+function maxPoolGradient(tf: Tf, gradients: Gradients) {
   return (
     { dy, input, output }: { dy: tfjs.TensorInfo; input: tfjs.TensorInfo; output: tfjs.TensorInfo },
     attributes: PoolAttributes,
     backend: BackendWasm,
   ): tfjs.TensorInfo => {
     const geometry = poolGeometry(tf, input.shape as Shape4D, attributes);
-    const { batch, inHeight, inWidth, inChannels, outHeight, outWidth } = geometry;
-    const { windowHeight, windowWidth, strideHeight, strideWidth, padding } = geometry;
     const result = backend.makeOutput(input.shape, "float32");
-    const [values, greatest, given] = [heapOf(backend, input), heapOf(backend, output), heapOf(backend, dy)];
-    const gradient = heapOf(backend, result).fill(0);
-    const rowLength = inWidth * inChannels;
-    let cell = 0;
-    for (let n = 0; n < batch; n++) {
-      for (let outRow = 0; outRow < outHeight; outRow++) {
-        const rows = clipWindow(outRow, strideHeight, padding.top, windowHeight, inHeight);
-        for (let outColumn = 0; outColumn < outWidth; outColumn++) {
-          const columns = clipWindow(outColumn, strideWidth, padding.left, windowWidth, inWidth);
-          const first = (n * inHeight + rows.start) * rowLength + columns.start * inChannels;
-          const height = rows.end - rows.start;
-          const width = (columns.end - columns.start) * inChannels;
-          for (let channel = 0; channel < inChannels; channel++, cell++) {
-            const wanted = greatest[cell]!;
-            let at = first + channel;
-            search: for (let row = 0; row < height; row++) {
-              const start = first + row * rowLength + channel;
-              for (let i = start; i < start + width; i += inChannels) {
-                if (values[i] === wanted) {
-                  at = i;
-                  break search;
-                }
-              }
-            }
-            gradient[at]! += given[cell]!;
-          }
-        }
-      }
-    }
+    const [images, greatest] = [offsetOf(backend, input), offsetOf(backend, output)];
+    const [given, place] = [offsetOf(backend, dy), offsetOf(backend, result)];
+    gradients.max_pool_gradient(images, greatest, given, place, ...poolSizes(geometry));
     return result;
   };
 }
 
 /** Gradient of an average pool that divides by the cells inside the image, as the forward kernel does. */
-function averagePoolGradient(tf: Tf) {
+function averagePoolGradient(tf: Tf, gradients: Gradients) {
   return (
     { dy, input }: { dy: tfjs.TensorInfo; input: tfjs.TensorInfo },
     attributes: PoolAttributes,
     backend: BackendWasm,
   ): tfjs.TensorInfo => {
     const geometry = poolGeometry(tf, input.shape as Shape4D, attributes);
-    const { batch, inHeight, inWidth, inChannels, outHeight, outWidth } = geometry;
-    const { windowHeight, windowWidth, strideHeight, strideWidth, padding } = geometry;
-    const counts = cellsInside(geometry);
     const result = backend.makeOutput(input.shape, "float32");
-    const given = heapOf(backend, dy);
-    const gradient = heapOf(backend, result).fill(0);
-    const rowLength = inWidth * inChannels;
-    for (let n = 0; n < batch; n++) {
-      for (let outRow = 0; outRow < outHeight; outRow++) {
-        const rows = clipWindow(outRow, strideHeight, padding.top, windowHeight, inHeight);
-        for (let outColumn = 0; outColumn < outWidth; outColumn++) {
-          const columns = clipWindow(outColumn, strideWidth, padding.left, windowWidth, inWidth);
-          const share = 1 / counts[outRow * outWidth + outColumn]!;
-          const from = ((n * outHeight + outRow) * outWidth + outColumn) * inChannels;
-          for (let row = rows.start; row < rows.end; row++) {
-            for (let column = columns.start; column < columns.end; column++) {
-              const to = (n * inHeight + row) * rowLength + column * inChannels;
-              for (let channel = 0; channel < inChannels; channel++) {
-                gradient[to + channel]! += given[from + channel]! * share;
-              }
-            }
-          }
-        }
-      }
-    }
+    gradients.average_pool_gradient(offsetOf(backend, dy), offsetOf(backend, result), ...poolSizes(geometry));
     return result;
   };
 }
@@ -399,7 +329,7 @@ function matMul(stock: StockKernels) {
 }
 
 /** Sums over all axes but the last (bias gradients, batch statistics) run along memory; others go to the stock kernel. */
-function sum(stock: StockKernels) {
+function sum(stock: StockKernels, gradients: Gradients) {
   return (
     { x }: { x: tfjs.TensorInfo },
     attributes: { axis: number | number[]; keepDims: boolean },
@@ -411,26 +341,19 @@ function sum(stock: StockKernels) {
       (Array.isArray(axis) ? axis : [axis]).map((index) => (index < 0 ? index + rank : index)),
     );
     const channels = x.shape[rank - 1];
-    if (
-      channels === undefined ||
-      x.dtype !== "float32" ||
-      rank < 2 ||
-      axes.size !== rank - 1 ||
-      axes.has(rank - 1)
-    ) {
-      return stock.sum(backend, x, { axis, keepDims });
-    }
+    const isLeading = rank >= 2 && axes.size === rank - 1 && !axes.has(rank - 1);
+    if (channels === undefined || x.dtype !== "float32" || !isLeading)
+      return stock.sum(backend, x, attributes);
+
+    const rows = x.shape.slice(0, -1).reduce((product, length) => product * length, 1);
     const result = backend.makeOutput(
       keepDims ? [...x.shape.slice(0, -1).fill(1), channels] : [channels],
       "float32",
     );
-    const values = heapOf(backend, x);
-    // Doubles: a chain of 37,000 float additions would lose digits that the other engines keep.
-    const totals = new Float64Array(channels);
-    for (let start = 0; start < values.length; start += channels) {
-      for (let channel = 0; channel < channels; channel++) totals[channel]! += values[start + channel]!;
-    }
-    heapOf(backend, result).set(totals);
+    const [values, totals] = [offsetOf(backend, x), offsetOf(backend, result)];
+    withScratch(backend, channels * Float64Array.BYTES_PER_ELEMENT, (scratch) => {
+      gradients.sum_rows(values, totals, scratch, rows, channels);
+    });
     return result;
   };
 }

@@ -1,0 +1,75 @@
+/** `saf coordinator` and `saf worker`: the processes of a cluster, started by `saf train`, compose or Kubernetes. */
+import { Command, Option } from "commander";
+import { defaultCacheDir } from "../setup/engine.js";
+import { loadConfig } from "./config-file.js";
+import { exitWithParent, interruption } from "./signals.js";
+
+/** Connection options that both share. */
+function connectionOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--nats-url <url>", "where nats-server is").env("SAF_NATS_URL").default("nats://127.0.0.1:4222"))
+    .addOption(new Option("--seed-file <file>", "file with this process's nkey seed").env("SAF_NATS_SEED_FILE"))
+    .addOption(new Option("--pool <name>", "name of the cluster").env("SAF_POOL").default("local"))
+    .addOption(new Option("--metrics-host <address>", "address of /metrics, /healthz, /readyz").env("SAF_METRICS_HOST").default("127.0.0.1"))
+    .addOption(new Option("--log-level <level>", "least severe log line").env("SAF_LOG_LEVEL").default("info"))
+    .addOption(new Option("--log-file <file>", "write the log there instead"))
+    .addOption(new Option("--exit-with-parent", "end when standard input closes").hideHelp());
+}
+
+const metricsPort = (): Option =>
+  new Option("--metrics-port <port>", "port of /metrics; 0 takes a free one")
+    .env("SAF_METRICS_PORT")
+    .default(0)
+    .argParser((text: string) => Number.parseInt(text, 10));
+
+interface ConnectionOptions {
+  natsUrl: string;
+  seedFile?: string;
+  pool: string;
+  metricsHost: string;
+  metricsPort: number;
+  logLevel: string;
+  logFile?: string;
+  exitWithParent?: boolean;
+}
+
+export function workerCommand(): Command {
+  return connectionOptions(new Command("worker"))
+    .description("serve a cluster: compute gradients and evaluations")
+    .requiredOption("--id <name>", "name of this worker, as in its credentials")
+    .addOption(new Option("--engine <name>", "engine to compute with").env("SAF_ENGINE").default("wasm"))
+    .addOption(new Option("--cache-dir <folder>", "where data parts are kept").env("SAF_CACHE_DIR"))
+    .addOption(metricsPort())
+    .action(async (options: ConnectionOptions & { id: string; engine: string; cacheDir?: string }) => {
+      if (options.exitWithParent === true) exitWithParent();
+      const { engineNamed, runWorker } = await import("../../worker/main.js");
+      const stop = interruption();
+      const cacheDirectory = `${options.cacheDir ?? defaultCacheDir(process.env)}/parts`;
+      await runWorker({ ...options, engine: engineNamed(options.engine), cacheDirectory }, stop.signal);
+      process.exitCode = stop.exitCode();
+    });
+}
+
+export function coordinatorCommand(): Command {
+  const collect = (value: string, previous: string[]): string[] => [...previous, value];
+  return connectionOptions(new Command("coordinator"))
+    .description("lead a cluster: lease work, sum gradients, keep the results")
+    .requiredOption("--run <file>", "settings of a run; repeat it for several, which are conducted in turn", collect, [])
+    .requiredOption("--out <folder>", "run directory; what is in it is continued")
+    .option("--title <text>", "title of the report", "saf run")
+    .option("--command <text>", "command to print in the report", "saf coordinator")
+    .option("--dismiss-workers", "tell the workers to stop when everything is done", false)
+    .addOption(metricsPort())
+    .action(
+      async (
+        options: ConnectionOptions & { run: string[]; out: string; title: string; command: string; dismissWorkers: boolean },
+      ) => {
+        if (options.exitWithParent === true) exitWithParent();
+        const { runCoordinator } = await import("../../coordinator/main.js");
+        const configs = await Promise.all(options.run.map(async (file) => (await loadConfig({ files: [file], set: [] })).value));
+        const stop = interruption();
+        await runCoordinator({ ...options, configs }, stop.signal);
+        process.exitCode = stop.exitCode();
+      },
+    );
+}

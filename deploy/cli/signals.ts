@@ -1,0 +1,32 @@
+/** Signals of a process as one AbortSignal, and what its exit code will be. */
+
+export interface Interruption {
+  signal: AbortSignal;
+  /** 130 after SIGINT, 143 after SIGTERM, 0 while neither came. */
+  exitCode(): number;
+}
+
+/** The first SIGINT or SIGTERM asks to end well; the second one ends at once. */
+export function interruption(onFirst: (name: NodeJS.Signals) => void = () => undefined): Interruption {
+  const controller = new AbortController();
+  let code = 0;
+  const handle = (name: NodeJS.Signals): void => {
+    const again = code !== 0;
+    code = name === "SIGINT" ? 130 : 143;
+    if (again) process.exit(code);
+    onFirst(name);
+    controller.abort();
+  };
+  process.on("SIGINT", handle);
+  process.on("SIGTERM", handle);
+  return { signal: controller.signal, exitCode: () => code };
+}
+
+/** Ends with whoever started us: its end of our standard input closes, even when it was killed. */
+export function exitWithParent(): void {
+  process.stdin.resume();
+  // Watching must not keep a process alive that has done its work.
+  if ("unref" in process.stdin) process.stdin.unref();
+  process.stdin.once("end", () => process.exit(143));
+  process.stdin.once("error", () => process.exit(143));
+}
