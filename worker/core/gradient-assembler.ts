@@ -18,6 +18,9 @@ export class GradientAssembler {
   readonly #size: number;
   #current: Float32Array | undefined;
   #slot = 0;
+  /** Values that the current slot has still to bring. */
+  #due = 0;
+  /** The same for each chunk, in the last slot. */
   #missing: number[] = [];
 
   /**
@@ -33,17 +36,19 @@ export class GradientAssembler {
   }
 
   beginSlot(): void {
+    this.#due = this.#size;
     if (this.#last) this.#missing = this.#bodies.map((body) => body.length);
     else this.#current = this.#free.pop() ?? new Float32Array(this.#size);
   }
 
   /** Values of the current slot from `offset` on; each value of the vector must come exactly once a slot. */
   add(offset: number, values: Float32Array): void {
+    this.#due -= values.length;
     if (!this.#last) {
       (this.#current as Float32Array).set(values, offset);
       return;
     }
-    for (let at = 0; at < values.length; ) {
+    for (let at = 0; at < values.length;) {
       const chunk = Math.floor((offset + at) / this.#chunkValues);
       const body = this.#bodies[chunk] as Float32Array;
       const inside = offset + at - chunk * this.#chunkValues;
@@ -55,10 +60,12 @@ export class GradientAssembler {
     }
   }
 
+  /** Throws RangeError when values of the slot have not come. */
   endSlot(): void {
-    if (this.#last) {
-      if (this.#missing.some((count) => count !== 0)) throw new RangeError("A slot ended before all its values had come");
-    } else {
+    if (this.#due !== 0 || (this.#last && this.#missing.some((count) => count !== 0))) {
+      throw new RangeError("A slot ended before all its values had come, or one came twice");
+    }
+    if (!this.#last) {
       let sum = { slots: 1, values: this.#current as Float32Array };
       for (let top = this.#stack.at(-1); top?.slots === sum.slots; top = this.#stack.at(-1)) {
         this.#stack.pop();
