@@ -7,7 +7,7 @@ export function nonsenseImage(seed: number, index: number, mean: Float32Array, o
   let low = Infinity;
   let high = -Infinity;
   for (let p = 0; p < out.length; p++) {
-    const value = stream.normal();
+    const value = Math.fround(stream.normal()); // as it is stored, or the extremes would miss 0 and 255
     out[p] = value;
     low = Math.min(low, value);
     high = Math.max(high, value);
