@@ -44,7 +44,8 @@ function realImage(set: TrainingImages, index: number, out: Float32Array): numbe
   const start = index * imageSize;
   const { random } = set.augmentation;
   const noisy =
-    random !== undefined && new RandomStream(set.seed, "random-training-choice", index).uniform() < random.probability;
+    random !== undefined &&
+    new RandomStream(set.seed, "random-training-choice", index).uniform() < random.probability;
   if (noisy) {
     new RandomStream(set.seed, "random-training", index).signs(out);
     for (let p = 0; p < imageSize; p++) {
@@ -59,7 +60,8 @@ function realImage(set: TrainingImages, index: number, out: Float32Array): numbe
 /** A noisy copy of the mean image, or pure noise; each kind is a class behind the real ones. */
 function syntheticImage(set: TrainingImages, index: number, out: Float32Array): number {
   const { mean } = set.augmentation;
-  if (mean === undefined) throw new RangeError(`Training image ${index} is beyond the ${set.realCount} real ones`);
+  if (mean === undefined)
+    throw new RangeError(`Training image ${index} is beyond the ${set.realCount} real ones`);
   const which = index - set.realCount;
   if (which < mean.copies) {
     const stream = new RandomStream(set.seed, "mean-copies", which);
@@ -67,7 +69,10 @@ function syntheticImage(set: TrainingImages, index: number, out: Float32Array): 
     for (let p = 0; p < out.length; p++) out[p] = scale * stream.normal();
     return set.realClasses;
   }
+  if (which >= mean.copies + mean.noise)
+    throw new RangeError(`Training image ${index} is beyond the last synthetic one`);
   const stream = new RandomStream(set.seed, "pure-noise", which - mean.copies);
-  for (let p = 0; p < out.length; p++) out[p] = 127.5 + mean.noiseDeviation * stream.normal() - (set.mean[p] as number);
+  for (let p = 0; p < out.length; p++)
+    out[p] = 127.5 + mean.noiseDeviation * stream.normal() - (set.mean[p] as number);
   return set.realClasses + 1;
 }
