@@ -7,7 +7,12 @@ import type { ActivationName, Augmentation, Head, Network } from "./network.js";
 const FAMILIES: Record<string, ActivationName | null> = { plain: null, mrelu: "mrelu", rbf: "rbf" };
 const FLAG_SETS = ["", "-r", "-m", "-r-m"];
 
-type Builder = (name: string, activation: ActivationName | null, head: Head, augmentation: Augmentation) => Network;
+type Builder = (
+  name: string,
+  activation: ActivationName | null,
+  head: Head,
+  augmentation: Augmentation,
+) => Network;
 
 interface DatasetNetworks {
   build: Builder;
@@ -26,16 +31,23 @@ export function networkNames(): string[] {
 
 /** The network of that name on that data set. Throws ClusterError("config") with the list and a suggestion. */
 export function networkNamed(dataset: string, name: string): Network {
-  const networks = DATASETS[dataset];
+  const networks = Object.hasOwn(DATASETS, dataset) ? DATASETS[dataset] : undefined;
   if (networks === undefined) {
-    throw new ClusterError("config", `Unknown data set "${dataset}": expected one of ${Object.keys(DATASETS).join(", ")}`);
+    throw new ClusterError(
+      "config",
+      `Unknown data set "${dataset}": expected one of ${Object.keys(DATASETS).join(", ")}`,
+    );
   }
   const names = networkNames();
   if (!names.includes(name)) {
     const meant = suggest(name, names);
-    throw new ClusterError("config", `Unknown model "${name}"${meant === undefined ? "" : `: did you mean "${meant}"?`}`, {
-      hint: `models: ${names.join(", ")}`,
-    });
+    throw new ClusterError(
+      "config",
+      `Unknown model "${name}"${meant === undefined ? "" : `: did you mean "${meant}"?`}`,
+      {
+        hint: `models: ${names.join(", ")}`,
+      },
+    );
   }
   const [family = "", ...flags] = name.split("-");
   const activation = FAMILIES[family] ?? null;
