@@ -1,7 +1,7 @@
 /** Softmax cross-entropy: log Σ exp(z_j) − z_c. */
 import type { Loss } from "./loss.js";
 
-/** log Σ exp(sign · z_j^power) needs its largest term taken out first, or exp overflows. */
+/** log Σ exp(z_j). The largest term is taken out first, or exp would overflow. */
 function logSumExp(z: Float32Array, start: number, outputs: number): number {
   let largest = -Infinity;
   for (let j = 0; j < outputs; j++) largest = Math.max(largest, z[start + j] as number);
