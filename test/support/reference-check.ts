@@ -92,7 +92,7 @@ export interface AttackedImage {
 }
 
 /** "stacked" is the paper's release; the script beside the file says what each mode does. */
-export type AttackMode = "eval" | "stacked" | "target" | "ranked";
+export type AttackMode = "eval" | "stacked" | "target" | "cyclic";
 
 /** test/fixtures/torch-attack/reference.json */
 export interface AttackReference {
