@@ -1,0 +1,209 @@
+/** What is known of the progress, from the events so far. Pure: time comes in as an argument, ms since any origin. */
+import type { Note, Phase, ProgressEvent, RunProgress, WorkerRow } from "./progress-events.js";
+
+export interface ProgressState {
+  startMs: number;
+  /** When the last event came. */
+  heardMs: number;
+  /** Runs that are not finished, oldest first; the one with an empty id is the cluster as a whole. */
+  runs: readonly RunState[];
+  workers: readonly Required<{ [Key in keyof WorkerRow]: NonNullable<WorkerRow[Key]> }>[];
+}
+
+export interface RunState {
+  runId: string;
+  model: string;
+  /** waiting, loading, training, evaluating, reporting. */
+  phase: string;
+  detail: string;
+  phaseSinceMs: number;
+  done: number;
+  total: number;
+  epoch: number;
+  epochs: number;
+  loss: number;
+  accuracy: number;
+  samplesPerSecond: number;
+  etaSeconds: number;
+  /** When `done` last grew. */
+  advancedMs: number;
+}
+
+export type Level = "info" | "warning" | "error" | "done";
+
+/** Words that stay above the live region, or a line of their own in a log. */
+export interface Said {
+  level: Level;
+  text: string;
+}
+
+export interface Applied {
+  state: ProgressState;
+  said: Said[];
+  /** Runs that began a phase or an epoch with this event: a log says so at once. */
+  milestones: string[];
+}
+
+export function initialProgress(nowMs: number): ProgressState {
+  return { startMs: nowMs, heardMs: nowMs, runs: [], workers: [] };
+}
+
+export function applyEvent(before: ProgressState, event: ProgressEvent, nowMs: number): Applied {
+  const state = { ...before, heardMs: nowMs };
+  if (event.phase) return applyPhase(state, event.phase, nowMs);
+  if (event.progress) return applyProgress(state, event.progress, nowMs);
+  if (event.workers)
+    return {
+      state: { ...state, workers: (event.workers.workers ?? []).map(wholeRow) },
+      said: [],
+      milestones: [],
+    };
+  if (event.note) return { state, said: [saidBy(event.note)], milestones: [] };
+  if (event.finished) {
+    const { runId, ok, message } = event.finished;
+    const ended = state.runs.find((run) => run.runId === (runId ?? ""));
+    const text = [ended?.model, message]
+      .filter((part) => part !== undefined && part !== null && part !== "")
+      .join(": ");
+    return {
+      state: { ...state, runs: state.runs.filter((run) => run !== ended) },
+      said: [
+        {
+          level: ok === true ? "done" : "error",
+          text: text === "" ? (ok === true ? "done" : "failed") : text,
+        },
+      ],
+      milestones: [],
+    };
+  }
+  return { state, said: [], milestones: [] };
+}
+
+function saidBy({ level, message }: Note): Said {
+  return { level: level === "warning" || level === "error" ? level : "info", text: message ?? "" };
+}
+
+function wholeRow(row: WorkerRow): ProgressState["workers"][number] {
+  return {
+    workerId: row.workerId ?? "",
+    state: row.state ?? "",
+    engine: row.engine ?? "",
+    leaseMs: row.leaseMs ?? 0,
+    samplesPerSecond: row.samplesPerSecond ?? 0,
+    samples: row.samples ?? 0,
+    rssBytes: row.rssBytes ?? 0,
+    retries: row.retries ?? 0,
+  };
+}
+
+function newRun(runId: string, nowMs: number): RunState {
+  return {
+    runId,
+    model: "",
+    phase: "",
+    detail: "",
+    phaseSinceMs: nowMs,
+    done: 0,
+    total: 0,
+    epoch: 0,
+    epochs: 0,
+    loss: 0,
+    accuracy: 0,
+    samplesPerSecond: 0,
+    etaSeconds: -1,
+    advancedMs: nowMs,
+  };
+}
+
+function applyPhase(state: ProgressState, phase: Phase, nowMs: number): Applied {
+  const { before, runs } = findRun(state, phase.runId ?? "", nowMs);
+  const name = phase.name ?? "";
+  const begun = begin(before, name, nowMs);
+  const after = { ...begun, model: phase.model || before.model, detail: phase.detail ?? "" };
+  return {
+    state: { ...state, runs: runs.map((run) => (run === before ? after : run)) },
+    said: before.phase === name ? [] : summary(before, nowMs),
+    milestones: before.phase === name ? [] : [after.runId],
+  };
+}
+
+function applyProgress(state: ProgressState, progress: RunProgress, nowMs: number): Applied {
+  const { before, runs } = findRun(state, progress.runId ?? "", nowMs);
+  const phase = progress.phase || before.phase || "training";
+  const begun = begin(before, phase, nowMs);
+  const done = progress.done ?? 0;
+  const after: RunState = {
+    ...begun,
+    model: progress.model || before.model,
+    detail: progress.detail || begun.detail,
+    done,
+    total: progress.total ?? 0,
+    epoch: progress.epoch ?? 0,
+    epochs: progress.epochs ?? 0,
+    loss: progress.loss ?? 0,
+    accuracy: progress.accuracy ?? 0,
+    samplesPerSecond: progress.samplesPerSecond ?? 0,
+    etaSeconds: progress.etaSeconds ?? -1,
+    advancedMs: done === begun.done ? begun.advancedMs : nowMs,
+  };
+  const began = before.phase !== phase;
+  const crossed = Math.floor(after.epoch) > Math.floor(begun.epoch);
+  return {
+    state: { ...state, runs: runs.map((run) => (run === before ? after : run)) },
+    said: began ? summary(before, nowMs) : [],
+    milestones: began || crossed ? [after.runId] : [],
+  };
+}
+
+/** The run of that id, added if it is new. With the first run of its own, what was said of the cluster is over. */
+function findRun(
+  state: ProgressState,
+  runId: string,
+  nowMs: number,
+): { before: RunState; runs: readonly RunState[] } {
+  const known = state.runs.find((run) => run.runId === runId);
+  if (known !== undefined) return { before: known, runs: state.runs };
+  const before = newRun(runId, nowMs);
+  return { before, runs: [...state.runs.filter((run) => run.runId !== ""), before] };
+}
+
+/** A new phase starts counting from nothing. */
+function begin(run: RunState, phase: string, nowMs: number): RunState {
+  return run.phase === phase ? run : { ...newRun(run.runId, nowMs), model: run.model, phase };
+}
+
+/** One line about a phase that ended after real work. */
+function summary(run: RunState, nowMs: number): Said[] {
+  if (run.done === 0 || run.total === 0) return [];
+  const seconds = (nowMs - run.phaseSinceMs) / 1000;
+  if (run.phase === "training") {
+    const figures = `loss ${figure(run.loss)}, accuracy ${percent(run.accuracy)}`;
+    return [
+      { level: "done", text: `${run.model}: trained ${run.done} steps in ${duration(seconds)}, ${figures}` },
+    ];
+  }
+  if (run.phase === "evaluating")
+    return [{ level: "done", text: `${run.model}: evaluated in ${duration(seconds)}` }];
+  return [];
+}
+
+/** 48 s · 1 min 48 s · 2 h 05 min */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
+  return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")} min`;
+}
+
+/** 0.2134 · 12.31 · 1.2e-5 */
+export function figure(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  if (size !== 0 && size < 0.001) return value.toExponential(1);
+  return value.toFixed(size < 10 ? 4 : 2);
+}
+
+/** A share in [0, 1] as 97.1 % */
+export function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}
