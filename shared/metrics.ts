@@ -168,7 +168,9 @@ export const METRICS = {
     help: "Bulk bytes by direction, as this process sees it.",
     labels: ["direction", "kind"],
     roles: ["coordinator", "worker"],
-    zeroes: ["in", "out"].flatMap((direction) => ["gradient", "parameters"].map((kind) => ({ direction, kind }))),
+    zeroes: ["in", "out"].flatMap((direction) =>
+      ["gradient", "parameters"].map((kind) => ({ direction, kind })),
+    ),
   },
   reconnects: {
     name: "saf_nats_reconnects_total",

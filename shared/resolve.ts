@@ -27,7 +27,10 @@ export function resolveRun(config: Config): ResolvedRun {
   const batchSize = config.train.batch_size ?? recipe.batchSize;
   const { slots } = config.train;
   if (slots > batchSize) {
-    throw new ClusterError("config", `train.slots (${slots}) must not exceed train.batch_size (${batchSize}): a slot needs an image`);
+    throw new ClusterError(
+      "config",
+      `train.slots (${slots}) must not exceed train.batch_size (${batchSize}): a slot needs an image`,
+    );
   }
   const stages = config.train.learning_rate ?? recipe.stages;
   const epochs = config.train.epochs ?? recipe.epochs;

@@ -10,7 +10,10 @@ export function isToken(value: string): boolean {
 
 function token(value: string): string {
   if (!TOKEN.test(value)) {
-    throw new ClusterError("usage", `Cannot build a subject from "${value}": expected 1 to 32 of a-z, 0-9 and -`);
+    throw new ClusterError(
+      "usage",
+      `Cannot build a subject from "${value}": expected 1 to 32 of a-z, 0-9 and -`,
+    );
   }
   return value;
 }
@@ -124,5 +127,9 @@ export function workerPermissions(pool: string, worker: string): Permissions {
 /** Reads progress, publishes nothing. */
 export function observerPermissions(pool: string): Permissions {
   const s = subjectsOf(pool);
-  return { publish: [], subscribe: [s.eventPattern, s.heartbeatPattern, `${inboxPrefix("observer")}.>`], allowResponses: false };
+  return {
+    publish: [],
+    subscribe: [s.eventPattern, s.heartbeatPattern, `${inboxPrefix("observer")}.>`],
+    allowResponses: false,
+  };
 }

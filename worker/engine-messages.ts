@@ -17,7 +17,15 @@ export interface EngineStart {
 }
 
 export type ToEngine =
-  | { type: "run"; runId: string; network: Network; plan: StepPlan; seed: number; realCount: number; mean: Float32Array }
+  | {
+      type: "run";
+      runId: string;
+      network: Network;
+      plan: StepPlan;
+      seed: number;
+      realCount: number;
+      mean: Float32Array;
+    }
   | { type: "images"; runId: string; split: "train" | "test"; images: SharedImages }
   | {
       type: "block";
@@ -45,6 +53,7 @@ export type ToEngine =
       firstImage: number;
       imageCount: number;
       statistics: Statistics;
+      attackBatch: number;
       sampleCount: number;
     };
 

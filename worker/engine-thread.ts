@@ -41,7 +41,12 @@ function send(message: FromEngine): void {
 }
 
 function imageSet(images: SharedImages, imageSize: number): ImageSet {
-  return { pixels: new Uint8Array(images.pixels), labels: new Uint8Array(images.labels), count: images.count, imageSize };
+  return {
+    pixels: new Uint8Array(images.pixels),
+    labels: new Uint8Array(images.labels),
+    count: images.count,
+    imageSize,
+  };
 }
 
 /** Chunk bodies inside the frames, as views: [header | body] [header | body] … */
@@ -77,9 +82,13 @@ function computeLease(message: Extract<ToEngine, { type: "block" }>, run: Run): 
     mean: run.mean,
     augmentation: run.network.augmentation,
   };
-  const sink = new GradientAssembler(message.count, bodiesOf(message.frames, run.layout.pushSize), (chunk) => {
-    send({ type: "chunk", leaseId: message.leaseId, chunk });
-  });
+  const sink = new GradientAssembler(
+    message.count,
+    bodiesOf(message.frames, run.layout.pushSize),
+    (chunk) => {
+      send({ type: "chunk", leaseId: message.leaseId, chunk });
+    },
+  );
   const order = orderOf(run, stepImages(run.plan, message.step).epoch);
   computeBlock({ ...run, images }, order, message.step, message, sink);
   send({
@@ -96,7 +105,13 @@ function computeTask(message: Extract<ToEngine, { type: "task" }>, run: Run): vo
   loadParameters(run, message.epoch, message.version, message.parameters);
   const outcomes = evaluateTask(run.network, run.engine, run.test, run.mean, { ...message, seed: run.seed });
   const seconds = (performance.now() - started) / 1000;
-  send({ type: "task-done", leaseId: message.leaseId, seconds, tensors: engine.tf.memory().numTensors, outcomes });
+  send({
+    type: "task-done",
+    leaseId: message.leaseId,
+    seconds,
+    tensors: engine.tf.memory().numTensors,
+    outcomes,
+  });
 }
 
 function handle(message: ToEngine): void {

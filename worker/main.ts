@@ -31,7 +31,9 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   if (!isToken(options.id)) {
     throw new ClusterError("usage", `Worker id "${options.id}" must be 1 to 32 of a-z, 0-9 and -`);
   }
-  const logger = createLogger("worker", { level: options.logLevel, file: options.logFile }).child({ worker: options.id });
+  const logger = createLogger("worker", { level: options.logLevel, file: options.logFile }).child({
+    worker: options.id,
+  });
   const log = logTo(logger);
   const metrics = new Metrics("worker", VERSION);
   const engine = await startEngineThread(options.engine);
@@ -83,7 +85,9 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
 export function engineNamed(name: string): EngineName {
   const found = ENGINE_NAMES.find((candidate) => candidate === name);
   if (found === undefined) {
-    throw new ClusterError("usage", `Unknown engine "${name}"`, { hint: `engines: ${ENGINE_NAMES.join(", ")}` });
+    throw new ClusterError("usage", `Unknown engine "${name}"`, {
+      hint: `engines: ${ENGINE_NAMES.join(", ")}`,
+    });
   }
   return found;
 }

@@ -47,7 +47,13 @@ export class ParameterReceiver {
     this.#assemblies = [0, 1].map(() => {
       const memory = new SharedArrayBuffer(this.#totalBytes);
       const chunks = chunkCountOf(this.#totalBytes);
-      return { version: -1, memory, bytes: new Uint8Array(memory), have: new Uint8Array(chunks), missing: chunks };
+      return {
+        version: -1,
+        memory,
+        bytes: new Uint8Array(memory),
+        have: new Uint8Array(chunks),
+        missing: chunks,
+      };
     });
   }
 
@@ -88,7 +94,8 @@ export class ParameterReceiver {
     const assembly = this.#begin(version);
     if (assembly === undefined) return undefined;
     const begun = assembly.missing < assembly.have.length;
-    if (assembly.missing > 0) await this.#arrival(version, begun ? BROADCAST_GRACE_MS : LATE_JOINER_GRACE_MS, signal);
+    if (assembly.missing > 0)
+      await this.#arrival(version, begun ? BROADCAST_GRACE_MS : LATE_JOINER_GRACE_MS, signal);
     while (assembly.missing > 0 && assembly.version === version && !signal.aborted) {
       if (!(await this.#pull(assembly, version))) return undefined;
     }
@@ -133,7 +140,10 @@ export class ParameterReceiver {
       if (assembly.have[chunk] === 1) continue;
       try {
         const request = writeMessage(wire.ParamRequest, { runId: this.identity.runId, version, chunk });
-        const reply = readMessage(wire.ParamReply, await this.#bus.request(this.#subject, request, PULL_TIMEOUT_MS));
+        const reply = readMessage(
+          wire.ParamReply,
+          await this.#bus.request(this.#subject, request, PULL_TIMEOUT_MS),
+        );
         if (reply === undefined || reply.error?.message) return false;
         if (reply.chunk.byteLength === 0) return false;
         this.accept(reply.chunk);

@@ -26,7 +26,7 @@ export interface PreparedRun {
   /** Chunk frames of a push: [header | body] after another, the last one short. */
   frames: SharedArrayBuffer;
   chunkCount: number;
-  attackStatistics: "batch" | "stored";
+  attack: { statistics: "batch" | "stored"; attackBatch: number };
   /** Loads a split into the engine, once. */
   loadImages(split: "train" | "test"): Promise<void>;
 }
@@ -69,10 +69,19 @@ export async function prepareRun(sources: RunSources, runId: string): Promise<Pr
     runHash,
     run,
     layout,
-    parameters: new ParameterReceiver(sources.bulk, sources.subjects.parameterGet, { runId, runHash, size: layout.size }),
-    frames: new SharedArrayBuffer(chunkCount * HEADER_BYTES + (chunkCount - 1) * BODY_BYTES + (pushBytes - (chunkCount - 1) * BODY_BYTES)),
+    parameters: new ParameterReceiver(sources.bulk, sources.subjects.parameterGet, {
+      runId,
+      runHash,
+      size: layout.size,
+    }),
+    frames: new SharedArrayBuffer(
+      chunkCount * HEADER_BYTES + (chunkCount - 1) * BODY_BYTES + (pushBytes - (chunkCount - 1) * BODY_BYTES),
+    ),
     chunkCount,
-    attackStatistics: config.evaluate.bn === "train" ? "batch" : "stored",
+    attack: {
+      statistics: config.evaluate.bn === "train" ? "batch" : "stored",
+      attackBatch: config.evaluate.attack_batch,
+    },
     loadImages(split) {
       let loading = loaded.get(split);
       if (loading === undefined) {
@@ -90,10 +99,17 @@ export async function prepareRun(sources: RunSources, runId: string): Promise<Pr
 async function describe({ control, subjects }: RunSources, runId: string): Promise<saf.v1.RunSpec> {
   for (let attempt = 1; ; attempt++) {
     try {
-      const reply = await control.request(subjects.runGet, writeMessage(wire.RunRequest, { runId }), DESCRIPTION_TIMEOUT_MS);
+      const reply = await control.request(
+        subjects.runGet,
+        writeMessage(wire.RunRequest, { runId }),
+        DESCRIPTION_TIMEOUT_MS,
+      );
       const spec = readMessage(wire.RunSpec, reply);
       if (spec === undefined || spec.error?.message) {
-        throw new ClusterError("protocol", `The coordinator does not know run ${runId}: ${spec?.error?.message ?? "malformed answer"}`);
+        throw new ClusterError(
+          "protocol",
+          `The coordinator does not know run ${runId}: ${spec?.error?.message ?? "malformed answer"}`,
+        );
       }
       return spec;
     } catch (error) {
@@ -106,13 +122,19 @@ async function describe({ control, subjects }: RunSources, runId: string): Promi
 /** Splits already in memory, by the hashes of their parts: runs on one data set share them. */
 const splits = new Map<string, Promise<SharedImages>>();
 
-function loadSplit(sources: RunSources, data: saf.v1.DataManifest.$Properties, split: "train" | "test"): Promise<SharedImages> {
+function loadSplit(
+  sources: RunSources,
+  data: saf.v1.DataManifest.$Properties,
+  split: "train" | "test",
+): Promise<SharedImages> {
   const parts = (data[split] ?? []).map((part) => ({
     sha256: part.sha256 ?? "",
     images: part.images ?? 0,
     byteLength: part.byteLength ?? 0,
   }));
-  const key = createHash("sha256").update(parts.map((part) => part.sha256).join(" ")).digest("hex");
+  const key = createHash("sha256")
+    .update(parts.map((part) => part.sha256).join(" "))
+    .digest("hex");
   let images = splits.get(key);
   if (images === undefined) {
     images = assemble(sources, data, parts);
@@ -135,7 +157,10 @@ async function assemble(
   for (const part of parts) {
     const bytes = await fetchPart(bulk, subjects.data, cacheDirectory, part);
     if (bytes.byteLength !== part.images * (1 + imageSize)) {
-      throw new ClusterError("data", `Data part ${part.sha256} holds ${bytes.byteLength} bytes, expected ${part.images * (1 + imageSize)}`);
+      throw new ClusterError(
+        "data",
+        `Data part ${part.sha256} holds ${bytes.byteLength} bytes, expected ${part.images * (1 + imageSize)}`,
+      );
     }
     new Uint8Array(labels).set(bytes.subarray(0, part.images), first);
     new Uint8Array(pixels).set(bytes.subarray(part.images), first * imageSize);

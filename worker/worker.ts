@@ -140,7 +140,10 @@ export class Worker {
     let said = began;
     while (!this.#stopping.signal.aborted) {
       try {
-        const reply = readMessage(wire.JoinReply, await control.request(subjects.join, request, JOIN_TIMEOUT_MS));
+        const reply = readMessage(
+          wire.JoinReply,
+          await control.request(subjects.join, request, JOIN_TIMEOUT_MS),
+        );
         if (reply?.accepted === true) {
           this.#epoch = reply.epoch;
           this.#beat(reply.heartbeatMs);
@@ -148,7 +151,10 @@ export class Worker {
           return;
         }
         if (reply !== undefined) {
-          this.#refusal = new ClusterError("dependency", `The coordinator refused worker ${this.#id}: ${reply.reason}`);
+          this.#refusal = new ClusterError(
+            "dependency",
+            `The coordinator refused worker ${this.#id}: ${reply.reason}`,
+          );
           this.#stop("refused");
           return;
         }
@@ -214,7 +220,9 @@ export class Worker {
   }
 
   #cancel(leaseId: number): void {
-    const at = this.#queue.findIndex((lease) => (lease.kind === "block" ? lease.block : lease.task).leaseId === leaseId);
+    const at = this.#queue.findIndex(
+      (lease) => (lease.kind === "block" ? lease.block : lease.task).leaseId === leaseId,
+    );
     if (at >= 0) this.#queue.splice(at, 1);
   }
 
@@ -264,7 +272,8 @@ export class Worker {
   }
 
   #onParameters(frame: Uint8Array): void {
-    if (this.#run?.parameters.accept(frame) === true) this.#edges.metrics.wire("in", "parameters", frame.byteLength);
+    if (this.#run?.parameters.accept(frame) === true)
+      this.#edges.metrics.wire("in", "parameters", frame.byteLength);
   }
 
   async #serveBlock(run: PreparedRun, lease: saf.v1.BlockLease): Promise<void> {
@@ -279,8 +288,12 @@ export class Worker {
     const waitSeconds = (clock() - waited) / 1000;
     metrics.phase("wait", waitSeconds);
 
-    const sender = new FrameSender(this.#edges.bulk, this.#edges.subjects.gradient(0, this.#id), run, lease, (bytes) =>
-      metrics.wire("out", "gradient", bytes),
+    const sender = new FrameSender(
+      this.#edges.bulk,
+      this.#edges.subjects.gradient(0, this.#id),
+      run,
+      lease,
+      (bytes) => metrics.wire("out", "gradient", bytes),
     );
     const done = await this.#compute<"block-done">(
       {
@@ -326,7 +339,10 @@ export class Worker {
       await sender.settled();
       let reply: saf.v1.PushReply | undefined;
       try {
-        reply = readMessage(wire.PushReply, await bulk.request(subjects.push(this.#id), end, PUSH_TIMEOUT_MS));
+        reply = readMessage(
+          wire.PushReply,
+          await bulk.request(subjects.push(this.#id), end, PUSH_TIMEOUT_MS),
+        );
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
         // Nobody answered, or the connection broke: what was sent may be lost, so all of it goes again.
@@ -364,7 +380,7 @@ export class Worker {
       strengths: lease.strengths,
       firstImage: lease.firstImage,
       imageCount: lease.imageCount,
-      statistics: run.attackStatistics,
+      ...run.attack,
       sampleCount: lease.sampleCount,
     });
     const result = writeMessage(wire.TaskResult, {
@@ -377,7 +393,11 @@ export class Worker {
       outcomes: done.outcomes.map((outcome) => ({
         strength: outcome.strength,
         predictions: outcome.predictions,
-        confidences: new Uint8Array(outcome.confidences.buffer, outcome.confidences.byteOffset, outcome.confidences.byteLength),
+        confidences: new Uint8Array(
+          outcome.confidences.buffer,
+          outcome.confidences.byteOffset,
+          outcome.confidences.byteLength,
+        ),
         wrong: outcome.wrong,
       })),
       samples: done.outcomes.flatMap((outcome) => samplesOf(outcome, lease.firstImage)),
@@ -435,7 +455,13 @@ class FrameSender {
   #sending: Promise<void> | undefined;
   #credit = CREDIT_BYTES;
 
-  constructor(bus: Bus, subject: string, run: PreparedRun, lease: saf.v1.BlockLease, sent: (bytes: number) => void) {
+  constructor(
+    bus: Bus,
+    subject: string,
+    run: PreparedRun,
+    lease: saf.v1.BlockLease,
+    sent: (bytes: number) => void,
+  ) {
     this.#bus = bus;
     this.#subject = subject;
     this.#run = run;
@@ -492,7 +518,10 @@ class FrameSender {
       runHash: this.#run.runHash,
       epoch: this.#lease.epoch,
       step: this.#lease.step,
-      node: nodeOfBlock(this.#run.run.train.slots, { first: this.#lease.firstSlot, count: this.#lease.slotCount }),
+      node: nodeOfBlock(this.#run.run.train.slots, {
+        first: this.#lease.firstSlot,
+        count: this.#lease.slotCount,
+      }),
       attempt: this.#lease.attempt,
       shard: 0,
       chunk,

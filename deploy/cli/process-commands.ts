@@ -7,11 +7,23 @@ import { exitWithParent, interruption } from "./signals.js";
 /** Connection options that both share. */
 function connectionOptions(command: Command): Command {
   return command
-    .addOption(new Option("--nats-url <url>", "where nats-server is").env("SAF_NATS_URL").default("nats://127.0.0.1:4222"))
-    .addOption(new Option("--seed-file <file>", "file with this process's nkey seed").env("SAF_NATS_SEED_FILE"))
+    .addOption(
+      new Option("--nats-url <url>", "where nats-server is")
+        .env("SAF_NATS_URL")
+        .default("nats://127.0.0.1:4222"),
+    )
+    .addOption(
+      new Option("--seed-file <file>", "file with this process's nkey seed").env("SAF_NATS_SEED_FILE"),
+    )
     .addOption(new Option("--pool <name>", "name of the cluster").env("SAF_POOL").default("local"))
-    .addOption(new Option("--metrics-host <address>", "address of /metrics, /healthz, /readyz").env("SAF_METRICS_HOST").default("127.0.0.1"))
-    .addOption(new Option("--log-level <level>", "least severe log line").env("SAF_LOG_LEVEL").default("info"))
+    .addOption(
+      new Option("--metrics-host <address>", "address of /metrics, /healthz, /readyz")
+        .env("SAF_METRICS_HOST")
+        .default("127.0.0.1"),
+    )
+    .addOption(
+      new Option("--log-level <level>", "least severe log line").env("SAF_LOG_LEVEL").default("info"),
+    )
     .addOption(new Option("--log-file <file>", "write the log there instead"))
     .addOption(new Option("--exit-with-parent", "end when standard input closes").hideHelp());
 }
@@ -54,7 +66,12 @@ export function coordinatorCommand(): Command {
   const collect = (value: string, previous: string[]): string[] => [...previous, value];
   return connectionOptions(new Command("coordinator"))
     .description("lead a cluster: lease work, sum gradients, keep the results")
-    .requiredOption("--run <file>", "settings of a run; repeat it for several, which are conducted in turn", collect, [])
+    .requiredOption(
+      "--run <file>",
+      "settings of a run; repeat it for several, which are conducted in turn",
+      collect,
+      [],
+    )
     .requiredOption("--out <folder>", "run directory; what is in it is continued")
     .option("--title <text>", "title of the report", "saf run")
     .option("--command <text>", "command to print in the report", "saf coordinator")
@@ -62,11 +79,19 @@ export function coordinatorCommand(): Command {
     .addOption(metricsPort())
     .action(
       async (
-        options: ConnectionOptions & { run: string[]; out: string; title: string; command: string; dismissWorkers: boolean },
+        options: ConnectionOptions & {
+          run: string[];
+          out: string;
+          title: string;
+          command: string;
+          dismissWorkers: boolean;
+        },
       ) => {
         if (options.exitWithParent === true) exitWithParent();
         const { runCoordinator } = await import("../../coordinator/main.js");
-        const configs = await Promise.all(options.run.map(async (file) => (await loadConfig({ files: [file], set: [] })).value));
+        const configs = await Promise.all(
+          options.run.map(async (file) => (await loadConfig({ files: [file], set: [] })).value),
+        );
         const stop = interruption();
         await runCoordinator({ ...options, configs }, stop.signal);
         process.exitCode = stop.exitCode();

@@ -44,7 +44,8 @@ export function updateRange(
     const rate = rule.learningRate * tensor.rateMultiplier;
     for (let i = from; i < to; i++) {
       const weight = current[i] as number;
-      velocity[i] = rule.momentum * (velocity[i] as number) - decay * weight - (sums[i - start] as number) * perSample;
+      velocity[i] =
+        rule.momentum * (velocity[i] as number) - decay * weight - (sums[i - start] as number) * perSample;
       next[i] = weight + rate * (velocity[i] as number);
     }
   }

@@ -57,7 +57,11 @@ export class TreeSum {
     let sum = this.#pool.take();
     sum.set(values);
     let at = node;
-    for (let sibling = this.#held.get(at ^ 1); at > 1 && sibling !== undefined; sibling = this.#held.get(at ^ 1)) {
+    for (
+      let sibling = this.#held.get(at ^ 1);
+      at > 1 && sibling !== undefined;
+      sibling = this.#held.get(at ^ 1)
+    ) {
       const [left, right] = (at & 1) === 0 ? [sum, sibling] : [sibling, sum];
       addInto(left, right);
       this.#held.delete(at ^ 1);

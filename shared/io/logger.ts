@@ -1,13 +1,22 @@
 /** Structured log lines (pino JSON) on stderr, or in a file. */
 import { type DestinationStream, type Logger, pino } from "pino";
 
-export type Log = (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void;
+export type Log = (
+  level: "info" | "warn" | "error",
+  message: string,
+  fields?: Record<string, unknown>,
+) => void;
 
 /** Seeds and passwords never reach a log. */
 const SECRET_PATHS = ["seed", "*.seed", "password", "*.password", "token", "*.token"];
 
-export function createLogger(component: string, options: { level?: string | undefined; file?: string | undefined }): Logger {
-  const destination: DestinationStream = pino.destination(options.file === undefined ? 2 : { dest: options.file, sync: false });
+export function createLogger(
+  component: string,
+  options: { level?: string | undefined; file?: string | undefined },
+): Logger {
+  const destination: DestinationStream = pino.destination(
+    options.file === undefined ? 2 : { dest: options.file, sync: false },
+  );
   return pino(
     {
       level: options.level ?? "info",

@@ -3,7 +3,11 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom
 import { METRICS, type MetricDefinition, type MetricKey, type ProcessRole } from "../metrics.js";
 
 /** Gauges whose names end in `_total`: they fail Prometheus's own lint. */
-const BADLY_NAMED = ["nodejs_active_handles_total", "nodejs_active_requests_total", "nodejs_active_resources_total"];
+const BADLY_NAMED = [
+  "nodejs_active_handles_total",
+  "nodejs_active_requests_total",
+  "nodejs_active_resources_total",
+];
 
 type Labels = Record<string, string>;
 

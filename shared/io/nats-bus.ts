@@ -50,10 +50,14 @@ export async function connectNats(options: NatsBusOptions): Promise<Bus> {
       const { code } = cause as NatsError;
       const final = code === ErrorCode.AuthorizationViolation || code === ErrorCode.BadAuthentication;
       if (final || Date.now() >= deadline) {
-        throw new ClusterError("dependency", `Cannot connect to NATS at ${options.url} as ${options.identity}: ${code ?? String(cause)}`, {
-          hint: final ? "the server refused the credentials" : "is nats-server running there?",
-          cause,
-        });
+        throw new ClusterError(
+          "dependency",
+          `Cannot connect to NATS at ${options.url} as ${options.identity}: ${code ?? String(cause)}`,
+          {
+            hint: final ? "the server refused the credentials" : "is nats-server running there?",
+            cause,
+          },
+        );
       }
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
@@ -87,7 +91,10 @@ class NatsBus implements Bus {
 
   publish(subject: string, data: Uint8Array): void {
     if (data.byteLength > this.maxPayload) {
-      throw new ClusterError("protocol", `Cannot publish ${data.byteLength} bytes on ${subject}: the server takes ${this.maxPayload}`);
+      throw new ClusterError(
+        "protocol",
+        `Cannot publish ${data.byteLength} bytes on ${subject}: the server takes ${this.maxPayload}`,
+      );
     }
     if (this.#connection.isClosed()) return;
     this.#connection.publish(subject, data);
@@ -101,7 +108,8 @@ class NatsBus implements Bus {
           subject: message.subject,
           data: message.data,
           respond: (data) => {
-            if (message.reply !== undefined && message.reply !== "" && !this.#connection.isClosed()) message.respond(data);
+            if (message.reply !== undefined && message.reply !== "" && !this.#connection.isClosed())
+              message.respond(data);
           },
         });
       },
@@ -119,7 +127,8 @@ class NatsBus implements Bus {
       const { code } = error as NatsError;
       if (code === ErrorCode.NoResponders) throw new RequestError("no-responders", subject);
       if (code === ErrorCode.Timeout) throw new RequestError("timeout", subject);
-      if (code === ErrorCode.ConnectionClosed || code === ErrorCode.ConnectionDraining) throw new RequestError("closed", subject);
+      if (code === ErrorCode.ConnectionClosed || code === ErrorCode.ConnectionDraining)
+        throw new RequestError("closed", subject);
       if (code === ErrorCode.Disconnect) throw new RequestError("disconnected", subject);
       throw error;
     }
@@ -158,7 +167,11 @@ class NatsBus implements Bus {
       if (status.type === Events.Disconnect) this.#announce(false);
       else if (status.type === Events.Reconnect) this.#announce(true);
       else if (status.type === Events.Error && onPermissionError !== undefined) {
-        onPermissionError(status.permissionContext === undefined ? String(status.data) : JSON.stringify(status.permissionContext));
+        onPermissionError(
+          status.permissionContext === undefined
+            ? String(status.data)
+            : JSON.stringify(status.permissionContext),
+        );
       }
     }
     this.#announce(false);

@@ -16,6 +16,8 @@ export interface EvaluationTask {
   seed: number;
   /** Batch norm while an attack's gradient is taken. */
   statistics: Statistics;
+  /** Images whose common statistics make the gradient, when it is taken with batch statistics. */
+  attackBatch: number;
   /** The first so many images of the task come back as pictures. */
   sampleCount: number;
 }
@@ -97,27 +99,27 @@ function directionOf(
     }
     case "adversarial":
     case "nonsense":
-      return inPieces(network, engine, inputs, labels, task.statistics, imageSize);
+      return inPieces(network, engine, inputs, labels, task, imageSize);
   }
 }
 
-/** With batch statistics the task's images are one batch; with stored ones each image stands alone. */
+/** With batch statistics, `attackBatch` images make one batch; with stored ones each image stands alone. */
 function inPieces(
   network: Network,
   engine: NetworkEngine,
   inputs: Float32Array,
   labels: Uint8Array | null,
-  statistics: Statistics,
+  { statistics, attackBatch }: EvaluationTask,
   imageSize: number,
 ): Int8Array {
-  const context = { network, engine, statistics };
-  if (statistics === "batch") return paperDirection(context, inputs, labels);
+  const size = statistics === "batch" ? attackBatch : MEASURE_BATCH;
   const direction = new Int8Array(inputs.length);
   const count = inputs.length / imageSize;
-  for (let first = 0; first < count; first += MEASURE_BATCH) {
-    const end = Math.min(first + MEASURE_BATCH, count);
+  for (let first = 0; first < count; first += size) {
+    const end = Math.min(first + size, count);
     const part = inputs.slice(first * imageSize, end * imageSize);
-    direction.set(paperDirection(context, part, labels?.subarray(first, end) ?? null), first * imageSize);
+    const partLabels = labels?.subarray(first, end) ?? null;
+    direction.set(paperDirection({ network, engine, statistics }, part, partLabels), first * imageSize);
   }
   return direction;
 }

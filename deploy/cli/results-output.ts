@@ -1,0 +1,35 @@
+/** What a finished run prints: a table for people, one document for programs. */
+import { relative } from "node:path";
+import type { ResultsDocument } from "../../coordinator/main.js";
+import { renderTable } from "../../coordinator/report/table.js";
+import { printResult } from "./output.js";
+import { wantsColor } from "./progress.js";
+
+/** `hints`: what to do next, one line each. */
+export function printResults(
+  document: ResultsDocument,
+  { json, hints }: { json: boolean; hints: readonly string[] },
+): void {
+  if (json) {
+    printResult(document);
+    return;
+  }
+  if (document.models.length > 0) {
+    const colour = wantsColor(process.stdout, process.env);
+    printResult(renderTable(document.models, { colour, width: process.stdout.columns ?? 100 }));
+  }
+  const lines = [
+    ...(document.report === null ? [] : [`report     ${shown(document.report)}`]),
+    `directory  ${shown(document.directory)}`,
+    ...Object.entries(document.weights_sha256).map(([name, hash]) => `weights    ${name} sha256 ${hash}`),
+    `time       ${document.seconds.toFixed(1)} s`,
+    ...hints,
+  ];
+  process.stderr.write(`\n${lines.join("\n")}\n`);
+}
+
+/** A path as the user would type it. */
+export function shown(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short.startsWith("..") ? path : short;
+}

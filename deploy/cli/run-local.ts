@@ -1,0 +1,163 @@
+/** Runs on this machine: engine, nats-server, coordinator, workers; progress on stderr, the results returned. */
+import { mkdirSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join, resolve } from "node:path";
+import { stringify } from "yaml";
+import { runDirectoryName } from "../../coordinator/io/run-directory.js";
+import type { ResultsDocument } from "../../coordinator/main.js";
+import type { Config } from "../../shared/config.js";
+import type { EngineName } from "../../shared/engine.js";
+import { ClusterError, type ErrorCode } from "../../shared/errors.js";
+import { LocalCluster, localWorkers } from "../local/cluster.js";
+import { resolveNatsServer } from "../local/nats/resolve.js";
+import { defaultCacheDir, provisionEngine, workerEnvironment } from "../setup/engine.js";
+import { type ProgressDisplay, type ProgressMode, createProgress } from "./progress.js";
+import { interruption } from "./signals.js";
+
+export interface LocalRunOptions {
+  configs: readonly Config[];
+  title: string;
+  /** How a user makes the same run again; shown in the report. */
+  command: string;
+  /** The run directory itself; without it, a fresh one below `runs`. */
+  out?: string;
+  runs: string;
+  engine?: EngineName;
+  natsServer?: string;
+  progress: ProgressMode;
+}
+
+export interface LocalRunResult {
+  document: ResultsDocument;
+  /** 0, or 130 / 143 after a signal and a clean checkpoint. */
+  exitCode: number;
+}
+
+/** Throws ClusterError with the coordinator's own code when the run fails. */
+export async function runLocally(options: LocalRunOptions): Promise<LocalRunResult> {
+  const [first] = options.configs;
+  if (first === undefined) throw new ClusterError("usage", "There is nothing to run");
+  const env = process.env;
+  const cacheDir = defaultCacheDir(env);
+  const progress = createProgress({ mode: options.progress });
+  try {
+    const prepare = (line: string): void => progress.say(line);
+    const choice = await provisionEngine({
+      cacheDir,
+      progress: prepare,
+      ...(options.engine ? { force: options.engine } : {}),
+    });
+    const nats = await resolveNatsServer({
+      env,
+      cacheDir,
+      install: true,
+      progress: prepare,
+      ...(options.natsServer === undefined ? {} : { explicit: options.natsServer }),
+    });
+    const out = resolve(
+      options.out ?? join(options.runs, runDirectoryName(first.name ?? first.model, Date.now())),
+    );
+    const runFiles = await writeRunFiles(out, options.configs);
+    const workers = localWorkers(first.cluster.workers, availableParallelism());
+    progress.say(
+      `engine ${choice.version} on ${choice.device}, nats-server ${nats.version}, ${workers} worker(s)`,
+    );
+    progress.say(`run directory ${out}`);
+
+    const stop = interruption((name) => {
+      progress.say(
+        `${name}: finishing the step and writing a checkpoint; once more stops at once`,
+        "warning",
+      );
+      cluster?.interrupt();
+    });
+    let cluster: LocalCluster | undefined = undefined as LocalCluster | undefined;
+    cluster = await LocalCluster.start({
+      nats,
+      engine: choice.engine,
+      workerEnvironment: workerEnvironment(choice),
+      workers,
+      out,
+      coordinatorArguments: [
+        ...runFiles.flatMap((file) => ["--run", file]),
+        ...["--out", out, "--title", options.title, "--command", options.command],
+      ],
+      cacheDir,
+      restartCoordinator: true,
+      onEvent: (event) => progress.update(event),
+      onNote: (message) => progress.say(message, "warning"),
+    });
+    try {
+      const code = await cluster.finished();
+      if (code !== 0 && stop.exitCode() === 0) throw await failureOf(out, code);
+    } finally {
+      await cluster.stop();
+    }
+    return { document: await resultsOf(out, stop.exitCode(), progress), exitCode: stop.exitCode() };
+  } finally {
+    progress.stop();
+  }
+}
+
+/** The settings of each run, where the coordinator finds them. */
+async function writeRunFiles(out: string, configs: readonly Config[]): Promise<string[]> {
+  const folder = join(out, "runs.d");
+  mkdirSync(folder, { recursive: true });
+  return Promise.all(
+    configs.map(async (config, i) => {
+      const file = join(folder, `${String(i + 1).padStart(2, "0")}-${config.name ?? config.model}.yaml`);
+      await writeFile(file, stringify(config));
+      return file;
+    }),
+  );
+}
+
+async function resultsOf(out: string, exitCode: number, progress: ProgressDisplay): Promise<ResultsDocument> {
+  try {
+    return JSON.parse(await readFile(join(out, "results.json"), "utf8")) as ResultsDocument;
+  } catch (cause) {
+    if (exitCode === 0)
+      throw new ClusterError("unexpected", `The coordinator left no ${join(out, "results.json")}`, { cause });
+    progress.say("stopped before there was anything to report", "warning");
+    return {
+      title: "",
+      directory: out,
+      models: [],
+      weights_sha256: {},
+      seconds: 0,
+      interrupted: true,
+      report: null,
+    };
+  }
+}
+
+/** What the coordinator wrote about its own end. */
+async function failureOf(out: string, code: number): Promise<ClusterError> {
+  try {
+    const {
+      code: name,
+      message,
+      hint,
+    } = JSON.parse(await readFile(join(out, "error.json"), "utf8")) as {
+      code: ErrorCode;
+      message: string;
+      hint: string | null;
+    };
+    return new ClusterError(name, message, hint === null ? {} : { hint });
+  } catch {
+    const log = await readFile(join(out, "logs", "coordinator.stderr.log"), "utf8").catch(() => "");
+    const last = log
+      .trim()
+      .split("\n")
+      .filter((line) => line !== "")
+      .at(-1);
+    return new ClusterError(
+      "unexpected",
+      `The coordinator ended with exit code ${code}: ${last ?? "it said nothing"}`,
+      {
+        hint: `its log is in ${join(out, "logs")}`,
+      },
+    );
+  }
+}

@@ -1,0 +1,38 @@
+/** Options that every command with a local cluster shares. */
+import { type Command, Option } from "commander";
+import { ENGINE_NAMES, type EngineName } from "../../shared/engine.js";
+import { PROGRESS_MODES, type ProgressMode } from "./progress.js";
+
+export interface RunOptions {
+  json?: true;
+  progress: ProgressMode;
+  engine?: EngineName;
+  natsServer?: string;
+  runs: string;
+  workers?: number | "auto";
+}
+
+export function addRunOptions(command: Command): Command {
+  return command
+    .option("--json", "print the results as one JSON document")
+    .addOption(
+      new Option("--progress <mode>", "how progress is shown").choices([...PROGRESS_MODES]).default("auto"),
+    )
+    .addOption(
+      new Option("--engine <name>", "this engine or an error (also SAF_ENGINE)").choices([...ENGINE_NAMES]),
+    )
+    .option("--nats-server <path>", "this nats-server program")
+    .option("--runs <folder>", "where run directories are made", "runs")
+    .addOption(
+      new Option("-w, --workers <count>", "worker processes, or auto: one per core").argParser(workerCount),
+    );
+}
+
+function workerCount(text: string): number | "auto" {
+  return text === "auto" ? "auto" : Number(text);
+}
+
+/** `--workers` wins over the file. */
+export function withWorkers(options: RunOptions): string[] {
+  return options.workers === undefined ? [] : [`cluster.workers=${options.workers}`];
+}
