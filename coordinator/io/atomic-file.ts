@@ -3,9 +3,16 @@ import { mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { ClusterError } from "../../shared/errors.js";
 
+let begun = 0;
+
+/** A name of its own for every writing: two at the same time must not write into each other. */
+function asideOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${process.pid}-${begun++}.part`);
+}
+
 /** Throws ClusterError("storage") naming the file; the old content stays. */
 export async function writeFileAtomic(file: string, content: string | Uint8Array): Promise<void> {
-  const aside = join(dirname(file), `.${basename(file)}.${process.pid}.part`);
+  const aside = asideOf(file);
   try {
     await writeSynced(aside, content);
     await rename(aside, file);
@@ -16,11 +23,16 @@ export async function writeFileAtomic(file: string, content: string | Uint8Array
   }
 }
 
-/** A folder with these files, all or nothing. An existing one of that name is replaced. */
-export async function writeDirectoryAtomic(directory: string, files: Record<string, string | Uint8Array>): Promise<void> {
-  const aside = join(dirname(directory), `.${basename(directory)}.${process.pid}.part`);
+/**
+ * A folder with these files, all or nothing. One of that name is removed first: a kill right then leaves neither, so
+ * replace only what is worth nothing.
+ */
+export async function writeDirectoryAtomic(
+  directory: string,
+  files: Record<string, string | Uint8Array>,
+): Promise<void> {
+  const aside = asideOf(directory);
   try {
-    await rm(aside, { recursive: true, force: true });
     await mkdir(aside, { recursive: true });
     for (const [name, content] of Object.entries(files)) await writeSynced(join(aside, name), content);
     await syncDirectory(aside);
@@ -60,5 +72,8 @@ export function storageError(action: string, cause: unknown): ClusterError {
       : code === "EROFS" || code === "EACCES"
         ? "the folder cannot be written: choose another one by --out"
         : undefined;
-  return new ClusterError("storage", `Cannot ${action}: ${message}`, { cause, ...(hint === undefined ? {} : { hint }) });
+  return new ClusterError("storage", `Cannot ${action}: ${message}`, {
+    cause,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
