@@ -19,9 +19,15 @@ export class Journal {
     this.#onError = onError;
   }
 
-  /** `onError` is told when lines could not be written: they are kept and tried again with the next ones. */
+  /**
+   * Drops a torn last line, or the next one would join it. `onError` is told when lines could not be written: they are
+   * kept and tried again with the next ones. Throws ClusterError("storage").
+   */
   static async open(file: string, onError: (error: Error) => void): Promise<Journal> {
+    const bytes = await readBytes(file);
+    const whole = bytes.lastIndexOf(10) + 1;
     try {
+      if (whole < bytes.length) await truncate(file, whole);
       return new Journal(file, await open(file, "a"), onError);
     } catch (cause) {
       throw storageError(`open ${file}`, cause);
@@ -67,7 +73,7 @@ export class Journal {
   }
 }
 
-/** The records of a journal; a missing file has none. Lines after the first damaged one do not count. */
+/** The records of a journal; a missing file has none. Lines after the first damaged one do not count. Throws ClusterError("storage"). */
 export async function readJournal<Entry>(file: string): Promise<Entry[]> {
   return (await scan<Entry>(file)).records;
 }
@@ -85,7 +91,7 @@ export async function trimJournal<Entry>(file: string, keep: (record: Entry) => 
 }
 
 async function scan<Entry>(file: string): Promise<{ records: Entry[]; ends: number[] }> {
-  const bytes = await readFile(file).catch(() => Buffer.alloc(0));
+  const bytes = await readBytes(file);
   const records: Entry[] = [];
   const ends: number[] = [];
   for (let start = 0, end = bytes.indexOf(10, 0); end >= 0; start = end + 1, end = bytes.indexOf(10, start)) {
@@ -97,4 +103,12 @@ async function scan<Entry>(file: string): Promise<{ records: Entry[]; ends: numb
     ends.push(end + 1);
   }
   return { records, ends };
+}
+
+/** Empty where there is no file: what exists and cannot be read must not pass for empty, and be trimmed to nothing. */
+async function readBytes(file: string): Promise<Buffer> {
+  return readFile(file).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return Buffer.alloc(0);
+    throw storageError(`read ${file}`, cause);
+  });
 }
