@@ -6,7 +6,7 @@ import type { Layout } from "../../shared/core/layout.js";
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "../../shared/core/safetensors.js";
 import { ClusterError } from "../../shared/errors.js";
 import type { TrainingState } from "../training.js";
-import { storageError, writeDirectoryAtomic } from "./atomic-file.js";
+import { storageError, writeDirectoryAtomic, writeFileAtomic } from "./atomic-file.js";
 
 export interface CheckpointState {
   step: number;
@@ -21,9 +21,13 @@ export interface CheckpointState {
 }
 
 const FOLDER = /^step-(\d{8})$/;
+/** What a writer that was killed had begun. */
+const UNFINISHED = /^\.step-\d{8}\..*part$/;
 
 export function hashOf(bytes: Uint8Array | Float32Array): string {
-  return createHash("sha256").update(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)).digest("hex");
+  return createHash("sha256")
+    .update(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+    .digest("hex");
 }
 
 export class Checkpoints {
@@ -66,10 +70,18 @@ export class Checkpoints {
     };
     const name = `step-${String(state.step).padStart(8, "0")}`;
     const path = join(this.#directory, name);
-    await writeDirectoryAtomic(path, { ...files, "state.json": `${JSON.stringify(description, null, 2)}\n` });
+    const text = (found: CheckpointState): string => `${JSON.stringify(found, null, 2)}\n`;
+    const existing = await this.read(name).catch(() => undefined);
+    if (existing !== undefined && sameFiles(existing.description, description)) {
+      // Written before, and whole: to write it anew would risk it, and forget an accuracy.
+      description.clean_accuracy ??= existing.description.clean_accuracy;
+      await writeFileAtomic(join(path, "state.json"), text(description));
+    } else {
+      await writeDirectoryAtomic(path, { ...files, "state.json": text(description) });
+    }
     await this.#point("latest", name);
     if (info.best) await this.#point("best", name);
-    await this.#prune();
+    await this.#prune(name);
     return path;
   }
 
@@ -77,7 +89,10 @@ export class Checkpoints {
   async readLatest(
     onDamaged: (message: string) => void,
   ): Promise<{ state: TrainingState; description: CheckpointState } | undefined> {
-    const names = (await readdir(this.#directory).catch(() => [])).filter((name) => FOLDER.test(name)).sort().reverse();
+    const names = (await readdir(this.#directory).catch(() => []))
+      .filter((name) => FOLDER.test(name))
+      .sort()
+      .reverse();
     for (const name of names) {
       try {
         return await this.read(name);
@@ -99,7 +114,10 @@ export class Checkpoints {
       const found = hashOf(bytes);
       const expected = description.files_sha256[file] ?? "none recorded";
       if (found !== expected) {
-        throw new ClusterError("data", `Checkpoint file ${join(path, file)} is corrupt: expected SHA-256 ${expected}, found ${found}`);
+        throw new ClusterError(
+          "data",
+          `Checkpoint file ${join(path, file)} is corrupt: expected SHA-256 ${expected}, found ${found}`,
+        );
       }
       return vectorOf(this.#layout, decodeSafetensors(bytes, join(path, file)).tensors, join(path, file));
     };
@@ -119,26 +137,46 @@ export class Checkpoints {
     }
   }
 
-  async #prune(): Promise<void> {
-    const names = (await readdir(this.#directory)).filter((name) => FOLDER.test(name)).sort();
+  /** Keeps the newest up to the one just written. Later ones are of a run that went back, for they were damaged. */
+  async #prune(written: string): Promise<void> {
+    const all = await readdir(this.#directory);
+    const names = all.filter((name) => FOLDER.test(name) && name <= written).sort();
     const best = await readDescription(join(this.#directory, "best")).catch(() => undefined);
-    for (const name of names.slice(0, -this.#keep)) {
-      if (best !== undefined && Number(FOLDER.exec(name)?.[1]) === best.step) continue;
+    const old = names.slice(0, -this.#keep).filter((name) => Number(FOLDER.exec(name)?.[1]) !== best?.step);
+    for (const name of [...old, ...all.filter((entry) => UNFINISHED.test(entry))]) {
       await rm(join(this.#directory, name), { recursive: true, force: true });
     }
   }
 }
 
+function sameFiles(one: CheckpointState, other: CheckpointState): boolean {
+  return Object.entries(other.files_sha256).every(([file, hash]) => one.files_sha256[file] === hash);
+}
+
 async function readDescription(path: string): Promise<CheckpointState> {
-  try {
-    return JSON.parse(await readFile(join(path, "state.json"), "utf8")) as CheckpointState;
-  } catch (cause) {
-    throw new ClusterError("data", `Cannot read checkpoint ${path}: state.json is missing or damaged`, { cause });
+  const found = await readFile(join(path, "state.json"), "utf8")
+    .then((text) => JSON.parse(text) as Partial<CheckpointState> | null)
+    .catch((cause: unknown) => {
+      throw new ClusterError("data", `Cannot read checkpoint ${path}: state.json is missing or damaged`, {
+        cause,
+      });
+    });
+  if (
+    !Number.isSafeInteger(found?.step) ||
+    typeof found?.files_sha256 !== "object" ||
+    found.files_sha256 === null
+  ) {
+    throw new ClusterError("data", `Cannot read checkpoint ${path}: state.json does not describe one`);
   }
+  return found as CheckpointState;
 }
 
 export function tensorsOf(layout: Layout, vector: Float32Array): NamedTensor[] {
-  return layout.tensors.map(({ name, shape, offset, size }) => ({ name, shape, values: vector.subarray(offset, offset + size) }));
+  return layout.tensors.map(({ name, shape, offset, size }) => ({
+    name,
+    shape,
+    values: vector.subarray(offset, offset + size),
+  }));
 }
 
 /** The flat vector from named tensors. Throws ClusterError("shape-mismatch") naming the tensor and both shapes. */
@@ -146,7 +184,11 @@ export function vectorOf(layout: Layout, tensors: readonly NamedTensor[], what: 
   const vector = new Float32Array(layout.size);
   for (const { name, shape, offset } of layout.tensors) {
     const found = tensors.find((tensor) => tensor.name === name);
-    if (found === undefined) throw new ClusterError("shape-mismatch", `${what} has no tensor "${name}" of shape [${shape.join(", ")}]`);
+    if (found === undefined)
+      throw new ClusterError(
+        "shape-mismatch",
+        `${what} has no tensor "${name}" of shape [${shape.join(", ")}]`,
+      );
     if (found.shape.join() !== shape.join()) {
       throw new ClusterError(
         "shape-mismatch",
