@@ -82,7 +82,10 @@ function phaseLine(state: ProgressState, run: RunState, canvas: Canvas): string 
 }
 
 function phaseTitle(run: RunState): string {
-  return [run.phase, clean(run.model)].filter((part) => part !== "").join(" ");
+  return [run.phase, run.model]
+    .filter((part) => part !== "")
+    .map(clean)
+    .join(" ");
 }
 
 function epochOf(run: RunState): string {
