@@ -107,10 +107,15 @@ function startTensorflow(name: "tensorflow" | "tensorflow-gpu", replaceKernels: 
     tf,
     info: {
       name,
-      version: `TensorFlow ${backend.binding.TF_Version}`,
+      version: `TensorFlow ${backend.binding.TF_Version}${usesOneDnn() ? " with oneDNN" : ""}`,
       device: backend.isUsingGpuDevice ? (process.env["SAF_GPU_NAME"] ?? "GPU") : "cpu",
     },
   };
+}
+
+/** On unless it is turned off. Part of the version, for it changes the order of sums and so the last digits. */
+function usesOneDnn(): boolean {
+  return process.arch === "x64" && process.env["TF_ENABLE_ONEDNN_OPTS"] !== "0";
 }
 
 /** tfjs-node 4.22 calls two functions that Node 23 removed. */

@@ -40,5 +40,5 @@ export function averagePoolGradient(tf: Tf, dy: tfjs.Tensor4D, x: tfjs.Tensor4D,
 }
 
 function attributesOf({ window, stride, pad }: Pool): tfjs.NamedAttrMap {
-  return { filterSize: [window, window], strides: [stride, stride], pad: pad as number };
+  return { filterSize: [window, window], strides: [stride, stride], pad };
 }

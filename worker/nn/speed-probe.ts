@@ -71,7 +71,7 @@ function trainStep(
       const pooled2 = tf.maxPool(tf.conv2d(pooled1, w2, 1, "valid"), 2, 2, "valid");
       const hidden = tf.relu(tf.matMul(tf.reshape(pooled2, [batch, 800]), w3));
       const logProbabilities = tf.logSoftmax(tf.matMul(hidden, w4));
-      return tf.neg(tf.mean(tf.sum(tf.mul(y, logProbabilities), 1))) as tfjs.Scalar;
+      return tf.neg(tf.mean<tfjs.Scalar>(tf.sum(tf.mul(y, logProbabilities), 1)));
     };
     const { value, grads } = tf.valueAndGrads(lossOf)(weights);
     const next = weights.map((weight, i) => tf.sub(weight, tf.mul(grads[i] as tfjs.Tensor, 0.01)));

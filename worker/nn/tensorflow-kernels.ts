@@ -241,7 +241,7 @@ function averagePoolGradient(tf: Tf) {
       scaled,
     ]);
     const { top, left } = geometry.padding;
-    const result = tf.slice(padded as tfjs.Tensor4D, [0, top, left, 0], input.shape as Shape4D);
+    const result = tf.slice(padded as tfjs.Tensor4D, [0, top, left, 0], input.shape);
     tf.dispose([shape, factor, scaled, padded]);
     return result;
   };

@@ -1,5 +1,6 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import type { Rank } from "@tensorflow/tfjs-core";
 import { startEngine } from "../../../worker/nn/backend.js";
 import {
   averagePool,
@@ -28,7 +29,7 @@ test("a max pool's gradient goes to the first of equal greatest cells", () => {
 test("an average at a padded border divides by the cells inside the image, and its gradient likewise", () => {
   const tensors = tf.memory().numTensors;
   const [means, gradient] = tf.tidy(() => {
-    const x = tf.ones([1, 4, 4, 1]) as ReturnType<typeof tf.tensor4d>;
+    const x = tf.ones<Rank.R4>([1, 4, 4, 1]);
     const y = averagePool(tf, x, uneven);
     const dy = tf.tensor4d([9, 6, 6, 4], [1, 2, 2, 1]);
     return [[...y.dataSync()], [...averagePoolGradient(tf, dy, x, uneven).dataSync()]];
@@ -42,7 +43,7 @@ test("an average at a padded border divides by the cells inside the image, and i
 
 test("padded cells are never the greatest, however negative the image", () => {
   const greatest = tf.tidy(() => {
-    const x = tf.fill([1, 4, 4, 1], -1e30) as ReturnType<typeof tf.tensor4d>;
+    const x = tf.fill<Rank.R4>([1, 4, 4, 1], -1e30);
     return [...maxPool(tf, x, uneven).dataSync()];
   });
 

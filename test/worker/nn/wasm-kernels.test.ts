@@ -1,8 +1,11 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { startEngine } from "../../../worker/nn/backend.js";
 import { fill } from "../../../worker/nn/self-test.js";
+import { averagePoolGradient, maxPool, maxPoolGradient, type Pool } from "../../../worker/nn/pooling.js";
 import type { PadAttribute } from "../../../worker/nn/kernel-shapes.js";
 
 const { tf } = await startEngine("wasm");
@@ -24,14 +27,30 @@ const convolutions = fc
     return height + top + bottom >= windowHeight && width + left + right >= windowWidth;
   });
 
+interface PoolShape {
+  height: number;
+  width: number;
+  channels: number;
+  window: number;
+  stride: number;
+  before: number;
+  after: number;
+}
+
 type Convolution = typeof convolutions extends fc.Arbitrary<infer T> ? T : never;
 
-/** Both gradients by their definition, one product at a time, in doubles. */
-function gradientsByDefinition(shape: Convolution, x: Float32Array, filter: Float32Array, dy: Float32Array) {
+/** A convolution and both its gradients by their definition, one product at a time, in doubles. */
+function convolutionByDefinition(
+  shape: Convolution,
+  x: Float32Array,
+  filter: Float32Array,
+  dy: Float32Array,
+) {
   const { batch, height, width, inChannels, outChannels, windowHeight, windowWidth, stride, pads } = shape;
   const [top, bottom, left, right] = pads;
   const outHeight = Math.floor((height + top + bottom - windowHeight) / stride) + 1;
   const outWidth = Math.floor((width + left + right - windowWidth) / stride) + 1;
+  const forward = new Float64Array(dy.length);
   const byFilter = new Float64Array(filter.length);
   const byInput = new Float64Array(x.length);
   for (let n = 0; n < batch; n++)
@@ -45,12 +64,13 @@ function gradientsByDefinition(shape: Convolution, x: Float32Array, filter: Floa
               for (let b = 0; b < outChannels; b++) {
                 const at = ((n * height + row) * width + column) * inChannels + a;
                 const tap = ((r * windowWidth + c) * inChannels + a) * outChannels + b;
-                const given = dy[((n * outHeight + i) * outWidth + j) * outChannels + b]!;
-                byFilter[tap]! += x[at]! * given;
-                byInput[at]! += filter[tap]! * given;
+                const result = ((n * outHeight + i) * outWidth + j) * outChannels + b;
+                forward[result]! += x[at]! * filter[tap]!;
+                byFilter[tap]! += x[at]! * dy[result]!;
+                byInput[at]! += filter[tap]! * dy[result]!;
               }
           }
-  return { byFilter, byInput };
+  return { forward, byFilter, byInput };
 }
 
 function assertClose(actual: ArrayLike<number>, expected: ArrayLike<number>): void {
@@ -64,7 +84,7 @@ function assertClose(actual: ArrayLike<number>, expected: ArrayLike<number>): vo
   }
 }
 
-test("convolution gradients on wasm equal their definition for any shape, stride and padding", () => {
+test("convolutions and their gradients on wasm equal their definition for any shape, stride and padding", () => {
   const tensors = tf.memory().numTensors;
   const check = (shape: Convolution): void => {
     const { batch, height, width, inChannels, outChannels, windowHeight, windowWidth, stride, pads } = shape;
@@ -84,7 +104,7 @@ test("convolution gradients on wasm equal their definition for any shape, stride
       const [xTensor, filterTensor] = [tf.tensor4d(x, inputShape), tf.tensor4d(filter, filterShape)];
       const y = tf.conv2d(xTensor, filterTensor, stride, pad);
       const dy = tf.tensor4d(fill(y.size, 3), y.shape);
-      const expected = gradientsByDefinition(shape, x, filter, dy.dataSync<"float32">());
+      const expected = convolutionByDefinition(shape, x, filter, dy.dataSync<"float32">());
       const run = (kernel: string, inputs: Record<string, typeof dy>, more: object): typeof dy =>
         tf.engine().runKernel(kernel, inputs, { ...attributes, ...more });
       assertClose(
@@ -100,6 +120,81 @@ test("convolution gradients on wasm equal their definition for any shape, stride
 
   fc.assert(fc.property(convolutions, check), { numRuns: 150 });
   assert.equal(tf.memory().numTensors, tensors);
+});
+
+test("pool gradients on wasm equal their definition for any shape, stride and padding", () => {
+  const tensors = tf.memory().numTensors;
+  const pools = fc
+    .record({
+      height: fc.integer({ min: 1, max: 7 }),
+      width: fc.integer({ min: 1, max: 7 }),
+      channels: fc.integer({ min: 1, max: 9 }),
+      window: fc.integer({ min: 1, max: 3 }),
+      stride: fc.integer({ min: 1, max: 3 }),
+      before: fc.integer({ min: 0, max: 1 }),
+      after: fc.integer({ min: 0, max: 1 }),
+    })
+    // Every window must reach into the image.
+    .filter(({ height, width, window, before, after }) => {
+      return Math.min(height, width) + before + after >= window && window > Math.max(before, after);
+    });
+  const check = ({ height, width, channels, window, stride, before, after }: PoolShape): void => {
+    const shape: [number, number, number, number] = [2, height, width, channels];
+    const x = fill(2 * height * width * channels, 6, -3, -1);
+    const pad: PadAttribute = [[0, 0], [before, after], [before, after], [0, 0]]; // prettier-ignore
+    tf.tidy(() => {
+      const image = tf.tensor4d(x, shape);
+      const pool: Pool = { window, stride, pad };
+      const y = maxPool(tf, image, pool);
+      const dy = tf.tensor4d(fill(y.size, 7), y.shape);
+      const given = dy.dataSync<"float32">();
+      const [byMax, byMean] = [new Float64Array(x.length), new Float64Array(x.length)];
+      const [, outHeight, outWidth] = y.shape;
+      for (let n = 0; n < 2; n++)
+        for (let i = 0; i < outHeight; i++)
+          for (let j = 0; j < outWidth; j++)
+            for (let c = 0; c < channels; c++) {
+              const cells: number[] = [];
+              for (let row = i * stride - before; row < i * stride - before + window; row++)
+                for (let column = j * stride - before; column < j * stride - before + window; column++)
+                  if (row >= 0 && row < height && column >= 0 && column < width)
+                    cells.push(((n * height + row) * width + column) * channels + c);
+              const share = given[((n * outHeight + i) * outWidth + j) * channels + c]!;
+              const greatest = cells.reduce((best, cell) => (x[cell]! > x[best]! ? cell : best));
+              byMax[greatest]! += share;
+              for (const cell of cells) byMean[cell]! += share / cells.length;
+            }
+      assertClose(maxPoolGradient(tf, dy, image, y, pool).dataSync(), byMax);
+      assertClose(averagePoolGradient(tf, dy, image, pool).dataSync(), byMean);
+    });
+  };
+
+  fc.assert(fc.property(pools, check), { numRuns: 150 });
+  assert.equal(tf.memory().numTensors, tensors);
+});
+
+test("sums over all axes but the last are right, with and without keeping the axes", () => {
+  const values = fill(3 * 5 * 7, 8);
+  const expected = new Float64Array(7);
+  values.forEach((value, i) => (expected[i % 7]! += value));
+  const [flat, kept] = tf.tidy(() => {
+    const x = tf.tensor3d(values, [3, 5, 7]);
+    const sum = tf.sum(x, [0, -2], true);
+    return [tf.sum(x, [0, 1]).dataSync(), { shape: sum.shape, values: sum.dataSync() }] as const;
+  });
+
+  assertClose(flat, expected);
+  assert.deepEqual(kept.shape, [1, 1, 7]);
+  assertClose(kept.values, expected);
+});
+
+test("the compiled kernels are those of the source beside them", () => {
+  const folder = new URL("../../../../worker/nn/wasm/", import.meta.url);
+  for (const line of readFileSync(new URL("kernels.sha256", folder), "utf8").trim().split("\n")) {
+    const [hash, file] = line.split(/\s+/) as [string, string];
+    const actual = createHash("sha256").update(readFileSync(new URL(file, folder))).digest("hex"); // prettier-ignore
+    assert.equal(actual, hash, `${file} was changed without running worker/nn/wasm/build.sh`);
+  }
 });
 
 test("products on wasm are right with any factor transposed", () => {

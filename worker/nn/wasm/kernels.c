@@ -1,6 +1,6 @@
 /*
- * Gradients of convolutions and pools on the heap of the tfjs wasm backend, for WebAssembly with 128-bit vectors.
- * Built by build.sh into gradients.wasm, which is checked in: no compiler is needed to use it.
+ * Convolutions, and gradients of convolutions and pools, on the heap of the tfjs wasm backend, for WebAssembly with 128-bit vectors.
+ * Built by build.sh into kernels.wasm, which is checked in: no compiler is needed to use it.
  *
  * Layouts as in TensorFlow: images [batch][height][width][channel], filters [height][width][in][out], all float32.
  * Nothing is allocated here and no stack is used; the caller hands over scratch memory of the stated size.
@@ -15,6 +15,8 @@ enum { ROWS = 4, LANES = 4 };
 
 INLINE int round_up(int size) { return (size + LANES - 1) / LANES * LANES; }
 INLINE int smaller(int a, int b) { return a < b ? a : b; }
+/* Cells of an axis that the windows reach: none where they lie in the padding before it. */
+INLINE int reached(int size, int padded, int before) { return padded < before ? 0 : smaller(size, padded - before); }
 
 /* sums[i][v] += a[i] · b, over `runs` runs of `steps` steps each; `height` and `vectors` are constants at each call. */
 INLINE void add_products(int height, int vectors, v128_t sums[ROWS][2], const float *a[ROWS], int a_run, int a_step,
@@ -46,8 +48,8 @@ INLINE void add_to(float *place, v128_t value) { wasm_v128_store(place, wasm_f32
 /* What of the image the windows reach, [padded_height][padded_width], with zeros where that is outside. */
 INLINE void pad_image(const float *image, float *padded, int height, int width, int channels, int top, int left,
                       int padded_height, int padded_width) {
-  int rows = smaller(height, padded_height - top);
-  int row_length = smaller(width, padded_width - left) * channels;
+  int rows = reached(height, padded_height, top);
+  int row_length = reached(width, padded_width, left) * channels;
   __builtin_memset(padded, 0, (unsigned)(padded_height * padded_width * channels) * sizeof(float));
   for (int row = 0; row < rows; row++)
     __builtin_memcpy(padded + ((row + top) * padded_width + left) * channels, image + row * width * channels,
@@ -59,6 +61,65 @@ INLINE void widen(const float *source, float *target, int rows, int from, int to
   for (int row = 0; row < rows; row++) {
     for (int i = 0; i < from; i++) target[row * to + i] = source[row * from + i];
     for (int i = from; i < to; i++) target[row * to + i] = 0;
+  }
+}
+
+/* `height` neighbouring results of one row, [height][out4]. */
+INLINE void convolve(int height, const float *image, int step, int run, const float *filter, int patch_row, int out4,
+                     int window_height, float *place) {
+  const float *a[ROWS];
+  for (int i = 0; i < height; i++) a[i] = image + i * step;
+  v128_t sums[ROWS][2];
+  int column = 0;
+  for (; column + 2 * LANES <= out4; column += 2 * LANES) {
+    clear(sums);
+    add_products(height, 2, sums, a, run, 1, filter + column, patch_row * out4, out4, window_height, patch_row);
+    for (int i = 0; i < height; i++)
+      for (int v = 0; v < 2; v++) wasm_v128_store(place + i * out4 + column + v * LANES, sums[i][v]);
+  }
+  if (column < out4) {
+    clear(sums);
+    add_products(height, 1, sums, a, run, 1, filter + column, patch_row * out4, out4, window_height, patch_row);
+    for (int i = 0; i < height; i++) wasm_v128_store(place + i * out4 + column, sums[i][0]);
+  }
+}
+
+/*
+ * result[position][out] = Σ over taps of image[position + tap] · filter[tap][out].
+ * Scratch, in floats: padded image, padded_height·padded_width·in, rounded up to 4; the widened filter, taps·out4; and
+ * one row of results, out_width·out4, where out4 is `out` rounded up to 4.
+ */
+EXPORT("conv")
+void conv(const float *images, const float *filter, float *result, float *scratch, int batch, int height, int width,
+          int in, int out_height, int out_width, int out, int window_height, int window_width, int stride_height,
+          int stride_width, int top, int left, int padded_height, int padded_width) {
+  int out4 = round_up(out);
+  int patch_row = window_width * in;
+  float *image = scratch;
+  float *widened = image + round_up(padded_height * padded_width * in);
+  float *row = widened + window_height * patch_row * out4;
+  int run = padded_width * in;
+  int step = stride_width * in;
+  const float *taps = filter;
+  if (out4 != out) {
+    widen(filter, widened, window_height * patch_row, out, out4);
+    taps = widened;
+  }
+  for (int n = 0; n < batch; n++) {
+    pad_image(images + n * height * width * in, image, height, width, in, top, left, padded_height, padded_width);
+    for (int y = 0; y < out_height; y++) {
+      const float *source = image + y * stride_height * run;
+      float *target = result + (n * out_height + y) * out_width * out;
+      float *place = out4 == out ? target : row;
+      int x = 0;
+      for (; x + ROWS <= out_width; x += ROWS)
+        convolve(ROWS, source + x * step, step, run, taps, patch_row, out4, window_height, place + x * out4);
+      for (; x < out_width; x++)
+        convolve(1, source + x * step, step, run, taps, patch_row, out4, window_height, place + x * out4);
+      if (place == target) continue;
+      for (x = 0; x < out_width; x++)
+        for (int i = 0; i < out; i++) target[x * out + i] = row[x * out4 + i];
+    }
   }
 }
 
@@ -170,8 +231,8 @@ void conv_input_gradient(const float *given, const float *filter, float *result,
         for (; x < out_width; x++) spread(1, left_factor + x * out, out, taps, patch_row4, target + x * step, step);
       }
     }
-    int rows = smaller(height, padded_height - top);
-    int row_length = smaller(width, padded_width - left) * in;
+    int rows = reached(height, padded_height, top);
+    int row_length = reached(width, padded_width, left) * in;
     float *place = result + n * height * width * in;
     if (rows < height || row_length < width * in)
       __builtin_memset(place, 0, (unsigned)(height * width * in) * sizeof(float));
@@ -198,8 +259,9 @@ EXPORT("max_pool_gradient")
 void max_pool_gradient(const float *images, const float *greatest, const float *given, float *result, int batch,
                        int height, int width, int channels, int out_height, int out_width, int window_height,
                        int window_width, int stride_height, int stride_width, int top, int left) {
-  __builtin_memset(result, 0, (unsigned)(batch * height * width * channels) * sizeof(float));
-  for (int n = 0; n < batch; n++)
+  unsigned image_bytes = (unsigned)(height * width * channels) * sizeof(float);
+  for (int n = 0; n < batch; n++) {
+    __builtin_memset(result + n * height * width * channels, 0, image_bytes); /* by image: it is in the cache then */
     for (int y = 0; y < out_height; y++) {
       int row0 = first_inside(y, stride_height, top), row1 = end_inside(y, stride_height, top, window_height, height);
       for (int x = 0; x < out_width; x++) {
@@ -236,6 +298,7 @@ void max_pool_gradient(const float *images, const float *greatest, const float *
         }
       }
     }
+  }
 }
 
 /* Each window's gradient, divided by the cells of it inside the image, goes to each of those. `result` is cleared here. */
@@ -243,8 +306,9 @@ EXPORT("average_pool_gradient")
 void average_pool_gradient(const float *given, float *result, int batch, int height, int width, int channels,
                            int out_height, int out_width, int window_height, int window_width, int stride_height,
                            int stride_width, int top, int left) {
-  __builtin_memset(result, 0, (unsigned)(batch * height * width * channels) * sizeof(float));
-  for (int n = 0; n < batch; n++)
+  unsigned image_bytes = (unsigned)(height * width * channels) * sizeof(float);
+  for (int n = 0; n < batch; n++) {
+    __builtin_memset(result + n * height * width * channels, 0, image_bytes); /* by image: it is in the cache then */
     for (int y = 0; y < out_height; y++) {
       int row0 = first_inside(y, stride_height, top), row1 = end_inside(y, stride_height, top, window_height, height);
       for (int x = 0; x < out_width; x++) {
@@ -262,6 +326,7 @@ void average_pool_gradient(const float *given, float *result, int batch, int hei
           }
       }
     }
+  }
 }
 
 /* totals[channel] = Σ over rows of values[row][channel], in doubles: a chain of floats would lose digits. */
