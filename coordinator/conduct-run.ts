@@ -7,7 +7,13 @@ import { ClusterError } from "../shared/errors.js";
 import type { saf } from "../shared/messages.js";
 import { layoutOf } from "../shared/networks/network.js";
 import { resolveRun, stepPlan } from "../shared/resolve.js";
-import type { CurvePoint, ModelResult, PerturbationKind, SampleImage, StepMetric } from "../shared/results.js";
+import type {
+  CurvePoint,
+  ModelResult,
+  PerturbationKind,
+  SampleImage,
+  StepMetric,
+} from "../shared/results.js";
 import type { Coordinator } from "./coordinator.js";
 import { curvesOf } from "./core/curve.js";
 import { EvaluationJob, planTasks, type TaskOutcome, type TaskRecord, type TaskSpec } from "./evaluation.js";
@@ -24,6 +30,8 @@ export interface RunContext {
   runId: string;
   config: Config;
   epoch: number;
+  /** Measure the newest checkpoint as it is. */
+  evaluateOnly: boolean;
   /** First Ctrl-C: finish the step, checkpoint, stop. */
   signal: AbortSignal;
   clock: () => number;
@@ -77,7 +85,13 @@ interface ResultLine {
 export function runIdentity(config: Config, datasetHash: string): string {
   const { batch_size, slots, learning_rate, momentum, weight_decay, limit_images } = config.train;
   const train = { batch_size, slots, learning_rate, momentum, weight_decay, limit_images };
-  const deciding = { model: config.model, seed: config.seed, set: config.data.set, train, dataset: datasetHash };
+  const deciding = {
+    model: config.model,
+    seed: config.seed,
+    set: config.data.set,
+    train,
+    dataset: datasetHash,
+  };
   return createHash("sha256").update(JSON.stringify(deciding)).digest("hex");
 }
 
@@ -132,13 +146,17 @@ class RunConductor {
       this.#context.observer.committed(step, totalSteps(this.#plan));
     });
     try {
-      await this.#train(job, [ledger, metrics], throughput);
+      if (!this.#context.evaluateOnly) await this.#train(job, [ledger, metrics], throughput);
       const state = job.snapshot();
       if (signal.aborted) return this.#interrupted(state, steps, throughput);
 
       await this.#status("evaluating", state.step);
       const { kinds } = this.#context.config.evaluate;
-      const records = await this.#evaluate(state, [...new Set<PerturbationKind>(["clean", ...kinds])], REPORT_SAMPLES);
+      const records = await this.#evaluate(
+        state,
+        [...new Set<PerturbationKind>(["clean", ...kinds])],
+        REPORT_SAMPLES,
+      );
       if (signal.aborted) return this.#interrupted(state, steps, throughput);
       const outcome = this.#outcome(state, steps, throughput, records);
       await directory.writeJson("result.json", outcome.result);
@@ -155,8 +173,17 @@ class RunConductor {
     const { directory, observer, config } = this.#context;
     const found = await this.#checkpoints.readLatest((message) => observer.note("warning", message));
     if (found !== undefined && found.description.identity !== this.#identity) {
-      throw new ClusterError("config", `Cannot resume ${directory.path}: it was trained with other settings or other data`, {
-        hint: "use the directory's own config.yaml, or start a new run",
+      throw new ClusterError(
+        "config",
+        `Cannot resume ${directory.path}: it was trained with other settings or other data`,
+        {
+          hint: "use the directory's own config.yaml, or start a new run",
+        },
+      );
+    }
+    if (found === undefined && this.#context.evaluateOnly) {
+      throw new ClusterError("data", `Cannot evaluate ${directory.path}: it holds no checkpoint`, {
+        hint: "give a run directory with checkpoints in it",
       });
     }
     const state = found?.state ?? {
@@ -177,7 +204,16 @@ class RunConductor {
   #trainingJob(state: TrainingState, onCommit: (step: CommittedStep) => void): TrainingJob {
     const { coordinator, runId, config, epoch, clock, broadcast } = this.#context;
     const job: TrainingJob = new TrainingJob(
-      { runId, config, run: this.#run, layout: this.#layout, plan: this.#plan, epoch, spec: this.#spec, state },
+      {
+        runId,
+        config,
+        run: this.#run,
+        layout: this.#layout,
+        plan: this.#plan,
+        epoch,
+        spec: this.#spec,
+        state,
+      },
       {
         clock,
         broadcast,
@@ -196,7 +232,10 @@ class RunConductor {
     const { coordinator, config, signal, observer } = this.#context;
     if (job.step >= job.totalSteps) return;
     await this.#status("training", job.step);
-    observer.phase("training", `${this.#run.network.name}: ${job.totalSteps} steps of ${this.#plan.batchSize} images`);
+    observer.phase(
+      "training",
+      `${this.#run.network.name}: ${job.totalSteps} steps of ${this.#plan.batchSize} images`,
+    );
     const onAbort = (): void => job.pause();
     signal.addEventListener("abort", onAbort, { once: true });
     coordinator.add(job);
@@ -272,7 +311,7 @@ class RunConductor {
     const open = tasks.filter((task) => !records.some((record) => record.task.id === task.id));
     if (open.length === 0) return records;
 
-    observer.phase("evaluating", `${this.#run.network.name}: ${kinds.join(", ")}`);
+    observer.phase("evaluating", kinds.join(", "));
     const journal = await Journal.open(file, (error) => observer.note("warning", error.message));
     const job = new EvaluationJob(
       {
@@ -309,7 +348,12 @@ class RunConductor {
 
   // ---- Results ------------------------------------------------------------------------------------------------
 
-  #outcome(state: TrainingState, steps: StepMetric[], throughput: Throughput, records: TaskRecord[]): RunOutcome {
+  #outcome(
+    state: TrainingState,
+    steps: StepMetric[],
+    throughput: Throughput,
+    records: TaskRecord[],
+  ): RunOutcome {
     const curves = curvesOf(records);
     return {
       result: {
@@ -395,7 +439,10 @@ function ledgerLine({ step, epoch, firstImage, endImage, samples, blocks }: Comm
   };
 }
 
-function stepMetric({ step, epoch, loss, hits, samples, learningRate }: CommittedStep, seconds: number): StepMetric {
+function stepMetric(
+  { step, epoch, loss, hits, samples, learningRate }: CommittedStep,
+  seconds: number,
+): StepMetric {
   return { step, epoch, loss, accuracy: hits / samples, learning_rate: learningRate, seconds };
 }
 
@@ -422,13 +469,11 @@ function recordOf({ task, worker, outcomes, samples }: ResultLine): TaskRecord {
     task,
     worker,
     samples,
-    outcomes: outcomes.map(
-      ({ strength, predictions, confidences, wrong }): TaskOutcome => ({
-        strength,
-        predictions: bytesOf(predictions),
-        confidences: new Float32Array(bytesOf(confidences).buffer),
-        wrong: bytesOf(wrong),
-      }),
-    ),
+    outcomes: outcomes.map(({ strength, predictions, confidences, wrong }): TaskOutcome => ({
+      strength,
+      predictions: bytesOf(predictions),
+      confidences: new Float32Array(bytesOf(confidences).buffer),
+      wrong: bytesOf(wrong),
+    })),
   };
 }

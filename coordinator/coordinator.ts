@@ -195,7 +195,8 @@ export class Coordinator {
     }
     const known = this.#workers.get(request.workerId);
     if (known !== undefined && known.incarnation !== request.incarnation) this.#dropLease(known, "lost");
-    if (known === undefined) log("info", `Worker ${request.workerId} joined`, { engine: request.engineName, pid: request.pid });
+    if (known === undefined)
+      log("info", `Worker ${request.workerId} joined`, { engine: request.engineName, pid: request.pid });
     this.#workers.set(request.workerId, {
       id: request.workerId,
       incarnation: request.incarnation,
@@ -237,7 +238,7 @@ export class Coordinator {
     const worker = this.#workers.get(back.workerId);
     if (worker === undefined) return;
     if (worker.lease?.id === back.leaseId || back.leaving) this.#dropLease(worker, "returned");
-    if (back.leaving) this.#forget(worker, `Worker ${worker.id} left: ${back.reason}`);
+    if (back.leaving) this.#forget(worker, "info", `Worker ${worker.id} left: ${back.reason}`);
     this.pump();
   }
 
@@ -257,7 +258,10 @@ export class Coordinator {
   }
 
   #announce(): void {
-    this.#edges.control.publish(this.#edges.subjects.all, writeMessage(wire.Announce, { epoch: this.#edges.epoch }));
+    this.#edges.control.publish(
+      this.#edges.subjects.all,
+      writeMessage(wire.Announce, { epoch: this.#edges.epoch }),
+    );
   }
 
   #tick(): void {
@@ -268,7 +272,11 @@ export class Coordinator {
       const worker = this.#workers.get(id) as PoolWorker;
       this.#dropLease(worker, "lost");
       this.#lost++;
-      this.#forget(worker, `Worker ${id} is lost: no heartbeat for ${Math.round(now - worker.lastSeenMs)} ms`);
+      this.#forget(
+        worker,
+        "warn",
+        `Worker ${id} is lost: no heartbeat for ${Math.round(now - worker.lastSeenMs)} ms`,
+      );
     }
     for (const worker of this.#workers.values()) {
       const { lease } = worker;
@@ -276,7 +284,10 @@ export class Coordinator {
       lease.expired = true;
       worker.retries++;
       metrics.lease("expired");
-      this.#edges.log("warn", `Lease ${lease.id} of worker ${worker.id} is overdue after ${Math.round(now - lease.grantedMs)} ms; leasing ${lease.work.key} again`);
+      this.#edges.log(
+        "warn",
+        `Lease ${lease.id} of worker ${worker.id} is overdue after ${Math.round(now - lease.grantedMs)} ms; leasing ${lease.work.key} again`,
+      );
       lease.job.giveBack(lease.work);
     }
     const busy = [...this.#workers.values()].filter((worker) => worker.lease !== undefined).length;
@@ -284,10 +295,10 @@ export class Coordinator {
     this.pump();
   }
 
-  #forget(worker: PoolWorker, message: string): void {
+  #forget(worker: PoolWorker, level: "info" | "warn", message: string): void {
     this.#workers.delete(worker.id);
     this.#edges.metrics.workerGone(worker.id);
-    this.#edges.log("warn", message);
+    this.#edges.log(level, message);
     this.#changed();
   }
 
@@ -308,7 +319,10 @@ export class Coordinator {
   }
 
   #command(workerId: string, command: saf.v1.WorkerCommand.$Properties): void {
-    this.#edges.control.publish(this.#edges.subjects.command(workerId), writeMessage(wire.WorkerCommand, command));
+    this.#edges.control.publish(
+      this.#edges.subjects.command(workerId),
+      writeMessage(wire.WorkerCommand, command),
+    );
   }
 
   // ---- Work that comes back -----------------------------------------------------------------------------------
@@ -334,7 +348,8 @@ export class Coordinator {
   #onPushEnd({ subject, data, respond }: BusMessage): void {
     const message = readMessage(wire.PushEnd, data);
     if (message === undefined || message.workerId !== lastToken(subject)) return;
-    const reply = (properties: saf.v1.PushReply.$Properties): void => respond(writeMessage(wire.PushReply, properties));
+    const reply = (properties: saf.v1.PushReply.$Properties): void =>
+      respond(writeMessage(wire.PushReply, properties));
     if (message.epoch !== this.#edges.epoch) {
       reply({ status: wire.PushReply.Status.FENCED });
       return;

@@ -59,7 +59,14 @@ export class EventPublisher {
   }
 
   /** `step`: steps committed by now. */
-  trained(step: number, steps: number, stepsPerEpoch: number, loss: number, accuracy: number, samples: number): void {
+  trained(
+    step: number,
+    steps: number,
+    stepsPerEpoch: number,
+    loss: number,
+    accuracy: number,
+    samples: number,
+  ): void {
     const now = this.#clock();
     this.#loss = smooth(this.#loss, loss);
     this.#accuracy = smooth(this.#accuracy, accuracy);

@@ -20,7 +20,7 @@ import { EventPublisher } from "./events.js";
 import { PartitionedDataset } from "./io/datasets/dataset.js";
 import { loadMnist, mnistDirectory } from "./io/datasets/mnist.js";
 import { RunDirectory } from "./io/run-directory.js";
-import type { ReportData } from "./report/data.js";
+import { reportRun } from "./report/report-run.js";
 
 export interface CoordinatorOptions {
   natsUrl: string;
@@ -35,6 +35,8 @@ export interface CoordinatorOptions {
   command: string;
   metricsHost: string;
   metricsPort: number;
+  /** Measure the newest checkpoint as it is; train no further. */
+  evaluateOnly: boolean;
   /** Tell the workers to stop when everything is done. */
   dismissWorkers: boolean;
   logLevel?: string | undefined;
@@ -58,7 +60,10 @@ const CONNECT_TIMEOUT_MS = 60_000;
 const FAREWELL_MS = 150;
 
 /** Conducts the runs and returns what was found. Throws ClusterError; `error.json` then says why. */
-export async function runCoordinator(options: CoordinatorOptions, signal: AbortSignal): Promise<ResultsDocument> {
+export async function runCoordinator(
+  options: CoordinatorOptions,
+  signal: AbortSignal,
+): Promise<ResultsDocument> {
   const home = new RunDirectory(options.out);
   await home.create();
   try {
@@ -78,15 +83,24 @@ export async function runCoordinator(options: CoordinatorOptions, signal: AbortS
   }
 }
 
-async function serve(options: CoordinatorOptions, home: RunDirectory, signal: AbortSignal): Promise<ResultsDocument> {
+async function serve(
+  options: CoordinatorOptions,
+  home: RunDirectory,
+  signal: AbortSignal,
+): Promise<ResultsDocument> {
   const began = performance.now();
   const [first] = options.configs;
   if (first === undefined) throw new ClusterError("usage", "A coordinator needs at least one run");
-  const logger = createLogger("coordinator", { level: options.logLevel, file: options.logFile ?? home.file("log.jsonl") });
+  const logger = createLogger("coordinator", {
+    level: options.logLevel,
+    file: options.logFile ?? home.file("log.jsonl"),
+  });
   const log = logTo(logger);
   const metrics = new Metrics("coordinator", VERSION);
   const subjects = subjectsOf(options.pool);
-  const dataset = new PartitionedDataset(await loadMnist(mnistDirectory(first.data.dir, process.env).directory));
+  const dataset = new PartitionedDataset(
+    await loadMnist(mnistDirectory(first.data.dir, process.env).directory),
+  );
 
   const connect = (purpose: string): ReturnType<typeof connectNats> =>
     connectNats({
@@ -145,8 +159,21 @@ async function serve(options: CoordinatorOptions, home: RunDirectory, signal: Ab
     const outcomes: { config: Config; outcome: RunOutcome }[] = [];
     for (const config of options.configs) {
       if (signal.aborted) break;
-      const outcome = await oneRun({ options, config, coordinator, dataset, events, metrics, epoch, home, signal, clock, broadcast });
+      const outcome = await oneRun({
+        options,
+        config,
+        coordinator,
+        dataset,
+        events,
+        metrics,
+        epoch,
+        home,
+        signal,
+        clock,
+        broadcast,
+      });
       outcomes.push({ config, outcome });
+      events.finished(true, outcome.interrupted ? "interrupted" : "done", 0);
       if (outcome.interrupted) break;
     }
     const interrupted = signal.aborted || outcomes.length < options.configs.length;
@@ -154,18 +181,19 @@ async function serve(options: CoordinatorOptions, home: RunDirectory, signal: Ab
       title: options.title,
       directory: options.out,
       models: outcomes.filter(({ outcome }) => !outcome.interrupted).map(({ outcome }) => outcome.result),
-      weights_sha256: Object.fromEntries(outcomes.map(({ outcome }) => [outcome.result.name, outcome.weightsSha256])),
+      weights_sha256: Object.fromEntries(
+        outcomes.map(({ outcome }) => [outcome.result.name, outcome.weightsSha256]),
+      ),
       seconds: (performance.now() - began) / 1000,
       interrupted,
       report: null,
     };
     if (!interrupted) {
       events.phase("reporting", "tables, plots, report.html");
-      document.report = await report(options, outcomes);
+      document.report = await reportRun(options.out, options);
     }
     document.seconds = (performance.now() - began) / 1000;
     await home.writeJson("results.json", document);
-    events.finished(true, interrupted ? "interrupted" : "done", 0);
     return document;
   } catch (error) {
     events.finished(false, error instanceof Error ? error.message : String(error), exitCodeOf(error));
@@ -214,7 +242,8 @@ interface OneRun {
 }
 
 async function oneRun(parts: OneRun): Promise<RunOutcome> {
-  const { options, config, coordinator, dataset, events, metrics, epoch, home, signal, clock, broadcast } = parts;
+  const { options, config, coordinator, dataset, events, metrics, epoch, home, signal, clock, broadcast } =
+    parts;
   const run = resolveRun(config);
   const plan = stepPlan(config, run, dataset.dataset.train.labels.length);
   const directory = options.configs.length === 1 ? home : new RunDirectory(join(options.out, run.name));
@@ -259,12 +288,26 @@ async function oneRun(parts: OneRun): Promise<RunOutcome> {
     },
     note: (level, message) => events.note(level, message),
   };
-  return conductRun({ coordinator, dataset, directory, runId, config, epoch, signal, clock, broadcast, observer });
+  return conductRun({
+    coordinator,
+    dataset,
+    directory,
+    runId,
+    config,
+    epoch,
+    signal,
+    clock,
+    broadcast,
+    observer,
+    evaluateOnly: options.evaluateOnly,
+  });
 }
 
 /** The same for every process that works on this folder; letters, digits and dashes. */
 function runIdOf(out: string, name: string): string {
-  return `${basename(out).toLowerCase().replace(/[^a-z0-9-]/g, "-")}-${name}`;
+  return `${basename(out)
+    .toLowerCase()
+    .replace(/[^a-z0-9-]/g, "-")}-${name}`;
 }
 
 function environment(coordinator: Coordinator): Record<string, string> {
@@ -279,30 +322,4 @@ function environment(coordinator: Coordinator): Record<string, string> {
     processor: `${cpus().length} x ${core?.model ?? "unknown"}`,
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
   };
-}
-
-async function report(
-  options: CoordinatorOptions,
-  outcomes: { config: Config; outcome: RunOutcome }[],
-): Promise<string | null> {
-  const environments = await Promise.all(
-    outcomes.map(({ outcome }) =>
-      new RunDirectory(options.configs.length === 1 ? options.out : join(options.out, outcome.result.name)).readJson<
-        Record<string, string>
-      >("env.json"),
-    ),
-  );
-  const data: ReportData = {
-    title: options.title,
-    created: new Date().toISOString(),
-    command: options.command,
-    models: outcomes.map(({ outcome }) => ({ result: outcome.result, steps: outcome.steps, samples: outcome.samples })),
-    environment: environments[0] ?? {},
-    config: outcomes.map(({ config }) => stringify(config)).join("---\n"),
-    protocol: outcomes[0]?.config.evaluate.protocol ?? "paper",
-    notes: [],
-  };
-  // Drawing needs vega, which takes a while to load; nothing else here does.
-  const { writeReport } = await import("./report/write-report.js");
-  return (await writeReport(options.out, data)).html;
 }

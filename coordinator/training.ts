@@ -218,7 +218,8 @@ export class TrainingJob implements Job {
   // ---- Gradients ----------------------------------------------------------------------------------------------
 
   onChunk(workerId: string, header: ChunkHeader, body: Uint8Array): "accepted" | Refusal {
-    if (header.kind !== "gradient" || header.shard !== 0 || header.totalBytes !== this.#pushBytes) return "size";
+    if (header.kind !== "gradient" || header.shard !== 0 || header.totalBytes !== this.#pushBytes)
+      return "size";
     if (header.step !== this.#step || this.#blocks.length === 0) return "stale";
     const block = this.#blocks.find((candidate) => candidate.node === header.node);
     if (block === undefined || !block.holders.has(workerId)) return "node";
@@ -260,7 +261,10 @@ export class TrainingJob implements Job {
     const block = this.#blocks.find((candidate) => candidate.node === message.node);
     const holder = block?.holders.get(message.workerId);
     if (block === undefined || holder === undefined || message.node >= 2 * slots) {
-      return { reply: { status: Status.REFUSED, reason: "this block was not leased to you" }, fate: "failed" };
+      return {
+        reply: { status: Status.REFUSED, reason: "this block was not leased to you" },
+        fate: "failed",
+      };
     }
     const missing = this.#trees.flatMap((tree, chunk) => (tree.covers(message.node) ? [] : [chunk]));
     if (missing.length > 0) return this.#incomplete(block, missing);
@@ -281,16 +285,23 @@ export class TrainingJob implements Job {
   }
 
   /** Chunks are missing because they were lost, or because their values were refused. */
-  #incomplete(block: BlockState, missing: number[]): { reply: saf.v1.PushReply.$Properties; fate: LeaseFate } {
+  #incomplete(
+    block: BlockState,
+    missing: number[],
+  ): { reply: saf.v1.PushReply.$Properties; fate: LeaseFate } {
     const { Status } = wire.PushReply;
     if (this.#refusedNodes.has(block.node)) {
       this.#refusedNodes.delete(block.node);
       this.#nonfinite++;
       if (this.#nonfinite >= NONFINITE_ATTEMPTS) {
         this.#edges.fail(
-          new ClusterError("diverged", `The gradient of step ${this.#step} is not finite in ${this.#nonfinite} attempts`, {
-            hint: "lower train.learning_rate, or resume from an earlier checkpoint",
-          }),
+          new ClusterError(
+            "diverged",
+            `The gradient of step ${this.#step} is not finite in ${this.#nonfinite} attempts`,
+            {
+              hint: "lower train.learning_rate, or resume from an earlier checkpoint",
+            },
+          ),
         );
       }
       return { reply: { status: Status.REFUSED, reason: "values that are not finite" }, fate: "failed" };
@@ -363,7 +374,10 @@ export class TrainingJob implements Job {
     this.#step++;
     if (samples !== expectedSamples) {
       this.#edges.fail(
-        new ClusterError("protocol", `Step ${committed.step} counted ${samples} images, expected ${expectedSamples}`),
+        new ClusterError(
+          "protocol",
+          `Step ${committed.step} counted ${samples} images, expected ${expectedSamples}`,
+        ),
       );
       return;
     }

@@ -25,7 +25,15 @@ export function curvesOf(ranges: readonly MeasuredRange[]): CurvePoint[] {
       .sort(([a], [b]) => a - b)
       .map(([strength, { n, errors, confidence }]) => {
         const { low, high } = wilsonInterval(errors, n);
-        return { kind, strength, n, error: errors / n, ci_low: low, ci_high: high, mean_confidence: confidence / n };
+        return {
+          kind,
+          strength,
+          n,
+          error: errors / n,
+          ci_low: low,
+          ci_high: high,
+          mean_confidence: confidence / n,
+        };
       });
   });
 }

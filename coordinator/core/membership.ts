@@ -29,8 +29,7 @@ export interface Applicant {
 }
 
 export type Admission =
-  | { accepted: true }
-  | { accepted: false; label: "protocol" | "self_test" | "engine"; reason: string };
+  { accepted: true } | { accepted: false; label: "protocol" | "self_test" | "engine"; reason: string };
 
 /** A worker with wrong gradients, or another protocol, would spoil the run: it is refused by name. */
 export function admit(applicant: Applicant, protocol: number, engines: readonly string[]): Admission {

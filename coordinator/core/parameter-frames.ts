@@ -17,10 +17,18 @@ export function emptyFrames(size: number): Uint8Array[] {
 }
 
 /** Copies one chunk of the vector into its frame and seals it. */
-export function fillFrame(frame: Uint8Array, chunk: number, vector: Float32Array, identity: FrameIdentity): void {
+export function fillFrame(
+  frame: Uint8Array,
+  chunk: number,
+  vector: Float32Array,
+  identity: FrameIdentity,
+): void {
   const totalBytes = vector.byteLength;
   const offset = chunk * BODY_BYTES;
-  frame.set(new Uint8Array(vector.buffer, vector.byteOffset + offset, frame.byteLength - HEADER_BYTES), HEADER_BYTES);
+  frame.set(
+    new Uint8Array(vector.buffer, vector.byteOffset + offset, frame.byteLength - HEADER_BYTES),
+    HEADER_BYTES,
+  );
   sealChunk(frame, {
     kind: "parameters",
     codec: "fp32",

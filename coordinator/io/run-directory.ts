@@ -33,7 +33,8 @@ export class RunDirectory {
   /** Creates the folder and those inside it. Throws ClusterError("storage"). */
   async create(): Promise<void> {
     try {
-      for (const inside of ["checkpoints", "eval", "plots"]) await mkdir(join(this.path, inside), { recursive: true });
+      for (const inside of ["checkpoints", "eval", "plots"])
+        await mkdir(join(this.path, inside), { recursive: true });
     } catch (cause) {
       throw storageError(`create the run directory ${this.path}`, cause);
     }

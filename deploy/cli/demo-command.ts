@@ -37,6 +37,7 @@ export function demoCommand(): Command {
       const { document, exitCode } = await runLocally({
         ...options,
         configs: DEMO_MODELS.map((model) => demoConfig(model, options.workers ?? "auto")),
+        name: "demo",
         title: "saf demo",
         command: "npm start",
       });

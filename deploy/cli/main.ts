@@ -2,9 +2,11 @@
 import { Command, CommanderError } from "commander";
 import { ClusterError } from "../../shared/errors.js";
 import { VERSION } from "../../shared/version.js";
+import { benchCommand } from "./bench-command.js";
 import { configCommand } from "./config-command.js";
 import { dataCommand } from "./data-command.js";
 import { demoCommand } from "./demo-command.js";
+import { evaluateCommand, reportCommand } from "./evaluate-command.js";
 import { reportError } from "./output.js";
 import { coordinatorCommand, workerCommand } from "./process-commands.js";
 import { doctorCommand, setupCommand } from "./setup-command.js";
@@ -20,6 +22,9 @@ const program = new Command("saf")
 for (const command of [
   demoCommand(),
   trainCommand(),
+  evaluateCommand(),
+  reportCommand(),
+  benchCommand(),
   dataCommand(),
   setupCommand(),
   doctorCommand(),

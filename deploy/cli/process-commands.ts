@@ -75,6 +75,7 @@ export function coordinatorCommand(): Command {
     .requiredOption("--out <folder>", "run directory; what is in it is continued")
     .option("--title <text>", "title of the report", "saf run")
     .option("--command <text>", "command to print in the report", "saf coordinator")
+    .option("--evaluate-only", "measure the newest checkpoint, train no further", false)
     .option("--dismiss-workers", "tell the workers to stop when everything is done", false)
     .addOption(metricsPort())
     .action(
@@ -84,6 +85,7 @@ export function coordinatorCommand(): Command {
           out: string;
           title: string;
           command: string;
+          evaluateOnly: boolean;
           dismissWorkers: boolean;
         },
       ) => {

@@ -20,8 +20,11 @@ export interface LocalRunOptions {
   title: string;
   /** How a user makes the same run again; shown in the report. */
   command: string;
+  /** Names the run directory. */
+  name: string;
   /** The run directory itself; without it, a fresh one below `runs`. */
   out?: string;
+  evaluateOnly?: boolean;
   runs: string;
   engine?: EngineName;
   natsServer?: string;
@@ -55,9 +58,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
       progress: prepare,
       ...(options.natsServer === undefined ? {} : { explicit: options.natsServer }),
     });
-    const out = resolve(
-      options.out ?? join(options.runs, runDirectoryName(first.name ?? first.model, Date.now())),
-    );
+    const out = resolve(options.out ?? join(options.runs, runDirectoryName(options.name, Date.now())));
     const runFiles = await writeRunFiles(out, options.configs);
     const workers = localWorkers(first.cluster.workers, availableParallelism());
     progress.say(
@@ -82,6 +83,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
       coordinatorArguments: [
         ...runFiles.flatMap((file) => ["--run", file]),
         ...["--out", out, "--title", options.title, "--command", options.command],
+        ...(options.evaluateOnly === true ? ["--evaluate-only"] : []),
       ],
       cacheDir,
       restartCoordinator: true,

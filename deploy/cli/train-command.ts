@@ -33,6 +33,7 @@ export function trainCommand(): Command {
       const { document, exitCode } = await runLocally({
         ...options,
         configs: [config],
+        name: config.name ?? config.model,
         title: `saf train ${config.name ?? config.model}`,
         command: `saf train -c ${join(resume ?? "<run directory>", "config.yaml")}`,
         ...(resume === undefined ? {} : { out: resume }),
@@ -46,12 +47,12 @@ export function trainCommand(): Command {
 }
 
 /** The settings a run directory was made with. Throws ClusterError("usage") when it is none. */
-async function configOf(directory: string): Promise<string> {
+export async function configOf(directory: string): Promise<string> {
   const file = join(directory, "config.yaml");
   if ((await stat(file).catch(() => undefined)) === undefined) {
     throw new ClusterError(
       "usage",
-      `Cannot resume ${directory}: it has no config.yaml, so it is no run directory`,
+      `Cannot use ${directory}: it has no config.yaml, so it is no run directory`,
     );
   }
   return file;

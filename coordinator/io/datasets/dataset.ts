@@ -70,7 +70,9 @@ export class PartitionedDataset {
 
   /** One hash over everything: part of a run's identity. */
   get sha256(): string {
-    return createHash("sha256").update([...this.#byHash.keys()].join(" ")).digest("hex");
+    return createHash("sha256")
+      .update([...this.#byHash.keys()].join(" "))
+      .digest("hex");
   }
 }
 

