@@ -90,17 +90,13 @@ class NatsBus implements Bus {
   }
 
   publish(subject: string, data: Uint8Array): void {
-    if (data.byteLength > this.maxPayload) {
-      throw new ClusterError(
-        "protocol",
-        `Cannot publish ${data.byteLength} bytes on ${subject}: the server takes ${this.maxPayload}`,
-      );
-    }
+    this.#checkSize(subject, data);
     if (this.#connection.isClosed()) return;
     this.#connection.publish(subject, data);
   }
 
   subscribe(pattern: string, handler: (message: BusMessage) => void): Subscription {
+    if (this.#connection.isClosed()) return { unsubscribe: () => undefined };
     const subscription = this.#connection.subscribe(pattern, {
       callback: (error, message) => {
         if (error !== null) return;
@@ -108,6 +104,7 @@ class NatsBus implements Bus {
           subject: message.subject,
           data: message.data,
           respond: (data) => {
+            this.#checkSize(`the reply to ${message.subject}`, data);
             if (message.reply !== undefined && message.reply !== "" && !this.#connection.isClosed())
               message.respond(data);
           },
@@ -118,6 +115,7 @@ class NatsBus implements Bus {
   }
 
   async request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    this.#checkSize(subject, data);
     if (this.#connection.isClosed()) throw new RequestError("closed", subject);
     if (!this.#connected) throw new RequestError("disconnected", subject);
     try {
@@ -125,10 +123,11 @@ class NatsBus implements Bus {
       return reply.data;
     } catch (error) {
       const { code } = error as NatsError;
+      // The client reports open requests of a connection that is being closed as timed out.
+      if (this.#connection.isClosed()) throw new RequestError("closed", subject);
       if (code === ErrorCode.NoResponders) throw new RequestError("no-responders", subject);
       if (code === ErrorCode.Timeout) throw new RequestError("timeout", subject);
-      if (code === ErrorCode.ConnectionClosed || code === ErrorCode.ConnectionDraining)
-        throw new RequestError("closed", subject);
+      if (code === ErrorCode.ConnectionDraining) throw new RequestError("closed", subject);
       if (code === ErrorCode.Disconnect) throw new RequestError("disconnected", subject);
       throw error;
     }
@@ -149,6 +148,14 @@ class NatsBus implements Bus {
 
   async close(): Promise<void> {
     await this.#connection.close();
+  }
+
+  #checkSize(subject: string, { byteLength }: Uint8Array): void {
+    if (byteLength <= this.maxPayload) return;
+    throw new ClusterError(
+      "protocol",
+      `Cannot publish ${byteLength} bytes on ${subject}: the server takes ${this.maxPayload}`,
+    );
   }
 
   /** The client would swallow what a handler throws; a bug must end the process instead. */
