@@ -1,5 +1,5 @@
 /** The bus in memory: the twin of NATS for tests of the layers above. One broker stands for one server. */
-import { type Bus, type BusMessage, RequestError, type Subscription } from "./bus.js";
+import { type Bus, type BusMessage, RequestError, type RequestFailure, type Subscription } from "./bus.js";
 import { subjectMatches } from "./core/subject-match.js";
 import { ClusterError } from "./errors.js";
 
@@ -41,6 +41,8 @@ export class MemoryBroker {
 export class MemoryBus implements Bus {
   readonly #broker: MemoryBroker;
   readonly #connectionHandlers: ((connected: boolean) => void)[] = [];
+  /** Fails a request that waits for its answer. */
+  readonly #open = new Set<(failure: RequestFailure) => void>();
   #connected = true;
   #closed = false;
 
@@ -62,7 +64,7 @@ export class MemoryBus implements Bus {
 
   subscribe(pattern: string, handler: (message: BusMessage) => void): Subscription {
     const listener: Listener = { pattern, owner: this, handler };
-    this.#broker.listeners.add(listener);
+    if (!this.#closed) this.#broker.listeners.add(listener);
     return { unsubscribe: () => this.#broker.listeners.delete(listener) };
   }
 
@@ -70,15 +72,22 @@ export class MemoryBus implements Bus {
     if (this.#closed) return Promise.reject(new RequestError("closed", subject));
     if (!this.#connected) return Promise.reject(new RequestError("disconnected", subject));
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new RequestError("timeout", subject)), timeoutMs);
-      const receivers = this.#send(subject, data, (answer) => {
+      const fail = (failure: RequestFailure): void => {
+        end();
+        reject(new RequestError(failure, subject));
+      };
+      const end = (): void => {
         clearTimeout(timer);
+        this.#open.delete(fail);
+      };
+      // A payload that is too large throws, before anything is begun.
+      const receivers = this.#send(subject, data, (answer) => {
+        end();
         resolve(answer);
       });
-      if (receivers === 0) {
-        clearTimeout(timer);
-        reject(new RequestError("no-responders", subject));
-      }
+      const timer = setTimeout(() => fail("timeout"), timeoutMs);
+      this.#open.add(fail);
+      if (receivers === 0) fail("no-responders");
     });
   }
 
@@ -96,6 +105,7 @@ export class MemoryBus implements Bus {
       if (listener.owner === this) this.#broker.listeners.delete(listener);
     }
     this.#broker.forget(this);
+    for (const fail of this.#open) fail("closed");
     return Promise.resolve();
   }
 
@@ -107,12 +117,7 @@ export class MemoryBus implements Bus {
 
   /** Copies once per message and delivers in a later turn, as a socket would. Returns how many will receive it. */
   #send(subject: string, data: Uint8Array, answer: ((data: Uint8Array) => void) | undefined): number {
-    if (data.byteLength > this.maxPayload) {
-      throw new ClusterError(
-        "protocol",
-        `Cannot publish ${data.byteLength} bytes on ${subject}: the broker takes ${this.maxPayload}`,
-      );
-    }
+    this.#checkSize(subject, data);
     if (!this.connected) return 0;
     const receivers = [...this.#broker.listeners].filter((listener) =>
       subjectMatches(listener.pattern, subject),
@@ -125,12 +130,22 @@ export class MemoryBus implements Bus {
           subject,
           data: copy,
           respond: (reply) => {
+            this.#checkSize(`the reply to ${subject}`, reply);
+            if (answer === undefined || !listener.owner.connected) return;
             const bytes = new Uint8Array(reply);
-            if (answer !== undefined) setImmediate(() => answer(bytes));
+            setImmediate(() => answer(bytes));
           },
         });
       });
     }
     return receivers.length;
+  }
+
+  #checkSize(subject: string, { byteLength }: Uint8Array): void {
+    if (byteLength <= this.maxPayload) return;
+    throw new ClusterError(
+      "protocol",
+      `Cannot publish ${byteLength} bytes on ${subject}: the broker takes ${this.maxPayload}`,
+    );
   }
 }
