@@ -1,0 +1,56 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before } from "node:test";
+import { type RunningNatsServer, startNatsServer } from "../../deploy/local/nats/server.js";
+import { connectNats } from "../../shared/io/nats-bus.js";
+import { MemoryBroker } from "../../shared/memory-bus.js";
+import { anyServer, NO_SERVER } from "../deploy/nats-support.js";
+import { busContract, type World } from "./bus.contract.js";
+
+const broker = new MemoryBroker();
+const memory: World = {
+  connect: () => Promise.resolve(broker.connect()),
+  interrupt: () => Promise.resolve(broker.interrupt()),
+  restore: () => Promise.resolve(broker.restore()),
+};
+busContract("memory", () => memory, "");
+
+const binary = await anyServer();
+let nats: World | undefined;
+busContract("nats", () => nats, NO_SERVER);
+
+let server: RunningNatsServer | undefined;
+let directory: string | undefined;
+
+before(async () => {
+  if (binary === undefined) return;
+  directory = await mkdtemp(join(tmpdir(), "saf-bus-test-"));
+  const running = await startNatsServer({ binary, directory, pool: "pool", workers: ["w0"] });
+  server = running;
+  nats = {
+    connect: () =>
+      connectNats({
+        url: running.url,
+        ...running.credentials.coordinator,
+        purpose: "contract",
+        connectTimeoutMs: 10_000,
+      }),
+    async interrupt() {
+      const ended = new Promise<void>((resolve) => {
+        const stop = running.onExit(() => {
+          stop();
+          resolve();
+        });
+      });
+      process.kill(running.pid, "SIGKILL");
+      await ended;
+    },
+    restore: () => running.restart(),
+  };
+});
+
+after(async () => {
+  await server?.stop();
+  if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+});
