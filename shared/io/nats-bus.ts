@@ -174,11 +174,7 @@ class NatsBus implements Bus {
       if (status.type === Events.Disconnect) this.#announce(false);
       else if (status.type === Events.Reconnect) this.#announce(true);
       else if (status.type === Events.Error && onPermissionError !== undefined) {
-        onPermissionError(
-          status.permissionContext === undefined
-            ? String(status.data)
-            : JSON.stringify(status.permissionContext),
-        );
+        onPermissionError(JSON.stringify(status.permissionContext ?? status.data));
       }
     }
     this.#announce(false);
