@@ -44,9 +44,7 @@ test("tensors lie one behind the other without gap or overlap, whatever their sh
   );
   fc.assert(
     fc.property(definitions, (list) => {
-      const layout = placeTensors(
-        list.map(([shape, role], i) => define(`t${i}`, shape, role as "weight" | "moment")),
-      );
+      const layout = placeTensors(list.map(([shape, role], i) => define(`t${i}`, shape, role)));
       let next = 0;
       for (const tensor of layout.tensors) {
         assert.equal(tensor.offset, next);

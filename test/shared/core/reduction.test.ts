@@ -121,14 +121,17 @@ test("the root is there exactly when every slot was counted", () => {
   );
 });
 
-test("a block sent again as part of a larger one is replaced, not added twice", () => {
-  const tree = new TreeSum(4, new BufferPool(1));
+test("a block sent again as part of a larger one is replaced, not added twice, and its buffer returns", () => {
+  const pool = new CountingPool(1);
+  const tree = new TreeSum(4, pool);
   tree.add(4, Float32Array.of(1));
   tree.add(6, Float32Array.of(100));
   assert.equal(tree.add(2, Float32Array.of(3)), "added"); // slots 0 and 1 at once
+  assert.equal(pool.out, 2);
   assert.equal(tree.add(5, Float32Array.of(2)), "duplicate");
   assert.equal(tree.add(7, Float32Array.of(1000)), "added");
   assert.deepEqual([...(tree.root as Float32Array)], [1103]);
+  assert.equal(pool.out, 1);
 });
 
 test("values that are not finite, of the wrong size, or for no node are refused and change nothing", () => {

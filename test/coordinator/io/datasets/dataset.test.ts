@@ -12,7 +12,7 @@ function datasetOf(train: number, testing: number, shade = 0): Dataset {
       { length: count * IMAGE },
       (_, i) => (first + i * 37 + Math.floor(i / 999)) & 255,
     ),
-    labels: Uint8Array.from({ length: count }, (_, i) => (i + first) % 10),
+    labels: Uint8Array.from({ length: count }, (_, i) => (i * 7 + Math.floor(i / 13) + first) % 10),
   });
   return {
     name: "tiny",
