@@ -1,7 +1,6 @@
 /** The bus over NATS. The only file that knows the `nats` package. */
 import { readFileSync } from "node:fs";
 import {
-  connect,
   ErrorCode,
   Events,
   nkeyAuthenticator,
@@ -12,6 +11,7 @@ import {
 import { type Bus, type BusMessage, RequestError, type Subscription } from "../bus.js";
 import { ClusterError } from "../errors.js";
 import { inboxPrefix } from "../subjects.js";
+import { connectWithLargeReads } from "./nats-transport.js";
 
 export interface NatsBusOptions {
   url: string;
@@ -31,7 +31,7 @@ export async function connectNats(options: NatsBusOptions): Promise<Bus> {
   const deadline = Date.now() + options.connectTimeoutMs;
   for (;;) {
     try {
-      const connection = await connect({
+      const connection = await connectWithLargeReads({
         servers: options.url,
         name: `${options.identity} ${options.purpose}`,
         inboxPrefix: inboxPrefix(options.identity),
@@ -120,7 +120,8 @@ class NatsBus implements Bus {
     if (!this.#connected) throw new RequestError("disconnected", subject);
     try {
       const reply = await this.#connection.request(subject, data, { timeout: timeoutMs });
-      return reply.data;
+      // The bytes lie in the socket's read buffer: copied before the next read.
+      return new Uint8Array(reply.data);
     } catch (error) {
       const { code } = error as NatsError;
       // The client reports open requests of a connection that is being closed as timed out.

@@ -22,7 +22,12 @@ export interface PartDescription {
  * The bytes of one part. Throws ClusterError("data") when what the coordinator serves does not match its hash, and
  * ClusterError("dependency") when it does not answer.
  */
-export async function fetchPart(bus: Bus, subject: string, directory: string, part: PartDescription): Promise<Uint8Array> {
+export async function fetchPart(
+  bus: Bus,
+  subject: string,
+  directory: string,
+  part: PartDescription,
+): Promise<Uint8Array> {
   const file = join(directory, part.sha256);
   const cached = await readFile(file).catch(() => undefined);
   if (cached !== undefined && sha256(cached) === part.sha256) return cached;
@@ -38,13 +43,21 @@ export async function fetchPart(bus: Bus, subject: string, directory: string, pa
   await Promise.all(Array.from({ length: CONCURRENT }, fetchRanges));
   const found = sha256(bytes);
   if (found !== part.sha256) {
-    throw new ClusterError("data", `Data part from the coordinator is corrupt: expected SHA-256 ${part.sha256}, found ${found}`);
+    throw new ClusterError(
+      "data",
+      `Data part from the coordinator is corrupt: expected SHA-256 ${part.sha256}, found ${found}`,
+    );
   }
   await store(directory, file, bytes);
   return bytes;
 }
 
-async function fetchRange(bus: Bus, subject: string, part: PartDescription, offset: number): Promise<Uint8Array> {
+async function fetchRange(
+  bus: Bus,
+  subject: string,
+  part: PartDescription,
+  offset: number,
+): Promise<Uint8Array> {
   const length = Math.min(RANGE_BYTES, part.byteLength - offset);
   const request = writeMessage(wire.DataRequest, { sha256: part.sha256, offset, length });
   for (let attempt = 1; ; attempt++) {
@@ -56,7 +69,9 @@ async function fetchRange(bus: Bus, subject: string, part: PartDescription, offs
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       if (attempt === ATTEMPTS) {
-        throw new ClusterError("dependency", `The coordinator does not serve data (${error.failure})`, { cause: error });
+        throw new ClusterError("dependency", `The coordinator does not serve data (${error.failure})`, {
+          cause: error,
+        });
       }
       await new Promise((resolve) => setTimeout(resolve, 200));
     }

@@ -52,7 +52,8 @@ export function computeBatch(
   labels: Uint8Array,
   sink: Pick<SlotSink, "add">,
 ): void {
-  const emit: Emit = (name, values) => sink.add(tensorNamed(layout, name).offset, values.dataSync<"float32">());
+  const emit: Emit = (name, values) =>
+    sink.add(tensorNamed(layout, name).offset, values.dataSync<"float32">());
   const pass = engine.forward(inputs, "batch", emit);
   const loss = lossOf(network.head);
   const gradient = new Float32Array(pass.outputs.length);

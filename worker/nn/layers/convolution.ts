@@ -30,7 +30,9 @@ interface Linear {
 
 export function convolution(tf: TensorFlow, options: ConvolutionOptions): Operator {
   const covers =
-    options.output.height === 1 && options.output.width === 1 && options.padding.every((extent) => extent === 0);
+    options.output.height === 1 &&
+    options.output.width === 1 &&
+    options.padding.every((extent) => extent === 0);
   const linear = covers ? matrixProduct(tf, options) : slidingWindow(tf, options);
   return options.batchNorm === undefined
     ? withBias(tf, options, linear)
@@ -45,7 +47,11 @@ function matrixProduct(tf: TensorFlow, { input, channels, kernel }: ConvolutionO
   return {
     apply: (x, filter) => tf.reshape(tf.matMul(flat(x), flatFilter(filter)), [-1, 1, 1, channels]),
     filterGradient: (x, gradient) =>
-      tf.reshape(tf.matMul(flat(x), flatOutput(gradient), true, false), [...kernel, input.channels, channels]),
+      tf.reshape(tf.matMul(flat(x), flatOutput(gradient), true, false), [
+        ...kernel,
+        input.channels,
+        channels,
+      ]),
     inputGradient: (gradient, filter) =>
       tf.reshape(tf.matMul(flatOutput(gradient), flatFilter(filter), false, true), [
         -1,
@@ -56,7 +62,10 @@ function matrixProduct(tf: TensorFlow, { input, channels, kernel }: ConvolutionO
   };
 }
 
-function slidingWindow(tf: TensorFlow, { input, output, channels, kernel, padding }: ConvolutionOptions): Linear {
+function slidingWindow(
+  tf: TensorFlow,
+  { input, output, channels, kernel, padding }: ConvolutionOptions,
+): Linear {
   const same = padding.some((extent) => extent !== 0);
   if (same && (output.height !== input.height || output.width !== input.width)) {
     throw new RangeError("A padded convolution must keep the image's size");
@@ -67,7 +76,8 @@ function slidingWindow(tf: TensorFlow, { input, output, channels, kernel, paddin
   const engine = tf.engine();
   return {
     apply: (x, filter) => tf.conv2d(x as Tensor4D, filter as Tensor4D, 1, pad),
-    filterGradient: (x, dy) => engine.runKernel("Conv2DBackpropFilter", { x, dy }, { ...attributes, filterShape }),
+    filterGradient: (x, dy) =>
+      engine.runKernel("Conv2DBackpropFilter", { x, dy }, { ...attributes, filterShape }),
     inputGradient: (dy, filter) =>
       engine.runKernel(
         "Conv2DBackpropInput",
@@ -90,9 +100,15 @@ function withBias(tf: TensorFlow, { name }: ConvolutionOptions, linear: Linear):
     backward(parameters, at, gradient, wantInput, emit) {
       if (emit !== undefined) {
         emitAndDispose(emit, `${name}/bias`, tf.sum(gradient, AXES));
-        emitAndDispose(emit, `${name}/weight`, tf.tidy(() => linear.filterGradient(at.input, gradient)));
+        emitAndDispose(
+          emit,
+          `${name}/weight`,
+          tf.tidy(() => linear.filterGradient(at.input, gradient)),
+        );
       }
-      return wantInput ? tf.tidy(() => linear.inputGradient(gradient, parameters.get(`${name}/weight`))) : undefined;
+      return wantInput
+        ? tf.tidy(() => linear.inputGradient(gradient, parameters.get(`${name}/weight`)))
+        : undefined;
     },
   };
 }
@@ -101,7 +117,12 @@ function withBias(tf: TensorFlow, { name }: ConvolutionOptions, linear: Linear):
  * Batch norm: y = scale·(c − mean)/σ + shift with σ = sqrt(biased variance + ε).
  * Source of the gradient: Ioffe and Szegedy 2015, arXiv:1502.03167, rewritten for d = c − mean.
  */
-function withBatchNorm(tf: TensorFlow, { name, channels }: ConvolutionOptions, norm: string, linear: Linear): Operator {
+function withBatchNorm(
+  tf: TensorFlow,
+  { name, channels }: ConvolutionOptions,
+  norm: string,
+  linear: Linear,
+): Operator {
   const folded = (parameters: Parameters): Tensor =>
     parameters.derived(`${name}/folded-weight`, () =>
       tf.mul(
@@ -164,8 +185,15 @@ function withBatchNorm(tf: TensorFlow, { name, channels }: ConvolutionOptions, n
     });
     sum.dispose();
     product.dispose();
-    if (emit !== undefined) emitAndDispose(emit, `${name}/weight`, tf.tidy(() => linear.filterGradient(at.input, raw)));
-    const result = wantInput ? tf.tidy(() => linear.inputGradient(raw, parameters.get(`${name}/weight`))) : undefined;
+    if (emit !== undefined)
+      emitAndDispose(
+        emit,
+        `${name}/weight`,
+        tf.tidy(() => linear.filterGradient(at.input, raw)),
+      );
+    const result = wantInput
+      ? tf.tidy(() => linear.inputGradient(raw, parameters.get(`${name}/weight`)))
+      : undefined;
     raw.dispose();
     return result;
   }
@@ -173,7 +201,10 @@ function withBatchNorm(tf: TensorFlow, { name, channels }: ConvolutionOptions, n
   return {
     forward(parameters, input, statistics: Statistics, emitMoment) {
       if (statistics === "batch") return forwardBatch(parameters, input, emitMoment);
-      return { output: tf.tidy(() => tf.add(linear.apply(input, folded(parameters)), foldedBias(parameters))), saved: [] };
+      return {
+        output: tf.tidy(() => tf.add(linear.apply(input, folded(parameters)), foldedBias(parameters))),
+        saved: [],
+      };
     },
     backward(parameters, at, gradient, wantInput, emit) {
       if (at.statistics === "batch") return backwardBatch(parameters, at, gradient, wantInput, emit);

@@ -5,7 +5,10 @@ import type { Tensor4D } from "@tensorflow/tfjs-core";
 export function maxPool(tf: TensorFlow, size: number, stride: number): Operator {
   const attributes = { filterSize: [size, size], strides: [stride, stride], pad: "valid" };
   return {
-    forward: (_parameters, input) => ({ output: tf.maxPool(input as Tensor4D, size, stride, "valid"), saved: [] }),
+    forward: (_parameters, input) => ({
+      output: tf.maxPool(input as Tensor4D, size, stride, "valid"),
+      saved: [],
+    }),
     backward: (_parameters, at, dy, wantInput) =>
       wantInput
         ? tf.engine().runKernel("MaxPoolGrad", { dy, input: at.input, output: at.output }, attributes)

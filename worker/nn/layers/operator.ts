@@ -27,7 +27,12 @@ export interface Operator {
    * Output for an input [batch, height, width, channels]. With batch statistics, moments are emitted, already
    * multiplied by the batch's image count. The caller owns input and output.
    */
-  forward(parameters: Parameters, input: tfc.Tensor, statistics: Statistics, emitMoment: Emit | undefined): Forward;
+  forward(
+    parameters: Parameters,
+    input: tfc.Tensor,
+    statistics: Statistics,
+    emitMoment: Emit | undefined,
+  ): Forward;
   /**
    * From ∂L/∂output to ∂L/∂input, or undefined where `wantInput` is false. Weight gradients are emitted when `emit` is
    * given. The caller owns `gradient`, `input`, `output` and the result.
