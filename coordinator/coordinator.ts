@@ -194,22 +194,23 @@ export class Coordinator {
       return;
     }
     const known = this.#workers.get(request.workerId);
-    if (known !== undefined && known.incarnation !== request.incarnation) this.#dropLease(known, "lost");
     if (known === undefined)
       log("info", `Worker ${request.workerId} joined`, { engine: request.engineName, pid: request.pid });
+    const isRestart = known !== undefined && known.incarnation !== request.incarnation;
     this.#workers.set(request.workerId, {
       id: request.workerId,
       incarnation: request.incarnation,
       engine: request.engineName,
       lastSeenMs: clock(),
-      lease: known?.incarnation === request.incarnation ? known.lease : undefined,
-      warm: known?.incarnation === request.incarnation ? known.warm : new Set(),
+      lease: isRestart ? undefined : known?.lease,
+      warm: isRestart ? new Set() : (known?.warm ?? new Set()),
       leaving: false,
       leaseMs: known?.leaseMs ?? 0,
       rssBytes: known?.rssBytes ?? 0,
       retries: known?.retries ?? 0,
     });
     answer(true, "");
+    if (isRestart) this.#dropLease(known, "lost");
     this.#changed();
   }
 
@@ -237,8 +238,8 @@ export class Coordinator {
     if (back === undefined) return;
     const worker = this.#workers.get(back.workerId);
     if (worker === undefined) return;
-    if (worker.lease?.id === back.leaseId || back.leaving) this.#dropLease(worker, "returned");
-    if (back.leaving) this.#forget(worker, "info", `Worker ${worker.id} left: ${back.reason}`);
+    if (back.leaving) this.#forget(worker, "returned", "info", `Worker ${worker.id} left: ${back.reason}`);
+    else if (worker.lease?.id === back.leaseId) this.#dropLease(worker, "returned");
     this.pump();
   }
 
@@ -270,10 +271,10 @@ export class Coordinator {
     const now = clock();
     for (const id of lostWorkers(this.#workers, heartbeatMs, now)) {
       const worker = this.#workers.get(id) as PoolWorker;
-      this.#dropLease(worker, "lost");
       this.#lost++;
       this.#forget(
         worker,
+        "lost",
         "warn",
         `Worker ${id} is lost: no heartbeat for ${Math.round(now - worker.lastSeenMs)} ms`,
       );
@@ -295,8 +296,10 @@ export class Coordinator {
     this.pump();
   }
 
-  #forget(worker: PoolWorker, level: "info" | "warn", message: string): void {
+  /** Its lease is offered to others once it is out of the pool, or it would be given the same work again. */
+  #forget(worker: PoolWorker, outcome: "returned" | "lost", level: "info" | "warn", message: string): void {
     this.#workers.delete(worker.id);
+    this.#dropLease(worker, outcome);
     this.#edges.metrics.workerGone(worker.id);
     this.#edges.log(level, message);
     this.#changed();
