@@ -43,9 +43,15 @@ export interface LocalClusterOptions {
   restartCoordinator: boolean;
 }
 
+/** How a process ended: by itself or by a signal. */
+export interface ProcessExit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
 interface Child {
   process: ChildProcess;
-  exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  exited: Promise<ProcessExit>;
 }
 
 export class LocalCluster {
@@ -72,12 +78,22 @@ export class LocalCluster {
     mkdirSync(join(options.out, "logs"), { recursive: true });
     const scratch = await mkdtemp(join(tmpdir(), "saf-"));
     const workers = Array.from({ length: options.workers + SPARE_WORKERS }, (_, i) => `worker-${i + 1}`);
-    const nats = await startNatsServer({ binary: options.nats, directory: join(scratch, "nats"), pool: POOL, workers });
+    const nats = await startNatsServer({
+      binary: options.nats,
+      directory: join(scratch, "nats"),
+      pool: POOL,
+      workers,
+    });
     const cluster = new LocalCluster(options, nats, scratch);
     nats.onExit(({ code, signal, logLines }) => void cluster.#natsDied(code, signal, logLines));
     await cluster.#listen();
     for (let i = 0; i < options.workers; i++) cluster.addWorker();
     return cluster;
+  }
+
+  /** Where the server is and who may use it: for whoever looks on, or takes the place of a process. */
+  get server(): Pick<RunningNatsServer, "url" | "credentials"> {
+    return this.#nats;
   }
 
   get natsPid(): number {
@@ -103,12 +119,12 @@ export class LocalCluster {
     return id;
   }
 
-  /** A worker that is not started again. */
-  async removeWorker(id: string, signal: NodeJS.Signals): Promise<void> {
+  /** Ends a worker that is not started again. Undefined when there is none of this id. */
+  async removeWorker(id: string, signal: NodeJS.Signals): Promise<ProcessExit | undefined> {
     const child = this.#workers.get(id);
     this.#workers.delete(id);
     child?.process.kill(signal);
-    await child?.exited;
+    return child?.exited;
   }
 
   /** Resolves with the coordinator's exit code when the work is done. */
@@ -116,10 +132,18 @@ export class LocalCluster {
     for (let restarts = 0; ; restarts++) {
       const { code, signal } = await this.#coordinator.exited;
       const crashed = code === null || code === 1;
-      if (!crashed || this.#stopping || this.#interrupted || !this.#options.restartCoordinator || restarts === RESTART_LIMIT) {
+      if (
+        !crashed ||
+        this.#stopping ||
+        this.#interrupted ||
+        !this.#options.restartCoordinator ||
+        restarts === RESTART_LIMIT
+      ) {
         return code ?? 1;
       }
-      this.#options.onNote(`The coordinator ended (${signal ?? `exit code ${code}`}); starting it again where it was`);
+      this.#options.onNote(
+        `The coordinator ended (${signal ?? `exit code ${code}`}); starting it again where it was`,
+      );
       await delay(RESTART_PAUSE_MS);
       this.#coordinator = this.#startCoordinator();
     }
@@ -151,7 +175,15 @@ export class LocalCluster {
 
   #startCoordinator(): Child {
     const { seedFile } = this.#nats.credentials.coordinator;
-    const options = ["--nats-url", this.#nats.url, "--seed-file", seedFile, "--pool", POOL, "--dismiss-workers"];
+    const options = [
+      "--nats-url",
+      this.#nats.url,
+      "--seed-file",
+      seedFile,
+      "--pool",
+      POOL,
+      "--dismiss-workers",
+    ];
     return this.#spawn("coordinator", ["coordinator", ...options, ...this.#options.coordinatorArguments], {});
   }
 
@@ -171,7 +203,12 @@ export class LocalCluster {
     void child.exited.then(({ code, signal }) => this.#workerEnded(id, child, code, signal));
   }
 
-  async #workerEnded(id: string, child: Child, code: number | null, signal: NodeJS.Signals | null): Promise<void> {
+  async #workerEnded(
+    id: string,
+    child: Child,
+    code: number | null,
+    signal: NodeJS.Signals | null,
+  ): Promise<void> {
     // 0: sent away; 5: refused, and it would be again.
     if (this.#stopping || this.#workers.get(id) !== child || code === 0) return;
     if (code === 5 || (this.#restarts.get(id) ?? 0) >= RESTART_LIMIT) {
@@ -185,9 +222,15 @@ export class LocalCluster {
     if (!this.#stopping && this.#workers.get(id) === child) this.#startWorker(id);
   }
 
-  async #natsDied(code: number | null, signal: NodeJS.Signals | null, logLines: readonly string[]): Promise<void> {
+  async #natsDied(
+    code: number | null,
+    signal: NodeJS.Signals | null,
+    logLines: readonly string[],
+  ): Promise<void> {
     if (this.#stopping) return;
-    this.#options.onNote(`nats-server ended (${signal ?? `exit code ${code}`}): ${logLines.at(-1) ?? "no log"}; starting it again`);
+    this.#options.onNote(
+      `nats-server ended (${signal ?? `exit code ${code}`}): ${logLines.at(-1) ?? "no log"}; starting it again`,
+    );
     for (let attempt = 1; attempt <= RESTART_LIMIT && !this.#stopping; attempt++) {
       await delay(100 * attempt);
       try {
@@ -201,7 +244,13 @@ export class LocalCluster {
 
   async #listen(): Promise<void> {
     const { identity, seedFile } = this.#nats.credentials.observer;
-    const bus = await connectNats({ url: this.#nats.url, identity, seedFile, purpose: "events", connectTimeoutMs: 10_000 });
+    const bus = await connectNats({
+      url: this.#nats.url,
+      identity,
+      seedFile,
+      purpose: "events",
+      connectTimeoutMs: 10_000,
+    });
     bus.subscribe(subjectsOf(POOL).eventPattern, ({ data }) => {
       const event = readMessage(wire.Event, data);
       if (event !== undefined) this.#options.onEvent(event);
@@ -229,7 +278,9 @@ export class LocalCluster {
   }
 
   async #lastWords(name: string): Promise<string> {
-    const text = await readFile(join(this.#options.out, "logs", `${name}.stderr.log`), "utf8").catch(() => "");
+    const text = await readFile(join(this.#options.out, "logs", `${name}.stderr.log`), "utf8").catch(
+      () => "",
+    );
     return text.trim().split("\n").at(-1) ?? "no message";
   }
 }
