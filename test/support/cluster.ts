@@ -1,0 +1,437 @@
+/**
+ * A whole cluster for tests: real processes and a real nats-server on top of LocalCluster. Tests wait for what they see
+ * on the bus, never for time; everything they wait for has a limit. Faults are drawn from a seed that is printed;
+ * SAF_TEST_SEED repeats it.
+ */
+import { createHash, randomInt } from "node:crypto";
+import { once } from "node:events";
+import { spawn } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { CheckpointState } from "../../coordinator/io/checkpoints.js";
+import { LocalCluster, type ProcessExit } from "../../deploy/local/cluster.js";
+import { type NatsBinary, resolveNatsServer } from "../../deploy/local/nats/resolve.js";
+import {
+  type EngineChoice,
+  defaultCacheDir,
+  provisionEngine,
+  workerEnvironment,
+} from "../../deploy/setup/engine.js";
+import type { Bus } from "../../shared/bus.js";
+import type { ConfigInput } from "../../shared/config.js";
+import { type ChunkHeader, decodeChunk } from "../../shared/core/chunk.js";
+import { connectNats } from "../../shared/io/nats-bus.js";
+import type { saf } from "../../shared/messages.js";
+import { type Subjects, subjectsOf } from "../../shared/subjects.js";
+
+/** Longest wait for anything that a cluster does; a machine may be busy with other tests. */
+const PATIENCE_MS = 90_000;
+
+export const SEED = Number(process.env["SAF_TEST_SEED"] ?? randomInt(2 ** 31));
+
+/** Whole numbers below `limit`, the same for the same seed: Mulberry32 (Tommy Ettinger, public domain). */
+export function randomNumbers(seed: number): (limit: number) => number {
+  let state = seed >>> 0;
+  return (limit) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
+  };
+}
+
+/** What a run of a test decides; the rest is small and quick. */
+export type TestConfig = Pick<ConfigInput, "model" | "seed" | "evaluate" | "name"> & {
+  train?: ConfigInput["train"];
+  cluster?: ConfigInput["cluster"];
+};
+
+/** 30 steps of 32 images in 4 slots. Heartbeats are quick, so that lost workers are missed soon. */
+export function testConfig(config: TestConfig = {}): ConfigInput {
+  return {
+    model: "mrelu-r-m",
+    ...config,
+    train: {
+      batch_size: 32,
+      slots: 4,
+      learning_rate: 0.01,
+      epochs: 1,
+      max_steps: 30,
+      evaluate_every_epochs: 0,
+      ...config.train,
+    },
+    evaluate: { kinds: ["clean"], ...config.evaluate },
+    cluster: { heartbeat_ms: 250, ...config.cluster },
+  };
+}
+
+export interface Programs {
+  nats: NatsBinary;
+  choice: EngineChoice;
+  cacheDir: string;
+  /** Of a process that computes: thread caps, library paths. */
+  environment: Record<string, string>;
+}
+
+let found: Promise<Programs> | undefined;
+
+/** What `npm test` has set up; SAF_ENGINE chooses the engine. */
+export function programs(): Promise<Programs> {
+  found ??= (async () => {
+    const cacheDir = defaultCacheDir(process.env);
+    const progress = (): void => undefined;
+    const nats = await resolveNatsServer({ env: process.env, cacheDir, install: false, progress });
+    const choice = await provisionEngine({ cacheDir, progress });
+    return { nats, choice, cacheDir, environment: workerEnvironment(choice) };
+  })();
+  return found;
+}
+
+export async function temporaryDirectory(t: TestContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "saf-test-"));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** A line of ledger.jsonl. */
+export interface LedgerLine {
+  step: number;
+  epoch: number;
+  first: number;
+  end: number;
+  samples: number;
+  blocks: { slots: [number, number]; worker: string; attempt: number; ms: number }[];
+}
+
+export interface ClusterSetting {
+  workers: number;
+  config?: TestConfig;
+  /** Start a killed coordinator again. */
+  restartCoordinator?: boolean;
+}
+
+/** Back when the processes are started; nothing need have joined. Everything is ended after the test. */
+export async function startCluster(t: TestContext, setting: ClusterSetting): Promise<TestCluster> {
+  const home = await mkdtemp(join(tmpdir(), "saf-test-"));
+  const out = join(home, "run");
+  const cluster = new TestCluster(out);
+  // The processes end before their files go.
+  t.after(async () => {
+    await cluster.stop();
+    await rm(home, { recursive: true, force: true });
+  });
+  const { nats, choice, cacheDir, environment } = await programs();
+  const file = join(home, "run.yaml");
+  const cold = { min_workers: Math.max(1, setting.workers), ...setting.config?.cluster };
+  await writeFile(file, JSON.stringify(testConfig({ ...setting.config, cluster: cold })));
+  const local = await LocalCluster.start({
+    nats,
+    engine: choice.engine,
+    workerEnvironment: environment,
+    workers: setting.workers,
+    out,
+    coordinatorArguments: ["--run", file, "--out", out],
+    cacheDir,
+    restartCoordinator: setting.restartCoordinator ?? false,
+    onEvent: (event) => cluster.onEvent(event),
+    onNote: (message) => cluster.onNote(message),
+  });
+  await cluster.watch(local);
+  return cluster;
+}
+
+interface Waiting {
+  isThere: () => boolean;
+  resolve: () => void;
+}
+
+/** What was pushed for the step that is in work. */
+interface Push {
+  step: number;
+  chunks: number;
+}
+
+export class TestCluster {
+  readonly out: string;
+  readonly subjects: Subjects = subjectsOf("local");
+  /** What LocalCluster said: ends and new starts of processes. */
+  readonly notes: string[] = [];
+  readonly phases: string[] = [];
+  /** Workers as the coordinator last told. */
+  table: readonly saf.v1.WorkerRow.$Properties[] = [];
+  /** Steps committed, by the newest parameters on the bus. It goes back when a coordinator resumes. */
+  step = 0;
+  /** Each worker's newest push. */
+  readonly pushes = new Map<string, Push>();
+  readonly #waiting = new Set<Waiting>();
+  #local: LocalCluster | undefined;
+  #tap: Bus | undefined;
+  #finished: Promise<number> | undefined;
+  #exitCode: number | undefined;
+  #stopped: Promise<void> | undefined;
+
+  constructor(out: string) {
+    this.out = out;
+  }
+
+  get local(): LocalCluster {
+    if (this.#local === undefined) throw new Error("The cluster is not started");
+    return this.#local;
+  }
+
+  // ---- What is seen -------------------------------------------------------------------------------------------
+
+  /** Listens to the bus with the coordinator's rights: progress events alone are too rare to hit a step. */
+  async watch(local: LocalCluster): Promise<void> {
+    this.#local = local;
+    this.#finished = local.finished().then((code) => {
+      this.#exitCode = code;
+      this.#look();
+      return code;
+    });
+    this.#tap = await connectNats({
+      url: local.server.url,
+      identity: "coordinator",
+      seedFile: local.server.credentials.coordinator.seedFile,
+      purpose: "test",
+      connectTimeoutMs: PATIENCE_MS,
+    });
+    this.#tap.subscribe(this.subjects.parameters(0), ({ data }) =>
+      this.#onChunk(data, (header) => this.#onVersion(header)),
+    );
+    this.#tap.subscribe(this.subjects.gradientPattern(0), ({ subject, data }) => {
+      const worker = subject.slice(subject.lastIndexOf(".") + 1);
+      this.#onChunk(data, (header) => this.#onGradient(worker, header));
+    });
+    await this.#tap.flush();
+  }
+
+  onEvent(event: saf.v1.Event): void {
+    if (event.phase != null) this.phases.push(event.phase.name ?? "");
+    if (event.workers != null) this.table = event.workers.workers ?? [];
+    if (event.note != null) this.notes.push(event.note.message ?? "");
+    this.#look();
+  }
+
+  onNote(message: string): void {
+    this.notes.push(message);
+    this.#look();
+  }
+
+  #onChunk(frame: Uint8Array, take: (header: ChunkHeader) => void): void {
+    const decoded = decodeChunk(frame);
+    if (!decoded.ok) return;
+    take(decoded.header);
+    this.#look();
+  }
+
+  #onVersion({ step, kind }: ChunkHeader): void {
+    if (kind === "parameters") this.step = step;
+  }
+
+  #onGradient(worker: string, { step }: ChunkHeader): void {
+    const known = this.pushes.get(worker);
+    this.pushes.set(worker, { step, chunks: known?.step === step ? known.chunks + 1 : 1 });
+  }
+
+  #look(): void {
+    for (const waiting of this.#waiting) {
+      if (!waiting.isThere()) continue;
+      this.#waiting.delete(waiting);
+      waiting.resolve();
+    }
+  }
+
+  /** Resolves at the first moment at which it holds. Rejects after a minute and a half, and when the coordinator ends. */
+  async until(what: string, isThere: () => boolean): Promise<void> {
+    if (isThere()) return;
+    let waiting: Waiting | undefined;
+    let limit: NodeJS.Timeout | undefined;
+    const there = new Promise<void>((resolve) => {
+      waiting = { isThere: () => isThere() || this.#exitCode !== undefined, resolve };
+      this.#waiting.add(waiting);
+    });
+    const late = new Promise<void>((resolve) => {
+      limit = setTimeout(resolve, PATIENCE_MS);
+    });
+    await Promise.race([there, late]);
+    clearTimeout(limit);
+    if (waiting !== undefined) this.#waiting.delete(waiting);
+    if (isThere()) return;
+    const why =
+      this.#exitCode === undefined
+        ? `waited ${PATIENCE_MS / 1000} s`
+        : `the coordinator ended with exit code ${this.#exitCode}`;
+    throw new Error(`${why} for ${what}; step ${this.step}, seed ${SEED}\n${this.words()}`);
+  }
+
+  /** So many steps are committed. */
+  untilStep(steps: number): Promise<void> {
+    return this.until(`step ${steps}`, () => this.step >= steps);
+  }
+
+  /** The worker has sent at least so many chunks of this step's push, or of a later one's. */
+  untilPush(worker: string, step: number, chunks: number): Promise<void> {
+    return this.until(`${chunks} chunk(s) of ${worker} in step ${step}`, () => {
+      const push = this.pushes.get(worker);
+      return push !== undefined && (push.step > step || (push.step === step && push.chunks >= chunks));
+    });
+  }
+
+  /** All steps are committed; ledger and last checkpoint are on the disk. */
+  trained(): Promise<void> {
+    return this.until("the end of training", () => this.phases.includes("evaluating"));
+  }
+
+  /** The coordinator's exit code. */
+  async finished(): Promise<number> {
+    await this.until("the end of the coordinator", () => this.#exitCode !== undefined);
+    return this.#exitCode as number;
+  }
+
+  // ---- What is done to it -------------------------------------------------------------------------------------
+
+  signalWorker(id: string, signal: NodeJS.Signals): void {
+    const pid = this.local.workerPid(id);
+    if (pid === undefined) throw new Error(`There is no process of ${id}`);
+    process.kill(pid, signal);
+  }
+
+  signalCoordinator(signal: NodeJS.Signals): void {
+    process.kill(this.local.coordinatorPid as number, signal);
+  }
+
+  killNats(): void {
+    process.kill(this.local.natsPid, "SIGKILL");
+  }
+
+  removeWorker(id: string, signal: NodeJS.Signals): Promise<ProcessExit | undefined> {
+    return this.local.removeWorker(id, signal);
+  }
+
+  /** Ends all processes; may be called again. */
+  stop(): Promise<void> {
+    this.#stopped ??= (async () => {
+      await this.#tap?.close();
+      // A stopped process cannot be asked to end.
+      for (const id of this.#local?.workerIds ?? []) {
+        const pid = this.local.workerPid(id);
+        try {
+          if (pid !== undefined) process.kill(pid, "SIGCONT");
+        } catch {
+          // Ended already.
+        }
+      }
+      await this.#local?.stop();
+      await this.#finished;
+    })();
+    return this.#stopped;
+  }
+
+  // ---- What it left -------------------------------------------------------------------------------------------
+
+  file(...parts: string[]): string {
+    return join(this.out, ...parts);
+  }
+
+  json<Value>(...parts: string[]): Value {
+    return JSON.parse(readFileSync(this.file(...parts), "utf8")) as Value;
+  }
+
+  /** Newest checkpoint: its step, and the SHA-256 of its weights, computed from the file. */
+  checkpoint(): { step: number; sha256: string } {
+    return checkpointOf(this.out);
+  }
+
+  ledger(): LedgerLine[] {
+    return ledgerOf(this.out);
+  }
+
+  /** Lines of the coordinator's log. */
+  log(): { level: string; msg: string }[] {
+    return linesOf(this.file("log.jsonl")) as { level: string; msg: string }[];
+  }
+
+  /** The ends of all logs, for a test that failed. */
+  words(): string {
+    const ends = ["log.jsonl", ...names(this.file("logs")).map((name) => join("logs", name))].map((name) => {
+      const text = textOf(this.file(name)).trim();
+      return text === "" ? "" : `--- ${name}\n${text.split("\n").slice(-12).join("\n")}`;
+    });
+    return [...this.notes.slice(-12), ...ends.filter((end) => end !== "")].join("\n");
+  }
+}
+
+// ---- Files of a run directory ---------------------------------------------------------------------------------
+
+export function checkpointOf(out: string): { step: number; sha256: string } {
+  const folder = join(out, "checkpoints", "latest");
+  const state = JSON.parse(readFileSync(join(folder, "state.json"), "utf8")) as CheckpointState;
+  const file = readFileSync(join(folder, "model.safetensors"));
+  // Tensors lie in the order of the parameter vector: behind the header, the file is the vector.
+  const values = file.subarray(8 + Number(file.readBigUInt64LE(0)));
+  return { step: state.step, sha256: createHash("sha256").update(values).digest("hex") };
+}
+
+export function ledgerOf(out: string): LedgerLine[] {
+  return linesOf(join(out, "ledger.jsonl")) as LedgerLine[];
+}
+
+export function linesOf(file: string): unknown[] {
+  return textOf(file)
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as unknown);
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function names(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+// ---- The same run in one process ------------------------------------------------------------------------------
+
+const known = new Map<string, Promise<string>>();
+
+/** SHA-256 of the weights that worker/nn/local-training.ts comes to, in a process of its own; computed once a file. */
+export function localWeightsSha256(config: ConfigInput): Promise<string> {
+  const text = JSON.stringify({ ...config, cluster: undefined });
+  let hash = known.get(text);
+  if (hash === undefined) {
+    hash = trainLocally(text);
+    known.set(text, hash);
+  }
+  return hash;
+}
+
+async function trainLocally(config: string): Promise<string> {
+  const { choice, environment } = await programs();
+  const program = fileURLToPath(new URL("local-training-child.js", import.meta.url));
+  const child = spawn(process.execPath, ["--enable-source-maps", program, choice.engine, config], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...environment },
+    timeout: PATIENCE_MS,
+  });
+  let output = "";
+  let errors = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
+  const [code] = (await once(child, "close")) as [number | null];
+  if (code !== 0) throw new Error(`local-training-child.js ended with exit code ${code}: ${errors}`);
+  return output.trim();
+}

@@ -1,0 +1,51 @@
+/** Trains a run to its end in this one process: node local-training-child.js <engine> <config as JSON>. Prints SHA-256. */
+import { hashOf } from "../../coordinator/io/checkpoints.js";
+import { PartitionedDataset } from "../../coordinator/io/datasets/dataset.js";
+import { loadMnist, mnistDirectory } from "../../coordinator/io/datasets/mnist.js";
+import { configSchema } from "../../shared/config.js";
+import { initialParameters } from "../../shared/core/layout.js";
+import { totalSteps } from "../../shared/core/schedule.js";
+import { layoutOf } from "../../shared/networks/network.js";
+import { resolveRun, stepPlan } from "../../shared/resolve.js";
+import { engineNamed } from "../../worker/main.js";
+import { startEngine } from "../../worker/nn/backend.js";
+import { LocalTraining } from "../../worker/nn/local-training.js";
+import { NetworkEngine } from "../../worker/nn/network-engine.js";
+
+const [engineName = "", configJson = ""] = process.argv.slice(2);
+const { tf } = await startEngine(engineNamed(engineName));
+const config = configSchema.parse(JSON.parse(configJson));
+const run = resolveRun(config);
+const { network } = run;
+const layout = layoutOf(network);
+const { dataset, meanImage } = new PartitionedDataset(
+  await loadMnist(mnistDirectory(undefined, process.env).directory),
+);
+const { pixels, labels } = dataset.train;
+const plan = stepPlan(config, run, labels.length);
+const training = new LocalTraining(
+  {
+    network,
+    layout,
+    plan,
+    engine: new NetworkEngine(tf, network, layout),
+    images: {
+      seed: run.seed,
+      images: { pixels, labels, count: labels.length, imageSize: meanImage.length },
+      realCount: Math.min(config.train.limit_images ?? labels.length, labels.length),
+      realClasses: network.realClasses,
+      mean: meanImage,
+      augmentation: network.augmentation,
+    },
+  },
+  layout,
+  initialParameters(layout, run.seed),
+  {
+    seed: run.seed,
+    stages: run.train.stages,
+    momentum: run.train.momentum,
+    weightDecay: run.train.weightDecay,
+  },
+);
+while (training.step < totalSteps(plan)) training.advance();
+process.stdout.write(`${hashOf(training.parameters)}\n`);
