@@ -2,7 +2,15 @@
 // runs before anything is compiled. Does only what is out of date; `--force` does everything.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -20,7 +28,10 @@ function filesBelow(folder) {
 }
 
 function run(command, args) {
-  const result = spawnSync(process.execPath, [join(root, "node_modules", command), ...args], { cwd: root, encoding: "utf8" });
+  const result = spawnSync(process.execPath, [join(root, "node_modules", command), ...args], {
+    cwd: root,
+    encoding: "utf8",
+  });
   if (result.status !== 0) {
     process.stderr.write(`${result.stdout}${result.stderr}`);
     throw new Error(`${command} failed`);
@@ -33,11 +44,30 @@ function compileMessages() {
   mkdirSync(generated, { recursive: true });
   for (const file of filesBelow(join(root, "shared/proto")).filter((name) => name.endsWith(".proto"))) {
     const name = relative(join(root, "shared/proto"), file).replace(/\.proto$/, "");
-    const stamp = createHash("sha256").update(readFileSync(file)).update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+    const stamp = createHash("sha256")
+      .update(readFileSync(file))
+      .update(readFileSync(join(root, "package-lock.json")))
+      .digest("hex");
     const stampFile = join(generated, `${name}.stamp`);
     const script = join(generated, `${name}.js`);
-    if (!process.argv.includes("--force") && existsSync(script) && existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) continue;
-    const options = ["-t", "static-module", "-w", "es6", "--es6", "--no-create", "--no-verify", "--no-delimited", "--force-number"];
+    if (
+      !process.argv.includes("--force") &&
+      existsSync(script) &&
+      existsSync(stampFile) &&
+      readFileSync(stampFile, "utf8") === stamp
+    )
+      continue;
+    const options = [
+      "-t",
+      "static-module",
+      "-w",
+      "es6",
+      "--es6",
+      "--no-create",
+      "--no-verify",
+      "--no-delimited",
+      "--force-number",
+    ];
     run("protobufjs-cli/bin/pbjs", [...options, "-o", script, file]);
     run("protobufjs-cli/bin/pbts", ["-o", join(generated, `${name}.d.ts`), script]);
     writeFileSync(stampFile, stamp);

@@ -151,4 +151,4 @@ port.on("message", (message: ToEngine) => {
   }
 });
 
-send({ type: "ready", info: engine.info, selfTest: await runSelfTest(engine.tf) });
+send({ type: "ready", info: engine.info, selfTest: runSelfTest(engine.tf) });

@@ -14,7 +14,11 @@ interface TextMetrics {
 const metrics = (vega as unknown as { textMetrics: TextMetrics }).textMetrics;
 metrics.width = (item, text) => {
   const isBold = item.fontWeight === "bold" || Number(item.fontWeight) >= 600;
-  const width = textWidth(text == null ? "" : String(text).trim(), item.fontSize ?? 11, isBold);
+  const width = textWidth(
+    typeof text === "string" || typeof text === "number" ? String(text).trim() : "",
+    item.fontSize ?? 11,
+    isBold,
+  );
   return item.limit !== undefined && item.limit > 0 ? Math.min(width, item.limit) : width;
 };
 

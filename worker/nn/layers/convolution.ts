@@ -82,7 +82,7 @@ function slidingWindow(
       engine.runKernel(
         "Conv2DBackpropInput",
         { dy, filter },
-        { ...attributes, inputShape: [dy.shape[0] as number, input.height, input.width, input.channels] },
+        { ...attributes, inputShape: [dy.shape[0], input.height, input.width, input.channels] },
       ),
   };
 }
@@ -138,7 +138,7 @@ function withBatchNorm(
     });
 
   function forwardBatch(parameters: Parameters, input: Tensor, emitMoment: Emit | undefined): Forward {
-    const images = input.shape[0] as number;
+    const images = input.shape[0];
     const [output, centred, deviation, mean] = tf.tidy(() => {
       const raw = linear.apply(input, parameters.get(`${name}/weight`));
       const mean = tf.mean(raw, AXES);
@@ -168,9 +168,8 @@ function withBatchNorm(
     emit: Emit | undefined,
   ): Tensor | undefined {
     const [centred, deviation] = at.saved as [Tensor, Tensor];
-    const [sum, product] = tf.tidy(() => {
-      return [tf.sum(gradient, AXES), tf.sum(tf.mul(gradient, centred), AXES)] as const;
-    });
+    const sum: Tensor = tf.sum(gradient, AXES);
+    const product: Tensor = tf.tidy(() => tf.sum(tf.mul(gradient, centred), AXES));
     if (emit !== undefined) {
       emitAndDispose(emit, `${norm}/shift`, tf.clone(sum));
       emitAndDispose(emit, `${norm}/scale`, tf.div(product, deviation));
