@@ -3,7 +3,7 @@
  * by chunk as the sums complete. A step commits when the last chunk's sum is complete.
  */
 import type { Config } from "../shared/config.js";
-import { BODY_BYTES, type ChunkHeader, bodyLength, chunkCountOf, floatsOf } from "../shared/core/chunk.js";
+import { BODY_BYTES, type ChunkHeader, bodyLength, chunkCountOf } from "../shared/core/chunk.js";
 import { type Layout, TAIL } from "../shared/core/layout.js";
 import { updateRange } from "../shared/core/optimizer.js";
 import { BufferPool, TreeSum } from "../shared/core/reduction.js";
@@ -224,7 +224,7 @@ export class TrainingJob implements Job {
     const block = this.#blocks.find((candidate) => candidate.node === header.node);
     if (block === undefined || !block.holders.has(workerId)) return "node";
     const tree = this.#trees[header.chunk] as TreeSum;
-    const outcome = tree.add(header.node, floatsOf(body));
+    const outcome = tree.addBytes(header.node, body);
     switch (outcome) {
       case "duplicate":
         return "duplicate";

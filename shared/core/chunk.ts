@@ -130,11 +130,3 @@ export function decodeChunk(frame: Uint8Array): DecodedChunk {
 function nameOf<Names extends Record<string, number>>(table: Names, value: number): keyof Names | undefined {
   return (Object.keys(table) as (keyof Names)[]).find((name) => table[name] === value);
 }
-
-/** Little-endian floats of a body; a view where the bytes are aligned, else a copy. Bytes behind the last float are left out. */
-export function floatsOf(body: Uint8Array): Float32Array {
-  const length = body.byteLength >>> 2;
-  if (body.byteOffset % 4 === 0) return new Float32Array(body.buffer, body.byteOffset, length);
-  // Not body.slice(): a message may be one of Node's Buffers, whose slice is a view of a larger memory.
-  return new Float32Array(new Uint8Array(body).buffer, 0, length);
-}

@@ -43,19 +43,27 @@ export class TreeSum {
     return false;
   }
 
-  /**
-   * Counts the values of a node once. They are copied, so the caller may reuse its buffer. Values that are not finite
-   * are refused and change nothing.
-   */
+  /** `addBytes` for values that are floats already. */
   add(node: number, values: Float32Array): AddOutcome {
+    return this.addBytes(node, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  }
+
+  /**
+   * Counts the values of a node once. They come as little-endian bytes, wherever those lie, and are copied, so the
+   * caller may reuse its buffer. Values that are not finite are refused and change nothing.
+   */
+  addBytes(node: number, bytes: Uint8Array): AddOutcome {
     if (blockOfNode(this.#slots, node) === undefined) return "no-such-node";
-    if (values.length !== this.#pool.length) return "wrong-size";
+    if (bytes.byteLength !== 4 * this.#pool.length) return "wrong-size";
     if (this.covers(node)) return "duplicate";
-    if (!allFinite(values)) return "nonfinite";
+    let sum = this.#pool.take();
+    new Uint8Array(sum.buffer).set(bytes);
+    if (!allFinite(sum)) {
+      this.#pool.give(sum);
+      return "nonfinite";
+    }
 
     this.#dropBelow(node);
-    let sum = this.#pool.take();
-    sum.set(values);
     let at = node;
     for (
       let sibling = this.#held.get(at ^ 1);

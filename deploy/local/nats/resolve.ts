@@ -35,22 +35,27 @@ const USUAL_PLACES = [
 ];
 
 /**
- * The server found first is used, and its version said: one on PATH comes before a newer one in the cache, because the
- * owner of the machine put it there. Each program is asked for its version before it is accepted.
+ * A server that was named is used; else the newer one of what the machine has (PATH first) and what our cache has: a
+ * megabyte costs 2.9.10 about twice the CPU of 2.15. Each program is asked for its version before it is accepted.
  * @throws ClusterError("dependency") when there is none, or the one that was named does not work. Nothing is ever
  *   tried instead of a program, address or checksum that was named.
  */
 export async function resolveNatsServer(options: ResolveOptions): Promise<NatsBinary> {
   const binary =
     (await namedServer(options)) ??
-    (await serverOfTheMachine(options)) ??
-    (await cachedServer(options)) ??
+    newerOf(await serverOfTheMachine(options), await cachedServer(options)) ??
     (options.install
       ? ((await downloadServer(options)) ?? (await installByPackageManager(options)))
       : undefined);
   if (binary === undefined) throw noServer(options);
   options.progress(`nats-server ${binary.version} from ${binary.from}: ${binary.path}`);
   return binary;
+}
+
+/** The first one when both are equally new. */
+function newerOf(first: NatsBinary | undefined, second: NatsBinary | undefined): NatsBinary | undefined {
+  if (first === undefined || second === undefined) return first ?? second;
+  return compareVersions(second.version, first.version) > 0 ? second : first;
 }
 
 async function namedServer(options: ResolveOptions): Promise<NatsBinary | undefined> {

@@ -8,7 +8,6 @@ import {
   type ChunkHeader,
   chunkCountOf,
   decodeChunk,
-  floatsOf,
   HEADER_BYTES,
   sealChunk,
 } from "../../../shared/core/chunk.js";
@@ -228,23 +227,4 @@ test("the chunks of a stream cover it once", () => {
   );
   assert.equal(chunkCountOf(BODY_BYTES), 1);
   assert.equal(chunkCountOf(BODY_BYTES + 1), 2);
-});
-
-test("floats are read at any alignment, from plain arrays and from Node's buffers, whose slice is no copy", () => {
-  const values = Float32Array.of(1.5, -2, 3e38, 0, 1e-45);
-  for (const shift of [0, 1, 2, 3, 4, 5]) {
-    const memory = new Uint8Array(64 + shift);
-    memory.set(new Uint8Array(values.buffer), shift);
-    const plain = memory.subarray(shift, shift + values.byteLength);
-    const node = Buffer.from(memory.buffer, shift, values.byteLength);
-    assert.deepEqual(floatsOf(plain), values, `shift ${shift}`);
-    assert.deepEqual(floatsOf(node), values, `Buffer, shift ${shift}`);
-  }
-});
-
-test("bytes behind the last whole float are left out, aligned or not", () => {
-  for (const shift of [0, 1]) {
-    const bytes = new Uint8Array(20).subarray(shift, shift + 11);
-    assert.equal(floatsOf(bytes).length, 2, `shift ${shift}`);
-  }
 });

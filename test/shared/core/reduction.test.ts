@@ -194,3 +194,19 @@ test("addInto adds in float32", () => {
   addInto(left, Float32Array.of(1, 0.2));
   assert.deepEqual([...left], [16_777_216, Math.fround(Math.fround(0.1) + Math.fround(0.2))]);
 });
+
+test("bytes are counted from any alignment, out of plain arrays and Node's buffers", () => {
+  const values = Float32Array.of(1.5, -2, 3e38, 0, 1e-45);
+  for (const shift of [0, 1, 2, 3, 4, 5]) {
+    const memory = new Uint8Array(64 + shift);
+    memory.set(new Uint8Array(values.buffer), shift);
+    for (const bytes of [
+      memory.subarray(shift, shift + values.byteLength),
+      Buffer.from(memory.buffer, shift, values.byteLength),
+    ]) {
+      const tree = new TreeSum(1, new BufferPool(values.length));
+      assert.equal(tree.addBytes(1, bytes), "added");
+      assert.deepEqual(tree.root, values, `shift ${shift}`);
+    }
+  }
+});
