@@ -195,7 +195,8 @@ class RunConductor {
     await trimJournal<LedgerLine>(directory.file("ledger.jsonl"), before);
     const steps = await trimJournal<StepMetric>(directory.file("metrics.jsonl"), before);
     if (found !== undefined) {
-      this.#bestAccuracy = found.description.clean_accuracy ?? -1;
+      const best = await this.#checkpoints.read("best").catch(() => undefined);
+      this.#bestAccuracy = best?.description.clean_accuracy ?? -1;
       observer.note("info", `Resuming at step ${state.step} of ${totalSteps(this.#plan)}`);
     }
     return { state, steps };
@@ -242,9 +243,11 @@ class RunConductor {
     const evaluateEvery = Math.round(config.train.evaluate_every_epochs * stepsPerEpoch(this.#plan));
     while (job.step < job.totalSteps && !signal.aborted) {
       const next = nextStop(job.step, [config.train.checkpoint_every_steps, evaluateEvery], job.totalSteps);
+      const before = job.step;
       await job.runTo(next);
       if (this.#failure !== undefined) throw this.#failure;
       await Promise.all(journals.map((journal) => journal.flush()));
+      if (job.step === before) break;
       const last = job.step >= job.totalSteps;
       const due = evaluateEvery > 0 && job.step % evaluateEvery === 0 && !last && !signal.aborted;
       const accuracy = due ? await this.#accuracyBetween(job) : null;
@@ -309,7 +312,7 @@ class RunConductor {
     const stored = (await readJournal<ResultLine>(file)).map(recordOf);
     const records = stored.filter((record) => tasks.some((task) => task.id === record.task.id));
     const open = tasks.filter((task) => !records.some((record) => record.task.id === task.id));
-    if (open.length === 0) return records;
+    if (open.length === 0) return inOrder(records);
 
     observer.phase("evaluating", kinds.join(", "));
     const journal = await Journal.open(file, (error) => observer.note("warning", error.message));
@@ -343,7 +346,7 @@ class RunConductor {
     signal.removeEventListener("abort", onAbort);
     await journal.close();
     if (kinds.includes("clean") && !signal.aborted) observer.accuracy(accuracyOf(curvesOf(records)));
-    return records;
+    return inOrder(records);
   }
 
   // ---- Results ------------------------------------------------------------------------------------------------
@@ -387,6 +390,11 @@ class RunConductor {
       })
       .catch((error: Error) => this.#context.observer.note("warning", error.message));
   }
+}
+
+/** Whoever was faster, sums over the records come out the same. */
+function inOrder(records: TaskRecord[]): TaskRecord[] {
+  return records.sort((a, b) => a.task.firstImage - b.task.firstImage);
 }
 
 /** The next step at which something is due. */

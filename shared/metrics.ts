@@ -139,7 +139,7 @@ export const METRICS = {
     help: "Workers that were not taken in, by reason.",
     labels: ["reason"],
     roles: ["coordinator"],
-    zeroes: each("reason", ["self_test", "protocol", "engine"]),
+    zeroes: each("reason", ["self_test", "protocol", "engine", "name"]),
   },
   workerStepSeconds: {
     name: "saf_worker_step_seconds",

@@ -8,6 +8,14 @@ export function isToken(value: string): boolean {
   return TOKEN.test(value);
 }
 
+/** A worker so called would share a subject or an inbox with somebody else. */
+export const RESERVED_NAMES: readonly string[] = ["all", "join", "coordinator", "observer", "system"];
+
+/** May a worker be called so? */
+export function isWorkerName(value: string): boolean {
+  return TOKEN.test(value) && !RESERVED_NAMES.includes(value);
+}
+
 function token(value: string): string {
   if (!TOKEN.test(value)) {
     throw new ClusterError(

@@ -1,4 +1,5 @@
 /** Who is alive, from heartbeats and the time. */
+import { isWorkerName } from "../../shared/subjects.js";
 
 export interface Presence {
   /** Start time of the process, ms since 1970: a restarted worker has a later one. */
@@ -22,6 +23,7 @@ export function lostWorkers(
 
 /** What a worker says of itself when it asks to join. */
 export interface Applicant {
+  workerId: string;
   protocol: number;
   selfTestPassed: boolean;
   selfTestDetail: string;
@@ -29,10 +31,18 @@ export interface Applicant {
 }
 
 export type Admission =
-  { accepted: true } | { accepted: false; label: "protocol" | "self_test" | "engine"; reason: string };
+  | { accepted: true }
+  | { accepted: false; label: "name" | "protocol" | "self_test" | "engine"; reason: string };
 
 /** A worker with wrong gradients, or another protocol, would spoil the run: it is refused by name. */
 export function admit(applicant: Applicant, protocol: number, engines: readonly string[]): Admission {
+  if (!isWorkerName(applicant.workerId)) {
+    return {
+      accepted: false,
+      label: "name",
+      reason: "its name is reserved or not 1 to 32 of a-z, 0-9 and -",
+    };
+  }
   if (applicant.protocol !== protocol) {
     return {
       accepted: false,

@@ -4,6 +4,7 @@
  */
 import { ClusterError } from "../../../shared/errors.js";
 import {
+  RESERVED_NAMES,
   coordinatorPermissions,
   isToken,
   observerPermissions,
@@ -45,9 +46,6 @@ export interface NatsConfigOptions {
   fileStoreBytes?: number;
 }
 
-/** A worker so called would share a subject or an inbox with somebody else. */
-const RESERVED_NAMES: ReadonlySet<string> = new Set(["coordinator", "observer", "system", "all", "join"]);
-
 /** @throws ClusterError("usage") on a worker name that is not a subject token or that another role owns. */
 export function checkWorkerName(worker: string): void {
   if (!isToken(worker)) {
@@ -56,9 +54,9 @@ export function checkWorkerName(worker: string): void {
       `Cannot give worker "${worker}" a key: expected a name of 1 to 32 of a-z, 0-9 and -`,
     );
   }
-  if (RESERVED_NAMES.has(worker)) {
+  if (RESERVED_NAMES.includes(worker)) {
     throw new ClusterError("usage", `Cannot give worker "${worker}" a key: the name is reserved`, {
-      hint: `Any name works but ${[...RESERVED_NAMES].join(", ")}.`,
+      hint: `Any name works but ${RESERVED_NAMES.join(", ")}.`,
     });
   }
 }

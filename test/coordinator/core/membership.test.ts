@@ -20,7 +20,7 @@ test("a worker is lost after three missed heartbeats, not a millisecond before",
   assert.deepEqual(lostWorkers(new Map(), 1000, 10_000), []);
 });
 
-const applicant: Applicant = { protocol: 1, selfTestPassed: true, selfTestDetail: "", engineName: "wasm" };
+const applicant: Applicant = { workerId: "worker-1", protocol: 1, selfTestPassed: true, selfTestDetail: "", engineName: "wasm" };
 const engines = ["tensorflow", "wasm"];
 
 test("a worker of this protocol with a known engine that computes right is admitted", () => {
@@ -31,6 +31,8 @@ test("another protocol, an unknown engine and wrong gradients are refused by nam
   for (const [change, label, pattern] of [
     [{ protocol: 2 }, "protocol", /version 2, this coordinator 1/],
     [{ engineName: "abacus" }, "engine", /"abacus"/],
+    [{ workerId: "all" }, "name", /reserved/],
+    [{ workerId: "w.1" }, "name", /1 to 32/],
     [{ selfTestPassed: false, selfTestDetail: "max pool" }, "self_test", /"wasm".*max pool/],
     [{ selfTestPassed: false }, "self_test", /unnamed/],
     // The protocol first: what else such a worker says may mean something else.
