@@ -67,7 +67,7 @@ export interface OutcomeMessage {
 
 export type FromEngine =
   | { type: "ready"; info: EngineInfo; selfTest: SelfTestReport }
-  | { type: "chunk"; leaseId: number; chunk: number }
+  | { type: "chunks"; leaseId: number; chunks: number[] }
   | { type: "block-done"; leaseId: number; seconds: number; tensors: number }
   | { type: "task-done"; leaseId: number; seconds: number; tensors: number; outcomes: OutcomeMessage[] }
   | { type: "failed"; leaseId: number; message: string };

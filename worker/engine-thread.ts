@@ -14,7 +14,7 @@ import { type Engine, startEngine } from "./nn/backend.js";
 import { evaluateTask } from "./nn/evaluate.js";
 import { NetworkEngine } from "./nn/network-engine.js";
 import { runSelfTest } from "./nn/self-test.js";
-import { computeBlock } from "./nn/train-step.js";
+import { type SlotSink, computeBlock } from "./nn/train-step.js";
 
 interface Run {
   network: Network;
@@ -70,6 +70,23 @@ function orderOf(run: Run, epoch: number): Uint32Array {
   return run.order.images;
 }
 
+/** A sink that says which chunks are ready; one message for those that one gradient completes: each wakes a thread. */
+function announcingSink(
+  { leaseId, count }: { leaseId: number; count: number },
+  bodies: Float32Array[],
+): SlotSink {
+  const ready: number[] = [];
+  const assembler = new GradientAssembler(count, bodies, (chunk) => ready.push(chunk));
+  return {
+    beginSlot: () => assembler.beginSlot(),
+    add(offset, values) {
+      assembler.add(offset, values);
+      if (ready.length > 0) send({ type: "chunks", leaseId, chunks: ready.splice(0) });
+    },
+    endSlot: () => assembler.endSlot(),
+  };
+}
+
 function computeLease(message: Extract<ToEngine, { type: "block" }>, run: Run): void {
   if (run.train === undefined) throw new RangeError(`Run ${message.runId} has no training images yet`);
   const started = performance.now();
@@ -82,13 +99,7 @@ function computeLease(message: Extract<ToEngine, { type: "block" }>, run: Run): 
     mean: run.mean,
     augmentation: run.network.augmentation,
   };
-  const sink = new GradientAssembler(
-    message.count,
-    bodiesOf(message.frames, run.layout.pushSize),
-    (chunk) => {
-      send({ type: "chunk", leaseId: message.leaseId, chunk });
-    },
-  );
+  const sink = announcingSink(message, bodiesOf(message.frames, run.layout.pushSize));
   const order = orderOf(run, stepImages(run.plan, message.step).epoch);
   computeBlock({ ...run, images }, order, message.step, message, sink);
   send({

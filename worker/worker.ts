@@ -428,8 +428,8 @@ export class Worker {
           this.#stop("the engine died");
           reject(this.#refusal);
         } else if (message.type === "failed") reject(new Error(message.message));
-        else if (message.type === "chunk") {
-          if (message.leaseId === order.leaseId) onChunk(message.chunk);
+        else if (message.type === "chunks") {
+          if (message.leaseId === order.leaseId) message.chunks.forEach(onChunk);
         } else if (message.type !== "ready" && message.leaseId === order.leaseId) {
           this.#busySeconds += message.seconds;
           this.#tensors = message.tensors;
