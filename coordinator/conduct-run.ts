@@ -222,7 +222,7 @@ class RunConductor {
         onCommit,
         fail: (error) => {
           this.#failure ??= error;
-          job.pause();
+          job.abandon();
         },
       },
     );
@@ -233,10 +233,7 @@ class RunConductor {
     const { coordinator, config, signal, observer } = this.#context;
     if (job.step >= job.totalSteps) return;
     await this.#status("training", job.step);
-    observer.phase(
-      "training",
-      `${this.#run.network.name}: ${job.totalSteps} steps of ${this.#plan.batchSize} images`,
-    );
+    observer.phase("training", `${job.totalSteps} steps of ${this.#plan.batchSize} images`);
     const onAbort = (): void => job.pause();
     signal.addEventListener("abort", onAbort, { once: true });
     coordinator.add(job);

@@ -164,6 +164,12 @@ export class TrainingJob implements Job {
     if (this.#stopAt === this.#step) this.#release();
   }
 
+  /** Gives the step in work up, for it cannot be finished; resolves `runTo`. The state is of no use then. */
+  abandon(): void {
+    this.#stopAt = this.#step;
+    this.#release();
+  }
+
   // ---- Leasing ------------------------------------------------------------------------------------------------
 
   next(workerId: string, workers: number): Work | undefined {
