@@ -7,7 +7,7 @@ import { decodeChunk } from "../shared/core/chunk.js";
 import { ENGINE_NAMES } from "../shared/engine.js";
 import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
 import type { Refusal } from "../shared/metrics.js";
-import type { Subjects } from "../shared/subjects.js";
+import { type Subjects, isToken } from "../shared/subjects.js";
 import { admit, lostWorkers } from "./core/membership.js";
 import type { Job, LeaseFate, Work } from "./job.js";
 
@@ -85,8 +85,8 @@ export class Coordinator {
       this.#subscriptions.push(bus.subscribe(pattern, handler));
     };
     on(control, subjects.join, (message) => this.#onJoin(message));
-    on(control, subjects.heartbeatPattern, ({ data }) => this.#onHeartbeat(data));
-    on(control, subjects.leasePattern, ({ data }) => this.#onReturn(data));
+    on(control, subjects.heartbeatPattern, (message) => this.#onHeartbeat(message));
+    on(control, subjects.leasePattern, (message) => this.#onReturn(message));
     on(control, subjects.runGet, (message) => this.#onRunRequest(message));
     on(bulk, subjects.gradientPattern(0), (message) => this.#onGradient(message));
     on(bulk, subjects.pushPattern, (message) => this.#onPushEnd(message));
@@ -186,6 +186,14 @@ export class Coordinator {
     const { epoch, heartbeatMs, clock, log, metrics } = this.#edges;
     const answer = (accepted: boolean, reason: string): void =>
       respond(writeMessage(wire.JoinReply, { accepted, reason, epoch, heartbeatMs }));
+    if (!isToken(request.workerId)) {
+      // Nothing could be sent to it: the id is part of its subjects.
+      const reason = `its id ${JSON.stringify(request.workerId.slice(0, 64))} is not 1 to 32 of a-z, 0-9 and -`;
+      metrics.workerRefused("protocol");
+      log("error", `Refused a worker: ${reason}`);
+      answer(false, reason);
+      return;
+    }
     const admission = admit(request, PROTOCOL_VERSION, ENGINE_NAMES);
     if (!admission.accepted) {
       metrics.workerRefused(admission.label);
@@ -214,9 +222,9 @@ export class Coordinator {
     this.#changed();
   }
 
-  #onHeartbeat(data: Uint8Array): void {
+  #onHeartbeat({ subject, data }: BusMessage): void {
     const beat = readMessage(wire.Heartbeat, data);
-    if (beat === undefined) return;
+    if (beat === undefined || !isFrom(subject, beat.workerId)) return;
     const worker = this.#workers.get(beat.workerId);
     const { clock, epoch, heartbeatMs } = this.#edges;
     if (worker === undefined || worker.incarnation !== beat.incarnation || beat.epoch !== epoch) {
@@ -233,9 +241,9 @@ export class Coordinator {
     }
   }
 
-  #onReturn(data: Uint8Array): void {
+  #onReturn({ subject, data }: BusMessage): void {
     const back = readMessage(wire.LeaseReturn, data);
-    if (back === undefined) return;
+    if (back === undefined || !isFrom(subject, back.workerId)) return;
     const worker = this.#workers.get(back.workerId);
     if (worker === undefined) return;
     if (back.leaving) this.#forget(worker, "returned", "info", `Worker ${worker.id} left: ${back.reason}`);
@@ -350,7 +358,7 @@ export class Coordinator {
 
   #onPushEnd({ subject, data, respond }: BusMessage): void {
     const message = readMessage(wire.PushEnd, data);
-    if (message === undefined || message.workerId !== lastToken(subject)) return;
+    if (message === undefined || !isFrom(subject, message.workerId)) return;
     const reply = (properties: saf.v1.PushReply.$Properties): void =>
       respond(writeMessage(wire.PushReply, properties));
     if (message.epoch !== this.#edges.epoch) {
@@ -370,7 +378,7 @@ export class Coordinator {
 
   #onResult({ subject, data, respond }: BusMessage): void {
     const message = readMessage(wire.TaskResult, data);
-    if (message === undefined || message.workerId !== lastToken(subject)) return;
+    if (message === undefined || !isFrom(subject, message.workerId)) return;
     const job = this.#jobs.find((candidate) => candidate.runId === message.runId);
     if (message.epoch !== this.#edges.epoch || job === undefined) {
       respond(writeMessage(wire.TaskReply, { accepted: false, reason: "this evaluation is over" }));
@@ -424,4 +432,9 @@ export class Coordinator {
 /** The last token of a subject names the worker: NATS lets it publish only on its own. */
 function lastToken(subject: string): string {
   return subject.slice(subject.lastIndexOf(".") + 1);
+}
+
+/** Does a message that came on this subject speak for the worker that it names? */
+function isFrom(subject: string, workerId: string): boolean {
+  return isToken(workerId) && workerId === lastToken(subject);
 }
