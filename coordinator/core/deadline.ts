@@ -9,7 +9,9 @@ export class LeaseTimes {
   readonly #recent: number[] = [];
   #next = 0;
 
+  /** Workers tell their own times: what is no time is left out. */
   record(ms: number): void {
+    if (!Number.isFinite(ms) || ms < 0) return;
     this.#recent[this.#next % WINDOW] = ms;
     this.#next++;
   }
