@@ -356,6 +356,18 @@ export class TestCluster {
     return linesOf(this.file("log.jsonl")) as { level: string; msg: string }[];
   }
 
+  /** Where the coordinator, or a worker, serves its metrics. */
+  metricsUrl(worker?: string): string {
+    const file = worker === undefined ? this.file("log.jsonl") : this.file("logs", `${worker}.jsonl`);
+    const said = linesOf(file) as { msg: string }[];
+    const url = /metrics at (\S+)$/.exec(
+      said.findLast(({ msg }) => msg.includes("metrics at "))?.msg ?? "",
+    )?.[1];
+    if (url === undefined)
+      throw new Error(`${worker ?? "The coordinator"} did not say where its metrics are`);
+    return url;
+  }
+
   /** The ends of all logs, for a test that failed. */
   words(): string {
     const ends = ["log.jsonl", ...names(this.file("logs")).map((name) => join("logs", name))].map((name) => {

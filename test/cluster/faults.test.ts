@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { TestCluster, TestConfig } from "../support/cluster.js";
+import {
+  SEED,
+  checkpointOf,
+  ledgerOf,
+  localWeightsSha256,
+  programs,
+  randomNumbers,
+  startCluster,
+  testConfig,
+} from "../support/cluster.js";
+import { saf } from "../support/saf.js";
+
+const LIMIT = { timeout: 180_000 };
+const below = randomNumbers(SEED);
+
+/** Everything a fault must leave as it would have been: the weights, and each step once in the ledger. */
+async function checkUnharmed(cluster: Pick<TestCluster, "out">, config: TestConfig): Promise<void> {
+  const steps = testConfig(config).train?.max_steps as number;
+  assert.deepEqual(checkpointOf(cluster.out), {
+    step: steps,
+    sha256: await localWeightsSha256(testConfig(config)),
+  });
+  assert.deepEqual(
+    ledgerOf(cluster.out).map(({ step, samples }) => ({ step, samples })),
+    Array.from({ length: steps }, (_, step) => ({ step, samples: 32 })),
+  );
+}
+
+describe("a run ends with the weights of an undisturbed one", () => {
+  test("when nats-server is killed and comes back", LIMIT, async (t) => {
+    const cluster = await startCluster(t, { workers: 2 });
+    const [step, chunk] = [2 + below(20), 1 + below(7)];
+    await cluster.untilPush("worker-1", step, chunk);
+    t.diagnostic(`SAF_TEST_SEED=${SEED}: nats-server killed in step ${cluster.step}`);
+    cluster.killNats();
+
+    await cluster.trained();
+
+    assert.ok(cluster.notes.some((note) => /nats-server ended \(SIGKILL\)/.test(note)));
+    assert.ok(cluster.log().some(({ msg }) => msg === "Connected to NATS again"));
+    await checkUnharmed(cluster, {});
+  });
+
+  test(
+    "when the coordinator is killed and started again: it goes on from its checkpoint",
+    LIMIT,
+    async (t) => {
+      const config = { train: { checkpoint_every_steps: 10 } };
+      const cluster = await startCluster(t, { workers: 2, config, restartCoordinator: true });
+      const [step, chunk] = [12 + below(15), 1 + below(7)];
+      await cluster.untilPush("worker-2", step, chunk);
+      t.diagnostic(`SAF_TEST_SEED=${SEED}: coordinator killed in step ${cluster.step}`);
+      cluster.signalCoordinator("SIGKILL");
+
+      await cluster.trained();
+
+      assert.ok(cluster.notes.some((note) => /^The coordinator ended \(SIGKILL\)/.test(note)));
+      assert.ok(
+        cluster.notes.some((note) => /^Resuming at step [12]0 of 30$/.test(note)),
+        cluster.notes.join("\n"),
+      );
+      await checkUnharmed(cluster, {});
+    },
+  );
+
+  test(
+    "when a worker sleeps past its lease: others take over, and waking up does no harm",
+    LIMIT,
+    async (t) => {
+      // Its heartbeats are not missed; only the deadline tells.
+      const config = { train: { max_steps: 60 }, cluster: { heartbeat_ms: 20_000, lease_floor_ms: 300 } };
+      const cluster = await startCluster(t, { workers: 2, config });
+      await cluster.untilPush("worker-2", 3 + below(5), 1);
+      cluster.signalWorker("worker-2", "SIGSTOP");
+      await cluster.until("an overdue lease", () =>
+        cluster.notes.some((note) => /^Lease \d+ of worker worker-2 is overdue/.test(note)),
+      );
+      await cluster.untilStep(cluster.step + 2);
+      const asleepUntil = cluster.step;
+      cluster.signalWorker("worker-2", "SIGCONT");
+
+      await cluster.trained();
+
+      await checkUnharmed(cluster, config);
+      assert.ok(
+        cluster
+          .ledger()
+          .some(
+            ({ step, blocks }) => step > asleepUntil && blocks.some(({ worker }) => worker === "worker-2"),
+          ),
+        "the worker that woke up was given nothing",
+      );
+    },
+  );
+
+  test("when a worker is lost for its silence, and comes back", LIMIT, async (t) => {
+    const config = { train: { max_steps: 60 }, cluster: { heartbeat_ms: 250, lease_floor_ms: 600_000 } };
+    const cluster = await startCluster(t, { workers: 2, config });
+    await cluster.untilPush("worker-1", 3 + below(5), 1);
+    cluster.signalWorker("worker-1", "SIGSTOP");
+    await cluster.until("a lost worker", () =>
+      cluster.notes.some((note) => note.startsWith("Worker worker-1 is lost")),
+    );
+    const asleepUntil = cluster.step;
+    cluster.signalWorker("worker-1", "SIGCONT");
+
+    await cluster.trained();
+
+    await checkUnharmed(cluster, config);
+    assert.ok(
+      cluster
+        .ledger()
+        .some(({ step, blocks }) => step > asleepUntil && blocks.some(({ worker }) => worker === "worker-1")),
+      "the worker that came back was given nothing",
+    );
+  });
+
+  test("when a worker is told to end: it gives its lease back and exits with 143", LIMIT, async (t) => {
+    // Neither silence nor a deadline would set its block free in time.
+    const config = { cluster: { heartbeat_ms: 20_000, lease_floor_ms: 600_000 } };
+    const cluster = await startCluster(t, { workers: 2, config });
+    await cluster.untilPush("worker-1", 2 + below(15), 1 + below(7));
+
+    const exit = await cluster.removeWorker("worker-1", "SIGTERM");
+    await cluster.trained();
+
+    assert.deepEqual(exit, { code: 143, signal: null });
+    assert.ok(cluster.log().some(({ msg }) => msg === "Worker worker-1 left: signal"));
+    await checkUnharmed(cluster, config);
+  });
+
+  test(
+    "when it is interrupted, which exits with 130, and resumed by `saf train --resume`",
+    LIMIT,
+    async (t) => {
+      const cluster = await startCluster(t, { workers: 2 });
+      await cluster.untilStep(2 + below(20));
+
+      cluster.local.interrupt();
+      const code = await cluster.finished();
+      await cluster.stop();
+
+      assert.equal(code, 130);
+      const { step } = cluster.checkpoint();
+      assert.ok(step > 0 && step < 30, `a checkpoint at step ${step}`);
+      assert.equal(cluster.ledger().length, step);
+      assert.equal(cluster.json<{ state: string }>("status.json").state, "interrupted");
+
+      const { choice } = await programs();
+      const resumed = await saf([
+        "train",
+        "--resume",
+        cluster.out,
+        "--json",
+        "--engine",
+        choice.engine,
+        "-w",
+        "2",
+      ]);
+
+      assert.equal(resumed.code, 0, resumed.stderr);
+      assert.match(resumed.stderr, new RegExp(`Resuming at step ${step} of 30`));
+      await checkUnharmed(cluster, {});
+      const { weights_sha256: told } = JSON.parse(resumed.stdout) as {
+        weights_sha256: Record<string, string>;
+      };
+      assert.deepEqual(told, { "mrelu-r-m": checkpointOf(cluster.out).sha256 });
+    },
+  );
+});

@@ -1,0 +1,226 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { hashOf } from "../../coordinator/io/checkpoints.js";
+import { type saf, wire, writeMessage } from "../../shared/messages.js";
+import { SEED, randomNumbers } from "../support/cluster.js";
+import { HEARTBEAT_MS, type HandCluster, handCoordinator } from "../support/hand-coordinator.js";
+import { type HandWorker, weightsAfter } from "../support/hand-worker.js";
+
+const LIMIT = { timeout: 60_000 };
+const STEPS = 3;
+const LEASES = "saf_leases_total";
+
+async function checkWeights(cluster: HandCluster): Promise<void> {
+  await cluster.trained;
+  assert.deepEqual(
+    cluster.committed.map(({ step }) => step),
+    Array.from({ length: STEPS }, (_, step) => step),
+  );
+  assert.equal(hashOf(cluster.job.snapshot().parameters), hashOf(weightsAfter(cluster.hand, STEPS)));
+  assert.deepEqual(cluster.failures, []);
+}
+
+/** Two workers, each with one of the two slots of step 1. */
+async function sharedStep(
+  cluster: HandCluster,
+): Promise<{ one: HandWorker; two: HandWorker; first: saf.v1.BlockLease; second: saf.v1.BlockLease }> {
+  const [one, two] = [await cluster.joined("worker-1"), await cluster.joined("worker-2")];
+  await one.serve(await one.lease());
+  const [first, second] = [await one.lease(), await two.lease()];
+  assert.deepEqual([first.step, second.step], [1, 1]);
+  return { one, two, first, second };
+}
+
+/** Serves its own lease; then the other's block must come to it, and everything that is left. */
+async function takesOver(worker: HandWorker, own: saf.v1.BlockLease, left: saf.v1.BlockLease): Promise<void> {
+  await worker.serve(own);
+  const taken = await worker.lease();
+  assert.deepEqual(
+    { step: taken.step, firstSlot: taken.firstSlot, attempt: taken.attempt },
+    { step: left.step, firstSlot: left.firstSlot, attempt: left.attempt + 1 },
+  );
+  await worker.serve(taken);
+  await worker.serveUntil(STEPS);
+}
+
+describe("a block goes to another worker", () => {
+  test("when its worker is silent for three heartbeats", LIMIT, async (t) => {
+    const cluster = await handCoordinator(t, { leaseFloorMs: 600_000 });
+    const { one, two, first, second } = await sharedStep(cluster);
+    one.send(one.rightFrames(first).slice(0, 4));
+    await two.serve(second);
+    cluster.nowMs += 2.5 * HEARTBEAT_MS;
+    two.beat();
+    await cluster.ticks(2);
+    cluster.nowMs += HEARTBEAT_MS;
+
+    const taken = await two.lease();
+
+    assert.deepEqual([taken.step, taken.firstSlot, taken.attempt], [1, first.firstSlot, 2]);
+    assert.equal(one.hasLease, false, "the lost worker was offered its own block again");
+    assert.ok(cluster.log.some((line) => /^Worker worker-1 is lost: no heartbeat for \d+ ms$/.test(line)));
+    await two.serve(taken);
+    await two.serveUntil(STEPS);
+    await checkWeights(cluster);
+    assert.equal((await cluster.counted(LEASES))["lost"], 1);
+  });
+
+  test("when its worker leaves", LIMIT, async (t) => {
+    const cluster = await handCoordinator(t);
+    const { one, two, first, second } = await sharedStep(cluster);
+
+    one.giveBack(first.leaseId, true);
+    await takesOver(two, second, first);
+
+    assert.equal(one.hasLease, false, "the worker that left was offered its own block again");
+    assert.ok(cluster.log.includes("Worker worker-1 left: by hand"));
+    assert.equal(cluster.coordinator.workerCount, 1);
+    await checkWeights(cluster);
+  });
+
+  test("when its deadline is over; the late copy does no harm", LIMIT, async (t) => {
+    const cluster = await handCoordinator(t);
+    const { one, two, first, second } = await sharedStep(cluster);
+    await two.serve(second);
+    // Longer than the deadline's floor of 50 ms, shorter than three heartbeats.
+    cluster.nowMs += 2.5 * HEARTBEAT_MS;
+
+    const taken = await two.lease();
+
+    assert.deepEqual([taken.step, taken.firstSlot, taken.attempt], [1, first.firstSlot, 2]);
+    assert.ok(cluster.log.some((line) => /^Lease \d+ of worker worker-1 is overdue/.test(line)));
+    one.send(one.rightFrames(first).slice(0, 3));
+    await two.serve(taken);
+    const late = await one.serve(first);
+    assert.equal(late.status, wire.PushReply.Status.STALE);
+    await Promise.all([one.serveUntil(STEPS), two.serveUntil(STEPS)]);
+    await checkWeights(cluster);
+  });
+
+  test("or back to its worker, when that was started again", LIMIT, async (t) => {
+    const cluster = await handCoordinator(t);
+    const { one, two, first, second } = await sharedStep(cluster);
+    await two.serve(second);
+    one.incarnation++;
+
+    await one.join();
+
+    const again = await one.lease();
+    assert.deepEqual([again.step, again.attempt], [1, first.attempt + 1]);
+    await one.serve(again);
+    await Promise.all([one.serveUntil(STEPS), two.serveUntil(STEPS)]);
+    await checkWeights(cluster);
+    assert.equal((await cluster.counted(LEASES))["lost"], 1);
+  });
+
+  test("but not when its worker only says again that it is there", LIMIT, async (t) => {
+    const cluster = await handCoordinator(t);
+    const { one, two, first, second } = await sharedStep(cluster);
+
+    await one.join();
+
+    await Promise.all([
+      one.serve(first).then(() => one.serveUntil(STEPS)),
+      two.serve(second).then(() => two.serveUntil(STEPS)),
+    ]);
+    await checkWeights(cluster);
+    assert.deepEqual(Object.keys(await cluster.counted(LEASES)), ["done"]);
+  });
+});
+
+describe("a coordinator survives", () => {
+  test("a worker whose id no subject can hold", LIMIT, async (t) => {
+    const cluster = await handCoordinator(t);
+    const stranger = cluster.worker("worker-9");
+
+    for (const workerId of ["", "Worker 9", "a.b", "*", ">", "x".repeat(33), "naïve"]) {
+      const reply = await stranger.join({ workerId });
+      assert.equal(reply.accepted, false, workerId);
+      stranger.beat({ workerId });
+    }
+
+    assert.equal(cluster.coordinator.workerCount, 0);
+    const worker = await cluster.joined("worker-1");
+    await worker.serveUntil(STEPS);
+    await checkWeights(cluster);
+  });
+
+  test("a worker that speaks for another one", LIMIT, async (t) => {
+    const cluster = await handCoordinator(t);
+    const { one, two, first, second } = await sharedStep(cluster);
+    const bus = cluster.bus();
+    const { subjects } = cluster;
+
+    // On worker-2's own subjects, in worker-1's name.
+    const leaving = { workerId: "worker-1", leaseId: first.leaseId, reason: "not me", leaving: true };
+    bus.publish(subjects.lease("worker-2"), writeMessage(wire.LeaseReturn, leaving));
+    bus.publish(
+      subjects.heartbeat("worker-2"),
+      writeMessage(wire.Heartbeat, { workerId: "worker-1", incarnation: 99 }),
+    );
+    await bus.flush();
+
+    await Promise.all([
+      one.serve(first).then(() => one.serveUntil(STEPS)),
+      two.serve(second).then(() => two.serveUntil(STEPS)),
+    ]);
+    assert.equal(cluster.coordinator.workerCount, 2);
+    assert.deepEqual(Object.keys(await cluster.counted(LEASES)), ["done"]);
+    await checkWeights(cluster);
+  });
+
+  test("times that are no times: deadlines stay what they were", LIMIT, async (t) => {
+    const cluster = await handCoordinator(t);
+    const worker = await cluster.joined("worker-1");
+    for (const computeSeconds of [NaN, Infinity]) {
+      const lease = await worker.lease();
+      worker.send(worker.rightFrames(lease));
+      await worker.end(lease, { computeSeconds });
+    }
+    const lease = await worker.lease();
+    // A deadline that is no number would be over at the first look.
+    await cluster.ticks(2);
+    await worker.serve(lease);
+
+    await checkWeights(cluster);
+    assert.deepEqual(await cluster.counted(LEASES), { done: 3 });
+  });
+
+  test("bytes that are no message, on every subject", LIMIT, async (t) => {
+    const below = randomNumbers(SEED);
+    t.diagnostic(`SAF_TEST_SEED=${SEED}`);
+    const cluster = await handCoordinator(t);
+    const worker = await cluster.joined("worker-1");
+    const lease = await worker.lease();
+    const { subjects } = cluster;
+    const bus = cluster.bus();
+    const targets = [
+      subjects.join,
+      subjects.heartbeat("worker-1"),
+      subjects.lease("worker-1"),
+      subjects.runGet,
+      subjects.gradient(0, "worker-1"),
+      subjects.push("worker-1"),
+      subjects.result("worker-1"),
+      subjects.parameterGet(0),
+      subjects.data,
+    ];
+    const frame = worker.rightFrames(lease)[0] as Uint8Array;
+
+    for (let round = 0; round < 400; round++) {
+      const noise = Uint8Array.from({ length: below(200) }, () => below(256));
+      // Some begin like something that is right.
+      const bytes = below(3) === 0 ? Uint8Array.from([...frame.subarray(0, below(100)), ...noise]) : noise;
+      for (const subject of targets) bus.publish(subject, bytes);
+      if (round % 50 === 0) await bus.flush();
+    }
+    await bus.flush();
+    // A returned lease is the worst that noise on our own subjects can do: it comes again.
+    await worker.join();
+    const reply = await worker.serve(worker.hasLease ? await worker.lease() : lease);
+
+    assert.ok([wire.PushReply.Status.OK, wire.PushReply.Status.STALE].includes(reply.status));
+    await worker.serveUntil(STEPS);
+    await checkWeights(cluster);
+  });
+});

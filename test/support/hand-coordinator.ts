@@ -1,0 +1,149 @@
+/** The real Coordinator with a real TrainingJob on a bus in memory, for workers that a test drives by hand. */
+import type { TestContext } from "node:test";
+import { Coordinator } from "../../coordinator/coordinator.js";
+import { type CommittedStep, TrainingJob } from "../../coordinator/training.js";
+import { configSchema } from "../../shared/config.js";
+import { initialParameters } from "../../shared/core/layout.js";
+import type { ClusterError } from "../../shared/errors.js";
+import { Metrics } from "../../shared/io/metrics-registry.js";
+import { MemoryBroker } from "../../shared/memory-bus.js";
+import type { Bus } from "../../shared/bus.js";
+import { layoutOf } from "../../shared/networks/network.js";
+import { resolveRun, stepPlan } from "../../shared/resolve.js";
+import { subjectsOf } from "../../shared/subjects.js";
+import { type HandRun, HandWorker } from "./hand-worker.js";
+
+/** Three missed ones mean lost. */
+export const HEARTBEAT_MS = 40;
+
+export interface HandSetting {
+  slots?: number;
+  steps?: number;
+  leaseFloorMs?: number;
+}
+
+/** A run of `plain`: 8 images a step, 3 steps, 2 slots unless the test says otherwise. */
+export async function handCoordinator(
+  t: TestContext,
+  { slots = 2, steps = 3, leaseFloorMs = 50 }: HandSetting = {},
+): Promise<HandCluster> {
+  const config = configSchema.parse({
+    model: "plain",
+    train: { batch_size: 8, slots, learning_rate: 0.01, max_steps: steps, limit_images: 800 },
+    cluster: { heartbeat_ms: 1000, lease_floor_ms: leaseFloorMs },
+  });
+  const run = resolveRun(config);
+  const layout = layoutOf(run.network);
+  const plan = stepPlan(config, run, 60_000);
+  const hand: HandRun = { runId: "run-by-hand", run, layout, plan };
+  const cluster = new HandCluster(hand);
+  const parameters = initialParameters(layout, run.seed);
+  cluster.job = new TrainingJob(
+    {
+      runId: hand.runId,
+      config,
+      run,
+      layout,
+      plan,
+      epoch: cluster.epoch,
+      spec: { runId: hand.runId, parameterCount: layout.size },
+      state: { step: 0, parameters, velocity: new Float32Array(layout.size) },
+    },
+    {
+      clock: cluster.clock,
+      broadcast: (frame) => cluster.buses[1].publish(cluster.subjects.parameters(0), frame),
+      onCommit: (step) => cluster.committed.push(step),
+      wake: () => cluster.coordinator.pump(),
+      fail: (error) => cluster.failures.push(error),
+    },
+  );
+  t.after(() => cluster.stop());
+  await cluster.start();
+  return cluster;
+}
+
+export class HandCluster {
+  readonly hand: HandRun;
+  readonly broker = new MemoryBroker();
+  readonly buses: [Bus, Bus] = [this.broker.connect(), this.broker.connect()];
+  readonly subjects = subjectsOf("local");
+  readonly metrics = new Metrics("coordinator", "test");
+  readonly log: string[] = [];
+  readonly committed: CommittedStep[] = [];
+  readonly failures: ClusterError[] = [];
+  readonly epoch = 1_700_000_000_000;
+  readonly coordinator: Coordinator;
+  readonly #clients: Bus[] = [];
+  #onTick: () => void = () => undefined;
+  job!: TrainingJob;
+  /** All steps are committed. */
+  trained!: Promise<void>;
+  /** Time passes when a test says so. */
+  nowMs = 0;
+  readonly clock = (): number => this.nowMs;
+
+  constructor(hand: HandRun) {
+    this.hand = hand;
+    const [control, bulk] = this.buses;
+    this.coordinator = new Coordinator({
+      control,
+      bulk,
+      subjects: this.subjects,
+      clock: this.clock,
+      epoch: this.epoch,
+      heartbeatMs: HEARTBEAT_MS,
+      dataRange: () => ({}),
+      log: (_level, message) => this.log.push(message),
+      metrics: {
+        gradient: (outcome) => this.metrics.add("gradients", 1, { outcome }),
+        wire: () => undefined,
+        lease: (outcome) => this.metrics.add("leases", 1, { outcome }),
+        workerRefused: (reason) => this.metrics.add("refusedWorkers", 1, { reason }),
+        workers: () => this.#onTick(),
+        workerTime: () => undefined,
+        workerGone: () => undefined,
+        reconnected: () => undefined,
+      },
+    });
+  }
+
+  async start(): Promise<void> {
+    await this.coordinator.start();
+    this.coordinator.add(this.job);
+    this.trained = this.job.runTo(this.hand.plan.maxSteps as number);
+  }
+
+  async stop(): Promise<void> {
+    this.coordinator.stop();
+    await Promise.all([...this.#clients, ...this.buses].map((bus) => bus.close()));
+  }
+
+  /** The coordinator has looked at its leases so many times more. */
+  async ticks(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) await new Promise<void>((resolve) => (this.#onTick = resolve));
+  }
+
+  bus(): Bus {
+    const bus = this.broker.connect();
+    this.#clients.push(bus);
+    return bus;
+  }
+
+  worker(id: string): HandWorker {
+    return new HandWorker(id, this.hand, { control: this.bus(), bulk: this.bus(), subjects: this.subjects });
+  }
+
+  async joined(id: string): Promise<HandWorker> {
+    const worker = this.worker(id);
+    const { accepted, reason } = await worker.join();
+    if (!accepted) throw new Error(reason);
+    return worker;
+  }
+
+  /** A counter's series by the value of its one label; those at zero are left out. */
+  async counted(name: string): Promise<Record<string, number>> {
+    const metric = await this.metrics.registry.getSingleMetric(name)?.get();
+    const series = (metric?.values ?? []).filter(({ value }) => value !== 0);
+    return Object.fromEntries(series.map(({ labels, value }) => [Object.values(labels).join(), value]));
+  }
+}

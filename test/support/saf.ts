@@ -1,0 +1,43 @@
+/** The `saf` command as a child process, as a user runs it. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+export const PROGRAM = fileURLToPath(new URL("../../deploy/cli/main.js", import.meta.url));
+const LIMIT_MS = 120_000;
+
+export interface SafRun {
+  /** Null when a signal ended it. */
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface SafOptions {
+  /** Added to our own; undefined takes a variable away. */
+  env?: Record<string, string | undefined>;
+  cwd?: string;
+  /** Called with everything said on stderr so far. */
+  onWords?: (stderr: string, child: ChildProcess) => void;
+}
+
+/** Runs to its end; killed after two minutes. */
+export function saf(args: readonly string[], { env = {}, cwd, onWords }: SafOptions = {}): Promise<SafRun> {
+  const child = spawn(process.execPath, ["--enable-source-maps", PROGRAM, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+    timeout: LIMIT_MS,
+    killSignal: "SIGKILL",
+    ...(cwd === undefined ? {} : { cwd }),
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+    onWords?.(stderr, child);
+  });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
