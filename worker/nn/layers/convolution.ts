@@ -4,11 +4,9 @@
  * exactly zero, and only the stored mean has to know it.
  */
 import type { Extent, Padding } from "../../../shared/networks/network.js";
+import { batchNorm } from "./batch-norm.js";
 import type { Emit, Forward, Operator, Parameters, Statistics, TensorFlow } from "./operator.js";
 import type { Tensor, Tensor2D, Tensor4D } from "@tensorflow/tfjs-core";
-
-/** METHOD.md 1.4. */
-const VARIANCE_EPSILON = 1e-4;
 
 export interface ConvolutionOptions {
   name: string;
@@ -113,16 +111,14 @@ function withBias(tf: TensorFlow, { name }: ConvolutionOptions, linear: Linear):
   };
 }
 
-/**
- * Batch norm: y = scale·(c − mean)/σ + shift with σ = sqrt(biased variance + ε).
- * Source of the gradient: Ioffe and Szegedy 2015, arXiv:1502.03167, rewritten for d = c − mean.
- */
+/** Stored moments are folded into the filter, once a version. */
 function withBatchNorm(
   tf: TensorFlow,
   { name, channels }: ConvolutionOptions,
   norm: string,
   linear: Linear,
 ): Operator {
+  const normalise = batchNorm(tf);
   const folded = (parameters: Parameters): Tensor =>
     parameters.derived(`${name}/folded-weight`, () =>
       tf.mul(
@@ -138,26 +134,21 @@ function withBatchNorm(
     });
 
   function forwardBatch(parameters: Parameters, input: Tensor, emitMoment: Emit | undefined): Forward {
-    const images = input.shape[0];
-    const [output, centred, deviation, mean] = tf.tidy(() => {
-      const raw = linear.apply(input, parameters.get(`${name}/weight`));
-      const mean = tf.mean(raw, AXES);
-      const centred = tf.sub(raw, mean);
-      const deviation = tf.sqrt(tf.add(tf.mean(tf.square(centred), AXES), VARIANCE_EPSILON));
-      const factor = tf.div(parameters.get(`${norm}/scale`), deviation);
-      const output = tf.add(tf.mul(centred, factor), parameters.get(`${norm}/shift`));
-      return [output, centred, deviation, mean] as const;
-    });
+    const images = input.shape[0] ?? 0;
+    const raw: Tensor = tf.tidy(() => linear.apply(input, parameters.get(`${name}/weight`)));
+    const { output, mean, deviation, saved } = normalise.forward(
+      raw,
+      parameters.get(`${norm}/scale`),
+      parameters.get(`${norm}/shift`),
+    );
     if (emitMoment !== undefined) {
-      emitAndDispose(
-        emitMoment,
-        `${norm}/mean`,
-        tf.tidy(() => tf.mul(tf.add(mean, parameters.get(`${name}/bias`)), images)),
-      );
+      const stored: Tensor = tf.tidy(() => tf.mul(tf.add(mean, parameters.get(`${name}/bias`)), images));
+      emitAndDispose(emitMoment, `${norm}/mean`, stored);
       emitAndDispose(emitMoment, `${norm}/deviation`, tf.mul(deviation, images));
     }
     mean.dispose();
-    return { output, saved: [centred, deviation] };
+    deviation.dispose();
+    return { output, saved };
   }
 
   function backwardBatch(
@@ -167,33 +158,20 @@ function withBatchNorm(
     wantInput: boolean,
     emit: Emit | undefined,
   ): Tensor | undefined {
-    const [centred, deviation] = at.saved as [Tensor, Tensor];
-    const sum: Tensor = tf.sum(gradient, AXES);
-    const product: Tensor = tf.tidy(() => tf.sum(tf.mul(gradient, centred), AXES));
+    const gradients = normalise.backward(at.saved, gradient, parameters.get(`${norm}/scale`));
     if (emit !== undefined) {
-      emitAndDispose(emit, `${norm}/shift`, tf.clone(sum));
-      emitAndDispose(emit, `${norm}/scale`, tf.div(product, deviation));
+      emit(`${norm}/shift`, gradients.shift);
+      emit(`${norm}/scale`, gradients.scale);
       emitAndDispose(emit, `${name}/bias`, tf.zeros([channels]));
+      const filter: Tensor = tf.tidy(() => linear.filterGradient(at.input, gradients.input));
+      emitAndDispose(emit, `${name}/weight`, filter);
     }
-    const raw = tf.tidy(() => {
-      const count = gradient.size / channels;
-      const factor = tf.div(parameters.get(`${norm}/scale`), deviation);
-      const slope = tf.div(tf.mul(factor, product), tf.mul(tf.square(deviation), count));
-      const constant = tf.mul(factor, tf.div(sum, count));
-      return tf.sub(tf.sub(tf.mul(gradient, factor), tf.mul(centred, slope)), constant);
-    });
-    sum.dispose();
-    product.dispose();
-    if (emit !== undefined)
-      emitAndDispose(
-        emit,
-        `${name}/weight`,
-        tf.tidy(() => linear.filterGradient(at.input, raw)),
-      );
-    const result = wantInput
-      ? tf.tidy(() => linear.inputGradient(raw, parameters.get(`${name}/weight`)))
+    gradients.shift.dispose();
+    gradients.scale.dispose();
+    const result: Tensor | undefined = wantInput
+      ? tf.tidy(() => linear.inputGradient(gradients.input, parameters.get(`${name}/weight`)))
       : undefined;
-    raw.dispose();
+    gradients.input.dispose();
     return result;
   }
 
