@@ -1,0 +1,47 @@
+/** The `saf` command line as a tree of commands; main.ts runs it, completion and the tests of the documents read it. */
+import { Command } from "commander";
+import { VERSION } from "../../shared/version.js";
+import { benchCommand } from "./bench-command.js";
+import { completionCommand } from "./completion.js";
+import { configCommand } from "./config-command.js";
+import { dataCommand } from "./data-command.js";
+import { demoCommand } from "./demo-command.js";
+import { evaluateCommand, reportCommand } from "./evaluate-command.js";
+import { coordinatorCommand, workerCommand } from "./process-commands.js";
+import { doctorCommand, setupCommand } from "./setup-command.js";
+import { trainCommand } from "./train-command.js";
+
+/** Parsing throws CommanderError where commander alone would end the process, so that every exit code is ours. */
+export function createProgram(): Command {
+  const program = new Command("saf")
+    .description("Train and measure robust CNNs on a cluster of workers, on one machine or many.")
+    .version(VERSION)
+    .option("--debug", "print the stack of an error", false)
+    .showHelpAfterError("(run with --help for the options)")
+    .exitOverride();
+
+  for (const command of [
+    demoCommand(),
+    trainCommand(),
+    evaluateCommand(),
+    reportCommand(),
+    benchCommand(),
+    dataCommand(),
+    setupCommand(),
+    doctorCommand(),
+    configCommand(),
+    coordinatorCommand(),
+    workerCommand(),
+    completionCommand(program),
+  ]) {
+    program.addCommand(inheriting(command, program));
+  }
+  return program;
+}
+
+/** A command made on its own takes over no settings by itself, and neither do the ones below it. */
+function inheriting(command: Command, parent: Command): Command {
+  command.copyInheritedSettings(parent);
+  for (const child of command.commands) inheriting(child, command);
+  return command;
+}
