@@ -1,5 +1,6 @@
 /** Wiring of the coordinator process: one pool of workers, one or more runs in turn, results and report. */
 import { cpus, platform, release, totalmem } from "node:os";
+import { mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { stringify } from "yaml";
@@ -17,6 +18,7 @@ import { VERSION } from "../shared/version.js";
 import { type RunContext, type RunObserver, type RunOutcome, conductRun } from "./conduct-run.js";
 import { Coordinator } from "./coordinator.js";
 import { EventPublisher } from "./events.js";
+import { storageError } from "./io/atomic-file.js";
 import { PartitionedDataset } from "./io/datasets/dataset.js";
 import { loadMnist, mnistDirectory } from "./io/datasets/mnist.js";
 import { RunDirectory } from "./io/run-directory.js";
@@ -65,7 +67,10 @@ export async function runCoordinator(
   signal: AbortSignal,
 ): Promise<ResultsDocument> {
   const home = new RunDirectory(options.out);
-  await home.create();
+  await mkdir(options.out, { recursive: true }).catch((cause: unknown) => {
+    throw storageError(`create the run directory ${options.out}`, cause);
+  });
+  await home.linkLatest();
   try {
     return await serve(options, home, signal);
   } catch (error) {
@@ -247,7 +252,7 @@ async function oneRun(parts: OneRun): Promise<RunOutcome> {
   const run = resolveRun(config);
   const plan = stepPlan(config, run, dataset.dataset.train.labels.length);
   const directory = options.configs.length === 1 ? home : new RunDirectory(join(options.out, run.name));
-  if (directory !== home) await directory.create();
+  await directory.create();
   await directory.writeText("config.yaml", stringify(config));
   await directory.writeJson("env.json", environment(coordinator));
   const runId = runIdOf(options.out, run.name);

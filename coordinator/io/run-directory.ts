@@ -30,15 +30,13 @@ export class RunDirectory {
     this.path = path;
   }
 
-  /** Creates the folder and those inside it. Throws ClusterError("storage"). */
+  /** Creates the folder with those that a run fills. Throws ClusterError("storage"). */
   async create(): Promise<void> {
     try {
-      for (const inside of ["checkpoints", "eval", "plots"])
-        await mkdir(join(this.path, inside), { recursive: true });
+      for (const inside of ["checkpoints", "eval"]) await mkdir(join(this.path, inside), { recursive: true });
     } catch (cause) {
       throw storageError(`create the run directory ${this.path}`, cause);
     }
-    await this.#linkLatest();
   }
 
   get checkpoints(): string {
@@ -66,8 +64,8 @@ export class RunDirectory {
     }
   }
 
-  /** `runs/latest` is a convenience; a file system without links only lacks it. */
-  async #linkLatest(): Promise<void> {
+  /** Points `latest`, beside this folder, to it: a convenience, which a file system without links only lacks. */
+  async linkLatest(): Promise<void> {
     const link = join(dirname(this.path), "latest");
     const aside = `${link}.${process.pid}`;
     try {
