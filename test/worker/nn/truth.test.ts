@@ -1,0 +1,5 @@
+import { startEngine } from "../../../worker/nn/backend.js";
+import { truthSuite } from "./truth-suite.js";
+
+const { tf } = await startEngine("wasm");
+truthSuite("wasm", tf);
