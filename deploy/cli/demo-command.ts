@@ -1,7 +1,9 @@
 /** `saf demo`: the main job. Plain and robust net on the real MNIST, trained and measured in a few minutes. */
+import { join } from "node:path";
 import { Command } from "commander";
+import type { ResultsDocument } from "../../coordinator/main.js";
 import { type Config, type ConfigInput, configSchema } from "../../shared/config.js";
-import { printResults } from "./results-output.js";
+import { printResults, shown } from "./results-output.js";
 import { runLocally } from "./run-local.js";
 import { type RunOptions, addRunOptions } from "./run-options.js";
 
@@ -30,6 +32,14 @@ function demoConfig(model: string, workers: number | "auto"): Config {
   return configSchema.parse(input);
 }
 
+/** What to do next: the whole training, or what was interrupted. */
+function hintsAfter({ interrupted, directory, weights_sha256: weights }: ResultsDocument): string[] {
+  if (!interrupted)
+    return ["next       the paper's 20 epochs: npx saf train -c examples/mnist-mrelu-r-m.yaml"];
+  const last = Object.keys(weights).at(-1);
+  return last === undefined ? [] : [`resume     npx saf train --resume ${shown(join(directory, last))}`];
+}
+
 export function demoCommand(): Command {
   return addRunOptions(new Command("demo"))
     .description("train plain and mrelu-r-m on MNIST on this machine, attack both, write a report")
@@ -43,7 +53,7 @@ export function demoCommand(): Command {
       });
       printResults(document, {
         json: options.json === true,
-        hints: ["next       the paper's 20 epochs: npx saf train -c examples/mnist-mrelu-r-m.yaml"],
+        hints: hintsAfter(document),
       });
       process.exitCode = exitCode;
     });

@@ -35,7 +35,7 @@ export function trainCommand(): Command {
         configs: [config],
         name: config.name ?? config.model,
         title: `saf train ${config.name ?? config.model}`,
-        command: `saf train -c ${join(resume ?? "<run directory>", "config.yaml")}`,
+        command: `npx saf train -c ${join(resume ?? "<run directory>", "config.yaml")}`,
         ...(resume === undefined ? {} : { out: resume }),
       });
       printResults(document, {
