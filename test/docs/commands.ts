@@ -1,0 +1,164 @@
+/** Commands as documents write them: found, cut into words, and checked against the real programs without running them. */
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Command, CommanderError } from "commander";
+import { createProgram } from "../../deploy/cli/program.js";
+import { ROOT, readDocument } from "./tables.js";
+
+/** A command in a document, and where it stands. */
+export interface Written {
+  where: string;
+  text: string;
+}
+
+export function documents(): string[] {
+  const inFolder = readdirSync(join(ROOT, "docs")).filter((name) => name.endsWith(".md"));
+  const top = readdirSync(ROOT).filter((name) => name.endsWith(".md"));
+  return [...top, ...inFolder.map((name) => `docs/${name}`)].sort();
+}
+
+/** Fenced blocks of one language, each with the number of its first line. */
+export function fencedBlocks(text: string, language: string): { line: number; text: string }[] {
+  return [...text.matchAll(/^ *```(\w*)\n([\s\S]*?)^ *```$/gm)]
+    .filter(([, found]) => found === language)
+    .map((match) => ({
+      line: text.slice(0, match.index).split("\n").length + 1,
+      text: match[2] ?? "",
+    }));
+}
+
+/** Each line of the `sh` blocks of a document. */
+export function shellLines(document: string): Written[] {
+  return fencedBlocks(readDocument(document), "sh").flatMap(({ line, text }) =>
+    text
+      .split("\n")
+      .map((command, i) => ({ where: `${document}:${line + i}`, text: command.trim() }))
+      .filter((written) => written.text !== "" && !written.text.startsWith("#")),
+  );
+}
+
+/** Commands between backquotes in the prose of a document. */
+export function inlineCommands(document: string): Written[] {
+  const text = readDocument(document).replace(/^ *```[\s\S]*?^ *```$/gm, (block) =>
+    block.replace(/[^\n]/g, ""),
+  );
+  return [...text.matchAll(/`((?:[A-Z_]+=\S+ )*(?:npx saf|saf|npm|node deploy\/\S+) [^`\n]*)`/g)].map(
+    (match) => ({
+      where: `${document}:${text.slice(0, match.index).split("\n").length}`,
+      text: match[1] ?? "",
+    }),
+  );
+}
+
+/** Commands that the programs themselves tell the user, values put in for `${…}`. */
+export function hintedCommands(): Written[] {
+  return ["deploy", "coordinator", "worker", "shared"].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+      .filter((file) => /\.(ts|mjs)$/.test(file) && !file.includes("generated"))
+      .flatMap((file) => {
+        const text = readFileSync(join(ROOT, folder, file), "utf8");
+        return [...text.matchAll(/npx saf (?:\$\{(?:[^{}]|\{[^}]*\})*\}|[^"'`\n$])*/g)].map((match) => ({
+          where: `${folder}/${file}:${text.slice(0, match.index).split("\n").length}`,
+          text: match[0].replace(/\$\{(?:[^{}]|\{[^}]*\})*\}/g, "runs/example"),
+        }));
+      }),
+  );
+}
+
+/** Cuts a line into commands (`|`, `&&`, `;`) of words, as a shell does; redirections and comments are left out. */
+export function shellCommands(line: string): string[][] {
+  const commands: string[][] = [[]];
+  const pattern = /\s+|(\|\||&&|[|;])|(\d*>{1,2}|<)\s*\S+|(#.*)|((?:'[^']*'|"[^"]*"|[^\s|&;<>'"#])+)/g;
+  for (const [, separator, , , word] of line.matchAll(pattern)) {
+    if (separator !== undefined) commands.push([]);
+    else if (word !== undefined) commands.at(-1)?.push(word.replace(/'([^']*)'|"([^"]*)"/g, "$1$2"));
+  }
+  return commands.filter((words) => words.length > 0);
+}
+
+/** What a command turned out to be; `problem` when it would not work. */
+export interface Checked {
+  problem?: string;
+  /** Configuration files and settings that it names. */
+  config?: { files: string[]; set: string[] };
+}
+
+/** `isWhole`: false for a command that the prose only names, whose arguments may be missing. */
+export async function checkCommand(words: readonly string[], isWhole: boolean): Promise<Checked> {
+  const rest = words.slice(words.findIndex((word) => !/^[A-Z_]+=/.test(word)));
+  const [first = "", second = "", ...more] = rest;
+  const missing = rest.find((word) => namesFile(word) && !existsSync(sourceOf(word)));
+  if (missing !== undefined) return { problem: `there is no ${missing}` };
+  if (first === "npx" && second === "saf") return checkSaf(more, isWhole);
+  if (first === "node" && second === "deploy/saf.mjs") return checkSaf(more, isWhole);
+  if (first === "saf")
+    return checkSaf(
+      [second, ...more].filter((word) => word !== ""),
+      isWhole,
+    );
+  if (first === "npm" && second === "start") return checkSaf(["demo", ...more.slice(1)], isWhole);
+  if (first === "npm" && ["test", "ci"].includes(second)) return {};
+  if (first === "npm")
+    return checkScript(second === "run" ? (more[0] ?? "") : second, more.slice(2), isWhole);
+  if (first === "node" && second === "deploy/bootstrap.mjs") return checkBootstrap(more[0] ?? "");
+  return { problem: `"${first}" is no program of ours` };
+}
+
+/** A path inside the repository; run directories come into being later. */
+function namesFile(word: string): boolean {
+  return /^[\w.-]+(\/[\w.-]+)+$/.test(word) && !word.startsWith("runs/");
+}
+
+/** Compiled files are judged by their sources. */
+function sourceOf(path: string): string {
+  return join(ROOT, path.startsWith("dist/") ? path.slice(5).replace(/\.js$/, ".ts") : path);
+}
+
+/** A script of package.json; `args` are those behind `--`. */
+function checkScript(name: string, args: readonly string[], isWhole: boolean): Checked | Promise<Checked> {
+  const { scripts } = JSON.parse(readDocument("package.json")) as { scripts: Record<string, string> };
+  const script = scripts[name];
+  if (script === undefined) return { problem: `package.json has no script "${name}"` };
+  const [, file = "", ...before] = script.split(" ");
+  return file === "deploy/saf.mjs"
+    ? checkSaf([...before, ...args], isWhole)
+    : checkBootstrap(before[0] ?? "");
+}
+
+function checkBootstrap(name: string): Checked {
+  const source = readFileSync(join(ROOT, "deploy/bootstrap.mjs"), "utf8");
+  const names = [...source.matchAll(/^ {2}async (\w+)\(/gm)].map((match) => match[1]);
+  return names.includes(name) ? {} : { problem: `bootstrap.mjs knows ${names.join(", ")}, not "${name}"` };
+}
+
+/** Parses with every action taken out, so that nothing runs. */
+async function checkSaf(args: readonly string[], isWhole: boolean): Promise<Checked> {
+  const program = createProgram();
+  let found: Checked = {};
+  const disarm = (command: Command): void => {
+    command.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
+    if (command.commands.length > 0) {
+      command.commands.forEach(disarm);
+      return;
+    }
+    command.action(() => {
+      const { config, set } = command.opts<{ config?: string[]; set?: string[] }>();
+      const named = command.parent?.name() === "config" ? command.args : [];
+      if (config !== undefined) found = { config: { files: [...config, ...named], set: set ?? [] } };
+    });
+  };
+  disarm(program);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return found;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    const isOnlyNamed = [
+      "commander.missingArgument",
+      "commander.optionMissingArgument",
+      "commander.missingMandatoryOptionValue",
+      "commander.help",
+    ].includes(error.code);
+    return isOnlyNamed && !isWhole ? {} : { problem: error.message };
+  }
+}

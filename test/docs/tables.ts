@@ -1,0 +1,85 @@
+/** The tables that the documents take from the sources, and where they stand in a document. */
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { configSchema } from "../../shared/config.js";
+import { METRICS, type MetricDefinition } from "../../shared/metrics.js";
+import { settingsOf } from "../../deploy/cli/config-schema.js";
+import { formatPath } from "../../deploy/cli/config-tree.js";
+
+/** Compiled to dist/test/docs/: the repository is three folders up. */
+export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../../..");
+
+export function readDocument(path: string): string {
+  return readFileSync(join(ROOT, path), "utf8");
+}
+
+/** Documents with a table of each name, between `<!-- NAME -->` and `<!-- /NAME -->`. */
+export const TABLES: readonly { document: string; name: string; render: () => string }[] = [
+  { document: "docs/configuration.md", name: "settings", render: settingsTable },
+  { document: "docs/metrics.md", name: "metrics", render: metricsTable },
+];
+
+/** Where the text between the marks of `name` begins and ends. Throws RangeError when a mark is missing. */
+export function placeOf(text: string, name: string): { start: number; end: number } {
+  const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+  const start = text.indexOf(open) + open.length;
+  const end = text.indexOf(close);
+  if (start < open.length || end < start) throw new RangeError(`There is no ${open} … ${close}`);
+  return { start, end };
+}
+
+/** The rows of the Markdown table in `text`, heading left out: cells without their padding, `\|` read as a bar. */
+export function rowsOf(text: string): string[][] {
+  return text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line.startsWith("|"))
+    .slice(2)
+    .map((line) =>
+      line
+        .split(/(?<!\\)\|/)
+        .slice(1, -1)
+        .map((cell) => cell.trim().replaceAll("\\|", "|")),
+    );
+}
+
+/** Every setting: key, what it may be, default, help. */
+function settingsTable(): string {
+  const defaults: unknown = configSchema.parse({});
+  const rows = settingsOf(configSchema).map(({ path, expected, description }) => {
+    const value = path.reduce<unknown>(
+      (inner, key) => (inner as Record<string, unknown> | undefined)?.[key],
+      defaults,
+    );
+    return [`\`${formatPath(path)}\``, expected, value === undefined ? "" : code(value), description ?? ""];
+  });
+  return table(["setting", "value", "default", "what it does"], rows);
+}
+
+function code(value: unknown): string {
+  return `\`${JSON.stringify(value).replaceAll(",", ", ").replaceAll('"', "")}\``;
+}
+
+function metricsTable(): string {
+  const definitions: readonly MetricDefinition[] = Object.values(METRICS);
+  const rows = definitions.map(({ name, type, labels, roles, help }) => [
+    `\`${name}\``,
+    type,
+    labels.map((label) => `\`${label}\``).join(", "),
+    roles.join(", "),
+    help,
+  ]);
+  return table(["metric", "type", "labels", "exported by", "meaning"], rows);
+}
+
+/** Columns padded to one width, as prettier writes them. */
+function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
+  const cells = [heading, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
+  const widths = heading.map((_, column) => Math.max(3, ...cells.map((row) => (row[column] ?? "").length)));
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`;
+  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
+  const [first = [], ...rest] = cells;
+  return ["", "", line(first), rule, ...rest.map(line), "", ""].join("\n");
+}
