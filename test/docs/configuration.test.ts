@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { parse } from "yaml";
 import { settingPaths, settingsOf } from "../../deploy/cli/config-schema.js";
 import { formatPath } from "../../deploy/cli/config-tree.js";
 import { configSchema } from "../../shared/config.js";
@@ -37,17 +38,11 @@ test("loading the defaults of docs/configuration.md gives the defaults of the sc
     const path = key.slice(1, -1).split(".");
     const last = path.pop() as string;
     const section = path.reduce((inner, part) => (inner[part] ??= {}) as Record<string, unknown>, said);
-    section[last] = parseCode(value.slice(1, -1));
+    section[last] = parse(value.slice(1, -1));
   }
   const withoutUndefined: unknown = JSON.parse(JSON.stringify(configSchema.parse({})));
   assert.deepEqual(said, withoutUndefined);
 });
-
-/** A number, a word, or a list of words. */
-function parseCode(code: string): unknown {
-  if (code.startsWith("[")) return code.slice(1, -1).split(", ");
-  return Number.isNaN(Number(code)) ? code : Number(code);
-}
 
 for (const { document, name, render } of TABLES) {
   test(`the table of ${name} in ${document} is the one that the sources give`, () => {

@@ -54,7 +54,7 @@ function settingsTable(): string {
     );
     return [`\`${formatPath(path)}\``, expected, value === undefined ? "" : code(value), description ?? ""];
   });
-  return table(["setting", "value", "default", "what it does"], rows);
+  return markdownTable(["setting", "value", "default", "what it does"], rows);
 }
 
 function code(value: unknown): string {
@@ -70,11 +70,11 @@ function metricsTable(): string {
     roles.join(", "),
     help,
   ]);
-  return table(["metric", "type", "labels", "exported by", "meaning"], rows);
+  return markdownTable(["metric", "type", "labels", "exported by", "meaning"], rows);
 }
 
-/** Columns padded to one width, as prettier writes them. */
-function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
+/** Columns padded to one width, as prettier writes them, with an empty line before and after. */
+export function markdownTable(heading: readonly string[], rows: readonly (readonly string[])[]): string {
   const cells = [heading, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
   const widths = heading.map((_, column) => Math.max(3, ...cells.map((row) => (row[column] ?? "").length)));
   const line = (row: readonly string[]): string =>
