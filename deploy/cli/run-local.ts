@@ -9,6 +9,7 @@ import type { ResultsDocument } from "../../coordinator/main.js";
 import type { Config } from "../../shared/config.js";
 import type { EngineName } from "../../shared/engine.js";
 import { ClusterError, type ErrorCode } from "../../shared/errors.js";
+import { resolveRun } from "../../shared/resolve.js";
 import { LocalCluster, localWorkers } from "../local/cluster.js";
 import { resolveNatsServer } from "../local/nats/resolve.js";
 import { defaultCacheDir, provisionEngine, workerEnvironment } from "../setup/engine.js";
@@ -41,6 +42,8 @@ export interface LocalRunResult {
 export async function runLocally(options: LocalRunOptions): Promise<LocalRunResult> {
   const [first] = options.configs;
   if (first === undefined) throw new ClusterError("usage", "There is nothing to run");
+  // Values that cannot go together are said before anything is started.
+  for (const config of options.configs) resolveRun(config);
   const env = process.env;
   const cacheDir = defaultCacheDir(env);
   const progress = createProgress({ mode: options.progress });
