@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { loadMnist, mnistDirectory, verifyMnist } from "../../coordinator/io/datasets/mnist.js";
 import { PartitionedDataset } from "../../coordinator/io/datasets/dataset.js";
 import { ClusterError } from "../../shared/errors.js";
-import { printResult } from "./output.js";
+import { printResult, reportError } from "./output.js";
 
 interface DataOptions {
   dataDir?: string;
@@ -57,12 +57,14 @@ export function dataCommand(): Command {
         json ? { files: reports } : reports.map(({ file, ok }) => `${ok ? "ok " : "BAD"} ${file}`).join("\n"),
       );
       const wrong = reports.find(({ ok }) => !ok);
-      if (wrong !== undefined) {
-        throw new ClusterError(
+      if (wrong === undefined) return;
+      // Not thrown: stdout has its one document already.
+      reportError(
+        new ClusterError(
           "data",
           `${wrong.file} is corrupt: expected SHA-256 ${wrong.expected}, found ${wrong.sha256}`,
-        );
-      }
+        ),
+      );
     });
 
   addDataOptions(command.command("fetch"))

@@ -8,7 +8,7 @@ import { ClusterError } from "../../shared/errors.js";
 import { VERSION } from "../../shared/version.js";
 import { resolveNatsServer } from "../local/nats/resolve.js";
 import { defaultCacheDir, provisionEngine } from "../setup/engine.js";
-import { printResult } from "./output.js";
+import { printResult, reportError } from "./output.js";
 
 interface SetupOptions {
   json?: true;
@@ -87,10 +87,11 @@ export function doctorCommand(): Command {
             .join("\n"),
         );
       }
-      if (!healthy)
-        throw new ClusterError("dependency", "Something that a run needs is missing", {
-          hint: "run `saf setup`",
-        });
+      if (healthy) return;
+      // Not thrown: stdout has its one document already.
+      reportError(
+        new ClusterError("dependency", "Something that a run needs is missing", { hint: "run `saf setup`" }),
+      );
     });
 }
 
