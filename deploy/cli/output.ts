@@ -54,7 +54,7 @@ export function errorLines(error: unknown): string[] {
     const cause = error.cause instanceof Error ? error.cause.message.split("\n")[0] : undefined;
     if (cause !== undefined && error.hint === undefined && !error.message.includes(cause))
       lines.push(`     why: ${cause}`);
-    if (error.hint !== undefined) lines.push(`     ${error.hint}`);
+    if (error.hint !== undefined) lines.push(...error.hint.split("\n").map((line) => `     ${line}`));
     return lines;
   }
   return [...lines, "     This was not expected: run again with --debug to see where it happened"];

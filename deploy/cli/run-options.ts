@@ -1,5 +1,5 @@
 /** Options that every command with a local cluster shares. */
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { ENGINE_NAMES, type EngineName } from "../../shared/engine.js";
 import { PROGRESS_MODES, type ProgressMode } from "./progress.js";
 
@@ -29,7 +29,10 @@ export function addRunOptions(command: Command): Command {
 }
 
 function workerCount(text: string): number | "auto" {
-  return text === "auto" ? "auto" : Number(text);
+  if (text === "auto") return "auto";
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= 256) return count;
+  throw new InvalidArgumentError("Expected a whole number from 1 to 256, or auto.");
 }
 
 /** `--workers` wins over the file. */
