@@ -1,5 +1,6 @@
 /** One run from its settings to its results: train, checkpoint, measure. Continues where a run directory left off. */
 import { createHash } from "node:crypto";
+import { stringify } from "yaml";
 import type { Config } from "../shared/config.js";
 import { initialParameters } from "../shared/core/layout.js";
 import { stepsPerEpoch, totalSteps } from "../shared/core/schedule.js";
@@ -128,8 +129,10 @@ class RunConductor {
   }
 
   async conduct(): Promise<RunOutcome> {
-    const { directory, signal } = this.#context;
+    const { directory, signal, config, evaluateOnly } = this.#context;
     const began = await this.#begin();
+    // Once it is known that these settings are the run's own; a measurement's are not.
+    if (!evaluateOnly) await directory.writeText("config.yaml", stringify(config));
     const onError = (error: Error): void => this.#context.observer.note("warning", error.message);
     const ledger = await Journal.open(directory.file("ledger.jsonl"), onError);
     const metrics = await Journal.open(directory.file("metrics.jsonl"), onError);
@@ -146,7 +149,7 @@ class RunConductor {
       this.#context.observer.committed(step, totalSteps(this.#plan));
     });
     try {
-      if (!this.#context.evaluateOnly) await this.#train(job, [ledger, metrics], throughput);
+      if (!evaluateOnly) await this.#train(job, [ledger, metrics], throughput);
       const state = job.snapshot();
       if (signal.aborted) return this.#interrupted(state, steps, throughput);
 

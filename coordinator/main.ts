@@ -1,9 +1,8 @@
 /** Wiring of the coordinator process: one pool of workers, one or more runs in turn, results and report. */
 import { cpus, platform, release, totalmem } from "node:os";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { stringify } from "yaml";
 import type { Config } from "../shared/config.js";
 import { stepsPerEpoch } from "../shared/core/schedule.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
@@ -71,6 +70,8 @@ export async function runCoordinator(
     throw storageError(`create the run directory ${options.out}`, cause);
   });
   await home.linkLatest();
+  // Of an attempt before this one.
+  await rm(home.file("error.json"), { force: true });
   try {
     return await serve(options, home, signal);
   } catch (error) {
@@ -253,7 +254,6 @@ async function oneRun(parts: OneRun): Promise<RunOutcome> {
   const plan = stepPlan(config, run, dataset.dataset.train.labels.length);
   const directory = options.configs.length === 1 ? home : new RunDirectory(join(options.out, run.name));
   await directory.create();
-  await directory.writeText("config.yaml", stringify(config));
   await directory.writeJson("env.json", environment(coordinator));
   const runId = runIdOf(options.out, run.name);
   const labels = { run: run.name };
