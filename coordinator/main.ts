@@ -10,6 +10,7 @@ import { serveProbes } from "../shared/io/http-server.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { connectNats } from "../shared/io/nats-bus.js";
+import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import { resolveRun, stepPlan } from "../shared/resolve.js";
 import type { ModelResult } from "../shared/results.js";
 import { subjectsOf } from "../shared/subjects.js";
@@ -27,6 +28,8 @@ export interface CoordinatorOptions {
   natsUrl: string;
   seedFile?: string | undefined;
   pool: string;
+  /** Folder of shared memory for bulk bytes, when all processes run on one machine. */
+  sharedMemory?: string | undefined;
   /** One run each, conducted in this order. */
   configs: readonly Config[];
   /** Where the runs live: one run uses the folder itself, several get a folder each inside. */
@@ -117,7 +120,11 @@ async function serve(
       ...(options.seedFile === undefined ? {} : { seedFile: options.seedFile }),
       onPermissionError: (message) => log("error", `NATS refused: ${message}`),
     });
-  const [control, bulk] = await Promise.all([connect("control"), connect("bulk")]);
+  const [control, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
+  const bulk =
+    options.sharedMemory === undefined
+      ? bulkNats
+      : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: "coordinator" });
   const clock = (): number => performance.now();
   const events = new EventPublisher(control, subjects, clock);
   const epoch = Date.now();

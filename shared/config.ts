@@ -100,6 +100,12 @@ const clusterSchema = z.strictObject({
     .default("auto")
     .describe("local worker processes; auto: one per core, or one per GPU"),
   min_workers: z.int().min(1).max(256).default(1).describe("workers to wait for before the first step"),
+  shared_memory: z
+    .boolean()
+    .default(true)
+    .describe(
+      "local clusters: bulk bytes go through shared memory, NATS carries the references; false: all through NATS",
+    ),
   heartbeat_ms: z
     .int()
     .min(50)

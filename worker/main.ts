@@ -5,6 +5,7 @@ import { serveProbes } from "../shared/io/http-server.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { connectNats } from "../shared/io/nats-bus.js";
+import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import { isToken, subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
 import { startEngineThread } from "./engine-port.js";
@@ -15,6 +16,8 @@ export interface WorkerOptions {
   natsUrl: string;
   seedFile?: string | undefined;
   pool: string;
+  /** Folder of shared memory for bulk bytes, when coordinator and worker run on one machine. */
+  sharedMemory?: string | undefined;
   engine: EngineName;
   cacheDirectory: string;
   metricsHost: string;
@@ -48,7 +51,11 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
       ...(options.seedFile === undefined ? {} : { seedFile: options.seedFile }),
       onPermissionError: (message) => log("error", `NATS refused: ${message}`),
     });
-  const [control, bulk] = await Promise.all([connect("control"), connect("bulk")]);
+  const [control, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
+  const bulk =
+    options.sharedMemory === undefined
+      ? bulkNats
+      : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: options.id });
   const probes = await serveProbes({
     host: options.metricsHost,
     port: options.metricsPort,

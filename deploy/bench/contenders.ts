@@ -22,6 +22,8 @@ export interface BenchSetting {
   slots: number;
   steps: number;
   workers: number;
+  /** Bulk bytes through shared memory, or all through NATS. */
+  sharedMemory: boolean;
 }
 
 export interface BareResult {
@@ -108,6 +110,7 @@ async function measureCluster(setting: BenchSetting, out: string): Promise<Clust
       out,
       coordinatorArguments: ["--run", file, "--out", out],
       cacheDir,
+      sharedMemory: setting.sharedMemory,
       restartCoordinator: false,
       onNote: () => undefined,
       onEvent: ({ progress }) => {

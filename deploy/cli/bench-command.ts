@@ -28,6 +28,7 @@ interface BenchOptions {
   steps: number;
   rounds: number;
   workers: number;
+  bulk: "shared-memory" | "nats";
 }
 
 const count = (text: string): number => {
@@ -51,6 +52,11 @@ export function benchCommand(): Command {
     .option("--slots <count>", "slots of a step", count, 2)
     .option("--steps <count>", "steps a round", count, 150)
     .option("--rounds <count>", "interleaved rounds", count, 5)
+    .addOption(
+      new Option("--bulk <way>", "how bulk bytes travel")
+        .choices(["shared-memory", "nats"])
+        .default("shared-memory"),
+    )
     .option("-w, --workers <count>", "workers of the cluster, processes of the peer", count, 2)
     .action(async (options: BenchOptions) => {
       const cacheDir = defaultCacheDir(process.env);
@@ -67,7 +73,11 @@ export function benchCommand(): Command {
         progress,
         ...(options.natsServer === undefined ? {} : { explicit: options.natsServer }),
       });
-      const report = await measure({ ...options, choice, nats, cacheDir }, options, progress);
+      const report = await measure(
+        { ...options, choice, nats, cacheDir, sharedMemory: options.bulk === "shared-memory" },
+        options,
+        progress,
+      );
       printResult(options.json ? report : summaryLines(report));
     });
 }
@@ -123,6 +133,7 @@ async function measure(
       slots: setting.slots,
       steps: setting.steps,
       workers: setting.workers,
+      bulk: setting.sharedMemory ? "shared-memory" : "nats",
       rounds,
       engine: setting.choice.version,
       nats_server: setting.nats.version,

@@ -22,6 +22,12 @@ function connectionOptions(command: Command): Command {
         .default("127.0.0.1"),
     )
     .addOption(
+      new Option(
+        "--shared-memory <folder>",
+        "bulk bytes go through files here; only for processes of one machine",
+      ).env("SAF_SHARED_MEMORY"),
+    )
+    .addOption(
       new Option("--log-level <level>", "least severe log line").env("SAF_LOG_LEVEL").default("info"),
     )
     .addOption(new Option("--log-file <file>", "write the log there instead"))
@@ -38,6 +44,7 @@ interface ConnectionOptions {
   natsUrl: string;
   seedFile?: string;
   pool: string;
+  sharedMemory?: string;
   metricsHost: string;
   metricsPort: number;
   logLevel: string;

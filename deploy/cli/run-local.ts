@@ -89,6 +89,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
         ...(options.evaluateOnly === true ? ["--evaluate-only"] : []),
       ],
       cacheDir,
+      sharedMemory: first.cluster.shared_memory,
       restartCoordinator: true,
       onEvent: (event) => progress.update(event),
       onNote: (message) => progress.say(message, "warning"),

@@ -37,6 +37,8 @@ export interface LocalClusterOptions {
   /** Arguments of `saf coordinator` besides the connection's: --run FILE, --out DIR, --title … */
   coordinatorArguments: readonly string[];
   cacheDir: string;
+  /** Bulk bytes go through shared memory, where this machine has a file system for it. */
+  sharedMemory: boolean;
   onEvent: (event: saf.v1.Event) => void;
   onNote: (message: string) => void;
   /** Start the coordinator again when it is killed. */
@@ -58,6 +60,8 @@ export class LocalCluster {
   readonly #options: LocalClusterOptions;
   readonly #nats: RunningNatsServer;
   readonly #scratch: string;
+  /** Folder of the processes' rings. */
+  readonly #memory: string | undefined;
   readonly #workers = new Map<string, Child>();
   readonly #restarts = new Map<string, number>();
   #coordinator: Child;
@@ -66,10 +70,16 @@ export class LocalCluster {
   #nextWorker = 1;
   #closeEvents: () => Promise<void> = () => Promise.resolve();
 
-  private constructor(options: LocalClusterOptions, nats: RunningNatsServer, scratch: string) {
+  private constructor(
+    options: LocalClusterOptions,
+    nats: RunningNatsServer,
+    scratch: string,
+    memory: string | undefined,
+  ) {
     this.#options = options;
     this.#nats = nats;
     this.#scratch = scratch;
+    this.#memory = memory;
     this.#coordinator = this.#startCoordinator();
   }
 
@@ -84,7 +94,12 @@ export class LocalCluster {
       pool: POOL,
       workers,
     });
-    const cluster = new LocalCluster(options, nats, scratch);
+    const cluster = new LocalCluster(
+      options,
+      nats,
+      scratch,
+      options.sharedMemory ? await sharedMemoryFolder() : undefined,
+    );
     nats.onExit(({ code, signal, logLines }) => void cluster.#natsDied(code, signal, logLines));
     await cluster.#listen();
     for (let i = 0; i < options.workers; i++) cluster.addWorker();
@@ -170,7 +185,9 @@ export class LocalCluster {
       }),
     );
     await this.#nats.stop();
-    await rm(this.#scratch, { recursive: true, force: true });
+    for (const folder of [this.#scratch, this.#memory]) {
+      if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+    }
   }
 
   #startCoordinator(): Child {
@@ -183,8 +200,13 @@ export class LocalCluster {
       "--pool",
       POOL,
       "--dismiss-workers",
+      ...this.#memoryOptions,
     ];
     return this.#spawn("coordinator", ["coordinator", ...options, ...this.#options.coordinatorArguments], {});
+  }
+
+  get #memoryOptions(): string[] {
+    return this.#memory === undefined ? [] : ["--shared-memory", this.#memory];
   }
 
   #startWorker(id: string): void {
@@ -195,6 +217,7 @@ export class LocalCluster {
       [
         "worker",
         ...["--id", id, "--nats-url", this.#nats.url, "--seed-file", seedFile, "--pool", POOL],
+        ...this.#memoryOptions,
         ...["--engine", engine, "--cache-dir", cacheDir, "--log-file", join(out, "logs", `${id}.jsonl`)],
       ],
       workerEnvironment,
@@ -283,6 +306,11 @@ export class LocalCluster {
     );
     return text.trim().split("\n").at(-1) ?? "no message";
   }
+}
+
+/** A private folder in memory, or undefined where the system has no such place (then bytes go through NATS). */
+async function sharedMemoryFolder(): Promise<string | undefined> {
+  return mkdtemp("/dev/shm/saf-").catch(() => undefined);
 }
 
 /** How many workers `auto` means: one per core. */

@@ -108,6 +108,8 @@ export interface LedgerLine {
 }
 
 export interface ClusterSetting {
+  /** Bulk bytes through shared memory; false: all of them through NATS. */
+  sharedMemory?: boolean;
   workers: number;
   config?: TestConfig;
   /** Start a killed coordinator again. */
@@ -136,6 +138,7 @@ export async function startCluster(t: TestContext, setting: ClusterSetting): Pro
     out,
     coordinatorArguments: ["--run", file, "--out", out],
     cacheDir,
+    sharedMemory: setting.sharedMemory ?? true,
     restartCoordinator: setting.restartCoordinator ?? false,
     onEvent: (event) => cluster.onEvent(event),
     onNote: (message) => cluster.onNote(message),
