@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before } from "node:test";
 import { type RunningNatsServer, startNatsServer } from "../../deploy/local/nats/server.js";
 import { connectNats } from "../../shared/io/nats-bus.js";
+import { sharedMemoryBus } from "../../shared/io/shared-memory-bus.js";
 import { MemoryBroker } from "../../shared/memory-bus.js";
 import { anyServer, NO_SERVER } from "../deploy/nats-support.js";
 import { busContract, type World } from "./bus.contract.js";
@@ -15,6 +16,15 @@ const memory: World = {
   restore: () => Promise.resolve(broker.restore()),
 };
 busContract("memory", () => memory, "");
+
+const ringBroker = new MemoryBroker();
+const rings = await mkdtemp(join(tmpdir(), "saf-bus-test-rings-"));
+const sharedMemory: World = {
+  connect: () => Promise.resolve(sharedMemoryBus(ringBroker.connect(), { directory: rings, identity: "w0" })),
+  interrupt: () => Promise.resolve(ringBroker.interrupt()),
+  restore: () => Promise.resolve(ringBroker.restore()),
+};
+busContract("shared memory", () => sharedMemory, "");
 
 const binary = await anyServer();
 let nats: World | undefined;
@@ -51,6 +61,7 @@ before(async () => {
 });
 
 after(async () => {
+  await rm(rings, { recursive: true, force: true });
   await server?.stop();
   if (directory !== undefined) await rm(directory, { recursive: true, force: true });
 });

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { Bus } from "../../../shared/bus.js";
+import { sharedMemoryBus } from "../../../shared/io/shared-memory-bus.js";
+import { MemoryBroker } from "../../../shared/memory-bus.js";
+
+const LARGE = 256 * 1024;
+
+interface Pair {
+  directory: string;
+  broker: MemoryBroker;
+  writer: Bus;
+  reader: Bus;
+}
+
+async function pair(t: TestContext): Promise<Pair> {
+  const directory = await mkdtemp(join(tmpdir(), "saf-rings-"));
+  const broker = new MemoryBroker();
+  const writer = sharedMemoryBus(broker.connect(), { directory, identity: "writer" });
+  const reader = sharedMemoryBus(broker.connect(), { directory, identity: "reader" });
+  t.after(async () => {
+    await writer.close();
+    await reader.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+  return { directory, broker, writer, reader };
+}
+
+/** The next message's payload, copied. */
+function next(bus: Bus, subject: string): Promise<Uint8Array> {
+  return new Promise((resolve) => {
+    const subscription = bus.subscribe(subject, ({ data }) => {
+      subscription.unsubscribe();
+      resolve(new Uint8Array(data));
+    });
+  });
+}
+
+function pattern(length: number, seed: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => (i * 31 + seed) & 255);
+}
+
+test("a large payload arrives whole, and only a reference crosses the inner bus", async (t) => {
+  const { broker, writer, reader } = await pair(t);
+  const raw = next(broker.connect(), "bulk");
+  const seen = next(reader, "bulk");
+  const payload = pattern(LARGE, 3);
+
+  writer.publish("bulk", payload);
+
+  assert.ok((await raw).byteLength < 64);
+  assert.deepEqual(await seen, payload);
+});
+
+test("payloads from memory that threads share arrive whole", async (t) => {
+  const { writer, reader } = await pair(t);
+  const shared = new Uint8Array(new SharedArrayBuffer(LARGE));
+  shared.set(pattern(LARGE, 5));
+  const seen = next(reader, "bulk");
+  writer.publish("bulk", shared);
+  assert.deepEqual(await seen, pattern(LARGE, 5));
+});
+
+test("more than a ring of payloads arrives in order when the reader keeps up", async (t) => {
+  const { writer, reader } = await pair(t);
+  for (let i = 0; i < 300; i++) {
+    const seen = next(reader, "bulk");
+    writer.publish("bulk", pattern(LARGE, i));
+    const data = await seen;
+    assert.equal(data[0], i & 255);
+    assert.equal(data[LARGE - 1], ((LARGE - 1) * 31 + i) & 255);
+  }
+});
+
+test("a small payload travels by value, to readers without shared memory too", async (t) => {
+  const { broker, writer } = await pair(t);
+  const seen = next(broker.connect(), "small");
+  writer.publish("small", Uint8Array.of(1, 2, 3));
+  assert.deepEqual(await seen, Uint8Array.of(1, 2, 3));
+});
+
+test("a reference to a file that is no ring, or to none, is dropped", async (t) => {
+  const { broker, directory, reader } = await pair(t);
+  await writeFile(join(directory, "..", "saf-secret-outside"), "secret");
+  t.after(() => rm(join(directory, "..", "saf-secret-outside"), { force: true }));
+  const got: Uint8Array[] = [];
+  reader.subscribe("bulk", ({ data }) => got.push(new Uint8Array(data)));
+  const hostile = broker.connect();
+  for (const name of ["gone-00000000", "../saf-secret-outside"]) {
+    const reference = new Uint8Array(16 + name.length);
+    const view = new DataView(reference.buffer);
+    view.setUint32(0, 0x53414652);
+    view.setUint32(4, 6, true);
+    reference.set(new TextEncoder().encode(name), 16);
+    hostile.publish("bulk", reference);
+  }
+  const last = next(reader, "bulk.end");
+  hostile.publish("bulk.end", Uint8Array.of(1));
+  await last;
+  // The traversal is no reference, so it is handed on as the bytes it is; no file outside was read.
+  assert.ok(got.every((data) => !Buffer.from(data).toString("latin1").startsWith("secret")));
+});
+
+test("without a folder to write to, payloads travel by value", async (t) => {
+  const broker = new MemoryBroker();
+  const writer = sharedMemoryBus(broker.connect(), { directory: "/nonexistent-saf", identity: "writer" });
+  t.after(() => writer.close());
+  const seen = next(broker.connect(), "bulk");
+  writer.publish("bulk", pattern(LARGE, 1));
+  assert.deepEqual(await seen, pattern(LARGE, 1));
+});
+
+test("a writer takes its ring away when it closes", async (t) => {
+  const { directory, writer, reader } = await pair(t);
+  await chmod(directory, 0o700);
+  assert.equal((await readdir(directory)).length, 2);
+  await writer.close();
+  await reader.close();
+  assert.deepEqual(await readdir(directory), []);
+});
