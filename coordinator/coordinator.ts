@@ -56,8 +56,11 @@ interface PoolWorker {
   /** Runs whose images and network it has loaded. */
   warm: Set<string>;
   leaving: boolean;
-  /** Exponentially weighted time of its leases. */
+  /** Exponentially weighted time of its leases, and images a second within them. */
   leaseMs: number;
+  imagesPerSecond: number;
+  /** Images computed so far. */
+  images: number;
   rssBytes: number;
   retries: number;
 }
@@ -147,6 +150,8 @@ export class Coordinator {
       state: worker.lease === undefined ? "idle" : "busy",
       engine: worker.engine,
       leaseMs: worker.leaseMs,
+      samplesPerSecond: worker.imagesPerSecond,
+      samples: worker.images,
       rssBytes: worker.rssBytes,
       retries: worker.retries,
     }));
@@ -214,6 +219,8 @@ export class Coordinator {
       warm: isRestart ? new Set() : (known?.warm ?? new Set()),
       leaving: false,
       leaseMs: known?.leaseMs ?? 0,
+      imagesPerSecond: known?.imagesPerSecond ?? 0,
+      images: known?.images ?? 0,
       rssBytes: known?.rssBytes ?? 0,
       retries: known?.retries ?? 0,
     });
@@ -402,7 +409,9 @@ export class Coordinator {
     } else {
       worker.warm.add(lease.job.runId);
       const ms = this.#edges.clock() - lease.grantedMs;
-      worker.leaseMs = worker.leaseMs === 0 ? ms : 0.9 * worker.leaseMs + 0.1 * ms;
+      worker.leaseMs = smooth(worker.leaseMs, ms);
+      worker.imagesPerSecond = smooth(worker.imagesPerSecond, lease.work.images / (ms / 1000));
+      worker.images += lease.work.images;
       this.#edges.metrics.lease("done");
       this.#edges.metrics.workerTime(worker.id, worker.leaseMs / 1000);
     }
@@ -427,6 +436,11 @@ export class Coordinator {
     const job = this.#jobs.find((candidate) => candidate.runId === request?.runId);
     respond(writeMessage(wire.RunSpec, job?.describe() ?? { error: { message: "no such run here" } }));
   }
+}
+
+/** An exponentially weighted mean that begins with its first value. */
+function smooth(mean: number, value: number): number {
+  return mean === 0 ? value : 0.9 * mean + 0.1 * value;
 }
 
 /** The last token of a subject names the worker: NATS lets it publish only on its own. */

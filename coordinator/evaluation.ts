@@ -183,6 +183,7 @@ export class EvaluationJob implements Job {
     return {
       key: task.id,
       attempt: state.attempts,
+      images: task.imageCount * task.strengths.length,
       command: ({ leaseId, epoch, attempt }) => ({
         task: {
           leaseId,

@@ -9,6 +9,8 @@ export interface Work {
   key: string;
   /** Which copy of the piece this is, from 1. */
   attempt: number;
+  /** Images to compute: of a block, or of a task at all its strengths. */
+  images: number;
   command(lease: { leaseId: number; epoch: number; attempt: number }): saf.v1.WorkerCommand.$Properties;
   /** How long a worker may take, given how warm it is. */
   limitMs(warm: boolean): number;

@@ -300,7 +300,7 @@ async function oneRun(parts: OneRun): Promise<RunOutcome> {
     },
     note: (level, message) => events.note(level, message),
   };
-  return conductRun({
+  const outcome = await conductRun({
     coordinator,
     dataset,
     directory,
@@ -313,6 +313,9 @@ async function oneRun(parts: OneRun): Promise<RunOutcome> {
     observer,
     evaluateOnly: options.evaluateOnly,
   });
+  // Once more: workers may have joined on the way.
+  await directory.writeJson("env.json", environment(coordinator));
+  return outcome;
 }
 
 /** The same for every process that works on this folder; letters, digits and dashes. */

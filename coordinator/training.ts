@@ -8,7 +8,7 @@ import { type Layout, TAIL } from "../shared/core/layout.js";
 import { updateRange } from "../shared/core/optimizer.js";
 import { BufferPool, TreeSum } from "../shared/core/reduction.js";
 import { type StepPlan, learningRate, stepImages, stepSamples, totalSteps } from "../shared/core/schedule.js";
-import { type Block, nodeOfBlock, planBlocks } from "../shared/core/slots.js";
+import { type Block, nodeOfBlock, planBlocks, slotRange } from "../shared/core/slots.js";
 import { ClusterError } from "../shared/errors.js";
 import { type saf, wire } from "../shared/messages.js";
 import type { Refusal } from "../shared/metrics.js";
@@ -185,6 +185,7 @@ export class TrainingJob implements Job {
     return {
       key: keyOf(step, block.block),
       attempt: block.attempts,
+      images: this.#imagesOf(block.block),
       command: ({ leaseId, epoch, attempt }) => ({
         block: {
           leaseId,
@@ -198,6 +199,14 @@ export class TrainingJob implements Job {
       }),
       limitMs: (warm) => (warm ? this.#times.limit(floor, COLD_LEASE_MS) : COLD_LEASE_MS),
     };
+  }
+
+  #imagesOf({ first, count }: Block): number {
+    const { plan } = this.#options;
+    const samples = stepSamples(plan, this.#step);
+    return (
+      slotRange(samples, plan.slots, first + count - 1).end - slotRange(samples, plan.slots, first).start
+    );
   }
 
   giveBack(work: Work): void {

@@ -70,7 +70,7 @@ export function storageError(action: string, cause: unknown): ClusterError {
     code === "ENOSPC"
       ? "the disk is full: free some space; what was written before is intact"
       : code === "EROFS" || code === "EACCES"
-        ? "the folder cannot be written: choose another one by --out"
+        ? "the folder cannot be written: choose another one by --runs (a coordinator: --out)"
         : undefined;
   return new ClusterError("storage", `Cannot ${action}: ${message}`, {
     cause,

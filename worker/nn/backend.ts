@@ -33,7 +33,7 @@ export async function startEngine(
   } catch (error) {
     if (error instanceof ClusterError) throw error;
     throw new ClusterError("dependency", `Cannot start engine "${name}": ${firstLine(error)}`, {
-      hint: "run `saf setup`, or choose another engine by SAF_ENGINE",
+      hint: "run `npx saf setup`, or choose another engine by SAF_ENGINE",
       cause: error,
     });
   }
