@@ -1,5 +1,6 @@
 /** `saf coordinator` and `saf worker`: the processes of a cluster, started by `saf train`, compose or Kubernetes. */
 import { Command, Option } from "commander";
+import { removeRings } from "../../shared/io/shared-memory-bus.js";
 import { defaultCacheDir } from "../setup/engine.js";
 import { loadConfig } from "./config-file.js";
 import { exitWithParent, interruption } from "./signals.js";
@@ -60,7 +61,7 @@ export function workerCommand(): Command {
     .addOption(new Option("--cache-dir <folder>", "where data parts are kept").env("SAF_CACHE_DIR"))
     .addOption(metricsPort())
     .action(async (options: ConnectionOptions & { id: string; engine: string; cacheDir?: string }) => {
-      if (options.exitWithParent === true) exitWithParent();
+      if (options.exitWithParent === true) exitWithParent(() => removeRings(options.sharedMemory));
       const { engineNamed, runWorker } = await import("../../worker/main.js");
       const stop = interruption();
       const cacheDirectory = `${options.cacheDir ?? defaultCacheDir(process.env)}/parts`;
@@ -96,7 +97,7 @@ export function coordinatorCommand(): Command {
           dismissWorkers: boolean;
         },
       ) => {
-        if (options.exitWithParent === true) exitWithParent();
+        if (options.exitWithParent === true) exitWithParent(() => removeRings(options.sharedMemory));
         const { runCoordinator } = await import("../../coordinator/main.js");
         const configs = await Promise.all(
           options.run.map(async (file) => (await loadConfig({ files: [file], set: [] })).value),

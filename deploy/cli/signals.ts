@@ -22,11 +22,18 @@ export function interruption(onFirst: (name: NodeJS.Signals) => void = () => und
   return { signal: controller.signal, exitCode: () => code };
 }
 
-/** Ends with whoever started us: its end of our standard input closes, even when it was killed. */
-export function exitWithParent(): void {
+/**
+ * Ends with whoever started us: its end of our standard input closes, even when it was killed. `tidy` then takes away
+ * what it can take away no more.
+ */
+export function exitWithParent(tidy: () => void): void {
+  const end = (): void => {
+    tidy();
+    process.exit(143);
+  };
   process.stdin.resume();
   // Watching must not keep a process alive that has done its work.
   if ("unref" in process.stdin) process.stdin.unref();
-  process.stdin.once("end", () => process.exit(143));
-  process.stdin.once("error", () => process.exit(143));
+  process.stdin.once("end", end);
+  process.stdin.once("error", end);
 }

@@ -7,7 +7,7 @@
  * The ring is far larger than the credits of a sender. A reader that falls behind a whole ring still reads bytes, but
  * wrong ones: the chunk's checksum refuses them, and the protocol sends them again.
  */
-import { closeSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { closeSync, openSync, readSync, readdirSync, rmSync, rmdirSync, writeSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Bus, BusMessage, Subscription } from "../bus.js";
@@ -19,6 +19,7 @@ const RING_BYTES = 32 * 1024 * 1024;
 const MAGIC = 0x53414652; // "SAFR"
 /** Magic, length, offset, then the ring's name. */
 const HEADER_BYTES = 16;
+const RING_NAME = /-[0-9a-f]{8}$/;
 /** Rings of workers that are long gone. */
 const OPEN_RINGS = 128;
 
@@ -31,6 +32,18 @@ export interface SharedMemoryOptions {
 
 export function sharedMemoryBus(inner: Bus, options: SharedMemoryOptions): Bus {
   return new SharedMemoryBus(inner, options);
+}
+
+/** Takes away a folder of rings whose owner is gone: memory that nobody else would free. Other files in it stay. */
+export function removeRings(directory: string | undefined): void {
+  if (directory === undefined) return;
+  try {
+    for (const name of readdirSync(directory).filter((each) => RING_NAME.test(each)))
+      rmSync(join(directory, name), { force: true });
+    rmdirSync(directory);
+  } catch {
+    // Another process of the cluster was faster.
+  }
 }
 
 class SharedMemoryBus implements Bus {
