@@ -111,6 +111,11 @@ export class LocalCluster {
     return this.#nats;
   }
 
+  /** Folder of the processes' rings; undefined where bulk bytes go through NATS. */
+  get sharedMemory(): string | undefined {
+    return this.#memory;
+  }
+
   get natsPid(): number {
     return this.#nats.pid;
   }
@@ -160,6 +165,7 @@ export class LocalCluster {
         `The coordinator ended (${signal ?? `exit code ${code}`}); starting it again where it was`,
       );
       await delay(RESTART_PAUSE_MS);
+      if (this.#stopping) return code ?? 1;
       this.#coordinator = this.#startCoordinator();
     }
   }
@@ -175,15 +181,9 @@ export class LocalCluster {
     if (this.#stopping) return;
     this.#stopping = true;
     await this.#closeEvents();
-    const children = [this.#coordinator, ...this.#workers.values()];
-    for (const child of children) child.process.kill("SIGTERM");
-    const patience = delay(STOP_TIMEOUT_MS, "late", { ref: false });
-    await Promise.all(
-      children.map(async (child) => {
-        if ((await Promise.race([child.exited, patience])) === "late") child.process.kill("SIGKILL");
-        await child.exited;
-      }),
-    );
+    // The workers last: the coordinator needs them to finish its step, and then writes a checkpoint.
+    await ended([this.#coordinator]);
+    await ended([...this.#workers.values()]);
     await this.#nats.stop();
     for (const folder of [this.#scratch, this.#memory]) {
       if (folder !== undefined) await rm(folder, { recursive: true, force: true });
@@ -306,6 +306,18 @@ export class LocalCluster {
     );
     return text.trim().split("\n").at(-1) ?? "no message";
   }
+}
+
+/** Asks processes to end, and kills those that do not in time. */
+async function ended(children: readonly Child[]): Promise<void> {
+  for (const child of children) child.process.kill("SIGTERM");
+  const patience = delay(STOP_TIMEOUT_MS, "late", { ref: false });
+  await Promise.all(
+    children.map(async (child) => {
+      if ((await Promise.race([child.exited, patience])) === "late") child.process.kill("SIGKILL");
+      await child.exited;
+    }),
+  );
 }
 
 /** A private folder in memory, or undefined where the system has no such place (then bytes go through NATS). */
