@@ -52,12 +52,17 @@ describe(`weights after ${STEPS} steps of mrelu-r-m`, () => {
   const ledgerOfAll = { steps: STEPS, images: 72_000 };
   const expected = (): Promise<string> => localWeightsSha256(testConfig(config));
 
-  for (const workers of [1, 2, 3, 4]) {
+  for (const { workers, sharedMemory } of [
+    { workers: 1, sharedMemory: true },
+    { workers: 2, sharedMemory: true },
+    { workers: 3, sharedMemory: false },
+    { workers: 4, sharedMemory: true },
+  ]) {
     test(
-      `are those of one process without a cluster when ${workers} worker(s) serve it`,
+      `are those of one process when ${workers} worker(s) serve it, bytes going through ${sharedMemory ? "shared memory" : "NATS"}`,
       LIMIT,
       async (t) => {
-        const cluster = await startCluster(t, { workers, config });
+        const cluster = await startCluster(t, { workers, config, sharedMemory });
 
         await cluster.trained();
 

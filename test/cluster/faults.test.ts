@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { describe, test } from "node:test";
 import type { TestCluster, TestConfig } from "../support/cluster.js";
 import {
@@ -139,11 +140,13 @@ describe("a run ends with the weights of an undisturbed one", () => {
       const cluster = await startCluster(t, { workers: 2 });
       await cluster.untilStep(2 + below(20));
 
+      const memory = cluster.local.sharedMemory;
       cluster.local.interrupt();
       const code = await cluster.finished();
       await cluster.stop();
 
       assert.equal(code, 130);
+      assert.equal(memory !== undefined && existsSync(memory), false, `${memory} is left behind`);
       const { step } = cluster.checkpoint();
       assert.ok(step > 0 && step < 30, `a checkpoint at step ${step}`);
       assert.equal(cluster.ledger().length, step);

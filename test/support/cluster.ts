@@ -25,6 +25,7 @@ import type { Bus } from "../../shared/bus.js";
 import type { ConfigInput } from "../../shared/config.js";
 import { type ChunkHeader, decodeChunk } from "../../shared/core/chunk.js";
 import { connectNats } from "../../shared/io/nats-bus.js";
+import { sharedMemoryBus } from "../../shared/io/shared-memory-bus.js";
 import type { saf } from "../../shared/messages.js";
 import { type Subjects, subjectsOf } from "../../shared/subjects.js";
 
@@ -196,13 +197,15 @@ export class TestCluster {
       this.#look();
       return code;
     });
-    this.#tap = await connectNats({
+    const nats = await connectNats({
       url: local.server.url,
       identity: "coordinator",
       seedFile: local.server.credentials.coordinator.seedFile,
       purpose: "test",
       connectTimeoutMs: PATIENCE_MS,
     });
+    const directory = local.sharedMemory;
+    this.#tap = directory === undefined ? nats : sharedMemoryBus(nats, { directory, identity: "test" });
     this.#tap.subscribe(this.subjects.parameters(0), ({ data }) =>
       this.#onChunk(data, (header) => this.#onVersion(header)),
     );
