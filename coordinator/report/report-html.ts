@@ -127,7 +127,8 @@ function card(data: ReportData, { result, steps }: ReportModel, place: number): 
     const point = pointAt(result, kind, strength ?? 0);
     if (point !== undefined) rows.push([`${kind} error`, `${percent(point.error)} %`]);
   }
-  if (last !== undefined) rows.push(["trained for", `${count(last.step + 1)} steps, ${rate(last.seconds)} s`]);
+  if (last !== undefined)
+    rows.push(["trained for", `${count(last.step + 1)} steps, ${rate(last.seconds)} s`]);
   if (result.samples_per_second > 0)
     rows.push(["training speed", `${rate(result.samples_per_second)} images/s`]);
   return html`<article class="card">

@@ -90,7 +90,9 @@ export function doctorCommand(): Command {
       if (healthy) return;
       // Not thrown: stdout has its one document already.
       reportError(
-        new ClusterError("dependency", "Something that a run needs is missing", { hint: "run `npx saf setup`" }),
+        new ClusterError("dependency", "Something that a run needs is missing", {
+          hint: "run `npx saf setup`",
+        }),
       );
     });
 }

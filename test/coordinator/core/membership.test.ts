@@ -20,7 +20,13 @@ test("a worker is lost after three missed heartbeats, not a millisecond before",
   assert.deepEqual(lostWorkers(new Map(), 1000, 10_000), []);
 });
 
-const applicant: Applicant = { workerId: "worker-1", protocol: 1, selfTestPassed: true, selfTestDetail: "", engineName: "wasm" };
+const applicant: Applicant = {
+  workerId: "worker-1",
+  protocol: 1,
+  selfTestPassed: true,
+  selfTestDetail: "",
+  engineName: "wasm",
+};
 const engines = ["tensorflow", "wasm"];
 
 test("a worker of this protocol with a known engine that computes right is admitted", () => {
