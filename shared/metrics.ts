@@ -75,7 +75,7 @@ export const METRICS = {
   loss: {
     name: "saf_train_loss",
     type: "gauge",
-    help: "Exponentially weighted mean of the training loss.",
+    help: "Mean training loss of the newest committed step.",
     labels: ["run"],
     roles: ["coordinator"],
   },
