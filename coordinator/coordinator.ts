@@ -191,18 +191,10 @@ export class Coordinator {
     const { epoch, heartbeatMs, clock, log, metrics } = this.#edges;
     const answer = (accepted: boolean, reason: string): void =>
       respond(writeMessage(wire.JoinReply, { accepted, reason, epoch, heartbeatMs }));
-    if (!isToken(request.workerId)) {
-      // Nothing could be sent to it: the id is part of its subjects.
-      const reason = `its id ${JSON.stringify(request.workerId.slice(0, 64))} is not 1 to 32 of a-z, 0-9 and -`;
-      metrics.workerRefused("protocol");
-      log("error", `Refused a worker: ${reason}`);
-      answer(false, reason);
-      return;
-    }
     const admission = admit(request, PROTOCOL_VERSION, ENGINE_NAMES);
     if (!admission.accepted) {
       metrics.workerRefused(admission.label);
-      log("error", `Refused worker ${request.workerId}: ${admission.reason}`);
+      log("error", `Refused worker ${request.workerId.slice(0, 64)}: ${admission.reason}`);
       answer(false, admission.reason);
       return;
     }
