@@ -16,6 +16,12 @@ export const PURPOSES = {
   noisy: 8,
   "mirror-coin": 9,
   attack: 10,
+  "attack-start": 20,
+  "square-attack": 21,
+  "decision-attack": 22,
+  "random-search": 23,
+  "nonsense-start": 24,
+  corruption: 25,
 } as const;
 export type Purpose = keyof typeof PURPOSES;
 

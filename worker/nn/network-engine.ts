@@ -4,7 +4,14 @@ import { type Extent, type Layer, type Network, extents } from "../../shared/net
 import { activation } from "./layers/activation.js";
 import { convolution } from "./layers/convolution.js";
 import { maxPool } from "./layers/max-pool.js";
-import type { Emit, Operator, Parameters, Statistics, TensorFlow } from "./layers/operator.js";
+import type {
+  Emit,
+  Operator,
+  Parameters,
+  Statistics,
+  SurrogateSlope,
+  TensorFlow,
+} from "./layers/operator.js";
 import type { Tensor } from "@tensorflow/tfjs-core";
 
 /** A forward pass that can be walked back, more than once; `dispose` frees its tensors. */
@@ -15,7 +22,10 @@ export interface Pass {
    * Walks back from ∂L/∂z [batch x outputs]. With `emit`, weight gradients leave as they are ready, last layer first.
    * Returns ∂L/∂input [batch, height, width, channels] (the caller disposes it) when `wantInput`.
    */
-  backward(gradient: Float32Array, options: { emit?: Emit; wantInput: boolean }): Tensor | undefined;
+  backward(
+    gradient: Float32Array,
+    options: { emit?: Emit; wantInput: boolean; surrogate?: SurrogateSlope | undefined },
+  ): Tensor | undefined;
   dispose(): void;
 }
 
@@ -58,13 +68,13 @@ export class NetworkEngine {
 
     return {
       outputs,
-      backward: (gradient, { emit, wantInput }) => {
+      backward: (gradient, { emit, wantInput, surrogate }) => {
         let flowing: Tensor = tf.tensor(gradient, shape);
         for (let i = records.length - 1; i >= 0; i--) {
           const operator = this.#operators[i] as Operator;
           const next = operator.backward(
             parameters,
-            records[i] as (typeof records)[0],
+            { ...(records[i] as (typeof records)[0]), surrogate },
             flowing,
             i > 0 || wantInput,
             emit,

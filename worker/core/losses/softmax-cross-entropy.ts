@@ -2,7 +2,7 @@
 import type { Loss } from "./loss.js";
 
 /** log Σ exp(z_j). The largest term is taken out first, or exp would overflow. */
-function logSumExp(z: Float32Array, start: number, outputs: number): number {
+export function logSumExp(z: Float32Array, start: number, outputs: number): number {
   let largest = -Infinity;
   for (let j = 0; j < outputs; j++) largest = Math.max(largest, z[start + j] as number);
   let sum = 0;

@@ -6,6 +6,17 @@ export type TensorFlow = typeof tfc;
 /** Batch norm's statistics: of this batch (training), or the stored running moments (evaluation). */
 export type Statistics = "batch" | "stored";
 
+/**
+ * An attacker's slope for symmetric activations (SAF) where they suppress, |x| >= 1: that of a tent or RBF of this half
+ * width. Inside, and at width 1 for the activation's own shape, the slope stays the true one.
+ */
+export interface SurrogateSlope {
+  kind: "tent" | "rbf";
+  width: number;
+  /** An RBF head's −z² has at least the slope that it has at this |z|. */
+  headFloor: number;
+}
+
 /** The current parameters as tensors, and what was derived from them, by name. They live until the next version. */
 export interface Parameters {
   get(name: string): tfc.Tensor;
@@ -39,7 +50,13 @@ export interface Operator {
    */
   backward(
     parameters: Parameters,
-    at: { input: tfc.Tensor; output: tfc.Tensor; saved: readonly tfc.Tensor[]; statistics: Statistics },
+    at: {
+      input: tfc.Tensor;
+      output: tfc.Tensor;
+      saved: readonly tfc.Tensor[];
+      statistics: Statistics;
+      surrogate?: SurrogateSlope | undefined;
+    },
     gradient: tfc.Tensor,
     wantInput: boolean,
     emit: Emit | undefined,

@@ -1,0 +1,153 @@
+/** Balls, boxes, steps and random starts: plain arithmetic on images in [0, 1]. All arrays hold rows of one image each. */
+import type { Norm } from "../../shared/attacks.js";
+import type { RandomStream } from "../../shared/random.js";
+
+/** The images that an attack may show: within ε of the clean one, and pixels. */
+export interface Ball {
+  norm: Norm;
+  epsilon: number;
+  imageSize: number;
+}
+
+/** Rounding an image to float32 moves it by a few 1e-6 of ε; an L2 ball is taken smaller by this share. */
+const L2_MARGIN = 1e-5;
+
+const floats = new Float32Array(1);
+const words = new Int32Array(floats.buffer);
+
+/** The float32 next to a positive `value`, on the other side of `up`. */
+function neighbour(value: number, up: boolean): number {
+  floats[0] = value;
+  words[0] = (words[0] as number) + (up ? 1 : -1);
+  return floats[0];
+}
+
+/** Smallest and largest float32 pixel within ε of `clean` and in [0, 1], such that no rounding leaves the ball. */
+function lowest(clean: number, epsilon: number): number {
+  const low = Math.fround(clean - epsilon);
+  if (low <= 0) return 0;
+  return clean - low > epsilon ? neighbour(low, true) : low;
+}
+function highest(clean: number, epsilon: number): number {
+  const high = Math.fround(clean + epsilon);
+  if (high >= 1) return 1;
+  return high - clean > epsilon ? neighbour(high, false) : high;
+}
+
+/** Moves row `i` of `images` to the nearest place in the ball (for L2: near it) around row `at` of `clean`, and into the box. */
+export function project(
+  ball: Ball,
+  clean: Float32Array,
+  at: number,
+  images: Float32Array,
+  i: number,
+  epsilon = ball.epsilon,
+): void {
+  const { norm, imageSize } = ball;
+  const [from, to] = [at * imageSize, i * imageSize];
+  if (norm === "linf") {
+    for (let p = 0; p < imageSize; p++) {
+      const centre = clean[from + p] as number;
+      const value = images[to + p] as number;
+      if (value < centre) images[to + p] = Math.max(value, lowest(centre, epsilon));
+      else images[to + p] = Math.min(value, highest(centre, epsilon));
+    }
+    return;
+  }
+  let square = 0;
+  for (let p = 0; p < imageSize; p++)
+    square += ((images[to + p] as number) - (clean[from + p] as number)) ** 2;
+  const limit = epsilon * (1 - L2_MARGIN);
+  const scale = square > limit * limit ? limit / Math.sqrt(square) : 1;
+  for (let p = 0; p < imageSize; p++) {
+    const centre = clean[from + p] as number;
+    const moved =
+      scale === 1 ? (images[to + p] as number) : centre + scale * ((images[to + p] as number) - centre);
+    images[to + p] = Math.max(0, Math.min(1, moved));
+  }
+}
+
+/** Adds to row `i` a step of this length along the steepest direction of the norm: the gradient's sign, or itself. */
+export function stepAlong(
+  norm: Norm,
+  imageSize: number,
+  gradient: Float32Array,
+  images: Float32Array,
+  i: number,
+  length: number,
+): void {
+  const first = i * imageSize;
+  if (norm === "linf") {
+    for (let p = first; p < first + imageSize; p++)
+      images[p] = (images[p] as number) + length * Math.sign(gradient[p] as number);
+    return;
+  }
+  const size = l2Norm(gradient, first, imageSize);
+  if (!(size > 0)) return;
+  // By the quotient first: a tiny gradient squared may have underflowed nowhere, but length / size may overflow.
+  for (let p = first; p < first + imageSize; p++)
+    images[p] = (images[p] as number) + length * ((gradient[p] as number) / size);
+}
+
+function l2Norm(values: Float32Array, first: number, count: number): number {
+  let square = 0;
+  for (let p = first; p < first + count; p++) square += (values[p] as number) ** 2;
+  return Math.sqrt(square);
+}
+
+/** Distance between row `i` of two sets of images, in float64. */
+export function distance(norm: Norm, imageSize: number, a: Float32Array, b: Float32Array, i: number): number {
+  return distanceBetween(norm, imageSize, a, i, b, i);
+}
+
+export function distanceBetween(
+  norm: Norm,
+  imageSize: number,
+  a: Float32Array,
+  rowA: number,
+  b: Float32Array,
+  rowB: number,
+): number {
+  const [first, other] = [rowA * imageSize, rowB * imageSize];
+  let result = 0;
+  for (let p = 0; p < imageSize; p++) {
+    const difference = Math.abs((a[first + p] as number) - (b[other + p] as number));
+    result = norm === "linf" ? Math.max(result, difference) : result + difference * difference;
+  }
+  return norm === "linf" ? result : Math.sqrt(result);
+}
+
+/** Moves row `i` to a uniformly random place in the ball (before the box), of `epsilon` instead of the ball's own. */
+export function randomPlace(
+  ball: Ball,
+  stream: RandomStream,
+  images: Float32Array,
+  i: number,
+  epsilon = ball.epsilon,
+): void {
+  const { norm, imageSize } = ball;
+  const first = i * imageSize;
+  if (norm === "linf") {
+    for (let p = first; p < first + imageSize; p++)
+      images[p] = (images[p] as number) + epsilon * (2 * stream.uniform() - 1);
+    return;
+  }
+  const direction = Float64Array.from({ length: imageSize }, () => stream.normal());
+  let square = 0;
+  for (const value of direction) square += value * value;
+  const radius = epsilon * stream.uniform() ** (1 / imageSize);
+  const scale = radius / Math.sqrt(square);
+  for (let p = 0; p < imageSize; p++)
+    images[first + p] = (images[first + p] as number) + scale * (direction[p] as number);
+}
+
+/** Copies of these rows, one behind another. */
+export function rowsOf(values: Float32Array, rows: Uint32Array, size: number): Float32Array {
+  const out = new Float32Array(rows.length * size);
+  rows.forEach((row, i) => out.set(values.subarray(row * size, (row + 1) * size), i * size));
+  return out;
+}
+
+export function pick(values: Uint8Array, rows: Uint32Array): Uint8Array {
+  return Uint8Array.from(rows, (row) => values[row] as number);
+}
