@@ -13,9 +13,7 @@ import { linearDistances, linearVictim, rightlyAnswered } from "./nets.js";
 const LOW = 0.35;
 const COUNT = 6;
 
-interface Expectation {
-  options?: Record<string, unknown>;
-  /** An image must break once ε exceeds its d by this factor: what the method can promise on a linear network. */
+/** An image must break once ε exceeds its d by this factor: what the method can promise on a linear network. */
   factor: Record<Norm, number>;
 }
 
