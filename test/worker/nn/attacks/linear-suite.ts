@@ -55,7 +55,7 @@ const FIVE: Partial<Record<AttackName, Expectation>> = {
   "random-search": { options: { queries: 500 }, linf: 5, l2: 5 },
   transfer: { options: { loss: "margin", steps: 40 }, linf: 1.2, l2: 1.5 },
   "surrogate-pgd": { options: { steps: 40 }, linf: 1.2, l2: 1.5 },
-  "walk-back": { options: { steps: 60 }, linf: 1.2, l2: 1.5 },
+  "walk-back": { options: { steps: 60 }, linf: 1.5, l2: 1.5 },
   autoattack: { options: { steps: 30, queries: 100 }, linf: 1.02, l2: 1.02 },
 };
 
