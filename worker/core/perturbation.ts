@@ -66,7 +66,7 @@ export function project(
   }
 }
 
-/** Adds to row `i` a step of this length along the steepest direction of the norm: the gradient's sign, or itself. */
+/** Adds to row `i` a step of this length along the steepest direction of the norm: the gradient's sign, or itself. None where that is no number. */
 export function stepAlong(
   norm: Norm,
   imageSize: number,
@@ -77,12 +77,14 @@ export function stepAlong(
 ): void {
   const first = i * imageSize;
   if (norm === "linf") {
-    for (let p = first; p < first + imageSize; p++)
-      images[p] = (images[p] as number) + length * Math.sign(gradient[p] as number);
+    for (let p = first; p < first + imageSize; p++) {
+      const slope = gradient[p] as number;
+      if (slope !== 0 && !Number.isNaN(slope)) images[p] = (images[p] as number) + length * Math.sign(slope);
+    }
     return;
   }
   const size = l2Norm(gradient, first, imageSize);
-  if (!(size > 0)) return;
+  if (!(size > 0 && size < Infinity)) return;
   // By the quotient first: length / size may overflow.
   for (let p = first; p < first + imageSize; p++)
     images[p] = (images[p] as number) + length * ((gradient[p] as number) / size);

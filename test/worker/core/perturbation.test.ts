@@ -53,7 +53,9 @@ test("steps go along signs in L∞ and along the gradient itself in L2, where th
   const l2 = new Float32Array(4);
   stepAlong("l2", 4, gradient, l2, 0, 0.5);
   [0.3, 0, -0.4, 0].forEach((value, p) => assert.ok(Math.abs((l2[p] as number) - value) < 1e-7));
-  stepAlong("l2", 4, new Float32Array(4), l2, 0, 0.5);
+  for (const none of [new Float32Array(4), Float32Array.of(NaN, 1, 1, 1), Float32Array.of(Infinity, 1, 1, 1)])
+    stepAlong("l2", 4, none, l2, 0, 0.5);
+  stepAlong("linf", 4, Float32Array.of(NaN, 0, 0, 0), l2, 0, 0.5);
   assert.ok(l2.every(Number.isFinite));
 });
 
