@@ -11,12 +11,11 @@ import { type StepPlan, learningRate, stepImages, stepSamples, totalSteps } from
 import { type Block, nodeOfBlock, planBlocks, slotRange } from "../shared/core/slots.js";
 import { ClusterError } from "../shared/errors.js";
 import { type saf, wire } from "../shared/messages.js";
-import type { Refusal } from "../shared/metrics.js";
 import type { ResolvedRun } from "../shared/resolve.js";
 import { runHashOf } from "../shared/run-hash.js";
 import { LeaseTimes } from "./core/deadline.js";
 import { type FrameIdentity, emptyFrames, fillFrame, framesOf } from "./core/parameter-frames.js";
-import type { Job, LeaseFate, Work } from "./job.js";
+import type { ChunkFate, Job, LeaseFate, Work } from "./job.js";
 
 /** The whole state between two steps. */
 export interface TrainingState {
@@ -232,7 +231,7 @@ export class TrainingJob implements Job {
 
   // ---- Gradients ----------------------------------------------------------------------------------------------
 
-  onChunk(workerId: string, header: ChunkHeader, body: Uint8Array): "accepted" | Refusal {
+  onChunk(workerId: string, header: ChunkHeader, body: Uint8Array): ChunkFate {
     if (header.kind !== "gradient" || header.shard !== 0 || header.totalBytes !== this.#pushBytes)
       return "size";
     if (header.step !== this.#step || this.#blocks.length === 0) return "stale";
@@ -253,7 +252,7 @@ export class TrainingJob implements Job {
       case "added":
         this.#countChunk(block, workerId);
         if (tree.root !== undefined) this.#finishRange(header.chunk, tree.root);
-        return "accepted";
+        return block.finished === undefined ? "accepted" : "completed";
     }
   }
 
@@ -264,6 +263,8 @@ export class TrainingJob implements Job {
     const { attempt, grantedMs } = block.holders.get(workerId) as { attempt: number; grantedMs: number };
     const atMs = this.#edges.clock();
     block.finished = { worker: workerId, attempt, ms: atMs - grantedMs, atMs };
+    // The worker's own figure comes a little later (onPushEnd); the next lease may be given before.
+    if (this.#times.isEmpty) this.#times.record(block.finished.ms);
   }
 
   onPushEnd(message: saf.v1.PushEnd): { reply: saf.v1.PushReply.$Properties; fate: LeaseFate } {
