@@ -9,6 +9,7 @@ import { updateRange } from "../shared/core/optimizer.js";
 import { BufferPool, TreeSum } from "../shared/core/reduction.js";
 import { type StepPlan, learningRate, stepImages, stepSamples, totalSteps } from "../shared/core/schedule.js";
 import { type Block, nodeOfBlock, planBlocks, slotRange } from "../shared/core/slots.js";
+import { VectorMemory } from "../shared/core/vectors/vector-memory.js";
 import { ClusterError } from "../shared/errors.js";
 import { type saf, wire } from "../shared/messages.js";
 import type { ResolvedRun } from "../shared/resolve.js";
@@ -119,16 +120,17 @@ export class TrainingJob implements Job {
     this.#pushBytes = layout.pushSize * 4;
     const chunks = chunkCountOf(this.#pushBytes);
     const lengths = Array.from({ length: chunks }, (_, chunk) => bodyLength(this.#pushBytes, chunk) / 4);
+    const memory = new VectorMemory();
     const shared = new Map<number, BufferPool>();
     this.#pools = lengths.map((length) => {
-      const pool = shared.get(length) ?? new BufferPool(length);
+      const pool = shared.get(length) ?? new BufferPool(length, memory);
       shared.set(length, pool);
       return pool;
     });
     this.#trees = this.#pools.map((pool) => new TreeSum(plan.slots, pool));
-    this.#current = state.parameters.slice();
-    this.#next = new Float32Array(layout.size);
-    this.#velocity = state.velocity.slice();
+    this.#current = memory.copyOf(state.parameters);
+    this.#next = memory.allocate(layout.size);
+    this.#velocity = memory.copyOf(state.velocity);
     this.#step = state.step;
     this.#stopAt = state.step;
     this.#frames = framesOf(this.#current, this.#identity(this.#step));
@@ -146,7 +148,8 @@ export class TrainingJob implements Job {
 
   /** A copy of the state after the last committed step. */
   snapshot(): TrainingState {
-    return { step: this.#step, parameters: this.#current.slice(), velocity: this.#velocity.slice() };
+    const copy = (vector: Float32Array): Float32Array => new Float32Array(vector);
+    return { step: this.#step, parameters: copy(this.#current), velocity: copy(this.#velocity) };
   }
 
   /** Trains until `step` steps are committed; resolves then. Leases are open only in between. */
