@@ -9,7 +9,7 @@ import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../
 import type { Refusal } from "../shared/metrics.js";
 import { type Subjects, isToken } from "../shared/subjects.js";
 import { admit, lostWorkers } from "./core/membership.js";
-import type { Job, LeaseFate, Work } from "./job.js";
+import type { ChunkFate, Job, LeaseFate, Work } from "./job.js";
 
 export interface CoordinatorEdges {
   control: Bus;
@@ -341,7 +341,7 @@ export class Coordinator {
     const { metrics } = this.#edges;
     const workerId = lastToken(subject);
     const decoded = decodeChunk(data);
-    let outcome: "accepted" | Refusal;
+    let outcome: ChunkFate;
     if (decoded.ok) {
       const job = this.#jobs.find((candidate) => candidate.runHash === decoded.header.runHash);
       if (job === undefined) outcome = "run";
@@ -349,10 +349,21 @@ export class Coordinator {
       else outcome = job.onChunk(workerId, decoded.header, decoded.body);
       metrics.wire("in", "gradient", data.byteLength);
     } else outcome = decoded.reason;
+    if (outcome === "completed") {
+      metrics.gradient("accepted");
+      this.#completed(workerId);
+      return;
+    }
     metrics.gradient(outcome);
     if (outcome !== "accepted" && outcome !== "duplicate" && outcome !== "stale") {
       this.#edges.log("warn", `Refused a gradient chunk of worker ${workerId}: ${outcome}`);
     }
+  }
+
+  /** All of the worker's block is here: it may have the next lease before it has said that it is done. */
+  #completed(workerId: string): void {
+    const lease = this.#workers.get(workerId)?.lease;
+    if (lease !== undefined) this.#settle(workerId, lease.id, "done");
   }
 
   #onPushEnd({ subject, data, respond }: BusMessage): void {

@@ -9,14 +9,14 @@ import { updateRange } from "../shared/core/optimizer.js";
 import { BufferPool, TreeSum } from "../shared/core/reduction.js";
 import { type StepPlan, learningRate, stepImages, stepSamples, totalSteps } from "../shared/core/schedule.js";
 import { type Block, nodeOfBlock, planBlocks, slotRange } from "../shared/core/slots.js";
+import { VectorMemory } from "../shared/core/vectors/vector-memory.js";
 import { ClusterError } from "../shared/errors.js";
 import { type saf, wire } from "../shared/messages.js";
-import type { Refusal } from "../shared/metrics.js";
 import type { ResolvedRun } from "../shared/resolve.js";
 import { runHashOf } from "../shared/run-hash.js";
 import { LeaseTimes } from "./core/deadline.js";
 import { type FrameIdentity, emptyFrames, fillFrame, framesOf } from "./core/parameter-frames.js";
-import type { Job, LeaseFate, Work } from "./job.js";
+import type { ChunkFate, Job, LeaseFate, Work } from "./job.js";
 
 /** The whole state between two steps. */
 export interface TrainingState {
@@ -120,16 +120,17 @@ export class TrainingJob implements Job {
     this.#pushBytes = layout.pushSize * 4;
     const chunks = chunkCountOf(this.#pushBytes);
     const lengths = Array.from({ length: chunks }, (_, chunk) => bodyLength(this.#pushBytes, chunk) / 4);
+    const memory = new VectorMemory();
     const shared = new Map<number, BufferPool>();
     this.#pools = lengths.map((length) => {
-      const pool = shared.get(length) ?? new BufferPool(length);
+      const pool = shared.get(length) ?? new BufferPool(length, memory);
       shared.set(length, pool);
       return pool;
     });
     this.#trees = this.#pools.map((pool) => new TreeSum(plan.slots, pool));
-    this.#current = state.parameters.slice();
-    this.#next = new Float32Array(layout.size);
-    this.#velocity = state.velocity.slice();
+    this.#current = memory.copyOf(state.parameters);
+    this.#next = memory.allocate(layout.size);
+    this.#velocity = memory.copyOf(state.velocity);
     this.#step = state.step;
     this.#stopAt = state.step;
     this.#frames = framesOf(this.#current, this.#identity(this.#step));
@@ -147,7 +148,8 @@ export class TrainingJob implements Job {
 
   /** A copy of the state after the last committed step. */
   snapshot(): TrainingState {
-    return { step: this.#step, parameters: this.#current.slice(), velocity: this.#velocity.slice() };
+    const copy = (vector: Float32Array): Float32Array => new Float32Array(vector);
+    return { step: this.#step, parameters: copy(this.#current), velocity: copy(this.#velocity) };
   }
 
   /** Trains until `step` steps are committed; resolves then. Leases are open only in between. */
@@ -232,7 +234,7 @@ export class TrainingJob implements Job {
 
   // ---- Gradients ----------------------------------------------------------------------------------------------
 
-  onChunk(workerId: string, header: ChunkHeader, body: Uint8Array): "accepted" | Refusal {
+  onChunk(workerId: string, header: ChunkHeader, body: Uint8Array): ChunkFate {
     if (header.kind !== "gradient" || header.shard !== 0 || header.totalBytes !== this.#pushBytes)
       return "size";
     if (header.step !== this.#step || this.#blocks.length === 0) return "stale";
@@ -253,7 +255,7 @@ export class TrainingJob implements Job {
       case "added":
         this.#countChunk(block, workerId);
         if (tree.root !== undefined) this.#finishRange(header.chunk, tree.root);
-        return "accepted";
+        return block.finished === undefined ? "accepted" : "completed";
     }
   }
 
@@ -264,6 +266,8 @@ export class TrainingJob implements Job {
     const { attempt, grantedMs } = block.holders.get(workerId) as { attempt: number; grantedMs: number };
     const atMs = this.#edges.clock();
     block.finished = { worker: workerId, attempt, ms: atMs - grantedMs, atMs };
+    // The worker's own figure comes a little later (onPushEnd); the next lease may be given before.
+    if (this.#times.isEmpty) this.#times.record(block.finished.ms);
   }
 
   onPushEnd(message: saf.v1.PushEnd): { reply: saf.v1.PushReply.$Properties; fate: LeaseFate } {

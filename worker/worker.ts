@@ -3,7 +3,6 @@
  * it can die at any instant and nothing is lost.
  */
 import { type Bus, RequestError, type Subscription } from "../shared/bus.js";
-import { BODY_BYTES, HEADER_BYTES, bodyLength, sealChunk } from "../shared/core/chunk.js";
 import { nodeOfBlock } from "../shared/core/slots.js";
 import { ClusterError } from "../shared/errors.js";
 import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
@@ -11,6 +10,7 @@ import type { PerturbationKind } from "../shared/results.js";
 import type { Subjects } from "../shared/subjects.js";
 import type { EnginePort } from "./engine-port.js";
 import type { FromEngine, OutcomeMessage } from "./engine-messages.js";
+import { FrameSender } from "./frame-sender.js";
 import { type PreparedRun, prepareRun } from "./run-setup.js";
 
 export interface WorkerEdges {
@@ -36,8 +36,6 @@ export interface WorkerMetrics {
 
 const JOIN_TIMEOUT_MS = 2000;
 const JOIN_PAUSE_MS = 300;
-/** Bytes on their way before the sender waits for the broker. */
-const CREDIT_BYTES = 8 * 1024 * 1024;
 const PUSH_TIMEOUT_MS = 3000;
 const PUSH_ATTEMPTS = 20;
 
@@ -288,13 +286,18 @@ export class Worker {
     const waitSeconds = (clock() - waited) / 1000;
     metrics.phase("wait", waitSeconds);
 
-    const sender = new FrameSender(
-      this.#edges.bulk,
-      this.#edges.subjects.gradient(0, this.#id),
-      run,
-      lease,
-      (bytes) => metrics.wire("out", "gradient", bytes),
-    );
+    const sender = new FrameSender(this.#edges.bulk, this.#edges.subjects.gradient(0, this.#id), {
+      frames: run.frames,
+      identity: {
+        runHash: run.runHash,
+        epoch: lease.epoch,
+        step: lease.step,
+        node: nodeOfBlock(run.run.train.slots, { first: lease.firstSlot, count: lease.slotCount }),
+        attempt: lease.attempt,
+        totalBytes: run.layout.pushSize * 4,
+      },
+      onSent: (bytes) => metrics.wire("out", "gradient", bytes),
+    });
     const done = await this.#compute<"block-done">(
       {
         type: "block",
@@ -307,14 +310,25 @@ export class Worker {
         parameters,
         frames: run.frames,
       },
-      (chunk) => sender.send(chunk),
+      (chunks) => sender.send(chunks),
     );
     const began = clock();
     await this.#finishPush(run, lease, sender, done.seconds, waitSeconds);
     metrics.phase("push", (clock() - began) / 1000);
   }
 
-  /** Says that everything is sent, and sends again what did not arrive, until the coordinator is content. */
+  /** Resolves when a lease is waiting: the coordinator gives one only to a worker whose last one is settled. */
+  #nextLease(): Promise<undefined> {
+    if (this.#queue.length > 0) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      this.#wake = () => resolve(undefined);
+    });
+  }
+
+  /**
+   * Says that everything is sent, and sends again what did not arrive, until the coordinator is content. The next lease
+   * says so too, and sooner than its reply.
+   */
   async #finishPush(
     run: PreparedRun,
     lease: saf.v1.BlockLease,
@@ -339,10 +353,13 @@ export class Worker {
       await sender.settled();
       let reply: saf.v1.PushReply | undefined;
       try {
-        reply = readMessage(
-          wire.PushReply,
-          await bulk.request(subjects.push(this.#id), end, PUSH_TIMEOUT_MS),
-        );
+        const answer = bulk.request(subjects.push(this.#id), end, PUSH_TIMEOUT_MS);
+        const first = await Promise.race([answer, this.#nextLease()]);
+        if (first === undefined) {
+          answer.catch(() => undefined);
+          return;
+        }
+        reply = readMessage(wire.PushReply, first);
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
         // Nobody answered, or the connection broke: what was sent may be lost, so all of it goes again.
@@ -418,7 +435,7 @@ export class Worker {
   /** Runs one order on the engine. Rejects when the engine fails or has died (then the worker stops). */
   #compute<Done extends "block-done" | "task-done">(
     order: Extract<Parameters<EnginePort["send"]>[0], { type: "block" | "task" }>,
-    onChunk: (chunk: number) => void = () => undefined,
+    onChunks: (chunks: readonly number[]) => void = () => undefined,
   ): Promise<Extract<FromEngine, { type: Done }>> {
     return new Promise((resolve, reject) => {
       this.#giveUp = () => reject(new Error("the worker stops"));
@@ -429,7 +446,7 @@ export class Worker {
           reject(this.#refusal);
         } else if (message.type === "failed") reject(new Error(message.message));
         else if (message.type === "chunks") {
-          if (message.leaseId === order.leaseId) message.chunks.forEach(onChunk);
+          if (message.leaseId === order.leaseId) onChunks(message.chunks);
         } else if (message.type !== "ready" && message.leaseId === order.leaseId) {
           this.#busySeconds += message.seconds;
           this.#tensors = message.tensors;
@@ -440,96 +457,6 @@ export class Worker {
       };
       this.#edges.engine.send(order);
     });
-  }
-}
-
-/** Sends chunk frames of one push in the order in which they become ready, a window of bytes at a time. */
-class FrameSender {
-  readonly #bus: Bus;
-  readonly #subject: string;
-  readonly #run: PreparedRun;
-  readonly #lease: saf.v1.BlockLease;
-  readonly #sent: (bytes: number) => void;
-  readonly #ready: number[] = [];
-  readonly #sealed: Uint8Array[] = [];
-  #sending: Promise<void> | undefined;
-  #credit = CREDIT_BYTES;
-
-  constructor(
-    bus: Bus,
-    subject: string,
-    run: PreparedRun,
-    lease: saf.v1.BlockLease,
-    sent: (bytes: number) => void,
-  ) {
-    this.#bus = bus;
-    this.#subject = subject;
-    this.#run = run;
-    this.#lease = lease;
-    this.#sent = sent;
-  }
-
-  send(chunk: number): void {
-    this.#ready.push(chunk);
-    this.#sending ??= this.#drain().finally(() => {
-      this.#sending = undefined;
-    });
-  }
-
-  sendAll(): void {
-    for (let chunk = 0; chunk < this.#run.chunkCount; chunk++) this.send(chunk);
-  }
-
-  /** `missing`: a bit a chunk. */
-  sendMissing(missing: Uint8Array): void {
-    for (let chunk = 0; chunk < this.#run.chunkCount; chunk++) {
-      if ((((missing[chunk >>> 3] ?? 0) >>> (chunk & 7)) & 1) === 1) this.send(chunk);
-    }
-  }
-
-  async settled(): Promise<void> {
-    while (this.#sending !== undefined) await this.#sending;
-  }
-
-  async #drain(): Promise<void> {
-    for (let chunk = this.#ready.shift(); chunk !== undefined; chunk = this.#ready.shift()) {
-      const frame = (this.#sealed[chunk] ??= this.#seal(chunk));
-      this.#bus.publish(this.#subject, frame);
-      this.#sent(frame.byteLength);
-      this.#credit -= frame.byteLength;
-      if (this.#credit <= 0) {
-        await this.#bus.flush();
-        this.#credit = CREDIT_BYTES;
-      }
-    }
-  }
-
-  /** The body is in place already: the engine wrote it there. */
-  #seal(chunk: number): Uint8Array {
-    const totalBytes = this.#run.layout.pushSize * 4;
-    const frame = new Uint8Array(
-      this.#run.frames,
-      chunk * (HEADER_BYTES + BODY_BYTES),
-      HEADER_BYTES + bodyLength(totalBytes, chunk),
-    );
-    sealChunk(frame, {
-      kind: "gradient",
-      codec: "fp32",
-      runHash: this.#run.runHash,
-      epoch: this.#lease.epoch,
-      step: this.#lease.step,
-      node: nodeOfBlock(this.#run.run.train.slots, {
-        first: this.#lease.firstSlot,
-        count: this.#lease.slotCount,
-      }),
-      attempt: this.#lease.attempt,
-      shard: 0,
-      chunk,
-      chunkCount: this.#run.chunkCount,
-      offset: chunk * BODY_BYTES,
-      totalBytes,
-    });
-    return frame;
   }
 }
 
