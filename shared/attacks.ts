@@ -177,7 +177,7 @@ export const ATTACKS = {
   },
   "random-search": {
     title: "random search",
-    access: "score",
+    access: "decision",
     norms: BOTH,
     options: z.strictObject({ queries: queries(10_000) }),
   },

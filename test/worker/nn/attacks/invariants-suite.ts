@@ -6,7 +6,7 @@ import { type AttackName, type Norm, attackDefinition, attackNames } from "../..
 import type { AttackRequest, AttackResult } from "../../../../worker/nn/attacks/attack.js";
 import { runAttack } from "../../../../worker/nn/attacks/registry.js";
 import { verifyAttack } from "../../../../worker/nn/attacks/verify.js";
-import { type Victim, rightlyAnswered, smallVictim } from "./nets.js";
+import { type Victim, maskedVictim, rightlyAnswered, smallVictim } from "./nets.js";
 
 const COUNT = 7;
 
@@ -156,6 +156,21 @@ export function invariantsSuite(engineName: string, tf: typeof tfjs): void {
     }
     const narrow = model.gradient(images, loss, { kind: "tent", width: 1, headFloor: 0 });
     assert.deepEqual(narrow.gradient, plain.gradient);
+  });
+
+  test(`${engineName}: where a unit is flat and gradients vanish, surrogate slopes find what PGD does not`, () => {
+    const { model } = maskedVictim(tf);
+    const request: AttackRequest = { ...rightlyAnswered(model, COUNT, 0.4), epsilon: 0.11, options: {} };
+    const { gradient } = model.gradient(request.images, model.trainingLoss(request.labels));
+    assert.ok(gradient.every((value) => value === 0));
+    const breaks = (name: AttackName, options: Record<string, unknown>): number =>
+      brokenCount(runAttack(name, { ...request, options }));
+    assert.equal(breaks("fgsm", {}), 0);
+    assert.equal(breaks("pgd", { restarts: 3 }), 0);
+    assert.equal(breaks("apgd-ce", {}), 0);
+    assert.equal(breaks("surrogate-pgd", { slope: "rbf" }), COUNT);
+    assert.equal(breaks("surrogate-pgd", { slope: "tent" }), COUNT);
+    assert.equal(breaks("surrogate-pgd", { slope: "tent", width: 6, anneal: true }), COUNT);
   });
 
   test(`${engineName}: gradients under batch statistics come with the logits of stored ones`, () => {
