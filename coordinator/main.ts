@@ -186,7 +186,7 @@ async function serve(
         broadcast,
       });
       outcomes.push({ config, outcome });
-      events.finished(true, outcome.interrupted ? "interrupted" : "done", 0);
+      events.finished();
       if (outcome.interrupted) break;
     }
     const interrupted = signal.aborted || outcomes.length < options.configs.length;
@@ -209,7 +209,7 @@ async function serve(
     await home.writeJson("results.json", document);
     return document;
   } catch (error) {
-    events.finished(false, error instanceof Error ? error.message : String(error), exitCodeOf(error));
+    events.failed(error);
     throw error;
   } finally {
     clearInterval(ticker);

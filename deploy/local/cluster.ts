@@ -67,6 +67,8 @@ export class LocalCluster {
   #coordinator: Child;
   #stopping = false;
   #interrupted = false;
+  /** The coordinator said that it cannot write: it could not after a restart either. */
+  #cannotWrite = false;
   #nextWorker = 1;
   #closeEvents: () => Promise<void> = () => Promise.resolve();
 
@@ -156,6 +158,7 @@ export class LocalCluster {
         !crashed ||
         this.#stopping ||
         this.#interrupted ||
+        this.#cannotWrite ||
         !this.#options.restartCoordinator ||
         restarts === RESTART_LIMIT
       ) {
@@ -276,7 +279,9 @@ export class LocalCluster {
     });
     bus.subscribe(subjectsOf(POOL).eventPattern, ({ data }) => {
       const event = readMessage(wire.Event, data);
-      if (event !== undefined) this.#options.onEvent(event);
+      if (event === undefined) return;
+      if (event.finished?.code === "storage") this.#cannotWrite = true;
+      this.#options.onEvent(event);
     });
     this.#closeEvents = () => bus.close();
   }
