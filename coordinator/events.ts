@@ -51,9 +51,10 @@ export class EventPublisher {
     this.#publish("note", { note: { level, message } });
   }
 
-  /** The run in work has come to its end. */
-  finished(): void {
-    this.#publish("finished", { finished: { runId: this.#runId, ok: true, message: "done" } });
+  /** The run in work has come to its end, or to a checkpoint from which it can go on. */
+  finished(interrupted: boolean): void {
+    const end = interrupted ? { message: "interrupted", code: "interrupted" } : { message: "done" };
+    this.#publish("finished", { finished: { runId: this.#runId, ok: true, ...end } });
   }
 
   failed(error: unknown): void {
@@ -62,7 +63,14 @@ export class EventPublisher {
         ? error
         : { message: error instanceof Error ? error.message : String(error), code: "unexpected", hint: "" };
     this.#publish("finished", {
-      finished: { runId: this.#runId, ok: false, message, code, hint: hint ?? "", exitCode: exitCodeOf(error) },
+      finished: {
+        runId: this.#runId,
+        ok: false,
+        message,
+        code,
+        hint: hint ?? "",
+        exitCode: exitCodeOf(error),
+      },
     });
   }
 

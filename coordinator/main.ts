@@ -186,7 +186,7 @@ async function serve(
         broadcast,
       });
       outcomes.push({ config, outcome });
-      events.finished();
+      events.finished(outcome.interrupted);
       if (outcome.interrupted) break;
     }
     const interrupted = signal.aborted || outcomes.length < options.configs.length;
@@ -202,6 +202,8 @@ async function serve(
       report: null,
     };
     if (!interrupted) {
+      // Of all runs, not of the last one.
+      events.beginRun("", "");
       events.phase("reporting", "tables, plots, report.html");
       document.report = await reportRun(options.out, options);
     }

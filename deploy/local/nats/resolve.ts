@@ -48,7 +48,6 @@ export async function resolveNatsServer(options: ResolveOptions): Promise<NatsBi
       ? ((await downloadServer(options)) ?? (await installByPackageManager(options)))
       : undefined);
   if (binary === undefined) throw noServer(options);
-  options.progress(`nats-server ${binary.version} from ${binary.from}: ${binary.path}`);
   return binary;
 }
 
