@@ -76,7 +76,11 @@ interface LedgerLine {
 
 /** A line of eval/results.jsonl. */
 interface ResultLine {
-  task: TaskSpec;
+  task: Pick<TaskSpec, "id" | "kind" | "strengths"> & {
+    first_image: number;
+    image_count: number;
+    sample_count: number;
+  };
   worker: string;
   outcomes: { strength: number; predictions: string; confidences: string; wrong: string }[];
   samples: SampleImage[];
@@ -472,8 +476,9 @@ const base64 = (bytes: Uint8Array | Float32Array): string =>
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
 
 function lineOf({ task, worker, outcomes, samples }: TaskRecord): ResultLine {
+  const { firstImage, imageCount, sampleCount, ...same } = task;
   return {
-    task,
+    task: { ...same, first_image: firstImage, image_count: imageCount, sample_count: sampleCount },
     worker,
     outcomes: outcomes.map(({ strength, predictions, confidences, wrong }) => ({
       strength,
@@ -486,8 +491,9 @@ function lineOf({ task, worker, outcomes, samples }: TaskRecord): ResultLine {
 }
 
 function recordOf({ task, worker, outcomes, samples }: ResultLine): TaskRecord {
+  const { first_image: firstImage, image_count: imageCount, sample_count: sampleCount, ...same } = task;
   return {
-    task,
+    task: { ...same, firstImage, imageCount, sampleCount },
     worker,
     samples,
     outcomes: outcomes.map(({ strength, predictions, confidences, wrong }): TaskOutcome => ({
