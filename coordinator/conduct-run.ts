@@ -226,6 +226,7 @@ class RunConductor {
         clock,
         broadcast,
         wake: () => coordinator.pump(),
+        workers: () => coordinator.workerCount,
         onCommit,
         fail: (error) => {
           this.#failure ??= error;

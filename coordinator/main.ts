@@ -135,6 +135,7 @@ async function serve(
     clock,
     epoch,
     heartbeatMs: first.cluster.heartbeat_ms,
+    quarantine: { after: first.cluster.quarantine_after, firstMs: first.cluster.quarantine_ms },
     dataRange: (request) => dataset.range(request),
     log: (level, message, fields) => {
       log(level, message, fields);
@@ -148,6 +149,7 @@ async function serve(
       workers: (counts) => {
         for (const [state, count] of Object.entries(counts)) metrics.set("workers", count, { state });
       },
+      quarantined: () => metrics.add("quarantines"),
       workerTime: (worker, seconds) => metrics.set("workerStepSeconds", seconds, { worker }),
       workerGone: (worker) => {
         metrics.remove("workerStepSeconds", { worker });
