@@ -242,7 +242,10 @@ class RunConductor {
     if (job.step >= job.totalSteps) return;
     await this.#status("training", job.step);
     observer.phase("training", `${job.totalSteps} steps of ${this.#plan.batchSize} images`);
-    const onAbort = (): void => job.pause();
+    const onAbort = (): void => {
+      job.pause();
+      void coordinator.whenNobodyCanWork().then(() => job.giveUpStep());
+    };
     signal.addEventListener("abort", onAbort, { once: true });
     coordinator.add(job);
     const evaluateEvery = Math.round(config.train.evaluate_every_epochs * stepsPerEpoch(this.#plan));

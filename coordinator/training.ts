@@ -105,7 +105,9 @@ export class TrainingJob implements Job {
   /** Frames of the current version, and of the next as it comes into being. */
   #frames: Uint8Array[];
   #nextFrames: Uint8Array[];
-  #rangesDone = 0;
+  /** Ranges of the step in work that are updated, and what the momentum was before: the step may have to be given up. */
+  readonly #rangesDone: number[] = [];
+  readonly #velocityBefore: Float32Array;
   #step: number;
   #stopAt: number;
   #blocks: BlockState[] = [];
@@ -132,6 +134,7 @@ export class TrainingJob implements Job {
     this.#current = memory.copyOf(state.parameters);
     this.#next = memory.allocate(layout.size);
     this.#velocity = memory.copyOf(state.velocity);
+    this.#velocityBefore = new Float32Array(layout.size);
     this.#step = state.step;
     this.#stopAt = state.step;
     this.#frames = framesOf(this.#current, this.#identity(this.#step));
@@ -167,7 +170,19 @@ export class TrainingJob implements Job {
     if (this.#stopAt === this.#step) this.#release();
   }
 
-  /** Gives the step in work up, for it cannot be finished; resolves `runTo`. The state is of no use then. */
+  /** Gives the step in work up, for nobody is there to finish it: as if it had never begun. Resolves `runTo`. */
+  giveUpStep(): void {
+    if (this.#step >= this.#stopAt) return;
+    this.#stopAt = this.#step;
+    for (const chunk of this.#rangesDone) {
+      const start = (chunk * BODY_BYTES) / 4;
+      this.#velocity.set(this.#velocityBefore.subarray(start, start + BODY_BYTES / 4), start);
+    }
+    this.#clearStep();
+    this.#release();
+  }
+
+  /** Gives the step in work up, for it went wrong; resolves `runTo`. The state is of no use then. */
   abandon(): void {
     this.#stopAt = this.#step;
     this.#release();
@@ -352,6 +367,7 @@ export class TrainingJob implements Job {
       weightDecay: run.train.weightDecay,
       samples: stepSamples(plan, this.#step),
     };
+    this.#velocityBefore.set(this.#velocity.subarray(start, start + sums.length), start);
     updateRange(layout, rule, start, sums, this.#current, this.#velocity, this.#next);
     for (let i = Math.max(0, layout.size - start); i < sums.length; i++) {
       this.#tail[start + i - layout.size] = sums[i] as number;
@@ -361,8 +377,8 @@ export class TrainingJob implements Job {
       fillFrame(frame, chunk, this.#next, this.#identity(this.#step + 1));
       this.#edges.broadcast(frame);
     }
-    this.#rangesDone++;
-    if (this.#rangesDone === this.#trees.length) this.#commit(rule.learningRate, rule.samples);
+    this.#rangesDone.push(chunk);
+    if (this.#rangesDone.length === this.#trees.length) this.#commit(rule.learningRate, rule.samples);
   }
 
   #commit(rate: number, expectedSamples: number): void {
@@ -389,11 +405,9 @@ export class TrainingJob implements Job {
       barrierMs: Math.max(...ends) - Math.min(...ends),
       seconds: (this.#edges.clock() - this.#openedMs) / 1000,
     };
-    for (const tree of this.#trees) tree.release();
+    this.#clearStep();
     [this.#current, this.#next] = [this.#next, this.#current];
     [this.#frames, this.#nextFrames] = [this.#nextFrames, this.#frames];
-    this.#rangesDone = 0;
-    this.#blocks = [];
     this.#step++;
     if (samples !== expectedSamples) {
       this.#edges.fail(
@@ -407,6 +421,13 @@ export class TrainingJob implements Job {
     this.#edges.onCommit(committed);
     if (this.#step >= this.#stopAt) this.#release();
     else this.#edges.wake();
+  }
+
+  /** Nothing of the step in work is left; chunks of it that still come are late. */
+  #clearStep(): void {
+    for (const tree of this.#trees) tree.release();
+    this.#rangesDone.length = 0;
+    this.#blocks = [];
   }
 
   #release(): void {

@@ -128,6 +128,34 @@ describe("a block goes to another worker", () => {
   });
 });
 
+test("a step that nobody can finish is given up as if it had never begun", LIMIT, async (t) => {
+  const cluster = await handCoordinator(t);
+  const worker = await cluster.joined("worker-1");
+  await worker.serve(await worker.lease());
+  const lease = await worker.lease();
+  const before = cluster.job.snapshot();
+  assert.equal(before.step, 1);
+  const late = worker.rightFrames(lease);
+  // Three ranges of the step are complete, and their part of the update is done.
+  worker.send(late.slice(0, 3));
+  assert.equal((await worker.end(lease)).status, wire.PushReply.Status.MISSING);
+
+  cluster.job.pause();
+  let stopped = false;
+  void cluster.trained.then(() => (stopped = true));
+  void cluster.coordinator.whenNobodyCanWork().then(() => cluster.job.giveUpStep());
+  await cluster.ticks(1);
+  assert.equal(stopped, false, "its worker is at work");
+  worker.giveBack(lease.leaseId, true);
+  await cluster.trained;
+
+  worker.send(late);
+  assert.equal((await worker.end(lease)).status, wire.PushReply.Status.STALE);
+  assert.deepEqual(cluster.job.snapshot(), before);
+  assert.equal(cluster.committed.length, 1);
+  assert.deepEqual(cluster.failures, []);
+});
+
 describe("a worker that fails lease after lease", () => {
   test("rests longer each time, and is back in full with the first success", LIMIT, async (t) => {
     const cluster = await handCoordinator(t);
