@@ -75,7 +75,9 @@ interface LedgerLine {
 }
 
 /** A line of eval/results.jsonl. */
-interface ResultLine {
+export interface ResultLine {
+  /** SHA-256 of the weights; absent in lines of older versions. */
+  checkpoint?: string;
   task: Pick<TaskSpec, "id" | "kind" | "strengths"> & {
     first_image: number;
     image_count: number;
@@ -308,8 +310,9 @@ class RunConductor {
   async #evaluate(state: TrainingState, kinds: PerturbationKind[], samples: number): Promise<TaskRecord[]> {
     const { config, coordinator, dataset, directory, epoch, observer, runId, signal, clock } = this.#context;
     const testImages = dataset.dataset.test.labels.length;
+    const checkpoint = hashOf(state.parameters);
     const tasks = planTasks({
-      checkpoint: hashOf(state.parameters),
+      checkpoint,
       protocol: config.evaluate.protocol,
       seed: this.#run.seed,
       bn: config.evaluate.bn,
@@ -345,7 +348,7 @@ class RunConductor {
         wake: () => coordinator.pump(),
         onRecord: (record) => {
           records.push(record);
-          journal.append(lineOf(record));
+          journal.append(lineOf(record, checkpoint));
           observer.evaluating(job.progress.done, job.progress.total, job.progress.detail);
         },
       },
@@ -479,9 +482,10 @@ const base64 = (bytes: Uint8Array | Float32Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
 
-function lineOf({ task, worker, outcomes, samples }: TaskRecord): ResultLine {
+function lineOf({ task, worker, outcomes, samples }: TaskRecord, checkpoint: string): ResultLine {
   const { firstImage, imageCount, sampleCount, ...same } = task;
   return {
+    checkpoint,
     task: { ...same, first_image: firstImage, image_count: imageCount, sample_count: sampleCount },
     worker,
     outcomes: outcomes.map(({ strength, predictions, confidences, wrong }) => ({
@@ -494,7 +498,7 @@ function lineOf({ task, worker, outcomes, samples }: TaskRecord): ResultLine {
   };
 }
 
-function recordOf({ task, worker, outcomes, samples }: ResultLine): TaskRecord {
+export function recordOf({ task, worker, outcomes, samples }: ResultLine): TaskRecord {
   const { first_image: firstImage, image_count: imageCount, sample_count: sampleCount, ...same } = task;
   return {
     task: { ...same, firstImage, imageCount, sampleCount },
