@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { IMAGE_COLUMNS, POINT_COLUMNS } from "../../coordinator/export/evaluation-rows.js";
+import { EXPORT_FORMATS } from "../../coordinator/export/formats.js";
 import { configSchema } from "../../shared/config.js";
 import { METRICS, type MetricDefinition } from "../../shared/metrics.js";
 import { settingsOf } from "../../deploy/cli/config-schema.js";
@@ -18,6 +20,9 @@ export function readDocument(path: string): string {
 export const TABLES: readonly { document: string; name: string; render: () => string }[] = [
   { document: "docs/configuration.md", name: "settings", render: settingsTable },
   { document: "docs/metrics.md", name: "metrics", render: metricsTable },
+  { document: "docs/formats.md", name: "export-formats", render: exportFormatsTable },
+  { document: "docs/formats.md", name: "evaluation-rows", render: () => columnsTable(POINT_COLUMNS) },
+  { document: "docs/formats.md", name: "image-rows", render: () => columnsTable(IMAGE_COLUMNS) },
 ];
 
 /** Where the text between the marks of `name` begins and ends. Throws RangeError when a mark is missing. */
@@ -71,6 +76,21 @@ function metricsTable(): string {
     help,
   ]);
   return markdownTable(["metric", "type", "labels", "exported by", "meaning"], rows);
+}
+
+function exportFormatsTable(): string {
+  const rows = EXPORT_FORMATS.map(({ name, title, of, makes, suffix }) => [
+    `\`${name}\``,
+    title,
+    of === "model" ? "weights" : "what was measured",
+    `\`<name>${suffix}${makes === "folder" ? "/" : ""}\``,
+  ]);
+  return markdownTable(["format", "what it is", "of", "written to, without `--out`"], rows);
+}
+
+function columnsTable(columns: readonly { name: string; type: string; meaning: string }[]): string {
+  const rows = columns.map(({ name, type, meaning }) => [`\`${name}\``, type, meaning]);
+  return markdownTable(["column", "type", "meaning"], rows);
 }
 
 /** Columns padded to one width, as prettier writes them, with an empty line before and after. */
