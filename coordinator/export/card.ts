@@ -83,7 +83,7 @@ export function cardOf(source: ExportedRun): Record<string, unknown> {
       seed: config.seed,
       checkpoint_sha256: measured.sha256,
       step: measured.step,
-      command: "npx saf train -c config.yaml",
+      command: "saf train -c config.yaml",
       config: stringify(config),
     },
     environment,

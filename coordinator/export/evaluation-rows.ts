@@ -155,7 +155,7 @@ export function nothingMeasured(runs: readonly ExportedRun[]): ClusterError {
     "data",
     `Cannot export results of ${runs.map(({ run }) => run).join(", ")}: nothing was measured`,
     {
-      hint: "measure it: npx saf evaluate <run>",
+      hint: "measure the run by saf evaluate first",
     },
   );
 }

@@ -46,7 +46,7 @@ class Graph {
       name,
       input: [...input],
       output: [name],
-      attribute: Object.entries(attributes).map(([key, value]) => ({ ...value, name: key })),
+      attribute: Object.entries(attributes).map(([key, attribute]) => ({ ...attribute, name: key })),
     });
     return name;
   }
@@ -79,7 +79,7 @@ function onnxModel(model: ExportedModel): Uint8Array {
     producerName: "saf",
     producerVersion: facts.saf_version,
     docString: `${facts.model} on ${facts.dataset}; pixels 0..255 in, channels last`,
-    metadataProps: Object.entries(facts).map(([key, value]) => ({ key, value })),
+    metadataProps: Object.entries<string>({ ...facts }).map(([key, value]) => ({ key, value })),
     graph: {
       name: facts.model,
       node: graph.nodes,

@@ -39,5 +39,5 @@ async function parquetOf({ columns }: Table): Promise<Uint8Array> {
 /** A number that is not finite is not known. */
 function valueOf(cell: Cell, type: CellType): Cell | bigint | undefined {
   if (cell === null || (typeof cell === "number" && !Number.isFinite(cell))) return undefined;
-  return type === "integer" ? BigInt(cell as number) : cell;
+  return type === "integer" ? BigInt(cell) : cell;
 }

@@ -217,7 +217,7 @@ async function refuseOther(run: ExportedRun, checkpoint: string): Promise<void> 
     "data",
     `Cannot export what was measured of ${checkpoint}: its weights were not measured`,
     {
-      hint: "export the run itself, or measure it by `npx saf evaluate`",
+      hint: "export the run itself",
     },
   );
 }
@@ -243,7 +243,7 @@ async function readImages(path: string, run: ExportedRun, options: SourceOptions
       "data",
       `Cannot export images of ${path}: none are recorded for the weights that it measured`,
       {
-        hint: "older versions recorded none: move eval/results.jsonl away and measure again by `npx saf evaluate`",
+        hint: `older versions recorded none: move eval/results.jsonl away, then npx saf evaluate ${path}`,
       },
     );
   }

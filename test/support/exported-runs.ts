@@ -73,6 +73,6 @@ export const CURVES: readonly MeasuredPoint[] = [
   pointOf("adversarial", 0.3, 150, {
     ...{ protocol: "modern", attack: "pgd-40", norm: "linf" },
     unreliable: ['gradients vanish, "masked"', "Square is stronger"],
-  } as Partial<MeasuredPoint>),
+  }),
   pointOf("nonsense", 0.1, 0, { mean_confidence: Number.NaN }),
 ];

@@ -12,8 +12,11 @@ const FIELDS = [
   ...["architecture", "eps", "clean_acc", "reported", "autoattack_acc", "external", "footnote", "unreliable"],
 ];
 
-const as = (attack: string, more: Partial<MeasuredPoint> = {}): Partial<MeasuredPoint> =>
-  ({ protocol: "modern", attack, ...more }) as Partial<MeasuredPoint>;
+const as = (attack: string, more: Partial<MeasuredPoint> = {}): Partial<MeasuredPoint> => ({
+  protocol: "modern",
+  attack,
+  ...more,
+});
 
 test("a card has RobustBench's fields, and behind them each point with its interval", () => {
   const card = cardOf(measuredRun(CURVES));
