@@ -75,8 +75,14 @@ interface LedgerLine {
 }
 
 /** A line of eval/results.jsonl. */
-interface ResultLine {
-  task: TaskSpec;
+export interface ResultLine {
+  /** SHA-256 of the weights; absent in lines of older versions. */
+  checkpoint?: string;
+  task: Pick<TaskSpec, "id" | "kind" | "strengths"> & {
+    first_image: number;
+    image_count: number;
+    sample_count: number;
+  };
   worker: string;
   outcomes: { strength: number; predictions: string; confidences: string; wrong: string }[];
   samples: SampleImage[];
@@ -222,6 +228,7 @@ class RunConductor {
         clock,
         broadcast,
         wake: () => coordinator.pump(),
+        workers: () => coordinator.workerCount,
         onCommit,
         fail: (error) => {
           this.#failure ??= error;
@@ -237,7 +244,10 @@ class RunConductor {
     if (job.step >= job.totalSteps) return;
     await this.#status("training", job.step);
     observer.phase("training", `${job.totalSteps} steps of ${this.#plan.batchSize} images`);
-    const onAbort = (): void => job.pause();
+    const onAbort = (): void => {
+      job.pause();
+      void coordinator.whenNobodyCanWork().then(() => job.giveUpStep());
+    };
     signal.addEventListener("abort", onAbort, { once: true });
     coordinator.add(job);
     const evaluateEvery = Math.round(config.train.evaluate_every_epochs * stepsPerEpoch(this.#plan));
@@ -251,7 +261,7 @@ class RunConductor {
       const last = job.step >= job.totalSteps;
       const due = evaluateEvery > 0 && job.step % evaluateEvery === 0 && !last && !signal.aborted;
       const accuracy = due ? await this.#accuracyBetween(job) : null;
-      await this.#checkpoint(job.snapshot(), accuracy);
+      await this.#checkpoint(job.snapshot(), accuracy, last || signal.aborted);
       throughput.pause();
     }
     coordinator.remove(job);
@@ -269,8 +279,11 @@ class RunConductor {
     return accuracyOf(curvesOf(records));
   }
 
-  /** A checkpoint that cannot be written costs nothing but itself: training goes on, the last good one stays. */
-  async #checkpoint(state: TrainingState, accuracy: number | null): Promise<void> {
+  /**
+   * A checkpoint on the way that cannot be written costs nothing but itself: training goes on, the last good one stays.
+   * Without the last one the weights would be lost, so the run fails: ClusterError("storage").
+   */
+  async #checkpoint(state: TrainingState, accuracy: number | null, isLast: boolean): Promise<void> {
     const { clock, observer } = this.#context;
     const began = clock();
     const best = accuracy !== null && accuracy > this.#bestAccuracy;
@@ -286,6 +299,7 @@ class RunConductor {
     } catch (error) {
       observer.checkpoint("failed", (clock() - began) / 1000);
       const { message, hint } = error as ClusterError;
+      if (isLast) throw unsaved(this.#context.directory.path, error as ClusterError);
       observer.note("error", hint === undefined ? message : `${message} (${hint})`);
     }
     await this.#status("training", state.step);
@@ -296,8 +310,9 @@ class RunConductor {
   async #evaluate(state: TrainingState, kinds: PerturbationKind[], samples: number): Promise<TaskRecord[]> {
     const { config, coordinator, dataset, directory, epoch, observer, runId, signal, clock } = this.#context;
     const testImages = dataset.dataset.test.labels.length;
+    const checkpoint = hashOf(state.parameters);
     const tasks = planTasks({
-      checkpoint: hashOf(state.parameters),
+      checkpoint,
       protocol: config.evaluate.protocol,
       seed: this.#run.seed,
       bn: config.evaluate.bn,
@@ -333,7 +348,7 @@ class RunConductor {
         wake: () => coordinator.pump(),
         onRecord: (record) => {
           records.push(record);
-          journal.append(lineOf(record));
+          journal.append(lineOf(record, checkpoint));
           observer.evaluating(job.progress.done, job.progress.total, job.progress.detail);
         },
       },
@@ -390,6 +405,15 @@ class RunConductor {
       })
       .catch((error: Error) => this.#context.observer.note("warning", error.message));
   }
+}
+
+/** The weights as they are now could not be saved. */
+function unsaved(directory: string, cause: ClusterError): ClusterError {
+  const hints = [cause.hint, `then go on from the last good checkpoint: npx saf train --resume ${directory}`];
+  return new ClusterError("storage", `Cannot save the final weights: ${cause.message}`, {
+    cause,
+    hint: hints.filter((hint) => hint !== undefined).join("; "),
+  });
 }
 
 /** Whoever was faster, sums over the records come out the same. */
@@ -458,9 +482,11 @@ const base64 = (bytes: Uint8Array | Float32Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
 
-function lineOf({ task, worker, outcomes, samples }: TaskRecord): ResultLine {
+function lineOf({ task, worker, outcomes, samples }: TaskRecord, checkpoint: string): ResultLine {
+  const { firstImage, imageCount, sampleCount, ...same } = task;
   return {
-    task,
+    checkpoint,
+    task: { ...same, first_image: firstImage, image_count: imageCount, sample_count: sampleCount },
     worker,
     outcomes: outcomes.map(({ strength, predictions, confidences, wrong }) => ({
       strength,
@@ -472,9 +498,10 @@ function lineOf({ task, worker, outcomes, samples }: TaskRecord): ResultLine {
   };
 }
 
-function recordOf({ task, worker, outcomes, samples }: ResultLine): TaskRecord {
+export function recordOf({ task, worker, outcomes, samples }: ResultLine): TaskRecord {
+  const { first_image: firstImage, image_count: imageCount, sample_count: sampleCount, ...same } = task;
   return {
-    task,
+    task: { ...same, firstImage, imageCount, sampleCount },
     worker,
     samples,
     outcomes: outcomes.map(({ strength, predictions, confidences, wrong }): TaskOutcome => ({

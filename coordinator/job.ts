@@ -24,8 +24,11 @@ export type ChunkFate = "accepted" | "completed" | Refusal;
 export interface Job {
   readonly runId: string;
   readonly runHash: string;
-  /** Work for an idle worker, or undefined when there is none now. */
-  next(workerId: string, workers: number): Work | undefined;
+  /**
+   * Work for an idle worker, or undefined when there is none now. `workers`: in the pool, those in quarantine left out;
+   * `isAlone`: no other one could take what this one may not have.
+   */
+  next(workerId: string, workers: number, isAlone: boolean): Work | undefined;
   /** This work's lease ended without a result: expired, returned, or its worker is lost. */
   giveBack(work: Work): void;
   /** A chunk of a gradient; "accepted", "completed" when it was the last of this worker's block, or why not. */

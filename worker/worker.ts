@@ -224,12 +224,12 @@ export class Worker {
     if (at >= 0) this.#queue.splice(at, 1);
   }
 
-  #publishReturn(leaseId: number, reason: string, leaving: boolean): void {
+  #publishReturn(leaseId: number, reason: string, leaving: boolean, failed = false): void {
     const { control, subjects } = this.#edges;
     if (!control.connected) return;
     control.publish(
       subjects.lease(this.#id),
-      writeMessage(wire.LeaseReturn, { workerId: this.#id, leaseId, reason, leaving }),
+      writeMessage(wire.LeaseReturn, { workerId: this.#id, leaseId, reason, leaving, failed }),
     );
   }
 
@@ -245,7 +245,8 @@ export class Worker {
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#edges.log("warn", `Lease ${leaseId} goes back: ${reason}`);
-      this.#publishReturn(leaseId, reason, false);
+      // Ending is no failure.
+      this.#publishReturn(leaseId, reason, false, !this.#stopping.signal.aborted);
     } finally {
       this.#current = 0;
     }
