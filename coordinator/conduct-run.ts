@@ -17,11 +17,14 @@ import type {
 } from "../shared/results.js";
 import type { Coordinator } from "./coordinator.js";
 import { curvesOf } from "./core/curve.js";
+import { leaseKind, type LeaseKind } from "./core/exclusive.js";
 import { EvaluationJob, planTasks, type TaskOutcome, type TaskRecord, type TaskSpec } from "./evaluation.js";
+import { ExclusiveTraining } from "./exclusive-training.js";
 import { Checkpoints, hashOf } from "./io/checkpoints.js";
 import type { PartitionedDataset } from "./io/datasets/dataset.js";
 import { Journal, readJournal, trimJournal } from "./io/journal.js";
 import type { RunDirectory, RunState } from "./io/run-directory.js";
+import type { Trainer } from "./trainer.js";
 import { type CommittedStep, TrainingJob, type TrainingState } from "./training.js";
 
 export interface RunContext {
@@ -37,6 +40,8 @@ export interface RunContext {
   signal: AbortSignal;
   clock: () => number;
   broadcast: (frame: Uint8Array) => void;
+  /** Runs that are conducted now, this one included. */
+  runsSideBySide: () => number;
   observer: RunObserver;
 }
 
@@ -44,6 +49,8 @@ export interface RunContext {
 export interface RunObserver {
   phase(name: "training" | "evaluating", detail: string): void;
   committed(step: CommittedStep, total: number): void;
+  /** An exclusive lease is this far; its steps are not committed. */
+  advanced(stepsDone: number, total: number, loss: number, accuracy: number): void;
   evaluating(done: number, total: number, detail: string): void;
   accuracy(value: number): void;
   checkpoint(outcome: "written" | "failed", seconds: number): void;
@@ -116,6 +123,9 @@ class RunConductor {
   readonly #spec: saf.v1.RunSpec.$Properties;
   readonly #checkpoints: Checkpoints;
   #bestAccuracy = -1;
+  /** Speed of the training, when all of it was done by an attempt before this one. */
+  #earlierRate = 0;
+  #trainer: { kind: LeaseKind; job: Trainer } | undefined;
   #failure: ClusterError | undefined;
 
   constructor(context: RunContext) {
@@ -146,17 +156,18 @@ class RunConductor {
     const startedMs = this.#context.clock() - 1000 * (began.steps.at(-1)?.seconds ?? 0);
     const steps = began.steps;
 
-    const job = this.#trainingJob(began.state, (step) => {
+    const onCommit = (step: CommittedStep): void => {
       ledger.append(ledgerLine(step));
-      const metric = stepMetric(step, (this.#context.clock() - startedMs) / 1000);
+      const metric = stepMetric(step, (step.atMs - startedMs) / 1000);
       metrics.append(metric);
       steps.push(metric);
-      throughput.committed(step.samples, this.#context.clock());
+      throughput.committed(step.samples, step.atMs);
       this.#context.observer.committed(step, totalSteps(this.#plan));
-    });
+    };
     try {
-      if (!evaluateOnly) await this.#train(job, [ledger, metrics], throughput);
-      const state = job.snapshot();
+      const state = evaluateOnly
+        ? began.state
+        : await this.#train(began.state, onCommit, [ledger, metrics], throughput);
       if (signal.aborted) return this.#interrupted(state, steps, throughput);
 
       await this.#status("evaluating", state.step);
@@ -172,7 +183,7 @@ class RunConductor {
       await this.#status("done", state.step, 0);
       return outcome;
     } finally {
-      this.#context.coordinator.remove(job);
+      if (this.#trainer !== undefined) this.#context.coordinator.remove(this.#trainer.job);
       await Promise.all([ledger.close(), metrics.close()]);
     }
   }
@@ -203,6 +214,8 @@ class RunConductor {
     const before = (line: { step: number }): boolean => line.step < state.step;
     await trimJournal<LedgerLine>(directory.file("ledger.jsonl"), before);
     const steps = await trimJournal<StepMetric>(directory.file("metrics.jsonl"), before);
+    const earlier = await directory.readJson<Partial<ModelResult>>("result.json").catch(() => undefined);
+    this.#earlierRate = earlier?.samples_per_second ?? 0;
     if (found !== undefined) {
       const best = await this.#checkpoints.read("best").catch(() => undefined);
       this.#bestAccuracy = best?.description.clean_accuracy ?? -1;
@@ -211,65 +224,92 @@ class RunConductor {
     return { state, steps };
   }
 
-  #trainingJob(state: TrainingState, onCommit: (step: CommittedStep) => void): TrainingJob {
-    const { coordinator, runId, config, epoch, clock, broadcast } = this.#context;
-    const job: TrainingJob = new TrainingJob(
-      {
-        runId,
-        config,
-        run: this.#run,
-        layout: this.#layout,
-        plan: this.#plan,
-        epoch,
-        spec: this.#spec,
-        state,
-      },
-      {
-        clock,
-        broadcast,
-        wake: () => coordinator.pump(),
-        workers: () => coordinator.workerCount,
-        onCommit,
-        fail: (error) => {
-          this.#failure ??= error;
-          job.abandon();
-        },
-      },
-    );
+  /** The trainer for the next stretch of steps: another one when leases are to be of the other kind from here on. */
+  #trainerFor(state: () => TrainingState, onCommit: (step: CommittedStep) => void): Trainer {
+    const { coordinator, config, runsSideBySide } = this.#context;
+    const kind = leaseKind(config.train.lease, this.#plan.slots, runsSideBySide());
+    if (this.#trainer?.kind === kind) return this.#trainer.job;
+    if (this.#trainer !== undefined) coordinator.remove(this.#trainer.job);
+    const job = this.#makeTrainer(kind, state(), onCommit);
+    this.#trainer = { kind, job };
+    coordinator.add(job);
     return job;
   }
 
-  async #train(job: TrainingJob, journals: Journal[], throughput: Throughput): Promise<void> {
+  #makeTrainer(kind: LeaseKind, state: TrainingState, onCommit: (step: CommittedStep) => void): Trainer {
+    const { coordinator, runId, config, epoch, clock, broadcast, observer } = this.#context;
+    const options = {
+      runId,
+      config,
+      run: this.#run,
+      layout: this.#layout,
+      plan: this.#plan,
+      epoch,
+      spec: this.#spec,
+      state,
+    };
+    const edges = {
+      clock,
+      wake: () => coordinator.pump(),
+      workers: () => coordinator.workerCount,
+      onCommit,
+      fail: (error: ClusterError) => {
+        this.#failure ??= error;
+        job.abandon();
+      },
+    };
+    const job: Trainer =
+      kind === "step"
+        ? new TrainingJob(options, { ...edges, broadcast })
+        : new ExclusiveTraining(options, {
+            ...edges,
+            recall: () => coordinator.recall(job),
+            onProgress: (done, loss, accuracy) =>
+              observer.advanced(done, totalSteps(this.#plan), loss, accuracy),
+          });
+    return job;
+  }
+
+  async #train(
+    start: TrainingState,
+    onCommit: (step: CommittedStep) => void,
+    journals: Journal[],
+    throughput: Throughput,
+  ): Promise<TrainingState> {
     const { coordinator, config, signal, observer } = this.#context;
-    if (job.step >= job.totalSteps) return;
-    await this.#status("training", job.step);
-    observer.phase("training", `${job.totalSteps} steps of ${this.#plan.batchSize} images`);
+    const total = totalSteps(this.#plan);
+    if (start.step >= total) return start;
+    await this.#status("training", start.step);
+    observer.phase("training", `${total} steps of ${this.#plan.batchSize} images`);
+    let job = this.#trainerFor(() => start, onCommit);
     const onAbort = (): void => {
       job.pause();
       void coordinator.whenNobodyCanWork().then(() => job.giveUpStep());
     };
     signal.addEventListener("abort", onAbort, { once: true });
-    coordinator.add(job);
     const evaluateEvery = Math.round(config.train.evaluate_every_epochs * stepsPerEpoch(this.#plan));
-    while (job.step < job.totalSteps && !signal.aborted) {
-      const next = nextStop(job.step, [config.train.checkpoint_every_steps, evaluateEvery], job.totalSteps);
+    while (job.step < total && !signal.aborted) {
+      const next = nextStop(job.step, [config.train.checkpoint_every_steps, evaluateEvery], total);
       const before = job.step;
       await job.runTo(next);
       if (this.#failure !== undefined) throw this.#failure;
       await Promise.all(journals.map((journal) => journal.flush()));
       if (job.step === before) break;
-      const last = job.step >= job.totalSteps;
+      const last = job.step >= total;
       const due = evaluateEvery > 0 && job.step % evaluateEvery === 0 && !last && !signal.aborted;
       const accuracy = due ? await this.#accuracyBetween(job) : null;
       await this.#checkpoint(job.snapshot(), accuracy, last || signal.aborted);
       throughput.pause();
+      if (!last) job = this.#trainerFor(() => job.snapshot(), onCommit);
     }
     coordinator.remove(job);
+    this.#trainer = undefined;
     signal.removeEventListener("abort", onAbort);
+    return job.snapshot();
   }
 
   /** Clean accuracy in the middle of training, on the same workers. */
-  async #accuracyBetween(job: TrainingJob): Promise<number | null> {
+  async #accuracyBetween(job: Trainer): Promise<number | null> {
     const { coordinator, observer, signal } = this.#context;
     coordinator.remove(job);
     const records = await this.#evaluate(job.snapshot(), ["clean"], 0);
@@ -378,7 +418,7 @@ class RunConductor {
         name: this.#run.name,
         clean_accuracy: accuracyOf(curves),
         n: curves.find(({ kind }) => kind === "clean")?.n ?? 0,
-        samples_per_second: throughput.rate,
+        samples_per_second: throughput.rate || this.#earlierRate,
         curves,
       },
       steps,

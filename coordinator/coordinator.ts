@@ -9,6 +9,7 @@ import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../
 import type { Refusal } from "../shared/metrics.js";
 import { type Subjects, isToken } from "../shared/subjects.js";
 import { admit, lostWorkers } from "./core/membership.js";
+import { fairOrder } from "./core/fairness.js";
 import { GOOD_STANDING, type QuarantineRule, type Standing, afterFailure, rests } from "./core/standing.js";
 import type { ChunkFate, Job, LeaseFate, Work } from "./job.js";
 
@@ -75,6 +76,8 @@ export class Coordinator {
   readonly #edges: CoordinatorEdges;
   readonly #workers = new Map<string, PoolWorker>();
   readonly #jobs: Job[] = [];
+  /** The newest lease of each job: who was served last. */
+  readonly #lastServed = new WeakMap<Job, number>();
   readonly #subscriptions: Subscription[] = [];
   #timer: NodeJS.Timeout | undefined;
   #nextLease = 1;
@@ -115,7 +118,7 @@ export class Coordinator {
     this.#subscriptions.length = 0;
   }
 
-  /** Jobs are served in the order in which they were added. */
+  /** Several jobs share the workers: core/fairness.ts. */
   add(job: Job): void {
     this.#jobs.push(job);
     this.pump();
@@ -126,6 +129,13 @@ export class Coordinator {
     if (at >= 0) this.#jobs.splice(at, 1);
     for (const worker of this.#workers.values()) {
       if (worker.lease?.job === job) worker.lease = undefined;
+    }
+  }
+
+  /** Asks whoever holds an exclusive lease of this job to finish the step it is in and send what it has. */
+  recall(job: Job): void {
+    for (const { id, lease } of this.#workers.values()) {
+      if (lease?.job === job) this.#command(id, { halt: { leaseId: lease.id } });
     }
   }
 
@@ -185,7 +195,7 @@ export class Coordinator {
     const { clock, epoch } = this.#edges;
     for (const worker of this.#workers.values()) {
       if (worker.lease !== undefined || worker.leaving || rests(worker.standing, clock())) continue;
-      for (const job of this.#jobs) {
+      for (const job of fairOrder(this.#jobs, (candidate) => this.#shareOf(candidate))) {
         const work = job.next(worker.id, this.#served, this.#ableCount <= 1);
         if (work === undefined) continue;
         const now = clock();
@@ -199,10 +209,16 @@ export class Coordinator {
           expired: false,
         };
         worker.lease = lease;
+        this.#lastServed.set(job, lease.id);
         this.#command(worker.id, work.command({ leaseId: lease.id, epoch, attempt: work.attempt }));
         break;
       }
     }
+  }
+
+  #shareOf(job: Job): { held: number; lastServed: number } {
+    const held = [...this.#workers.values()].filter((worker) => worker.lease?.job === job).length;
+    return { held, lastServed: this.#lastServed.get(job) ?? 0 };
   }
 
   // ---- Membership ---------------------------------------------------------------------------------------------
@@ -257,6 +273,10 @@ export class Coordinator {
     worker.rssBytes = beat.rssBytes;
     // A command that was lost on the way: the worker does not know what it should be doing.
     const { lease } = worker;
+    if (lease !== undefined && beat.leaseId === lease.id && beat.progress != null) {
+      const moreMs = lease.job.onProgress?.(worker.id, beat.progress);
+      if (moreMs !== undefined) lease.deadlineMs = Math.max(lease.deadlineMs, clock() + moreMs);
+    }
     if (lease !== undefined && beat.leaseId !== lease.id && clock() - lease.grantedMs > 2 * heartbeatMs) {
       this.#dropLease(worker, "returned");
       this.pump();
@@ -478,7 +498,9 @@ export class Coordinator {
       respond(writeMessage(wire.ParamReply, { error: { message: "the run is over" } }));
       return;
     }
-    const { frame, latest } = job.parameterChunk(request.version, request.chunk);
+    const { frame, latest } = request.velocity
+      ? (job.velocityChunk?.(request.version, request.chunk) ?? { frame: undefined, latest: 0 })
+      : job.parameterChunk(request.version, request.chunk);
     respond(writeMessage(wire.ParamReply, frame === undefined ? { latest } : { chunk: frame, latest }));
     if (frame !== undefined) this.#edges.metrics.wire("out", "parameters", frame.byteLength);
   }

@@ -6,6 +6,9 @@ import type { Subjects } from "../shared/subjects.js";
 
 const PROGRESS_EVERY_MS = 200;
 const WORKERS_EVERY_MS = 500;
+/** A shown speed is the mean over this time; moments closer together than the second tell nothing new. */
+const SPEED_WINDOW_MS = 10_000;
+const SPEED_EVERY_MS = 250;
 /** Weight of the newest value in a shown average. */
 const SMOOTHING = 0.05;
 /** An estimate before this many steps would only jump about. */
@@ -14,107 +17,115 @@ const STEPS_BEFORE_ETA = 20;
 export class EventPublisher {
   readonly #bus: Bus;
   readonly #subjects: Subjects;
-  readonly #clock: () => number;
+  readonly clock: () => number;
   readonly #lastMs = new Map<string, number>();
-  #model = "";
-  #runId = "";
-  #loss = NaN;
-  #accuracy = NaN;
-  #stepMs = NaN;
-  #evaluation = { startedMs: 0, doneAtStart: 0 };
-  #lastStepMs: number | undefined;
-  #seen = 0;
 
   constructor(bus: Bus, subjects: Subjects, clock: () => number) {
     this.#bus = bus;
     this.#subjects = subjects;
-    this.#clock = clock;
+    this.clock = clock;
   }
 
-  beginRun(runId: string, model: string): void {
-    this.#runId = runId;
-    this.#model = model;
-    this.#loss = NaN;
-    this.#accuracy = NaN;
-    this.#stepMs = NaN;
-    this.#lastStepMs = undefined;
-    this.#seen = 0;
+  /** What happens to one run. */
+  ofRun(runId: string, model: string): RunEvents {
+    return new RunEvents(this, runId, model);
   }
 
+  /** What the cluster as a whole does. */
   phase(name: string, detail: string): void {
-    this.#lastStepMs = undefined;
-    this.#evaluation = { startedMs: this.#clock(), doneAtStart: 0 };
-    this.#publish("phase", { phase: { runId: this.#runId, model: this.#model, name, detail } });
+    this.publish("phase", { phase: { name, detail } });
   }
 
   note(level: "info" | "warning" | "error", message: string): void {
-    this.#publish("note", { note: { level, message } });
+    this.publish("note", { note: { level, message } });
   }
 
-  /** The run in work has come to its end, or to a checkpoint from which it can go on. */
-  finished(interrupted: boolean): void {
-    const end = interrupted ? { message: "interrupted", code: "interrupted" } : { message: "done" };
-    this.#publish("finished", { finished: { runId: this.#runId, ok: true, ...end } });
-  }
-
+  /** The whole work ended before any run did. */
   failed(error: unknown): void {
-    const { message, code, hint } =
-      error instanceof ClusterError
-        ? error
-        : { message: error instanceof Error ? error.message : String(error), code: "unexpected", hint: "" };
-    this.#publish("finished", {
-      finished: {
-        runId: this.#runId,
-        ok: false,
-        message,
-        code,
-        hint: hint ?? "",
-        exitCode: exitCodeOf(error),
-      },
-    });
+    this.publish("finished", { finished: failureOf(error) });
   }
 
   workers(rows: saf.v1.WorkerRow.$Properties[]): void {
-    if (this.#due("workers", WORKERS_EVERY_MS)) this.#publish("workers", { workers: { workers: rows } });
+    if (this.isDue("workers", WORKERS_EVERY_MS)) this.publish("workers", { workers: { workers: rows } });
   }
 
-  /** `step`: steps committed by now. */
-  trained(
-    step: number,
-    steps: number,
-    stepsPerEpoch: number,
-    loss: number,
-    accuracy: number,
-    samples: number,
-  ): void {
-    const now = this.#clock();
+  /** At most once in so many milliseconds for each key. */
+  isDue(key: string, everyMs: number): boolean {
+    const now = this.clock();
+    if (now - (this.#lastMs.get(key) ?? -Infinity) < everyMs) return false;
+    this.#lastMs.set(key, now);
+    return true;
+  }
+
+  publish(kind: string, event: saf.v1.Event.$Properties): void {
+    if (!this.#bus.connected) return;
+    this.#bus.publish(this.#subjects.event(kind), writeMessage(wire.Event, { timeMs: Date.now(), ...event }));
+  }
+}
+
+export class RunEvents {
+  readonly #publisher: EventPublisher;
+  readonly #runId: string;
+  readonly #model: string;
+  #loss = NaN;
+  #accuracy = NaN;
+  #speed = new Speed();
+  #evaluation = { startedMs: 0 };
+
+  constructor(publisher: EventPublisher, runId: string, model: string) {
+    this.#publisher = publisher;
+    this.#runId = runId;
+    this.#model = model;
+  }
+
+  phase(name: string, detail: string): void {
+    this.#speed = new Speed();
+    this.#evaluation = { startedMs: this.#publisher.clock() };
+    this.#publisher.publish("phase", { phase: { runId: this.#runId, model: this.#model, name, detail } });
+  }
+
+  note(level: "info" | "warning" | "error", message: string): void {
+    this.#publisher.note(level, message);
+  }
+
+  /** The run has come to its end, or to a checkpoint from which it can go on. */
+  finished(interrupted: boolean): void {
+    const end = interrupted ? { message: "interrupted", code: "interrupted" } : { message: "done" };
+    this.#publisher.publish("finished", { finished: { runId: this.#runId, ok: true, ...end } });
+  }
+
+  failed(error: unknown): void {
+    this.#publisher.publish("finished", { finished: { runId: this.#runId, ...failureOf(error) } });
+  }
+
+  /** `done`: steps done by now, `samples` in each; `loss` and `accuracy` of the newest one. */
+  trained(done: number, of: TrainingLength, loss: number, accuracy: number): void {
+    const { total, perEpoch, samples } = of;
     this.#loss = smooth(this.#loss, loss);
     this.#accuracy = smooth(this.#accuracy, accuracy);
-    if (this.#lastStepMs !== undefined) this.#stepMs = smooth(this.#stepMs, now - this.#lastStepMs);
-    this.#lastStepMs = now;
-    this.#seen++;
-    if (!this.#due("progress", PROGRESS_EVERY_MS) && step < steps) return;
-    this.#publish("progress", {
+    const stepsPerSecond = this.#speed.seen(done, this.#publisher.clock());
+    if (!this.#publisher.isDue(`progress ${this.#runId}`, PROGRESS_EVERY_MS) && done < total) return;
+    this.#publisher.publish("progress", {
       progress: {
         runId: this.#runId,
         model: this.#model,
         phase: "training",
-        done: step,
-        total: steps,
-        epoch: step / stepsPerEpoch,
-        epochs: steps / stepsPerEpoch,
+        done,
+        total,
+        epoch: done / perEpoch,
+        epochs: total / perEpoch,
         loss: this.#loss,
         accuracy: this.#accuracy,
-        samplesPerSecond: Number.isNaN(this.#stepMs) ? 0 : samples / (this.#stepMs / 1000),
-        etaSeconds: this.#seen < STEPS_BEFORE_ETA ? -1 : ((steps - step) * this.#stepMs) / 1000,
+        samplesPerSecond: samples * stepsPerSecond,
+        etaSeconds: stepsPerSecond === 0 ? -1 : (total - done) / stepsPerSecond,
       },
     });
   }
 
   evaluated(done: number, total: number, detail: string): void {
-    const seconds = (this.#clock() - this.#evaluation.startedMs) / 1000;
+    const seconds = (this.#publisher.clock() - this.#evaluation.startedMs) / 1000;
     const rate = done / Math.max(seconds, 1e-3);
-    this.#publish("progress", {
+    this.#publisher.publish("progress", {
       progress: {
         runId: this.#runId,
         model: this.#model,
@@ -127,18 +138,39 @@ export class EventPublisher {
       },
     });
   }
+}
 
-  #due(kind: string, everyMs: number): boolean {
-    const now = this.#clock();
-    if (now - (this.#lastMs.get(kind) ?? -Infinity) < everyMs) return false;
-    this.#lastMs.set(kind, now);
-    return true;
-  }
+/** Steps of a training, of an epoch, and images of a step. */
+export interface TrainingLength {
+  total: number;
+  perEpoch: number;
+  samples: number;
+}
 
-  #publish(kind: string, event: saf.v1.Event.$Properties): void {
-    if (!this.#bus.connected) return;
-    this.#bus.publish(this.#subjects.event(kind), writeMessage(wire.Event, { timeMs: Date.now(), ...event }));
+/** Steps a second over the last while. Steps come one by one, or are told of many at a time: only the count at a moment matters. */
+export class Speed {
+  readonly #seen: { done: number; ms: number }[] = [];
+  #first = NaN;
+
+  /** Zero while it is too early to say. */
+  seen(done: number, nowMs: number): number {
+    if (Number.isNaN(this.#first)) this.#first = done;
+    const last = this.#seen.at(-1);
+    if (last === undefined || nowMs - last.ms >= SPEED_EVERY_MS) this.#seen.push({ done, ms: nowMs });
+    while (this.#seen.length > 2 && nowMs - (this.#seen[1]?.ms ?? nowMs) > SPEED_WINDOW_MS)
+      this.#seen.shift();
+    const oldest = this.#seen[0];
+    if (oldest === undefined || nowMs === oldest.ms || done - this.#first < STEPS_BEFORE_ETA) return 0;
+    return Math.max(0, (1000 * (done - oldest.done)) / (nowMs - oldest.ms));
   }
+}
+
+function failureOf(error: unknown): saf.v1.Finished.$Properties {
+  const { message, code, hint } =
+    error instanceof ClusterError
+      ? error
+      : { message: error instanceof Error ? error.message : String(error), code: "unexpected", hint: "" };
+  return { ok: false, message, code, hint: hint ?? "", exitCode: exitCodeOf(error) };
 }
 
 function smooth(average: number, value: number): number {

@@ -39,6 +39,10 @@ export interface Job {
   onResult(message: saf.v1.TaskResult): { reply: saf.v1.TaskReply.$Properties; fate: LeaseFate };
   /** One chunk frame of a version, or the latest version when that one is gone. */
   parameterChunk(version: number, chunk: number): { frame: Uint8Array | undefined; latest: number };
+  /** The same of the optimizer's velocity, where workers hold exclusive leases. */
+  velocityChunk?(version: number, chunk: number): { frame: Uint8Array | undefined; latest: number };
+  /** How far the worker says it is with an exclusive lease. Returns how much longer it may take, if it has moved. */
+  onProgress?(workerId: string, progress: saf.v1.StretchProgress.$Properties): number | undefined;
   /** The description that workers ask for. */
   describe(): saf.v1.RunSpec.$Properties;
 }

@@ -1,21 +1,19 @@
-/** Wiring of the coordinator process: one pool of workers, one or more runs in turn, results and report. */
+/** Wiring of the coordinator process: one pool of workers, one or more runs on it, results and report. */
 import { cpus, platform, release, totalmem } from "node:os";
 import { mkdir, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../shared/config.js";
-import { stepsPerEpoch } from "../shared/core/schedule.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
 import { serveProbes } from "../shared/io/http-server.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { connectNats } from "../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
-import { resolveRun, stepPlan } from "../shared/resolve.js";
 import type { ModelResult } from "../shared/results.js";
 import { subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
-import { type RunContext, type RunObserver, type RunOutcome, conductRun } from "./conduct-run.js";
+import type { RunOutcome } from "./conduct-run.js";
+import { type Ended, type RunFailure, conductRuns } from "./conduct-runs.js";
 import { Coordinator } from "./coordinator.js";
 import { EventPublisher } from "./events.js";
 import { storageError } from "./io/atomic-file.js";
@@ -30,8 +28,10 @@ export interface CoordinatorOptions {
   pool: string;
   /** Folder of shared memory for bulk bytes, when all processes run on one machine. */
   sharedMemory?: string | undefined;
-  /** One run each, conducted in this order. */
+  /** One run each, begun in this order. */
   configs: readonly Config[];
+  /** Runs that are conducted at the same time; the next one begins when one ends. */
+  sideBySide: number;
   /** Where the runs live: one run uses the folder itself, several get a folder each inside. */
   out: string;
   title: string;
@@ -54,6 +54,8 @@ export interface ResultsDocument {
   models: ModelResult[];
   /** SHA-256 of each model's final weights. */
   weights_sha256: Record<string, string>;
+  /** Runs that ended in an error, where others went on. */
+  failed: Record<string, RunFailure>;
   seconds: number;
   interrupted: boolean;
   report: string | null;
@@ -171,41 +173,20 @@ async function serve(
     await coordinator.start();
     events.phase("waiting", `for ${first.cluster.min_workers} worker(s)`);
     await waitForWorkers(coordinator, first, signal);
-    const outcomes: { config: Config; outcome: RunOutcome }[] = [];
-    for (const config of options.configs) {
-      if (signal.aborted) break;
-      const outcome = await oneRun({
-        options,
-        config,
-        coordinator,
-        dataset,
-        events,
-        metrics,
-        epoch,
-        home,
-        signal,
-        clock,
-        broadcast,
-      });
-      outcomes.push({ config, outcome });
-      events.finished(outcome.interrupted);
-      if (outcome.interrupted) break;
-    }
-    const interrupted = signal.aborted || outcomes.length < options.configs.length;
-    const document: ResultsDocument = {
-      title: options.title,
-      directory: options.out,
-      models: outcomes.filter(({ outcome }) => !outcome.interrupted).map(({ outcome }) => outcome.result),
-      weights_sha256: Object.fromEntries(
-        outcomes.map(({ outcome }) => [outcome.result.name, outcome.weightsSha256]),
-      ),
-      seconds: (performance.now() - began) / 1000,
-      interrupted,
-      report: null,
-    };
-    if (!interrupted) {
-      // Of all runs, not of the last one.
-      events.beginRun("", "");
+    const ended = await conductRuns({
+      options,
+      coordinator,
+      dataset,
+      events,
+      metrics,
+      epoch,
+      signal,
+      clock,
+      broadcast,
+      environment: () => environment(coordinator),
+    });
+    const document = documentOf(options, ended, signal.aborted);
+    if (!document.interrupted && document.models.length > 0) {
       events.phase("reporting", "tables, plots, report.html");
       document.report = await reportRun(options.out, options);
     }
@@ -244,89 +225,24 @@ async function waitForWorkers(coordinator: Coordinator, config: Config, signal: 
   }
 }
 
-interface OneRun {
-  options: CoordinatorOptions;
-  config: Config;
-  coordinator: Coordinator;
-  dataset: PartitionedDataset;
-  events: EventPublisher;
-  metrics: Metrics;
-  epoch: number;
-  home: RunDirectory;
-  signal: AbortSignal;
-  clock: () => number;
-  broadcast: RunContext["broadcast"];
-}
-
-async function oneRun(parts: OneRun): Promise<RunOutcome> {
-  const { options, config, coordinator, dataset, events, metrics, epoch, home, signal, clock, broadcast } =
-    parts;
-  const run = resolveRun(config);
-  const plan = stepPlan(config, run, dataset.dataset.train.labels.length);
-  const directory = options.configs.length === 1 ? home : new RunDirectory(join(options.out, run.name));
-  await directory.create();
-  await directory.writeJson("env.json", environment(coordinator));
-  const runId = runIdOf(options.out, run.name);
-  const labels = { run: run.name };
-  events.beginRun(runId, run.name);
-
-  const observer: RunObserver = {
-    phase: (name, detail) => events.phase(name, detail),
-    committed: (step, total) => {
-      const done = step.step + 1;
-      const accuracy = step.hits / step.samples;
-      events.trained(done, total, stepsPerEpoch(plan), step.loss, accuracy, step.samples);
-      metrics.add("steps", 1, labels);
-      metrics.add("samples", step.samples, labels);
-      metrics.set("parameterVersion", done, labels);
-      metrics.set("runProgress", done / total, labels);
-      metrics.set("loss", step.loss, labels);
-      metrics.set("learningRate", step.learningRate, labels);
-      metrics.observe("barrierSeconds", step.barrierMs / 1000);
-      metrics.observe("stepSeconds", step.seconds);
-      for (const block of step.blocks) {
-        metrics.add("workerSamples", (step.samples * block.count) / plan.slots, { worker: block.worker });
-      }
-    },
-    evaluating: (done, total, detail) => {
-      events.evaluated(done, total, detail);
-      metrics.set("evaluationTasks", done, { ...labels, state: "done" });
-      metrics.set("evaluationTasks", total - done, { ...labels, state: "open" });
-    },
-    accuracy: (value) => {
-      metrics.set("accuracy", value, labels);
-      events.note("info", `${run.name}: clean accuracy ${(100 * value).toFixed(2)} %`);
-    },
-    checkpoint: (outcome, seconds) => {
-      metrics.add("checkpoints", 1, { outcome });
-      metrics.observe("checkpointSeconds", seconds);
-      if (outcome === "written") metrics.set("checkpointTime", Date.now() / 1000);
-    },
-    note: (level, message) => events.note(level, message),
+function documentOf(
+  options: CoordinatorOptions,
+  ended: readonly Ended[],
+  isStopped: boolean,
+): ResultsDocument {
+  const outcomes = ended.flatMap((run): RunOutcome[] => ("outcome" in run ? [run.outcome] : []));
+  return {
+    title: options.title,
+    directory: options.out,
+    models: outcomes.filter(({ interrupted }) => !interrupted).map(({ result }) => result),
+    weights_sha256: Object.fromEntries(
+      outcomes.map(({ result, weightsSha256 }) => [result.name, weightsSha256]),
+    ),
+    failed: Object.fromEntries(ended.flatMap((run) => ("failure" in run ? [[run.name, run.failure]] : []))),
+    seconds: 0,
+    interrupted: isStopped || outcomes.some(({ interrupted }) => interrupted),
+    report: null,
   };
-  const outcome = await conductRun({
-    coordinator,
-    dataset,
-    directory,
-    runId,
-    config,
-    epoch,
-    signal,
-    clock,
-    broadcast,
-    observer,
-    evaluateOnly: options.evaluateOnly,
-  });
-  // Once more: workers may have joined on the way.
-  await directory.writeJson("env.json", environment(coordinator));
-  return outcome;
-}
-
-/** The same for every process that works on this folder; letters, digits and dashes. */
-function runIdOf(out: string, name: string): string {
-  return `${basename(out)
-    .toLowerCase()
-    .replace(/[^a-z0-9-]/g, "-")}-${name}`;
 }
 
 function environment(coordinator: Coordinator): Record<string, string> {

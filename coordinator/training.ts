@@ -17,7 +17,8 @@ import { runHashOf } from "../shared/run-hash.js";
 import { LeaseTimes } from "./core/deadline.js";
 import { type FrameIdentity, emptyFrames, fillFrame, framesOf } from "./core/parameter-frames.js";
 import { isDivergence } from "./core/standing.js";
-import type { ChunkFate, Job, LeaseFate, Work } from "./job.js";
+import type { ChunkFate, LeaseFate, Work } from "./job.js";
+import type { Trainer } from "./trainer.js";
 
 /** The whole state between two steps. */
 export interface TrainingState {
@@ -44,6 +45,8 @@ export interface CommittedStep {
   barrierMs: number;
   /** From the step's first lease to its commit. */
   seconds: number;
+  /** When it was done, by the coordinator's clock. */
+  atMs: number;
 }
 
 export interface TrainingEdges {
@@ -70,7 +73,7 @@ export interface TrainingOptions {
 }
 
 /** A worker that has to load the engine's network and the images first gets this long. */
-const COLD_LEASE_MS = 60_000;
+export const COLD_LEASE_MS = 60_000;
 
 /** A block of the step in work. */
 interface BlockState {
@@ -89,7 +92,7 @@ interface BlockState {
   finished: { worker: string; attempt: number; ms: number; atMs: number } | undefined;
 }
 
-export class TrainingJob implements Job {
+export class TrainingJob implements Trainer {
   readonly runId: string;
   readonly runHash: string;
   readonly #options: TrainingOptions;
@@ -334,21 +337,12 @@ export class TrainingJob implements Job {
     const { Status } = wire.PushReply;
     if (block.spoiledBy.delete(workerId)) {
       block.spoiled.set(workerId, (block.spoiled.get(workerId) ?? 0) + 1);
-      if (isDivergence(block.spoiled, this.#edges.workers())) this.#edges.fail(this.#diverged(block));
+      if (isDivergence(block.spoiled, this.#edges.workers())) this.#edges.fail(diverged(this.#step, block.spoiled));
       return { reply: { status: Status.REFUSED, reason: "values that are not finite" }, fate: "failed" };
     }
     const bitmap = new Uint8Array(Math.ceil(this.#trees.length / 8));
     for (const chunk of missing) bitmap[chunk >>> 3] = (bitmap[chunk >>> 3] as number) | (1 << (chunk & 7));
     return { reply: { status: Status.MISSING, missing: bitmap }, fate: "held" };
-  }
-
-  #diverged({ spoiled }: BlockState): ClusterError {
-    const attempts = [...spoiled.values()].reduce((sum, count) => sum + count, 0);
-    return new ClusterError(
-      "diverged",
-      `The gradient of step ${this.#step} is not finite in ${attempts} attempts of ${[...spoiled.keys()].join(" and ")}`,
-      { hint: "lower train.learning_rate, or resume from an earlier checkpoint" },
-    );
   }
 
   #recordTime(message: saf.v1.PushEnd): void {
@@ -404,6 +398,7 @@ export class TrainingJob implements Job {
       })),
       barrierMs: Math.max(...ends) - Math.min(...ends),
       seconds: (this.#edges.clock() - this.#openedMs) / 1000,
+      atMs: this.#edges.clock(),
     };
     this.#clearStep();
     [this.#current, this.#next] = [this.#next, this.#current];
@@ -439,6 +434,16 @@ export class TrainingJob implements Job {
   #identity(version: number): FrameIdentity {
     return { runHash: this.runHash, epoch: this.#options.epoch, version };
   }
+}
+
+/** `attempts`: by worker, those whose values were not finite. */
+export function diverged(step: number, attempts: ReadonlyMap<string, number>): ClusterError {
+  const count = [...attempts.values()].reduce((sum, more) => sum + more, 0);
+  return new ClusterError(
+    "diverged",
+    `The gradient of step ${step} is not finite in ${count} attempts of ${[...attempts.keys()].join(" and ")}`,
+    { hint: "lower train.learning_rate, or resume from an earlier checkpoint" },
+  );
 }
 
 function keyOf(step: number, block: Block): string {

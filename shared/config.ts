@@ -36,6 +36,12 @@ const trainSchema = z.strictObject({
     .refine(isPowerOfTwo, "slots must be a power of two")
     .default(4)
     .describe("shares of a step's batch; the result does not depend on how many workers serve them"),
+  lease: z
+    .enum(["auto", "step", "exclusive"])
+    .default("auto")
+    .describe(
+      "what a worker is leased: blocks of one step, or many steps for itself alone; auto: for itself with one slot, or while runs go side by side; the weights are the same",
+    ),
   learning_rate: z
     .union([z.number().positive().max(10), z.array(learningRateStage).min(1)])
     .optional()

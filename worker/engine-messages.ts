@@ -1,6 +1,6 @@
 /** What the worker's main thread and its engine thread say to each other. */
 import type { EngineInfo, EngineName, SelfTestReport } from "../shared/engine.js";
-import type { StepPlan } from "../shared/core/schedule.js";
+import type { LearningRateStage, StepPlan } from "../shared/core/schedule.js";
 import type { Network } from "../shared/networks/network.js";
 import type { PerturbationKind } from "../shared/results.js";
 import type { Statistics } from "./nn/layers/operator.js";
@@ -16,6 +16,9 @@ export interface EngineStart {
   engine: EngineName;
 }
 
+/** Whole numbers in shared memory that a stretch and the main thread tell each other. */
+export const CONTROL = { halt: 0, stepsDone: 1, length: 2 } as const;
+
 export type ToEngine =
   | {
       type: "run";
@@ -26,6 +29,7 @@ export type ToEngine =
       realCount: number;
       mean: Float32Array;
     }
+  | { type: "forget"; runId: string }
   | { type: "images"; runId: string; split: "train" | "test"; images: SharedImages }
   | {
       type: "block";
@@ -40,6 +44,20 @@ export type ToEngine =
       parameters: SharedArrayBuffer;
       /** Receives the chunk frames: header space, body, header space, body, … */
       frames: SharedArrayBuffer;
+    }
+  | {
+      type: "stretch";
+      runId: string;
+      leaseId: number;
+      step: number;
+      count: number;
+      rule: { stages: LearningRateStage[]; momentum: number; weightDecay: number };
+      /** The state to begin with, or undefined to go on with the one that the last stretch of this run ended in. */
+      start: { parameters: SharedArrayBuffer; velocity: SharedArrayBuffer } | undefined;
+      /** Receives the stream of shared/core/stretch.ts: the scalars step by step, the vectors at the end. */
+      state: SharedArrayBuffer;
+      /** Int32 values: see CONTROL. */
+      control: SharedArrayBuffer;
     }
   | {
       type: "task";
@@ -69,5 +87,6 @@ export type FromEngine =
   | { type: "ready"; info: EngineInfo; selfTest: SelfTestReport }
   | { type: "chunks"; leaseId: number; chunks: number[] }
   | { type: "block-done"; leaseId: number; seconds: number; tensors: number }
+  | { type: "stretch-done"; leaseId: number; seconds: number; tensors: number; steps: number }
   | { type: "task-done"; leaseId: number; seconds: number; tensors: number; outcomes: OutcomeMessage[] }
   | { type: "failed"; leaseId: number; message: string };

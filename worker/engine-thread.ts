@@ -5,16 +5,25 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { BODY_BYTES, HEADER_BYTES, chunkCountOf } from "../shared/core/chunk.js";
 import { epochOrder, stepImages, type StepPlan } from "../shared/core/schedule.js";
+import { type Layout, TAIL } from "../shared/core/layout.js";
+import { allFinite } from "../shared/core/vectors/vector-memory.js";
+import { stateParts } from "../shared/core/stretch.js";
 import { type Network, layoutOf } from "../shared/networks/network.js";
-import type { Layout } from "../shared/core/layout.js";
 import { GradientAssembler } from "./core/gradient-assembler.js";
 import type { ImageSet } from "./core/training-images.js";
-import type { EngineStart, FromEngine, SharedImages, ToEngine } from "./engine-messages.js";
+import {
+  CONTROL,
+  type EngineStart,
+  type FromEngine,
+  type SharedImages,
+  type ToEngine,
+} from "./engine-messages.js";
 import { type Engine, startEngine } from "./nn/backend.js";
 import { evaluateTask } from "./nn/evaluate.js";
+import { LocalTraining } from "./nn/local-training.js";
 import { NetworkEngine } from "./nn/network-engine.js";
 import { runSelfTest } from "./nn/self-test.js";
-import { type SlotSink, computeBlock } from "./nn/train-step.js";
+import { type SlotSink, type StepContext, computeBlock } from "./nn/train-step.js";
 
 interface Run {
   network: Network;
@@ -27,6 +36,8 @@ interface Run {
   /** Coordinator epoch and version of the loaded parameters. */
   loaded: string;
   order: { epoch: number; images: Uint32Array };
+  /** What exclusive leases have come to. */
+  local: LocalTraining | undefined;
   train: ImageSet | undefined;
   test: ImageSet | undefined;
 }
@@ -87,10 +98,8 @@ function announcingSink(
   };
 }
 
-function computeLease(message: Extract<ToEngine, { type: "block" }>, run: Run): void {
-  if (run.train === undefined) throw new RangeError(`Run ${message.runId} has no training images yet`);
-  const started = performance.now();
-  loadParameters(run, message.epoch, message.step, message.parameters);
+function contextOf(runId: string, run: Run): StepContext {
+  if (run.train === undefined) throw new RangeError(`Run ${runId} has no training images yet`);
   const images = {
     seed: run.seed,
     images: run.train,
@@ -99,15 +108,72 @@ function computeLease(message: Extract<ToEngine, { type: "block" }>, run: Run): 
     mean: run.mean,
     augmentation: run.network.augmentation,
   };
+  return { ...run, images };
+}
+
+function computeLease(message: Extract<ToEngine, { type: "block" }>, run: Run): void {
+  const context = contextOf(message.runId, run);
+  const started = performance.now();
+  loadParameters(run, message.epoch, message.step, message.parameters);
   const sink = announcingSink(message, bodiesOf(message.frames, run.layout.pushSize));
   const order = orderOf(run, stepImages(run.plan, message.step).epoch);
-  computeBlock({ ...run, images }, order, message.step, message, sink);
+  computeBlock(context, order, message.step, message, sink);
   send({
     type: "block-done",
     leaseId: message.leaseId,
     seconds: (performance.now() - started) / 1000,
     tensors: engine.tf.memory().numTensors,
   });
+}
+
+/** Steps until the count is full, the main thread says halt, or a sum is not finite. */
+function computeStretch(message: Extract<ToEngine, { type: "stretch" }>, run: Run): void {
+  const started = performance.now();
+  const training = trainingOf(message, run);
+  const { layout } = run;
+  const control = new Int32Array(message.control);
+  const parts = stateParts(layout, new Float32Array(message.state));
+  let done = 0;
+  for (let isWhole = true; isWhole && done < message.count;) {
+    const sums = training.sum();
+    isWhole = allFinite(sums);
+    // The steps before it are good. A first step goes back as it is: that such values are refused is decided there.
+    if (!isWhole && done > 0) break;
+    training.update();
+    parts.tails.set(sums.subarray(layout.size, layout.pushSize), done * TAIL.length);
+    done++;
+    Atomics.store(control, CONTROL.stepsDone, done);
+    if (Atomics.load(control, CONTROL.halt) !== 0) break;
+  }
+  parts.parameters.set(training.parameters);
+  parts.velocity.set(training.velocity);
+  send({
+    type: "stretch-done",
+    leaseId: message.leaseId,
+    seconds: (performance.now() - started) / 1000,
+    tensors: engine.tf.memory().numTensors,
+    steps: done,
+  });
+}
+
+function trainingOf(
+  { runId, step, rule, start }: Extract<ToEngine, { type: "stretch" }>,
+  run: Run,
+): LocalTraining {
+  run.loaded = "";
+  if (start === undefined) {
+    if (run.local?.step !== step) throw new RangeError(`Run ${runId} is not at step ${step}`);
+    run.local.load();
+    return run.local;
+  }
+  run.local = new LocalTraining(
+    contextOf(runId, run),
+    run.layout,
+    new Float32Array(start.parameters),
+    { ...rule, seed: run.seed },
+    { step, velocity: new Float32Array(start.velocity) },
+  );
+  return run.local;
 }
 
 function computeTask(message: Extract<ToEngine, { type: "task" }>, run: Run): void {
@@ -126,12 +192,12 @@ function computeTask(message: Extract<ToEngine, { type: "task" }>, run: Run): vo
 }
 
 function handle(message: ToEngine): void {
+  if (message.type === "forget") {
+    runs.get(message.runId)?.engine.dispose();
+    runs.delete(message.runId);
+    return;
+  }
   if (message.type === "run") {
-    for (const [runId, run] of runs) {
-      // Weights of an older run only take memory; it is described again when it goes on.
-      run.engine.dispose();
-      runs.delete(runId);
-    }
     const layout = layoutOf(message.network);
     runs.set(message.runId, {
       ...message,
@@ -139,6 +205,7 @@ function handle(message: ToEngine): void {
       engine: new NetworkEngine(engine.tf, message.network, layout),
       loaded: "",
       order: { epoch: -1, images: new Uint32Array() },
+      local: undefined,
       train: undefined,
       test: undefined,
     });
@@ -150,6 +217,7 @@ function handle(message: ToEngine): void {
     const { height, width, channels } = run.network.input;
     run[message.split] = imageSet(message.images, height * width * channels);
   } else if (message.type === "block") computeLease(message, run);
+  else if (message.type === "stretch") computeStretch(message, run);
   else computeTask(message, run);
 }
 

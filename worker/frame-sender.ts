@@ -15,15 +15,29 @@ const CREDIT_BYTES = 8 * 1024 * 1024;
 export interface Push {
   /** [header | body] [header | body] …, the last body short; bodies are in place when their chunk is sent. */
   frames: SharedArrayBuffer;
-  identity: Pick<ChunkHeader, "runHash" | "epoch" | "step" | "node" | "attempt" | "totalBytes">;
+  /** A gradient's, unless it says otherwise. */
+  identity: Pick<ChunkHeader, "runHash" | "epoch" | "step" | "node" | "attempt" | "totalBytes"> & {
+    kind?: "gradient" | "state";
+  };
   onSent: (bytes: number) => void;
+}
+
+/** The frames of values that are not in frames yet. */
+export function framesAround(values: SharedArrayBuffer, totalBytes: number): SharedArrayBuffer {
+  const chunks = chunkCountOf(totalBytes);
+  const frames = new SharedArrayBuffer(chunks * HEADER_BYTES + totalBytes);
+  for (let chunk = 0; chunk < chunks; chunk++) {
+    const body = new Uint8Array(values, chunk * BODY_BYTES, bodyLength(totalBytes, chunk));
+    new Uint8Array(frames).set(body, chunk * (HEADER_BYTES + BODY_BYTES) + HEADER_BYTES);
+  }
+  return frames;
 }
 
 export class FrameSender {
   readonly #bus: Bus;
   readonly #subject: string;
   readonly #push: Push;
-  readonly #chunkCount: number;
+  readonly chunkCount: number;
   readonly #ready: number[] = [];
   readonly #sealed: Uint8Array[] = [];
   #sending: Promise<void> | undefined;
@@ -33,7 +47,7 @@ export class FrameSender {
     this.#bus = bus;
     this.#subject = subject;
     this.#push = push;
-    this.#chunkCount = chunkCountOf(push.identity.totalBytes);
+    this.chunkCount = chunkCountOf(push.identity.totalBytes);
   }
 
   send(chunks: readonly number[]): void {
@@ -42,13 +56,13 @@ export class FrameSender {
   }
 
   sendAll(): void {
-    this.send(Array.from({ length: this.#chunkCount }, (_, chunk) => chunk));
+    this.send(Array.from({ length: this.chunkCount }, (_, chunk) => chunk));
   }
 
   /** `missing`: a bit a chunk. */
   sendMissing(missing: Uint8Array): void {
     const isMissing = (chunk: number): boolean => (((missing[chunk >>> 3] ?? 0) >>> (chunk & 7)) & 1) === 1;
-    this.send(Array.from({ length: this.#chunkCount }, (_, chunk) => chunk).filter(isMissing));
+    this.send(Array.from({ length: this.chunkCount }, (_, chunk) => chunk).filter(isMissing));
   }
 
   /** Resolves when nothing waits to be sent. */
@@ -78,12 +92,12 @@ export class FrameSender {
     const bodyBytes = bodyLength(identity.totalBytes, chunk);
     const frame = new Uint8Array(frames, chunk * (HEADER_BYTES + BODY_BYTES), HEADER_BYTES + bodyBytes);
     sealChunk(frame, {
-      ...identity,
       kind: "gradient",
+      ...identity,
       codec: "fp32",
       shard: 0,
       chunk,
-      chunkCount: this.#chunkCount,
+      chunkCount: this.chunkCount,
       offset: chunk * BODY_BYTES,
     });
     return frame;

@@ -4,6 +4,7 @@ import { type Bus, RequestError } from "../shared/bus.js";
 import { configSchema } from "../shared/config.js";
 import { BODY_BYTES, HEADER_BYTES, chunkCountOf } from "../shared/core/chunk.js";
 import type { Layout } from "../shared/core/layout.js";
+import type { StepPlan } from "../shared/core/schedule.js";
 import { ClusterError } from "../shared/errors.js";
 import { readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
 import { layoutOf } from "../shared/networks/network.js";
@@ -22,10 +23,13 @@ export interface PreparedRun {
   runHash: string;
   run: ResolvedRun;
   layout: Layout;
+  plan: StepPlan;
   parameters: ParameterReceiver;
   /** Chunk frames of a push: [header | body] after another, the last one short. */
   frames: SharedArrayBuffer;
   chunkCount: number;
+  /** The state in which the engine ended the last stretch, once the coordinator has taken it. */
+  held: { epoch: number; step: number } | undefined;
   attack: { statistics: "batch" | "stored"; attackBatch: number };
   /** Loads a split into the engine, once. */
   loadImages(split: "train" | "test"): Promise<void>;
@@ -69,6 +73,7 @@ export async function prepareRun(sources: RunSources, runId: string): Promise<Pr
     runHash,
     run,
     layout,
+    plan,
     parameters: new ParameterReceiver(sources.bulk, sources.subjects.parameterGet, {
       runId,
       runHash,
@@ -78,6 +83,7 @@ export async function prepareRun(sources: RunSources, runId: string): Promise<Pr
       chunkCount * HEADER_BYTES + (chunkCount - 1) * BODY_BYTES + (pushBytes - (chunkCount - 1) * BODY_BYTES),
     ),
     chunkCount,
+    held: undefined,
     attack: {
       statistics: config.evaluate.bn === "train" ? "batch" : "stored",
       attackBatch: config.evaluate.attack_batch,

@@ -3,15 +3,20 @@
  * it can die at any instant and nothing is lost.
  */
 import { type Bus, RequestError, type Subscription } from "../shared/bus.js";
+import { runHashIn } from "../shared/core/chunk.js";
+import { TAIL } from "../shared/core/layout.js";
+import { stepSamples } from "../shared/core/schedule.js";
 import { nodeOfBlock } from "../shared/core/slots.js";
+import { stateParts, stateSize } from "../shared/core/stretch.js";
 import { ClusterError } from "../shared/errors.js";
 import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
 import type { PerturbationKind } from "../shared/results.js";
 import type { Subjects } from "../shared/subjects.js";
 import type { EnginePort } from "./engine-port.js";
-import type { FromEngine, OutcomeMessage } from "./engine-messages.js";
-import { FrameSender } from "./frame-sender.js";
+import { CONTROL, type FromEngine, type OutcomeMessage } from "./engine-messages.js";
+import { FrameSender, type Push, framesAround } from "./frame-sender.js";
 import { type PreparedRun, prepareRun } from "./run-setup.js";
+import { pullVector } from "./state-pull.js";
 
 export interface WorkerEdges {
   control: Bus;
@@ -38,8 +43,15 @@ const JOIN_TIMEOUT_MS = 2000;
 const JOIN_PAUSE_MS = 300;
 const PUSH_TIMEOUT_MS = 3000;
 const PUSH_ATTEMPTS = 20;
+/** Runs whose network and weights stay loaded: with several side by side a worker goes from one to another. */
+const RUNS_KEPT = 4;
 
-type Lease = { kind: "block"; block: saf.v1.BlockLease } | { kind: "task"; task: saf.v1.TaskLease };
+type Lease =
+  | { kind: "block"; order: saf.v1.BlockLease }
+  | { kind: "exclusive"; order: saf.v1.ExclusiveLease }
+  | { kind: "task"; order: saf.v1.TaskLease };
+
+type Order = Extract<Parameters<EnginePort["send"]>[0], { leaseId: number }>;
 
 export class Worker {
   readonly #id: string;
@@ -51,9 +63,14 @@ export class Worker {
   #wake: () => void = () => undefined;
   /** Stops waiting for the engine. */
   #giveUp: () => void = () => undefined;
-  #run: PreparedRun | undefined;
+  /** The one used last comes last. */
+  readonly #runs: PreparedRun[] = [];
+  /** The exclusive lease that the engine works on. */
+  #stretch: { halt: () => void; progress: () => saf.v1.StretchProgress.$Properties | undefined } | undefined;
   #epoch = 0;
   #current = 0;
+  /** A lease that is to end early; it may still be getting what it needs. */
+  #halted = 0;
   #busySeconds = 0;
   #tensors = 0;
   #heartbeat: NodeJS.Timeout | undefined;
@@ -143,6 +160,8 @@ export class Worker {
           await control.request(subjects.join, request, JOIN_TIMEOUT_MS),
         );
         if (reply?.accepted === true) {
+          // What is computed for another coordinator nobody will take.
+          if (reply.epoch !== this.#epoch) this.#stretch?.halt();
           this.#epoch = reply.epoch;
           this.#beat(reply.heartbeatMs);
           log("info", `Joined the pool as ${this.#id}`, { epoch: reply.epoch });
@@ -182,6 +201,7 @@ export class Worker {
           rssBytes: rssBytes(),
           tensors: this.#tensors,
           busySeconds: this.#busySeconds,
+          progress: this.#stretch?.progress() ?? null,
         }),
       );
     };
@@ -202,26 +222,37 @@ export class Worker {
   #onCommand(data: Uint8Array): void {
     const command = readMessage(wire.WorkerCommand, data);
     // Decoded inner messages are whole, but the generated types call them partial.
-    if (command?.block != null) this.#enqueue({ kind: "block", block: command.block as saf.v1.BlockLease });
-    else if (command?.task != null) this.#enqueue({ kind: "task", task: command.task as saf.v1.TaskLease });
+    if (command?.block != null) this.#enqueue({ kind: "block", order: command.block as saf.v1.BlockLease });
+    else if (command?.exclusive != null)
+      this.#enqueue({ kind: "exclusive", order: command.exclusive as saf.v1.ExclusiveLease });
+    else if (command?.task != null) this.#enqueue({ kind: "task", order: command.task as saf.v1.TaskLease });
     else if (command?.rejoin != null) void this.#join();
     else if (command?.shutdown != null) this.#stop(command.shutdown.reason ?? "told to stop");
     else if (command?.cancel != null) this.#cancel(command.cancel.leaseId ?? 0);
+    else if (command?.halt != null) this.#halt(command.halt.leaseId ?? 0);
   }
 
   /** A lease of another coordinator epoch is fenced off. */
   #enqueue(lease: Lease): void {
-    const { epoch } = lease.kind === "block" ? lease.block : lease.task;
-    if (epoch < this.#epoch) return;
+    if (lease.order.epoch < this.#epoch) return;
     this.#queue.push(lease);
     this.#wake();
   }
 
   #cancel(leaseId: number): void {
-    const at = this.#queue.findIndex(
-      (lease) => (lease.kind === "block" ? lease.block : lease.task).leaseId === leaseId,
-    );
+    const at = this.#queue.findIndex(({ order }) => order.leaseId === leaseId);
     if (at >= 0) this.#queue.splice(at, 1);
+  }
+
+  /** A lease that has not begun goes back. */
+  #halt(leaseId: number): void {
+    const waiting = this.#queue.some(({ order }) => order.leaseId === leaseId);
+    this.#cancel(leaseId);
+    if (waiting) this.#publishReturn(leaseId, "halted", false);
+    else if (this.#current === leaseId) {
+      this.#halted = leaseId;
+      this.#stretch?.halt();
+    }
   }
 
   #publishReturn(leaseId: number, reason: string, leaving: boolean, failed = false): void {
@@ -236,12 +267,13 @@ export class Worker {
   // ---- Leases -------------------------------------------------------------------------------------------------
 
   async #serveLease(lease: Lease): Promise<void> {
-    const { leaseId, runId } = lease.kind === "block" ? lease.block : lease.task;
+    const { leaseId, runId } = lease.order;
     this.#current = leaseId;
     try {
       const run = await this.#prepare(runId);
-      if (lease.kind === "block") await this.#serveBlock(run, lease.block);
-      else await this.#serveTask(run, lease.task);
+      if (lease.kind === "block") await this.#serveBlock(run, lease.order);
+      else if (lease.kind === "exclusive") await this.#serveStretch(run, lease.order);
+      else await this.#serveTask(run, lease.order);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#edges.log("warn", `Lease ${leaseId} goes back: ${reason}`);
@@ -253,9 +285,17 @@ export class Worker {
   }
 
   async #prepare(runId: string): Promise<PreparedRun> {
-    if (this.#run?.runId === runId) return this.#run;
     const { control, bulk, engine, subjects, cacheDirectory } = this.#edges;
-    this.#run = undefined;
+    const at = this.#runs.findIndex((candidate) => candidate.runId === runId);
+    const [known] = at < 0 ? [] : this.#runs.splice(at, 1);
+    if (known !== undefined) {
+      this.#runs.push(known);
+      return known;
+    }
+    while (this.#runs.length >= RUNS_KEPT) {
+      const oldest = this.#runs.shift() as PreparedRun;
+      engine.send({ type: "forget", runId: oldest.runId });
+    }
     const run = await prepareRun(
       {
         control,
@@ -266,12 +306,14 @@ export class Worker {
       },
       runId,
     );
-    this.#run = run;
+    this.#runs.push(run);
     return run;
   }
 
   #onParameters(frame: Uint8Array): void {
-    if (this.#run?.parameters.accept(frame) === true)
+    const runHash = runHashIn(frame);
+    const run = this.#runs.find((candidate) => candidate.runHash === runHash);
+    if (run?.parameters.accept(frame) === true)
       this.#edges.metrics.wire("in", "parameters", frame.byteLength);
   }
 
@@ -287,18 +329,9 @@ export class Worker {
     const waitSeconds = (clock() - waited) / 1000;
     metrics.phase("wait", waitSeconds);
 
-    const sender = new FrameSender(this.#edges.bulk, this.#edges.subjects.gradient(0, this.#id), {
-      frames: run.frames,
-      identity: {
-        runHash: run.runHash,
-        epoch: lease.epoch,
-        step: lease.step,
-        node: nodeOfBlock(run.run.train.slots, { first: lease.firstSlot, count: lease.slotCount }),
-        attempt: lease.attempt,
-        totalBytes: run.layout.pushSize * 4,
-      },
-      onSent: (bytes) => metrics.wire("out", "gradient", bytes),
-    });
+    const node = nodeOfBlock(run.run.train.slots, { first: lease.firstSlot, count: lease.slotCount });
+    const totalBytes = run.layout.pushSize * 4;
+    const sender = this.#sender(run.frames, { ...identityOf(run, lease), node, totalBytes });
     const done = await this.#compute<"block-done">(
       {
         type: "block",
@@ -314,8 +347,78 @@ export class Worker {
       (chunks) => sender.send(chunks),
     );
     const began = clock();
-    await this.#finishPush(run, lease, sender, done.seconds, waitSeconds);
+    await this.#finishPush(
+      { ...endOf(this.#id, run, lease), node, computeSeconds: done.seconds, waitSeconds },
+      sender,
+    );
     metrics.phase("push", (clock() - began) / 1000);
+  }
+
+  #sender(frames: SharedArrayBuffer, identity: Push["identity"]): FrameSender {
+    const { bulk, subjects, metrics } = this.#edges;
+    const onSent = (bytes: number): void => metrics.wire("out", "gradient", bytes);
+    return new FrameSender(bulk, subjects.gradient(0, this.#id), { frames, identity, onSent });
+  }
+
+  /** Many steps by ourselves, then the state. */
+  async #serveStretch(run: PreparedRun, lease: saf.v1.ExclusiveLease): Promise<void> {
+    const { clock, metrics } = this.#edges;
+    const waited = clock();
+    await run.loadImages("train");
+    const goesOn = run.held?.epoch === lease.epoch && run.held.step === lease.step;
+    const start = goesOn ? undefined : await this.#pullState(run, lease);
+    if (!goesOn && start === undefined) {
+      this.#publishReturn(lease.leaseId, "the step is over", false);
+      return;
+    }
+    const waitSeconds = (clock() - waited) / 1000;
+    metrics.phase("wait", waitSeconds);
+
+    run.held = undefined;
+    const state = new SharedArrayBuffer(4 * stateSize(run.layout, lease.stepCount));
+    const control = new Int32Array(new SharedArrayBuffer(4 * CONTROL.length));
+    if (this.#halted === lease.leaseId) control[CONTROL.halt] = 1;
+    this.#stretch = {
+      halt: () => Atomics.store(control, CONTROL.halt, 1),
+      progress: () => progressOf(run, lease, state, Atomics.load(control, CONTROL.stepsDone)),
+    };
+    const { steps, seconds } = await this.#compute<"stretch-done">({
+      type: "stretch",
+      runId: run.runId,
+      leaseId: lease.leaseId,
+      step: lease.step,
+      count: lease.stepCount,
+      rule: run.run.train,
+      start,
+      state,
+      control: control.buffer,
+    }).finally(() => {
+      this.#stretch = undefined;
+    });
+
+    const began = clock();
+    const totalBytes = 4 * stateSize(run.layout, steps);
+    const identity = { ...identityOf(run, lease), kind: "state" as const, node: steps, totalBytes };
+    const sender = this.#sender(framesAround(state, totalBytes), identity);
+    sender.sendAll();
+    const status = await this.#finishPush(
+      { ...endOf(this.#id, run, lease), stepCount: steps, computeSeconds: seconds, waitSeconds },
+      sender,
+    );
+    if (status === wire.PushReply.Status.OK) run.held = { epoch: lease.epoch, step: lease.step + steps };
+    metrics.phase("push", (clock() - began) / 1000);
+  }
+
+  async #pullState(
+    run: PreparedRun,
+    { step, epoch }: saf.v1.ExclusiveLease,
+  ): Promise<{ parameters: SharedArrayBuffer; velocity: SharedArrayBuffer } | undefined> {
+    const { bulk, subjects } = this.#edges;
+    const identity = { runId: run.runId, runHash: run.runHash, epoch, version: step, size: run.layout.size };
+    const pull = (kind: "parameters" | "velocity"): Promise<SharedArrayBuffer | undefined> =>
+      pullVector(bulk, subjects.parameterGet(0), kind, identity, this.#stopping.signal);
+    const [parameters, velocity] = await Promise.all([pull("parameters"), pull("velocity")]);
+    return parameters === undefined || velocity === undefined ? undefined : { parameters, velocity };
   }
 
   /** Resolves when a lease is waiting: the coordinator gives one only to a worker whose last one is settled. */
@@ -328,37 +431,24 @@ export class Worker {
 
   /**
    * Says that everything is sent, and sends again what did not arrive, until the coordinator is content. The next lease
-   * says so too, and sooner than its reply.
+   * of blocks says so too, and sooner than its reply; of a state the reply itself must be known. Undefined without one.
    */
   async #finishPush(
-    run: PreparedRun,
-    lease: saf.v1.BlockLease,
+    message: saf.v1.PushEnd.$Properties,
     sender: FrameSender,
-    computeSeconds: number,
-    waitSeconds: number,
-  ): Promise<void> {
+  ): Promise<saf.v1.PushReply.Status | undefined> {
     const { bulk, subjects } = this.#edges;
-    const end = writeMessage(wire.PushEnd, {
-      workerId: this.#id,
-      leaseId: lease.leaseId,
-      epoch: lease.epoch,
-      runId: run.runId,
-      step: lease.step,
-      node: nodeOfBlock(run.run.train.slots, { first: lease.firstSlot, count: lease.slotCount }),
-      attempt: lease.attempt,
-      chunkCount: run.chunkCount,
-      computeSeconds,
-      waitSeconds,
-    });
+    const end = writeMessage(wire.PushEnd, { ...message, chunkCount: sender.chunkCount });
     for (let attempt = 0; attempt < PUSH_ATTEMPTS && !this.#stopping.signal.aborted; attempt++) {
       await sender.settled();
       let reply: saf.v1.PushReply | undefined;
       try {
         const answer = bulk.request(subjects.push(this.#id), end, PUSH_TIMEOUT_MS);
-        const first = await Promise.race([answer, this.#nextLease()]);
+        const isState = (message.stepCount ?? 0) > 0;
+        const first = await (isState ? answer : Promise.race([answer, this.#nextLease()]));
         if (first === undefined) {
           answer.catch(() => undefined);
-          return;
+          return undefined;
         }
         reply = readMessage(wire.PushReply, first);
       } catch (error) {
@@ -373,11 +463,14 @@ export class Worker {
         await new Promise((resolve) => setTimeout(resolve, Math.min(5000, reply.retryAfterMs)));
       } else {
         if (reply?.status === wire.PushReply.Status.REFUSED) {
-          this.#edges.log("warn", `The coordinator refused a push: ${reply.reason}`, { step: lease.step });
+          this.#edges.log("warn", `The coordinator refused a push: ${reply.reason}`, {
+            step: message.step ?? 0,
+          });
         }
-        return;
+        return reply?.status;
       }
     }
+    return undefined;
   }
 
   async #serveTask(run: PreparedRun, lease: saf.v1.TaskLease): Promise<void> {
@@ -434,8 +527,8 @@ export class Worker {
   }
 
   /** Runs one order on the engine. Rejects when the engine fails or has died (then the worker stops). */
-  #compute<Done extends "block-done" | "task-done">(
-    order: Extract<Parameters<EnginePort["send"]>[0], { type: "block" | "task" }>,
+  #compute<Done extends "block-done" | "stretch-done" | "task-done">(
+    order: Order,
     onChunks: (chunks: readonly number[]) => void = () => undefined,
   ): Promise<Extract<FromEngine, { type: Done }>> {
     return new Promise((resolve, reject) => {
@@ -459,6 +552,40 @@ export class Worker {
       this.#edges.engine.send(order);
     });
   }
+}
+
+/** What all chunks of a push for this lease have in common. */
+function identityOf(
+  { runHash }: PreparedRun,
+  { epoch, step, attempt }: { epoch: number; step: number; attempt: number },
+): { runHash: string; epoch: number; step: number; attempt: number } {
+  return { runHash, epoch, step, attempt };
+}
+
+function endOf(
+  workerId: string,
+  { runId }: PreparedRun,
+  { leaseId, epoch, step, attempt }: { leaseId: number; epoch: number; step: number; attempt: number },
+): saf.v1.PushEnd.$Properties {
+  return { workerId, leaseId, epoch, runId, step, attempt };
+}
+
+/** How far a stretch is, from the scalars that the engine writes as it goes. */
+function progressOf(
+  { layout, plan }: PreparedRun,
+  { step }: saf.v1.ExclusiveLease,
+  state: SharedArrayBuffer,
+  done: number,
+): saf.v1.StretchProgress.$Properties | undefined {
+  if (done === 0) return undefined;
+  const { tails } = stateParts(layout, new Float32Array(state));
+  const at = (done - 1) * TAIL.length;
+  const samples = stepSamples(plan, step + done - 1);
+  return {
+    steps: done,
+    loss: (tails[at + TAIL.loss] as number) / samples,
+    accuracy: (tails[at + TAIL.hits] as number) / samples,
+  };
 }
 
 /** Pictures that travel with a result. */

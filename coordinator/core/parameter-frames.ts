@@ -2,6 +2,8 @@
 import { BODY_BYTES, HEADER_BYTES, bodyLength, chunkCountOf, sealChunk } from "../../shared/core/chunk.js";
 
 export interface FrameIdentity {
+  /** Parameters unless it says otherwise. */
+  kind?: "parameters" | "velocity";
   runHash: string;
   epoch: number;
   version: number;
@@ -30,7 +32,7 @@ export function fillFrame(
     HEADER_BYTES,
   );
   sealChunk(frame, {
-    kind: "parameters",
+    kind: identity.kind ?? "parameters",
     codec: "fp32",
     runHash: identity.runHash,
     epoch: identity.epoch,

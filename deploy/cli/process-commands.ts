@@ -1,8 +1,10 @@
 /** `saf coordinator` and `saf worker`: the processes of a cluster, started by `saf train`, compose or Kubernetes. */
 import { Command, Option } from "commander";
+import { EXIT_CODES } from "../../shared/errors.js";
 import { removeRings } from "../../shared/io/shared-memory-bus.js";
 import { defaultCacheDir } from "../setup/engine.js";
 import { loadConfig } from "./config-file.js";
+import { wholeNumber } from "./run-options.js";
 import { exitWithParent, interruption } from "./signals.js";
 
 /** Connection options that both share. */
@@ -76,11 +78,16 @@ export function coordinatorCommand(): Command {
     .description("lead a cluster: lease work, sum gradients, keep the results")
     .requiredOption(
       "--run <file>",
-      "settings of a run; repeat it for several, which are conducted in turn",
+      "settings of a run; repeat it for several, each of which gets a folder in --out",
       collect,
       [],
     )
     .requiredOption("--out <folder>", "run directory; what is in it is continued")
+    .addOption(
+      new Option("--side-by-side <count>", "runs to conduct at the same time")
+        .default(1)
+        .argParser(wholeNumber),
+    )
     .option("--title <text>", "title of the report", "saf run")
     .option("--command <text>", "command to print in the report", "saf coordinator")
     .option("--evaluate-only", "measure the newest checkpoint, train no further", false)
@@ -94,6 +101,7 @@ export function coordinatorCommand(): Command {
           title: string;
           command: string;
           evaluateOnly: boolean;
+          sideBySide: number;
           dismissWorkers: boolean;
         },
       ) => {
@@ -103,8 +111,8 @@ export function coordinatorCommand(): Command {
           options.run.map(async (file) => (await loadConfig({ files: [file], set: [] })).value),
         );
         const stop = interruption();
-        await runCoordinator({ ...options, configs }, stop.signal);
-        process.exitCode = stop.exitCode();
+        const { failed } = await runCoordinator({ ...options, configs }, stop.signal);
+        process.exitCode = stop.exitCode() || (Object.keys(failed).length > 0 ? EXIT_CODES.trials : 0);
       },
     );
 }

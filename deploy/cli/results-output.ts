@@ -21,6 +21,7 @@ export function printResults(
   const lines = [
     ...(document.report === null ? [] : [`report     ${shown(document.report)}`]),
     `directory  ${shown(document.directory)}`,
+    ...Object.entries(document.failed).map(([name, { message }]) => `failed     ${name}: ${message}`),
     ...Object.entries(document.weights_sha256).map(([name, hash]) => `weights    ${name} sha256 ${hash}`),
     `time       ${document.seconds.toFixed(1)} s`,
     ...hints,

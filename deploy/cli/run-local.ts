@@ -27,6 +27,10 @@ export interface LocalRunOptions {
   /** The run directory itself; without it, a fresh one below `runs`. */
   out?: string;
   evaluateOnly?: boolean;
+  /** Runs at the same time: each worker one, or one after another on all workers. */
+  sideBySide?: "workers" | "one";
+  /** What happens to the runs, as it happens. */
+  onEvent?: (event: saf.v1.Event) => void;
   runs: string;
   engine?: EngineName;
   natsServer?: string;
@@ -35,7 +39,7 @@ export interface LocalRunOptions {
 
 export interface LocalRunResult {
   document: ResultsDocument;
-  /** 0, or 130 / 143 after a signal and a clean checkpoint. */
+  /** 0, or 130 / 143 after a signal and a clean checkpoint, or 6 when some of several runs failed. */
   exitCode: number;
 }
 
@@ -89,6 +93,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
         ...runFiles.flatMap((file) => ["--run", file]),
         ...["--out", out, "--title", options.title, "--command", options.command],
         ...(options.evaluateOnly === true ? ["--evaluate-only"] : []),
+        ...(options.sideBySide === "workers" ? ["--side-by-side", String(workers)] : []),
       ],
       cacheDir,
       sharedMemory: first.cluster.shared_memory,
@@ -96,16 +101,20 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
       onEvent: (event) => {
         if (event.finished?.ok === false) lastWords = event.finished;
         progress.update(event);
+        options.onEvent?.(event);
       },
       onNote: (message) => progress.say(message, "warning"),
     });
+    let code = 0;
     try {
-      const code = await cluster.finished();
-      if (code !== 0 && stop.exitCode() === 0) throw await failureOf(out, code, lastWords);
+      code = await cluster.finished();
+      if (code !== 0 && code !== EXIT_CODES.trials && stop.exitCode() === 0)
+        throw await failureOf(out, code, lastWords);
     } finally {
       await cluster.stop();
     }
-    return { document: await resultsOf(out, stop.exitCode(), progress), exitCode: stop.exitCode() };
+    const exitCode = stop.exitCode() || code;
+    return { document: await resultsOf(out, stop.exitCode(), progress), exitCode };
   } finally {
     progress.stop();
   }
@@ -136,6 +145,7 @@ async function resultsOf(out: string, exitCode: number, progress: ProgressDispla
       directory: out,
       models: [],
       weights_sha256: {},
+      failed: {},
       seconds: 0,
       interrupted: true,
       report: null,

@@ -35,6 +35,13 @@ function workerCount(text: string): number | "auto" {
   throw new InvalidArgumentError("Expected a whole number from 1 to 256, or auto.");
 }
 
+/** A whole number from 1 on, as the value of an option. */
+export function wholeNumber(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1) return count;
+  throw new InvalidArgumentError("Expected a whole number, 1 or more.");
+}
+
 /** `--workers` wins over the file. */
 export function withWorkers(options: RunOptions): string[] {
   return options.workers === undefined ? [] : [`cluster.workers=${options.workers}`];

@@ -10,7 +10,7 @@ export const BODY_BYTES = CHUNK_BYTES - HEADER_BYTES;
 const MAGIC = 0x53414643; // "SAFC"
 export const CHUNK_VERSION = 1;
 
-export const CHUNK_KINDS = { gradient: 1, parameters: 2 } as const;
+export const CHUNK_KINDS = { gradient: 1, parameters: 2, velocity: 3, state: 4 } as const;
 export type ChunkKind = keyof typeof CHUNK_KINDS;
 /** How values are written; lossy codecs get numbers of their own. */
 export const CODECS = { fp32: 1 } as const;
@@ -23,9 +23,9 @@ export interface ChunkHeader {
   runHash: string;
   /** Fencing epoch of the coordinator. */
   epoch: number;
-  /** Step of a gradient, version of parameters. */
+  /** Step of a gradient, version of parameters and their velocity, first step behind a state. */
   step: number;
-  /** Tree node of a gradient; 0 for parameters. */
+  /** Tree node of a gradient; number of steps behind a state; 0 for parameters and velocity. */
   node: number;
   attempt: number;
   shard: number;
@@ -125,6 +125,15 @@ export function decodeChunk(frame: Uint8Array): DecodedChunk {
     return { ok: false, reason: "size" };
   }
   return { ok: true, header, body: frame.subarray(HEADER_BYTES) };
+}
+
+/** The run that a chunk says it belongs to, unchecked: to tell which run's reader should look at it. */
+export function runHashIn(frame: Uint8Array): string {
+  return Buffer.from(
+    frame.buffer,
+    frame.byteOffset + 8,
+    Math.min(8, Math.max(0, frame.byteLength - 8)),
+  ).toString("hex");
 }
 
 function nameOf<Names extends Record<string, number>>(table: Names, value: number): keyof Names | undefined {

@@ -1,6 +1,7 @@
 /**
  * The whole training step in one process: the same slots, the same sums, the same update as the cluster, without the
- * bus between them. Gives the same weights to the bit; the benchmark's yardstick.
+ * bus between them. Gives the same weights to the bit: what a worker does with an exclusive lease, and the benchmark's
+ * yardstick.
  */
 import type { Layout } from "../../shared/core/layout.js";
 import { TAIL } from "../../shared/core/layout.js";
@@ -25,43 +26,68 @@ export interface LocalRule {
 export class LocalTraining {
   readonly #context: StepContext;
   readonly #rule: LocalRule;
-  readonly #velocity: Float32Array;
   readonly #sums: Float32Array;
   #order: { epoch: number; images: Uint32Array } = { epoch: -1, images: new Uint32Array() };
   readonly parameters: Float32Array;
-  step = 0;
+  readonly velocity: Float32Array;
+  step: number;
 
-  /** `parameters` is changed in place. */
-  constructor(context: StepContext, layout: Layout, parameters: Float32Array, rule: LocalRule) {
+  /** `parameters` and the velocity are changed in place. `from`: steps done before; step 0 without it. */
+  constructor(
+    context: StepContext,
+    layout: Layout,
+    parameters: Float32Array,
+    rule: LocalRule,
+    from: { step: number; velocity: Float32Array } = { step: 0, velocity: new Float32Array(layout.size) },
+  ) {
     this.#context = context;
     this.#rule = rule;
-    this.#velocity = new Float32Array(layout.size);
     this.#sums = new Float32Array(layout.pushSize);
     this.parameters = parameters;
-    context.engine.load(parameters);
+    this.velocity = from.velocity;
+    this.step = from.step;
+    this.load();
   }
 
-  /** Commits one step. Returns the mean loss and the share of right answers before the update. */
-  advance(): { loss: number; accuracy: number } {
-    const { plan, layout, engine } = this.#context;
+  /** Gives the engine the parameters: needed after it has computed with others. */
+  load(): void {
+    this.#context.engine.load(this.parameters);
+  }
+
+  /** The sum over the step's slots, tail included; valid until the next call. */
+  sum(): Float32Array {
+    const { plan } = this.#context;
     const { epoch } = stepImages(plan, this.step);
     if (this.#order.epoch !== epoch)
       this.#order = { epoch, images: epochOrder(this.#rule.seed, epoch, plan.images) };
     const sink = new GradientAssembler(plan.slots, [this.#sums], () => undefined);
     computeBlock(this.#context, this.#order.images, this.step, { first: 0, count: plan.slots }, sink);
-    const samples = stepSamples(plan, this.step);
+    return this.#sums;
+  }
+
+  /** Commits the step of the last sum. */
+  update(): void {
+    const { plan, layout } = this.#context;
     const rule = {
       learningRate: learningRate(this.#rule.stages, plan, this.step),
       momentum: this.#rule.momentum,
       weightDecay: this.#rule.weightDecay,
-      samples,
+      samples: stepSamples(plan, this.step),
     };
-    updateRange(layout, rule, 0, this.#sums, this.parameters, this.#velocity, this.parameters);
-    engine.load(this.parameters);
+    updateRange(layout, rule, 0, this.#sums, this.parameters, this.velocity, this.parameters);
+    this.load();
     this.step++;
+  }
+
+  /** Commits one step. Returns the mean loss and the share of right answers before the update. */
+  advance(): { loss: number; accuracy: number } {
+    const { plan, layout } = this.#context;
+    const samples = stepSamples(plan, this.step);
+    const sums = this.sum();
+    this.update();
     return {
-      loss: (this.#sums[layout.size + TAIL.loss] as number) / samples,
-      accuracy: (this.#sums[layout.size + TAIL.hits] as number) / samples,
+      loss: (sums[layout.size + TAIL.loss] as number) / samples,
+      accuracy: (sums[layout.size + TAIL.hits] as number) / samples,
     };
   }
 }
