@@ -1,0 +1,149 @@
+/** `saf reproduce`: the paper's networks on a data set, trained side by side and measured; goes on where it stopped. */
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { storageError } from "../../coordinator/io/atomic-file.js";
+import { runDirectoryName } from "../../coordinator/io/run-directory.js";
+import type { Config } from "../../shared/config.js";
+import { ClusterError } from "../../shared/errors.js";
+import { REPRODUCED_SETS, type Reproduction, membersOf, paperModels } from "../../shared/reproduction.js";
+import { type Plan, ReproductionFile, readReproduction } from "../local/reproduction.js";
+import { loadConfig } from "./config-file.js";
+import { printResults, shown } from "./results-output.js";
+import { runLocally } from "./run-local.js";
+import { type RunOptions, addRunOptions, wholeNumber, withWorkers } from "./run-options.js";
+
+interface ReproduceOptions extends RunOptions {
+  models?: string[];
+  epochs?: number;
+  images?: number;
+  seeds?: number[];
+  set: string[];
+  out?: string;
+}
+
+export function reproduceCommand(): Command {
+  const append = (value: string, before: string[]): string[] => [...before, value];
+  return addRunOptions(new Command("reproduce"))
+    .description("train and measure the paper's networks on a data set, several side by side")
+    .argument("<data set>", REPRODUCED_SETS.join(" or "))
+    .addOption(
+      new Option(
+        "--models <names>",
+        "these networks, as in plain,mrelu-r-m (default: the paper's)",
+      ).argParser((text: string) => namesIn(text)),
+    )
+    .addOption(
+      new Option("--epochs <count>", "epochs of each training (default: the paper's)").argParser(positive),
+    )
+    .addOption(new Option("--images <count>", "test images per kind (default: all)").argParser(wholeNumber))
+    .addOption(new Option("--seeds <numbers>", "seeds, as in 0,1,2 (default: 0)").argParser(seedsIn))
+    .option("--set <key=value>", "one more setting of all of them; repeatable", append, [])
+    .option("--out <folder>", "where it is kept; what is in it is continued, with its own settings")
+    .action(async (dataset: string, options: ReproduceOptions) => {
+      const out = resolve(
+        options.out ?? join(options.runs, runDirectoryName(`reproduce-${dataset}`, Date.now())),
+      );
+      const before = await readReproduction(out);
+      const plan = planOf(dataset, options, before, out);
+      const configs = await configsOf(plan, options);
+      await mkdir(out, { recursive: true }).catch((cause: unknown) => {
+        throw storageError(`create ${out}`, cause);
+      });
+      const overview = new ReproductionFile(out, plan, before?.begun);
+      await overview.write();
+      const { document, exitCode } = await runLocally({
+        ...options,
+        configs,
+        out,
+        name: `reproduce-${dataset}`,
+        title: `saf reproduce ${dataset}`,
+        command: plan.command,
+        sideBySide: "workers",
+        onEvent: ({ phase, finished }) => {
+          // That it is behind for a moment harms nobody; the last writing below is the one that counts.
+          if (phase != null || finished != null) void overview.write().catch(() => undefined);
+        },
+      }).finally(() => overview.write());
+      printResults(document, {
+        json: options.json === true,
+        hints: exitCode === 0 ? [] : [`go on with ${plan.command}`],
+      });
+      process.exitCode = exitCode;
+    });
+}
+
+/** What was asked for; where nothing is said, what the folder was made with, then the paper's. */
+function planOf(
+  dataset: string,
+  options: ReproduceOptions,
+  before: Reproduction | undefined,
+  out: string,
+): Plan {
+  if (!REPRODUCED_SETS.includes(dataset)) {
+    throw new ClusterError(
+      "usage",
+      `Cannot reproduce "${dataset}": expected ${REPRODUCED_SETS.join(" or ")}`,
+    );
+  }
+  if (before !== undefined && before.dataset !== dataset) {
+    throw new ClusterError("usage", `Cannot go on in ${shown(out)}: it reproduces ${before.dataset}`);
+  }
+  const plan = {
+    dataset,
+    models: options.models ?? before?.models ?? paperModels(dataset),
+    seeds: options.seeds ?? before?.seeds ?? [0],
+    epochs: options.epochs ?? before?.epochs ?? null,
+    images: options.images ?? before?.images ?? null,
+    settings: options.set.length > 0 ? options.set : (before?.settings ?? []),
+  };
+  return { ...plan, command: commandOf(plan, out) };
+}
+
+function commandOf(plan: Omit<Plan, "command">, out: string): string {
+  const words = [
+    ...["npx saf reproduce", plan.dataset, "--models", plan.models.join(",")],
+    ...(plan.epochs === null ? [] : ["--epochs", String(plan.epochs)]),
+    ...(plan.images === null ? [] : ["--images", String(plan.images)]),
+    ...(plan.seeds.join() === "0" ? [] : ["--seeds", plan.seeds.join(",")]),
+    ...plan.settings.flatMap((setting) => ["--set", /[\s[\]{}]/.test(setting) ? `'${setting}'` : setting]),
+    ...["--out", shown(out)],
+  ];
+  return words.join(" ");
+}
+
+/** The paper's batch as one slot, so that batch norm sees what the paper's saw. */
+async function configsOf(plan: Plan, options: ReproduceOptions): Promise<Config[]> {
+  return Promise.all(
+    membersOf(plan.models, plan.seeds).map(async ({ name, model, seed }) => {
+      const set = [
+        "train.slots=1",
+        ...(plan.epochs === null ? [] : [`train.epochs=${plan.epochs}`]),
+        ...(plan.images === null ? [] : [`evaluate.images=${plan.images}`]),
+        ...withWorkers(options),
+        ...plan.settings,
+        ...[`data.set=${plan.dataset}`, `model=${model}`, `seed=${seed}`, `name=${name}`],
+      ];
+      return (await loadConfig({ files: [], set })).value;
+    }),
+  );
+}
+
+function namesIn(text: string): string[] {
+  const names = text.split(",").filter((name) => name !== "");
+  if (names.length > 0 && new Set(names).size === names.length) return names;
+  throw new InvalidArgumentError("Expected names of different networks, separated by commas.");
+}
+
+function seedsIn(text: string): number[] {
+  const seeds = text.split(",").map(Number);
+  if (seeds.every((seed) => Number.isInteger(seed) && seed >= 0) && new Set(seeds).size === seeds.length)
+    return seeds;
+  throw new InvalidArgumentError("Expected different whole numbers, separated by commas.");
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError("Expected a number above 0.");
+}
