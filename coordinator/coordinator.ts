@@ -191,28 +191,29 @@ export class Coordinator {
 
   /** Gives work to every idle worker that some job has work for. */
   pump(): void {
-    if (this.#paused) return;
+    for (const worker of this.#workers.values()) this.#serve(worker);
+  }
+
+  #serve(worker: PoolWorker): void {
     const { clock, epoch } = this.#edges;
-    for (const worker of this.#workers.values()) {
-      if (worker.lease !== undefined || worker.leaving || rests(worker.standing, clock())) continue;
-      for (const job of fairOrder(this.#jobs, (candidate) => this.#shareOf(candidate))) {
-        const work = job.next(worker.id, this.#served, this.#ableCount <= 1);
-        if (work === undefined) continue;
-        const now = clock();
-        const warm = worker.warm.has(job.runId);
-        const lease: Lease = {
-          id: this.#nextLease++,
-          work,
-          job,
-          grantedMs: now,
-          deadlineMs: now + work.limitMs(warm),
-          expired: false,
-        };
-        worker.lease = lease;
-        this.#lastServed.set(job, lease.id);
-        this.#command(worker.id, work.command({ leaseId: lease.id, epoch, attempt: work.attempt }));
-        break;
-      }
+    if (this.#paused || worker.lease !== undefined || worker.leaving || rests(worker.standing, clock())) return;
+    for (const job of fairOrder(this.#jobs, (candidate) => this.#shareOf(candidate))) {
+      const work = job.next(worker.id, this.#served, this.#ableCount <= 1);
+      if (work === undefined) continue;
+      const now = clock();
+      const warm = worker.warm.has(job.runId);
+      const lease: Lease = {
+        id: this.#nextLease++,
+        work,
+        job,
+        grantedMs: now,
+        deadlineMs: now + work.limitMs(warm),
+        expired: false,
+      };
+      worker.lease = lease;
+      this.#lastServed.set(job, lease.id);
+      this.#command(worker.id, work.command({ leaseId: lease.id, epoch, attempt: work.attempt }));
+      return;
     }
   }
 
@@ -487,6 +488,8 @@ export class Coordinator {
       this.#edges.metrics.lease("done");
       this.#edges.metrics.workerTime(worker.id, worker.leaseMs / 1000);
     }
+    // First who has just been there: run and weights are still in its engine.
+    this.#serve(worker);
     this.pump();
   }
 

@@ -302,8 +302,8 @@ export class ExclusiveTraining implements Trainer {
     this.#stretch = undefined;
     this.#step += steps;
     this.#report(stretch.first, checked.steps, { ...holder, worker: message.workerId, stepMs });
+    // The worker that brought it is served next, when the coordinator has taken its lease back.
     if (this.#step >= this.#stopAt) this.#release();
-    else this.#edges.wake();
     return { reply: { status: Status.OK }, fate: "done" };
   }
 

@@ -1,6 +1,8 @@
 /** The real Coordinator with a real TrainingJob on a bus in memory, for workers that a test drives by hand. */
 import type { TestContext } from "node:test";
 import { Coordinator } from "../../coordinator/coordinator.js";
+import { ExclusiveTraining } from "../../coordinator/exclusive-training.js";
+import type { Trainer } from "../../coordinator/trainer.js";
 import { type CommittedStep, TrainingJob } from "../../coordinator/training.js";
 import { configSchema } from "../../shared/config.js";
 import { initialParameters } from "../../shared/core/layout.js";
@@ -22,12 +24,13 @@ export interface HandSetting {
   slots?: number;
   steps?: number;
   leaseFloorMs?: number;
+  lease?: "step" | "exclusive";
 }
 
 /** A run of `plain`: 8 images a step, 3 steps, 2 slots unless the test says otherwise. */
 export async function handCoordinator(
   t: TestContext,
-  { slots = 2, steps = 3, leaseFloorMs = 50 }: HandSetting = {},
+  { slots = 2, steps = 3, leaseFloorMs = 50, lease = "step" }: HandSetting = {},
 ): Promise<HandCluster> {
   const config = configSchema.parse({
     model: "plain",
@@ -40,26 +43,34 @@ export async function handCoordinator(
   const hand: HandRun = { runId: "run-by-hand", run, layout, plan };
   const cluster = new HandCluster(hand);
   const parameters = initialParameters(layout, run.seed);
-  cluster.job = new TrainingJob(
-    {
-      runId: hand.runId,
-      config,
-      run,
-      layout,
-      plan,
-      epoch: cluster.epoch,
-      spec: { runId: hand.runId, parameterCount: layout.size },
-      state: { step: 0, parameters, velocity: new Float32Array(layout.size) },
-    },
-    {
-      clock: cluster.clock,
-      broadcast: (frame) => cluster.buses[1].publish(cluster.subjects.parameters(0), frame),
-      onCommit: (step) => cluster.committed.push(step),
-      wake: () => cluster.coordinator.pump(),
-      workers: () => cluster.coordinator.workerCount,
-      fail: (error) => cluster.failures.push(error),
-    },
-  );
+  const options = {
+    runId: hand.runId,
+    config,
+    run,
+    layout,
+    plan,
+    epoch: cluster.epoch,
+    spec: { runId: hand.runId, parameterCount: layout.size },
+    state: { step: 0, parameters, velocity: new Float32Array(layout.size) },
+  };
+  const edges = {
+    clock: cluster.clock,
+    onCommit: (step: CommittedStep) => cluster.committed.push(step),
+    wake: () => cluster.coordinator.pump(),
+    workers: () => cluster.coordinator.workerCount,
+    fail: (error: ClusterError) => cluster.failures.push(error),
+  };
+  cluster.job =
+    lease === "step"
+      ? new TrainingJob(options, {
+          ...edges,
+          broadcast: (frame) => cluster.buses[1].publish(cluster.subjects.parameters(0), frame),
+        })
+      : new ExclusiveTraining(options, {
+          ...edges,
+          onProgress: (done) => cluster.told.push(done),
+          recall: () => cluster.coordinator.recall(cluster.job),
+        });
   t.after(() => cluster.stop());
   await cluster.start();
   return cluster;
@@ -74,11 +85,13 @@ export class HandCluster {
   readonly log: string[] = [];
   readonly committed: CommittedStep[] = [];
   readonly failures: ClusterError[] = [];
+  /** Steps done as exclusive leases told, before they were committed. */
+  readonly told: number[] = [];
   readonly epoch = 1_700_000_000_000;
   readonly coordinator: Coordinator;
   readonly #clients: Bus[] = [];
   #onTick: () => void = () => undefined;
-  job!: TrainingJob;
+  job!: Trainer;
   /** All steps are committed. */
   trained!: Promise<void>;
   /** Time passes when a test says so. */

@@ -74,6 +74,27 @@ export function weightsAfter(hand: HandRun, steps: number): Float32Array {
   return weights;
 }
 
+/** The state after steps [first, first + count), as an exclusive lease sends it: parameters, velocity, scalars a step. */
+export function stateAfter(hand: HandRun, first: number, count: number): Float32Array {
+  const { layout, plan, run } = hand;
+  const weights = initialParameters(layout, run.seed);
+  const velocity = new Float32Array(layout.size);
+  const scalars: number[] = [];
+  for (let step = 0; step < first + count; step++) {
+    const images = stepImages(plan, step);
+    const rule = {
+      learningRate: learningRate(run.train.stages, plan, step),
+      momentum: run.train.momentum,
+      weightDecay: run.train.weightDecay,
+      samples: images.end - images.first,
+    };
+    const sum = blockValues(hand, step, 0, plan.slots);
+    updateRange(layout, rule, 0, sum, weights, velocity, weights);
+    if (step >= first) scalars.push(...sum.subarray(layout.size));
+  }
+  return Float32Array.from([...weights, ...velocity, ...scalars]);
+}
+
 // ---- The worker -----------------------------------------------------------------------------------------------
 
 export interface HandWorkerEdges {
@@ -87,6 +108,9 @@ export class HandWorker {
   readonly #edges: HandWorkerEdges;
   readonly #hand: HandRun;
   readonly #leases: saf.v1.BlockLease[] = [];
+  readonly #stretches: saf.v1.ExclusiveLease[] = [];
+  /** Leases that are to end early. */
+  readonly halted: number[] = [];
   #wake: () => void = () => undefined;
   epoch = 0;
   incarnation = 1;
@@ -96,9 +120,10 @@ export class HandWorker {
     this.#hand = hand;
     this.#edges = edges;
     edges.control.subscribe(edges.subjects.command(id), ({ data }: BusMessage) => {
-      const block = readMessage(wire.WorkerCommand, data)?.block;
-      if (block == null) return;
-      this.#leases.push(block as saf.v1.BlockLease);
+      const command = readMessage(wire.WorkerCommand, data);
+      if (command?.block != null) this.#leases.push(command.block as saf.v1.BlockLease);
+      if (command?.exclusive != null) this.#stretches.push(command.exclusive as saf.v1.ExclusiveLease);
+      if (command?.halt != null) this.halted.push(command.halt.leaseId ?? 0);
       this.#wake();
     });
   }
@@ -154,22 +179,57 @@ export class HandWorker {
   }
 
   /** The next block that is leased to us. */
-  async lease(): Promise<saf.v1.BlockLease> {
-    const deadline = setTimeout(() => this.#wake(), PATIENCE_MS);
-    if (this.#leases.length === 0) await new Promise<void>((resolve) => (this.#wake = resolve));
-    clearTimeout(deadline);
-    const lease = this.#leases.shift();
-    if (lease === undefined) throw new Error(`${this.id} waited ${PATIENCE_MS} ms for a lease`);
-    return lease;
+  lease(): Promise<saf.v1.BlockLease> {
+    return this.#nextOf(this.#leases, "a lease");
+  }
+
+  /** The next exclusive lease. */
+  stretch(): Promise<saf.v1.ExclusiveLease> {
+    return this.#nextOf(this.#stretches, "an exclusive lease");
+  }
+
+  /** The number of the next lease that is halted. */
+  halt(): Promise<number> {
+    return this.#nextOf(this.halted, "a halt");
+  }
+
+  async #nextOf<Item>(queue: Item[], what: string): Promise<Item> {
+    const began = Date.now();
+    while (queue.length === 0 && Date.now() - began < PATIENCE_MS) {
+      const deadline = setTimeout(() => this.#wake(), PATIENCE_MS);
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+      clearTimeout(deadline);
+    }
+    const item = queue.shift();
+    if (item === undefined) throw new Error(`${this.id} waited ${PATIENCE_MS} ms for ${what}`);
+    return item;
   }
 
   get hasLease(): boolean {
-    return this.#leases.length > 0;
+    return this.#leases.length + this.#stretches.length > 0;
   }
 
   /** All frames of a push, as the product's workers make them; `change` alters what a header says. */
   frames(lease: saf.v1.BlockLease, values: Float32Array, change: Partial<ChunkHeader> = {}): Uint8Array[] {
-    const { plan, runId } = this.#hand;
+    const { plan } = this.#hand;
+    const node = nodeOfBlock(plan.slots, { first: lease.firstSlot, count: lease.slotCount });
+    return this.#framesOf(values, { ...whatIsIn(lease), kind: "gradient", node, ...change });
+  }
+
+  /** All frames of a state. `values`: as `stateAfter` makes them, after so many steps. */
+  stateFrames(
+    lease: saf.v1.ExclusiveLease,
+    values: Float32Array,
+    change: Partial<ChunkHeader> = {},
+  ): Uint8Array[] {
+    return this.#framesOf(values, { ...whatIsIn(lease), kind: "state", node: lease.stepCount, ...change });
+  }
+
+  #framesOf(
+    values: Float32Array,
+    header: Pick<ChunkHeader, "kind" | "epoch" | "step" | "node" | "attempt">,
+  ): Uint8Array[] {
+    const { runId } = this.#hand;
     const totalBytes = values.byteLength;
     const chunkCount = chunkCountOf(totalBytes);
     return Array.from({ length: chunkCount }, (_, chunk) => {
@@ -180,19 +240,14 @@ export class HandWorker {
         HEADER_BYTES,
       );
       sealChunk(frame, {
-        kind: "gradient",
         codec: "fp32",
         runHash: runHashOf(runId),
-        epoch: lease.epoch,
-        step: lease.step,
-        node: nodeOfBlock(plan.slots, { first: lease.firstSlot, count: lease.slotCount }),
-        attempt: lease.attempt,
         shard: 0,
         chunk,
         chunkCount,
         offset,
         totalBytes,
-        ...change,
+        ...header,
       });
       return frame;
     });
@@ -208,18 +263,42 @@ export class HandWorker {
   }
 
   /** "All is sent": what the coordinator says to it. */
-  async end(lease: saf.v1.BlockLease, says: saf.v1.PushEnd.$Properties = {}): Promise<saf.v1.PushReply> {
+  end(lease: saf.v1.BlockLease, says: saf.v1.PushEnd.$Properties = {}): Promise<saf.v1.PushReply> {
+    const { plan, layout } = this.#hand;
+    return this.#end({
+      ...whatIsIn(lease),
+      leaseId: lease.leaseId,
+      node: nodeOfBlock(plan.slots, { first: lease.firstSlot, count: lease.slotCount }),
+      chunkCount: chunkCountOf(layout.pushSize * 4),
+      ...says,
+    });
+  }
+
+  /** The same for a state. */
+  endState(lease: saf.v1.ExclusiveLease, says: saf.v1.PushEnd.$Properties = {}): Promise<saf.v1.PushReply> {
+    return this.#end({
+      ...whatIsIn(lease),
+      leaseId: lease.leaseId,
+      stepCount: lease.stepCount,
+      ...says,
+    });
+  }
+
+  /** Serves one exclusive lease as it should be, or only so many steps of it. */
+  async serveStretch(
+    lease: saf.v1.ExclusiveLease,
+    steps: number = lease.stepCount,
+  ): Promise<saf.v1.PushReply> {
+    this.send(this.stateFrames(lease, stateAfter(this.#hand, lease.step, steps), { node: steps }));
+    return this.endState(lease, { stepCount: steps });
+  }
+
+  async #end(says: saf.v1.PushEnd.$Properties): Promise<saf.v1.PushReply> {
     const { bulk, subjects } = this.#edges;
-    const { plan, runId, layout } = this.#hand;
+    const { runId } = this.#hand;
     const message = writeMessage(wire.PushEnd, {
       workerId: this.id,
-      leaseId: lease.leaseId,
-      epoch: lease.epoch,
       runId,
-      step: lease.step,
-      node: nodeOfBlock(plan.slots, { first: lease.firstSlot, count: lease.slotCount }),
-      attempt: lease.attempt,
-      chunkCount: chunkCountOf(layout.pushSize * 4),
       computeSeconds: 0.01,
       ...says,
     });
@@ -245,6 +324,15 @@ export class HandWorker {
       if (lease.step + 1 >= step) return;
     }
   }
+}
+
+/** What frames and their end repeat of a lease. */
+function whatIsIn({ epoch, step, attempt }: { epoch: number; step: number; attempt: number }): {
+  epoch: number;
+  step: number;
+  attempt: number;
+} {
+  return { epoch, step, attempt };
 }
 
 /** Chunks that a reply's bitmap names. */
