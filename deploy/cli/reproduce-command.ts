@@ -64,7 +64,11 @@ export function reproduceCommand(): Command {
           // That it is behind for a moment harms nobody; the last writing below is the one that counts.
           if (phase != null || finished != null) void overview.write().catch(() => undefined);
         },
-      }).finally(() => overview.write());
+      }).catch(async (error: unknown) => {
+        await overview.write();
+        throw error;
+      });
+      await overview.write(document.failed);
       printResults(document, {
         json: options.json === true,
         hints: exitCode === 0 ? [] : [`go on with ${plan.command}`],

@@ -11,6 +11,8 @@ export type Plan = Pick<
   "dataset" | "models" | "seeds" | "epochs" | "images" | "settings" | "command"
 >;
 
+type Failures = Readonly<Record<string, { code: string; message: string } | undefined>>;
+
 const FILE = "reproduction.json";
 
 /** What the folder holds already, or undefined. Throws ClusterError("data") when it is damaged. */
@@ -37,14 +39,14 @@ export class ReproductionFile {
     this.#begun = begun ?? new Date().toISOString();
   }
 
-  /** Throws ClusterError("storage"). */
-  write(): Promise<void> {
-    const turn = this.#writing.then(() => this.#write());
+  /** `failed`: members whose own folders may not be able to tell. Throws ClusterError("storage"). */
+  write(failed: Failures = {}): Promise<void> {
+    const turn = this.#writing.then(() => this.#write(failed));
     this.#writing = turn.catch(() => undefined);
     return turn;
   }
 
-  async #write(): Promise<void> {
+  async #write(failed: Failures): Promise<void> {
     const { models, seeds } = this.#plan;
     const members = membersOf(models, seeds);
     const document: Reproduction = {
@@ -52,7 +54,7 @@ export class ReproductionFile {
       begun: this.#begun,
       updated: new Date().toISOString(),
       environment: await this.#environment(members),
-      members: await Promise.all(members.map((member) => this.#memberNow(member))),
+      members: await Promise.all(members.map((member) => this.#memberNow(member, failed[member.name]))),
     };
     await writeFileAtomic(join(this.#out, FILE), `${JSON.stringify(document, null, 2)}\n`);
   }
@@ -65,10 +67,10 @@ export class ReproductionFile {
     return {};
   }
 
-  async #memberNow(member: Member): Promise<Reproduction["members"][number]> {
+  async #memberNow(member: Member, failure: Failures[string]): Promise<Reproduction["members"][number]> {
     const folder = join(this.#out, member.name);
     const status = await json<RunStatus>(join(folder, "status.json"));
-    const error = await json<{ code: string; message: string }>(join(folder, "error.json"));
+    const error = failure ?? (await json<{ code: string; message: string }>(join(folder, "error.json")));
     return {
       ...member,
       state: error === undefined ? ((status?.state ?? "waiting") as MemberState) : "failed",

@@ -26,7 +26,7 @@ import type { ConfigInput } from "../../shared/config.js";
 import { type ChunkHeader, decodeChunk } from "../../shared/core/chunk.js";
 import { connectNats } from "../../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../../shared/io/shared-memory-bus.js";
-import type { saf } from "../../shared/messages.js";
+import { readMessage, type saf, wire } from "../../shared/messages.js";
 import { type Subjects, subjectsOf } from "../../shared/subjects.js";
 
 /** Longest wait for anything that a cluster does; a machine may be busy with other tests. */
@@ -115,6 +115,8 @@ export interface ClusterSetting {
   config?: TestConfig;
   /** Start a killed coordinator again. */
   restartCoordinator?: boolean;
+  /** Several runs, all at the same time, each in a folder of its own name; instead of `config`. */
+  runs?: TestConfig[];
 }
 
 /** Back when the processes are started; nothing need have joined. Everything is ended after the test. */
@@ -128,16 +130,22 @@ export async function startCluster(t: TestContext, setting: ClusterSetting): Pro
     await rm(home, { recursive: true, force: true });
   });
   const { nats, choice, cacheDir, environment } = await programs();
-  const file = join(home, "run.yaml");
-  const cold = { min_workers: Math.max(1, setting.workers), ...setting.config?.cluster };
-  await writeFile(file, JSON.stringify(testConfig({ ...setting.config, cluster: cold })));
+  const configs = setting.runs ?? [setting.config ?? {}];
+  const files = configs.map((_, i) => join(home, `run-${i}.yaml`));
+  for (const [i, config] of configs.entries()) {
+    const cold = { min_workers: Math.max(1, setting.workers), ...config.cluster };
+    await writeFile(files[i] as string, JSON.stringify(testConfig({ ...config, cluster: cold })));
+  }
   const local = await LocalCluster.start({
     nats,
     engine: choice.engine,
     workerEnvironment: environment,
     workers: setting.workers,
     out,
-    coordinatorArguments: ["--run", file, "--out", out],
+    coordinatorArguments: [
+      ...files.flatMap((file) => ["--run", file]),
+      ...["--out", out, "--side-by-side", String(configs.length)],
+    ],
     cacheDir,
     sharedMemory: setting.sharedMemory ?? true,
     restartCoordinator: setting.restartCoordinator ?? false,
@@ -169,6 +177,11 @@ export class TestCluster {
   table: readonly saf.v1.WorkerRow.$Properties[] = [];
   /** Steps committed, by the newest parameters on the bus. It goes back when a coordinator resumes. */
   step = 0;
+  /** Exclusive leases that were given, and how many steps of the newest one each worker said to have done. */
+  readonly stretches: (Pick<saf.v1.ExclusiveLease, "runId" | "step" | "stepCount" | "attempt"> & {
+    worker: string;
+    done: number;
+  })[] = [];
   /** Each worker's newest push. */
   readonly pushes = new Map<string, Push>();
   readonly #waiting = new Set<Waiting>();
@@ -212,6 +225,19 @@ export class TestCluster {
     this.#tap.subscribe(this.subjects.gradientPattern(0), ({ subject, data }) => {
       const worker = subject.slice(subject.lastIndexOf(".") + 1);
       this.#onChunk(data, (header) => this.#onGradient(worker, header));
+    });
+    this.#tap.subscribe(this.subjects.commandPattern, ({ subject, data }) => {
+      const lease = readMessage(wire.WorkerCommand, data)?.exclusive as saf.v1.ExclusiveLease | undefined;
+      if (lease == null) return;
+      this.stretches.push({ ...lease, worker: subject.slice(subject.lastIndexOf(".") + 1), done: 0 });
+      this.#look();
+    });
+    this.#tap.subscribe(this.subjects.heartbeatPattern, ({ data }) => {
+      const beat = readMessage(wire.Heartbeat, data);
+      const stretch = this.stretches.findLast(({ worker }) => worker === beat?.workerId);
+      if (stretch === undefined || beat?.progress == null) return;
+      stretch.done = beat.progress.steps ?? 0;
+      this.#look();
     });
     await this.#tap.flush();
   }

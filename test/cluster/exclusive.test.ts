@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import type { LedgerLine, TestCluster, TestConfig } from "../support/cluster.js";
+import {
+  SEED,
+  checkpointOf,
+  ledgerOf,
+  linesOf,
+  localWeightsSha256,
+  programs,
+  randomNumbers,
+  startCluster,
+  testConfig,
+} from "../support/cluster.js";
+import { saf } from "../support/saf.js";
+
+const LIMIT = { timeout: 240_000 };
+const STEPS = 90;
+const below = randomNumbers(SEED);
+
+const settingsOf = (
+  model: string,
+  lease: "step" | "exclusive" | "auto",
+  slots: number,
+  more: TestConfig["train"] = {},
+): TestConfig => ({ model, name: model, train: { lease, slots, max_steps: STEPS, ...more } });
+
+/** The weights of one process, and each step once in ledger and metrics. */
+async function checkRun(out: string, config: TestConfig): Promise<LedgerLine[]> {
+  assert.deepEqual(checkpointOf(out), {
+    step: STEPS,
+    sha256: await localWeightsSha256(testConfig(config)),
+  });
+  const ledger = ledgerOf(out);
+  assert.deepEqual(
+    ledger.map(({ step, first, end, samples, blocks }) => ({
+      step,
+      first,
+      end,
+      samples,
+      slots: blocks[0]?.slots,
+    })),
+    Array.from({ length: STEPS }, (_, step) => ({
+      step,
+      first: 32 * step,
+      end: 32 * (step + 1),
+      samples: 32,
+      slots: [0, config.train?.slots],
+    })),
+  );
+  const metrics = linesOf(join(out, "metrics.jsonl")) as { step: number; loss: number; seconds: number }[];
+  assert.deepEqual(
+    metrics.map(({ step }) => step),
+    ledger.map(({ step }) => step),
+  );
+  assert.ok(metrics.every(({ loss }) => loss > 0 && loss < 10));
+  assert.ok(
+    metrics.every(({ seconds }, i) => i === 0 || seconds >= (metrics[i - 1]?.seconds ?? 0)),
+    "time goes back",
+  );
+  return ledger;
+}
+
+/** Kills a worker in an exclusive lease of this run that begins at `step` or later, some of whose steps are done. */
+async function killInStretch(cluster: TestCluster, step: number, run = ""): Promise<string> {
+  const isRunning = (stretch: TestCluster["stretches"][number]): boolean =>
+    stretch.step >= step &&
+    stretch.done > 0 &&
+    stretch.done < stretch.stepCount &&
+    stretch.runId.endsWith(run);
+  await cluster.until(`steps done of an exclusive lease from step ${step} on`, () =>
+    cluster.stretches.some(isRunning),
+  );
+  const stretch = cluster.stretches.findLast(isRunning);
+  assert.ok(stretch);
+  cluster.signalWorker(stretch.worker, "SIGKILL");
+  return `${stretch.worker} killed after ${stretch.done} of ${stretch.stepCount} steps from step ${stretch.step} on`;
+}
+
+describe("a run that is leased many steps at a time", () => {
+  const config = settingsOf("mrelu-r-m", "exclusive", 4);
+
+  test("has the weights of the same run step by step", LIMIT, async (t) => {
+    const alone = await startCluster(t, { workers: 1, config });
+    await alone.trained();
+    await checkRun(alone.out, config);
+    assert.ok(alone.stretches.length > 1);
+    assert.equal(alone.step, 0, "parameters were broadcast, though nobody needs them");
+    await alone.stop();
+
+    const stepwise = { ...config, train: { ...config.train, lease: "step" as const } };
+    const together = await startCluster(t, { workers: 2, config: stepwise });
+    await together.trained();
+    assert.deepEqual(together.checkpoint(), alone.checkpoint());
+    assert.equal(together.stretches.length, 0);
+  });
+
+  test("keeps them when its worker is killed in the middle of a lease", LIMIT, async (t) => {
+    const cluster = await startCluster(t, { workers: 2, config });
+    const step = 8 + below(30);
+    t.diagnostic(`SAF_TEST_SEED=${SEED}: ${await killInStretch(cluster, Math.min(step, 8))}`);
+
+    await cluster.trained();
+
+    const ledger = await checkRun(cluster.out, config);
+    assert.ok(
+      ledger.some(({ blocks }) => (blocks[0]?.attempt ?? 0) > 1),
+      "nothing was leased twice",
+    );
+  });
+
+  test("keeps them when the coordinator is killed in the middle of a lease", LIMIT, async (t) => {
+    const frequent = settingsOf("mrelu-r-m", "exclusive", 4, { checkpoint_every_steps: 30 });
+    const cluster = await startCluster(t, { workers: 1, config: frequent, restartCoordinator: true });
+    await cluster.until("a lease behind the first checkpoint", () =>
+      cluster.stretches.some(({ step, done }) => step >= 30 && done > 0),
+    );
+    cluster.signalCoordinator("SIGKILL");
+
+    await cluster.trained();
+
+    assert.ok(
+      cluster.notes.some((note) => /^Resuming at step [36]0 of 90$/.test(note)),
+      cluster.notes.join("\n"),
+    );
+    await checkRun(cluster.out, frequent);
+  });
+
+  test("is interrupted at a step, and may be resumed step by step", LIMIT, async (t) => {
+    const cluster = await startCluster(t, { workers: 1, config });
+    await cluster.until("steps done of a lease", () =>
+      cluster.stretches.some(({ step, done }) => step >= 8 && done > 0),
+    );
+    cluster.local.interrupt();
+    assert.equal(await cluster.finished(), 130);
+    await cluster.stop();
+    const { step } = cluster.checkpoint();
+    assert.ok(step > 8 && step < STEPS, `a checkpoint at step ${step}`);
+    assert.equal(cluster.ledger().length, step);
+
+    const { choice } = await programs();
+    const resumed = await saf([
+      ...["train", "--resume", cluster.out, "--json", "--engine", choice.engine, "-w", "2"],
+      ...["--set", "train.lease=step"],
+    ]);
+
+    assert.equal(resumed.code, 0, resumed.stderr);
+    assert.match(resumed.stderr, new RegExp(`Resuming at step ${step} of ${STEPS}`));
+    assert.deepEqual(checkpointOf(cluster.out), {
+      step: STEPS,
+      sha256: await localWeightsSha256(testConfig(config)),
+    });
+    assert.deepEqual(
+      cluster.ledger().map((line) => line.step),
+      Array.from({ length: STEPS }, (_, i) => i),
+    );
+  });
+});
+
+test(
+  "two runs side by side on two workers end with the weights that each has alone, though a worker is killed",
+  LIMIT,
+  async (t) => {
+    const runs = [settingsOf("plain", "auto", 1), settingsOf("rbf-r", "auto", 1)];
+    const cluster = await startCluster(t, { workers: 2, runs });
+    t.diagnostic(
+      `SAF_TEST_SEED=${SEED}: ${await killInStretch(cluster, 8, below(2) === 0 ? "plain" : "rbf-r")}`,
+    );
+
+    assert.equal(await cluster.finished(), 0);
+
+    const [one, other] = cluster.stretches;
+    assert.notEqual(one?.runId, other?.runId, "one run waited for the other");
+    assert.notEqual(one?.worker, other?.worker);
+    for (const config of runs) {
+      await checkRun(cluster.file(config.name as string), config);
+      const tasks = linesOf(cluster.file(config.name as string, "eval", "results.jsonl")) as {
+        task: { id: string };
+      }[];
+      assert.equal(tasks.length, 10);
+      assert.equal(new Set(tasks.map(({ task }) => task.id)).size, 10);
+    }
+    const { models, failed } = cluster.json<{ models: { name: string }[]; failed: object }>("results.json");
+    assert.deepEqual(
+      models.map(({ name }) => name),
+      ["plain", "rbf-r"],
+    );
+    assert.deepEqual(failed, {});
+  },
+);
