@@ -487,9 +487,9 @@ export class Coordinator {
       worker.images += lease.work.images;
       this.#edges.metrics.lease("done");
       this.#edges.metrics.workerTime(worker.id, worker.leaseMs / 1000);
+      // First who has just been there: run and weights are still in its engine.
+      this.#serve(worker);
     }
-    // First who has just been there: run and weights are still in its engine.
-    this.#serve(worker);
     this.pump();
   }
 

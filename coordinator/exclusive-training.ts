@@ -11,7 +11,7 @@ import { type saf, wire } from "../shared/messages.js";
 import type { Refusal } from "../shared/metrics.js";
 import { runHashOf } from "../shared/run-hash.js";
 import { LeaseTimes } from "./core/deadline.js";
-import { type StepSum, checkState, stretchLength } from "./core/exclusive.js";
+import { type StepSum, checkState, stepsLeft, stretchLength } from "./core/exclusive.js";
 import { framesOf } from "./core/parameter-frames.js";
 import { isDivergence } from "./core/standing.js";
 import type { LeaseFate, Work } from "./job.js";
@@ -136,7 +136,8 @@ export class ExclusiveTraining implements Trainer {
   next(workerId: string, _workers: number, isAlone: boolean): Work | undefined {
     if (this.#step >= this.#stopAt) return undefined;
     const first = this.#step;
-    const count = stretchLength(this.#stopAt - first, this.#last.stepMs, this.#last.steps);
+    const left = stepsLeft(this.#options.plan, first, this.#stopAt);
+    const count = stretchLength(left, this.#last.stepMs, this.#last.steps);
     this.#stretch ??= { first, count, attempts: 0, holders: new Map(), open: true, spoiled: new Map() };
     const stretch = this.#stretch;
     // What was not finite from a worker goes to another one, while there is one.

@@ -1,7 +1,7 @@
 /** Exclusive leases: when a run gives them, how long they are, and what a returned state must look like. */
 import { type Layout, TAIL } from "../../shared/core/layout.js";
 import { allFinite } from "../../shared/core/vectors/vector-memory.js";
-import { type StepPlan, stepSamples } from "../../shared/core/schedule.js";
+import { type StepPlan, stepSamples, stepsPerEpoch } from "../../shared/core/schedule.js";
 import { type StateParts, stateSize } from "../../shared/core/stretch.js";
 
 /** Blocks of one step to whoever is idle, or many steps to one worker. */
@@ -32,6 +32,15 @@ export function stretchLength(left: number, stepMs: number, last: number): numbe
   const fitting = Math.floor(STRETCH_MS / Math.max(stepMs, 1e-3));
   // A short lease before a stop says nothing against a long one after it.
   return Math.min(left, Math.max(1, Math.min(fitting, Math.max(FIRST_STRETCH, last) * GROWTH)));
+}
+
+/**
+ * Steps from `step` to the next one at which the coordinator itself needs the state: `stopAt`, or an epoch's end, for what
+ * depends on the weights at the start of an epoch must have them whoever computes it.
+ */
+export function stepsLeft(plan: StepPlan, step: number, stopAt: number): number {
+  const perEpoch = stepsPerEpoch(plan);
+  return Math.min(stopAt, (Math.floor(step / perEpoch) + 1) * perEpoch) - step;
 }
 
 /** What a step of a stretch came to. */

@@ -5,6 +5,7 @@ import {
   STRETCH_MS,
   checkState,
   leaseKind,
+  stepsLeft,
   stretchLength,
 } from "../../../coordinator/core/exclusive.js";
 import { placeTensors } from "../../../shared/core/layout.js";
@@ -41,6 +42,13 @@ describe("the length of an exclusive lease", () => {
   test("ends at the next stop, and is one step at least", () => {
     assert.equal(stretchLength(37, 50, 300), 37);
     assert.equal(stretchLength(10, 60_000, 8), 1);
+  });
+
+  test("ends with the epoch", () => {
+    const plan: StepPlan = { images: 1000, batchSize: 100, slots: 1, epochs: 3 };
+    assert.equal(stepsLeft(plan, 7, 30), 3);
+    assert.equal(stepsLeft(plan, 10, 30), 10);
+    assert.equal(stepsLeft(plan, 10, 12), 2);
   });
 
   test("is long again after a stop cut the last one short", () => {

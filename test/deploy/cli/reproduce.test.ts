@@ -29,7 +29,8 @@ function statesOf(out: string): Record<string, string> {
 
 test("the paper's networks are its three families with its flags, in its order", () => {
   const mnist = paperModels("mnist");
-  for (const name of ["plain", "plain-r-m", "mrelu", "mrelu-r-m", "rbf", "rbf-r-m"]) assert.ok(mnist.includes(name));
+  for (const name of ["plain", "plain-r-m", "mrelu", "mrelu-r-m", "rbf", "rbf-r-m"])
+    assert.ok(mnist.includes(name));
   assert.deepEqual(
     mnist.map((name) => name.split("-")[0]).filter((family, i, all) => family !== all[i - 1]),
     ["plain", "mrelu", "rbf"],
@@ -75,7 +76,10 @@ describe("a small reproduction", () => {
     );
     assert.ok(interrupted, run.stderr);
     assert.equal(run.code, 130, run.stderr);
-    assert.match(run.stderr, /go on with npx saf reproduce mnist --models plain,rbf-r .*--out reproduction$/m);
+    assert.match(
+      run.stderr,
+      /go on with npx saf reproduce mnist --models plain,rbf-r .*--out reproduction$/m,
+    );
     assert.deepEqual([...new Set(Object.values(statesOf(out)))], ["interrupted"]);
     for (const model of MODELS) {
       const { step } = checkpointOf(join(out, model));
@@ -86,9 +90,12 @@ describe("a small reproduction", () => {
 
   test("trains and measures each network, and prints one document", LIMIT, async () => {
     const folder = join(home, "whole");
-    const run = await saf(["reproduce", "mnist", "--models", MODELS.join(), "--out", folder, ...SMALL, "--json"], {
-      cwd: home,
-    });
+    const run = await saf(
+      ["reproduce", "mnist", "--models", MODELS.join(), "--out", folder, ...SMALL, "--json"],
+      {
+        cwd: home,
+      },
+    );
     assert.equal(run.code, 0, run.stderr);
     const document = JSON.parse(run.stdout) as ResultsDocument;
     assert.deepEqual(
@@ -146,13 +153,18 @@ describe("a small reproduction", () => {
     async () => {
       const folder = join(home, "whole");
       const tasks = readFileSync(join(folder, "plain", "eval", "results.jsonl"), "utf8");
-      const trained = statSync(join(folder, "plain", "checkpoints", "step-00000012", "model.safetensors")).mtimeMs;
+      const trained = statSync(
+        join(folder, "plain", "checkpoints", "step-00000012", "model.safetensors"),
+      ).mtimeMs;
       // A file where the folder of a run should be.
       await writeFile(join(folder, "mrelu"), "");
 
-      const run = await saf(["reproduce", "mnist", "--models", "plain,mrelu,rbf", "--out", folder, "-w", "1"], {
-        cwd: home,
-      });
+      const run = await saf(
+        ["reproduce", "mnist", "--models", "plain,mrelu,rbf", "--out", folder, "-w", "1"],
+        {
+          cwd: home,
+        },
+      );
 
       assert.equal(run.code, 6, run.stderr);
       assert.match(run.stderr, /^failed {5}mrelu: Cannot create the run directory/m);
