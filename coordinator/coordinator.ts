@@ -196,7 +196,8 @@ export class Coordinator {
 
   #serve(worker: PoolWorker): void {
     const { clock, epoch } = this.#edges;
-    if (this.#paused || worker.lease !== undefined || worker.leaving || rests(worker.standing, clock())) return;
+    if (this.#paused || worker.lease !== undefined || worker.leaving || rests(worker.standing, clock()))
+      return;
     for (const job of fairOrder(this.#jobs, (candidate) => this.#shareOf(candidate))) {
       const work = job.next(worker.id, this.#served, this.#ableCount <= 1);
       if (work === undefined) continue;

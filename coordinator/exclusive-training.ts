@@ -258,7 +258,8 @@ export class ExclusiveTraining implements Trainer {
       };
     }
     const { assembly } = holder;
-    if (assembly?.steps !== steps || assembly.have.includes(0)) return this.#incomplete(stretch, message.workerId, steps);
+    if (assembly?.steps !== steps || assembly.have.includes(0))
+      return this.#incomplete(stretch, message.workerId, steps);
     return this.#complete(stretch, holder, assembly, message);
   }
 

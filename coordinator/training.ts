@@ -337,7 +337,8 @@ export class TrainingJob implements Trainer {
     const { Status } = wire.PushReply;
     if (block.spoiledBy.delete(workerId)) {
       block.spoiled.set(workerId, (block.spoiled.get(workerId) ?? 0) + 1);
-      if (isDivergence(block.spoiled, this.#edges.workers())) this.#edges.fail(diverged(this.#step, block.spoiled));
+      if (isDivergence(block.spoiled, this.#edges.workers()))
+        this.#edges.fail(diverged(this.#step, block.spoiled));
       return { reply: { status: Status.REFUSED, reason: "values that are not finite" }, fate: "failed" };
     }
     const bitmap = new Uint8Array(Math.ceil(this.#trees.length / 8));
