@@ -55,7 +55,9 @@ async function endOf(context: RunsContext, config: Config, runsSideBySide: () =>
   const directory = new RunDirectory(isOnly ? options.out : join(options.out, name));
   const told = events.ofRun(runIdOf(options.out, name), name);
   try {
-    if (!isOnly) await rm(directory.file("error.json"), { force: true });
+    await directory.create();
+    // Of an attempt before this one.
+    await rm(directory.file("error.json"), { force: true });
     const outcome = await oneRun(context, config, directory, told, runsSideBySide);
     told.finished(outcome.interrupted);
     return { name, outcome };
@@ -96,7 +98,6 @@ async function oneRun(
   runsSideBySide: () => number,
 ): Promise<RunOutcome> {
   const { options, coordinator, dataset, epoch, signal, clock, broadcast, environment } = context;
-  await directory.create();
   await directory.writeJson("env.json", environment());
   const outcome = await conductRun({
     coordinator,
