@@ -55,6 +55,7 @@ async function endOf(context: RunsContext, config: Config, runsSideBySide: () =>
   const directory = new RunDirectory(isOnly ? options.out : join(options.out, name));
   const told = events.ofRun(runIdOf(options.out, name), name);
   try {
+    told.phase("loading", "");
     await directory.create();
     // Of an attempt before this one.
     await rm(directory.file("error.json"), { force: true });
@@ -118,7 +119,11 @@ async function oneRun(
   return outcome;
 }
 
-function observerOf({ dataset, metrics }: RunsContext, config: Config, events: RunEvents): RunObserver {
+function observerOf(
+  { dataset, metrics, options }: RunsContext,
+  config: Config,
+  events: RunEvents,
+): RunObserver {
   const run = resolveRun(config);
   const plan = stepPlan(config, run, dataset.dataset.train.labels.length);
   const labels = { run: run.name };
@@ -160,7 +165,8 @@ function observerOf({ dataset, metrics }: RunsContext, config: Config, events: R
       metrics.observe("checkpointSeconds", seconds);
       if (outcome === "written") metrics.set("checkpointTime", Date.now() / 1000);
     },
-    note: (level, message) => events.note(level, message),
+    note: (level, message) =>
+      events.note(level, options.configs.length === 1 ? message : `${run.name}: ${message}`),
   };
 }
 

@@ -168,6 +168,8 @@ describe("a small reproduction", () => {
 
       assert.equal(run.code, 6, run.stderr);
       assert.match(run.stderr, /^failed {5}mrelu: Cannot create the run directory/m);
+      assert.match(run.stderr, /^plain: Resuming at step 12 of 12$/m);
+      assert.match(run.stderr, /^plain: done$/m);
       assert.match(run.stdout, /^plain /m);
       assert.match(run.stdout, /^rbf /m);
       assert.deepEqual(statesOf(folder), { plain: "done", mrelu: "failed", rbf: "done" });
@@ -190,7 +192,11 @@ describe("nothing is started", () => {
     ["for a network named twice", ["mnist", "--models", "plain,plain"], /names of different networks/],
     ["for seeds that are none", ["mnist", "--seeds", "0,x"], /different whole numbers/],
     ["for no epochs at all", ["mnist", "--epochs", "0"], /number above 0/],
-    ["for a setting that does not exist", ["mnist", "--set", "train.epocs=2"], /train\.epochs/],
+    [
+      "for a setting that does not exist",
+      ["mnist", "--set", "train.epocs=2"],
+      /train\.epocs: unknown key .* did you mean "epochs"/,
+    ],
   ];
   for (const [what, args, message] of wrong) {
     test(`${what}: exit code 2`, async () => {
