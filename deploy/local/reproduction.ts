@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { writeFileAtomic } from "../../coordinator/io/atomic-file.js";
 import type { RunStatus } from "../../coordinator/io/run-directory.js";
 import { ClusterError } from "../../shared/errors.js";
-import { type Member, type MemberState, type Reproduction, membersOf } from "../../shared/reproduction.js";
+import { type Member, type Reproduction, membersOf } from "../../shared/reproduction.js";
 
 export type Plan = Pick<
   Reproduction,
@@ -73,7 +73,7 @@ export class ReproductionFile {
     const error = failure ?? (await json<{ code: string; message: string }>(join(folder, "error.json")));
     return {
       ...member,
-      state: error === undefined ? ((status?.state ?? "waiting") as MemberState) : "failed",
+      state: error === undefined ? (status?.state ?? "waiting") : "failed",
       step: status?.step ?? null,
       steps: status?.steps ?? null,
       error: error === undefined ? null : { code: error.code, message: error.message },
