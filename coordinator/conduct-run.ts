@@ -7,6 +7,7 @@ import { stepsPerEpoch, totalSteps } from "../shared/core/schedule.js";
 import { ClusterError } from "../shared/errors.js";
 import type { saf } from "../shared/messages.js";
 import { layoutOf } from "../shared/networks/network.js";
+import { networkNamed } from "../shared/networks/registry.js";
 import { resolveRun, stepPlan } from "../shared/resolve.js";
 import type {
   CurvePoint,
@@ -91,9 +92,18 @@ export interface ResultLine {
 /** What decides the weights: a resumed run must agree with it. */
 export function runIdentity(config: Config, datasetHash: string): string {
   const { batch_size, slots, learning_rate, momentum, weight_decay, limit_images } = config.train;
-  const train = { batch_size, slots, learning_rate, momentum, weight_decay, limit_images };
+  const { adversarial_rounds } = config.train;
+  const train = {
+    batch_size,
+    slots,
+    learning_rate,
+    momentum,
+    weight_decay,
+    limit_images,
+    adversarial_rounds,
+  };
   const deciding = {
-    model: config.model,
+    model: networkNamed(config.data.set, config.model).name,
     seed: config.seed,
     set: config.data.set,
     train,

@@ -38,6 +38,8 @@ export type ToEngine =
       count: number;
       /** The parameter vector of version `step`. */
       parameters: SharedArrayBuffer;
+      /** Flag A: the vector of the version that `anchorOf` names, where the step needs one. */
+      anchor?: { version: number; parameters: SharedArrayBuffer } | undefined;
       /** Receives the chunk frames: header space, body, header space, body, … */
       frames: SharedArrayBuffer;
     }

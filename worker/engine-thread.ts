@@ -26,6 +26,9 @@ interface Run {
   engine: NetworkEngine;
   /** Coordinator epoch and version of the loaded parameters. */
   loaded: string;
+  /** Flag A's second set of weights, and which they are. */
+  anchor: NetworkEngine;
+  anchorLoaded: string;
   order: { epoch: number; images: Uint32Array };
   train: ImageSet | undefined;
   test: ImageSet | undefined;
@@ -65,6 +68,13 @@ function loadParameters(run: Run, epoch: number, version: number, parameters: Sh
   run.loaded = key;
 }
 
+function loadAnchor(run: Run, { epoch, anchor }: Extract<ToEngine, { type: "block" }>): void {
+  const key = `${epoch} ${anchor?.version}`;
+  if (anchor === undefined || run.anchorLoaded === key) return;
+  run.anchor.load(new Float32Array(anchor.parameters));
+  run.anchorLoaded = key;
+}
+
 function orderOf(run: Run, epoch: number): Uint32Array {
   if (run.order.epoch !== epoch) run.order = { epoch, images: epochOrder(run.seed, epoch, run.plan.images) };
   return run.order.images;
@@ -91,6 +101,7 @@ function computeLease(message: Extract<ToEngine, { type: "block" }>, run: Run): 
   if (run.train === undefined) throw new RangeError(`Run ${message.runId} has no training images yet`);
   const started = performance.now();
   loadParameters(run, message.epoch, message.step, message.parameters);
+  loadAnchor(run, message);
   const images = {
     seed: run.seed,
     images: run.train,
@@ -130,6 +141,7 @@ function handle(message: ToEngine): void {
     for (const [runId, run] of runs) {
       // Weights of an older run only take memory; it is described again when it goes on.
       run.engine.dispose();
+      run.anchor.dispose();
       runs.delete(runId);
     }
     const layout = layoutOf(message.network);
@@ -138,6 +150,8 @@ function handle(message: ToEngine): void {
       layout,
       engine: new NetworkEngine(engine.tf, message.network, layout),
       loaded: "",
+      anchor: new NetworkEngine(engine.tf, message.network, layout),
+      anchorLoaded: "",
       order: { epoch: -1, images: new Uint32Array() },
       train: undefined,
       test: undefined,

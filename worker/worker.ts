@@ -284,6 +284,7 @@ export class Worker {
       this.#publishReturn(lease.leaseId, "the step is over", false);
       return;
     }
+    const anchor = await run.takeAnchor(lease.step, lease.epoch, this.#stopping.signal);
     const waitSeconds = (clock() - waited) / 1000;
     metrics.phase("wait", waitSeconds);
 
@@ -309,6 +310,7 @@ export class Worker {
         first: lease.firstSlot,
         count: lease.slotCount,
         parameters,
+        anchor,
         frames: run.frames,
       },
       (chunks) => sender.send(chunks),

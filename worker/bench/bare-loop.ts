@@ -31,6 +31,7 @@ const training = new LocalTraining(
     network,
     layout,
     engine: new NetworkEngine(tf, network, layout),
+    anchor: new NetworkEngine(tf, network, layout),
     plan: stepPlan(config, run, IMAGES),
     images: {
       seed: 0,

@@ -389,7 +389,7 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
       for (let slot = 0; slot < 4; slot++) {
         const push = new Float32Array(layout.pushSize);
         const indices = order.subarray(20 + 5 * slot, 25 + 5 * slot);
-        computeSlot(context, indices, { add: (offset, values) => push.set(values, offset) });
+        computeSlot(context, 0, indices, { add: (offset, values) => push.set(values, offset) });
         assert.deepEqual(block(slot, 1), push);
         tree.add(4 + slot, push);
       }
