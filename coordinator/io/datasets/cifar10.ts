@@ -10,7 +10,7 @@ import { defaultCacheDir } from "../../../shared/io/cache-directory.js";
 import type { DataPlace, DataSource, FileReport } from "./data-source.js";
 import type { Dataset, Split } from "./dataset.js";
 import { fetchFile } from "./fetch-file.js";
-import { firstThatHolds } from "./find-place.js";
+import { type Candidate, firstThatHolds } from "./find-place.js";
 import { readArchive } from "./read-archive.js";
 
 const NAME = "cifar10";
@@ -50,15 +50,16 @@ const cacheOf = (env: NodeJS.ProcessEnv): string => join(defaultCacheDir(env), "
 const NAMED_FILE = ", named by its path";
 
 async function locate(explicit: string | undefined, env: NodeJS.ProcessEnv): Promise<DataPlace> {
-  const place = await firstThatHolds(NAME, explicit, env, cacheOf(env), (path) =>
+  const candidatesIn = (path: string): Candidate[] =>
     isArchive(path)
       ? [{ place: path, needs: path }]
       : [
           { place: join(path, CIFAR10_ARCHIVE), needs: join(path, CIFAR10_ARCHIVE) },
           { place: join(path, FOLDER), needs: join(path, FOLDER, TEST_FILE) },
           { place: path, needs: join(path, TEST_FILE) },
-        ],
-  );
+        ];
+  const fetchCommand = "npx saf data fetch cifar10";
+  const place = await firstThatHolds(NAME, explicit, env, cacheOf(env), candidatesIn, fetchCommand);
   const isNamed = place.path === explicit || place.path === env["SAF_DATA_DIR"];
   return isArchive(place.path) && isNamed ? { ...place, from: `${place.from}${NAMED_FILE}` } : place;
 }

@@ -11,6 +11,7 @@ import { firstThatHolds } from "./find-place.js";
 import { IDX_FILES, type IdxFile, loadIdxDataset } from "./idx-dataset.js";
 
 const NAME = "fashion-mnist";
+const FETCH = "npx saf data fetch fashion-mnist";
 const ADDRESS = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com";
 
 /** Published size and SHA-256 of the gzipped files. */
@@ -40,7 +41,7 @@ const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(byte
 async function read(path: string): Promise<Buffer> {
   return readFile(path).catch((cause: unknown) => {
     throw new ClusterError("data", `Data file ${path} is missing or cannot be read`, {
-      hint: `run \`npx saf data fetch ${NAME}\`, or give the folder with the four gzipped files`,
+      hint: `run ${FETCH}, or give the folder with the four gzipped files`,
       cause,
     });
   });
@@ -50,10 +51,17 @@ async function read(path: string): Promise<Buffer> {
 export const fashionMnist: DataSource = {
   name: NAME,
   locate: (explicit, env) =>
-    firstThatHolds(NAME, explicit, env, cacheOf(env), (path) => [
-      { place: join(path, NAME), needs: fileOf(join(path, NAME), IDX_FILES[0]) },
-      { place: path, needs: fileOf(path, IDX_FILES[0]) },
-    ]),
+    firstThatHolds(
+      NAME,
+      explicit,
+      env,
+      cacheOf(env),
+      (path) => [
+        { place: join(path, NAME), needs: fileOf(join(path, NAME), IDX_FILES[0]) },
+        { place: path, needs: fileOf(path, IDX_FILES[0]) },
+      ],
+      FETCH,
+    ),
   load: ({ path: directory }) =>
     loadIdxDataset(NAME, async (name) => {
       const path = fileOf(directory, name);

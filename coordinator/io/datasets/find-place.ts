@@ -11,7 +11,7 @@ export interface Candidate {
 
 /**
  * The first place that holds the data set. `candidatesIn` says what a folder (or a file) could be. A place that the user
- * named in the settings is the only one looked at. Throws ClusterError("data") with what was looked for.
+ * named in the settings is the only one looked at. `fetchCommand` is for the hint. Throws ClusterError("data") with what was looked for.
  */
 export async function firstThatHolds(
   name: string,
@@ -19,6 +19,7 @@ export async function firstThatHolds(
   env: NodeJS.ProcessEnv,
   cache: string,
   candidatesIn: (path: string) => Candidate[],
+  fetchCommand: string,
 ): Promise<DataPlace> {
   const named = [
     ...(explicit === undefined ? [] : [{ path: explicit, from: "data.dir" }]),
@@ -35,7 +36,7 @@ export async function firstThatHolds(
   const [first] = named as [DataPlace, ...DataPlace[]];
   const looked = named.map(({ path, from }) => `${path} (${from})`).join(", ");
   throw new ClusterError("data", `The data set ${name} is not in ${looked}`, {
-    hint: `run \`npx saf data fetch ${name}\`, or give its place by --data-dir, data.dir or SAF_DATA_DIR; looked for ${candidatesIn(
+    hint: `run ${fetchCommand}, or give its place by --data-dir, data.dir or SAF_DATA_DIR; looked for ${candidatesIn(
       first.path,
     )
       .map(({ needs }) => needs)
