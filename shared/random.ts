@@ -22,6 +22,7 @@ export const PURPOSES = {
   "random-search": 23,
   "nonsense-start": 24,
   corruption: 25,
+  theory: 40,
 } as const;
 export type Purpose = keyof typeof PURPOSES;
 
