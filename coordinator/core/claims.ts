@@ -121,7 +121,8 @@ export function judgeClaims(settings: ClaimSettings, models: readonly ClaimModel
 
 function rulesOf(settings: ClaimSettings, networks: readonly string[]): ClaimRule[] {
   const { small, reference, large, marginal, far } = settings;
-  const points = (share: number): string => `${Number((100 * share).toPrecision(3))} points`;
+  const points = (share: number): string =>
+    `${Number((100 * share).toPrecision(3))} ${share === 0.01 ? "point" : "points"}`;
   const best = (kind: PerturbationKind, strength: number, below: number): Question => ({
     first: BEST,
     second: "plain",

@@ -49,12 +49,12 @@ function comparisonTable({ statement, comparisons }: Claim, hasSeeds: boolean): 
           <th scope="col">images</th>
           <th scope="col">β</th>
           ${hasSeeds ? html`<th scope="col">seed</th>` : undefined}
+          <th scope="col" class="edge">verdict</th>
           <th scope="col" class="edge">error %</th>
           <th scope="col">against error %</th>
           <th scope="col" class="edge">difference, points</th>
           <th scope="col">95 % interval</th>
           <th scope="col">must be below</th>
-          <th scope="col" class="edge">verdict</th>
         </tr>
       </thead>
       <tbody>
@@ -75,11 +75,11 @@ function comparisonRow(comparison: Comparison, hasSeeds: boolean): Html {
     <th scope="row">${kind}, ${count(first.n)}</th>
     <td>${strengthText(strength)}</td>
     ${hasSeeds ? html`<td>${seed}</td>` : undefined}
+    <td class="edge">${verdictBadge(verdict)}</td>
     <td class="edge strong">${percent2(first.error)} (${first.model})</td>
     <td>${other}</td>
     <td class="edge strong">${signedPoints(difference.difference)}</td>
-    <td>${signedPoints(low)} to ${signedPoints(high)}${paired ? "" : " *"}</td>
+    <td>${signedPoints(low)} to ${signedPoints(high)}${paired || second === undefined ? "" : " *"}</td>
     <td>${signedPoints(below)}</td>
-    <td class="edge">${verdictBadge(verdict)}</td>
   </tr>`;
 }

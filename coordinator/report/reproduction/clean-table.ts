@@ -101,7 +101,7 @@ function rowOf({ network, seed, epochs, error, trainError, authors }: CleanRow, 
       ? html`<td class="edge" colspan="4"><em class="missing">not published</em></td>`
       : html`<td class="edge strong">${percent2(authors.final)}</td>
           <td>${percent2(authors.best)}</td>
-          <td>${(100 * authors.train).toPrecision(3)}</td>
+          <td>${Number((100 * authors.train).toPrecision(3))}</td>
           <td>${authors.epochs}</td>`;
   return html`<tr>
     <th scope="row">${network}</th>

@@ -12,6 +12,8 @@ const CLEAN = SERIES_INKS[0]?.light as string;
 const NONSENSE = SERIES_INKS[1]?.light as string;
 const NONSENSE_DASH = [5, 3];
 
+export const ACTIVATION_TITLES = { relu: "ReLU", mrelu: "mReLU", rbf: "RBF" } as const;
+
 const ACTIVATIONS = [
   { name: "ReLU", value: (x: number) => Math.max(0, x), slope: (x: number) => (x > 0 ? 1 : 0) },
   {
@@ -39,7 +41,7 @@ export function activationSpec(isFile: boolean): TopLevelSpec {
     const y = {
       type: "quantitative",
       title: null,
-      axis: { tickCount: 5 },
+      axis: { tickCount: 5, format: "~g" },
       scale: { domain: [-1.1, 2], nice: false },
     };
     const line = (field: string, ink: string, dash: number[]): Panel => ({
@@ -59,7 +61,8 @@ export function placeSpec(place: FeaturePlace): TopLevelSpec {
     histogramPanel(place, "all channels", place.all),
     ...place.single.map((single) => histogramPanel(place, `channel ${single.channel}`, single)),
   ];
-  return whole({ columns: 5, concat: panels, spacing: 14 });
+  // Flush: panels of a row stand on one line, however wide their labels are.
+  return whole({ columns: 5, concat: panels, bounds: "flush", spacing: 42 });
 }
 
 /** All places of one network as a figure for files. */
@@ -69,10 +72,11 @@ export function featuresFileSpec(name: string, places: readonly FeaturePlace[]):
       histogramPanel(place, `${place.layer}: all channels`, place.all),
       ...place.single.map((single) => histogramPanel(place, `channel ${single.channel}`, single)),
     ],
-    spacing: 14,
+    bounds: "flush",
+    spacing: 42,
   }));
   return figure(
-    [{ vconcat: rows, spacing: 18 }],
+    [{ vconcat: rows, bounds: "flush", spacing: 48 }],
     `Feature values of ${name}`,
     "blue: clean images · orange, dashed: nonsense",
   );
@@ -191,7 +195,7 @@ function suppressedCells(place: FeaturePlace | undefined): Html {
   if (place.suppressed === null || place.activation === null) {
     return html`<td class="edge" colspan="3"><em class="missing">no activation here</em></td>`;
   }
-  const title = { relu: "ReLU", mrelu: "mReLU", rbf: "RBF" }[place.activation];
+  const title = ACTIVATION_TITLES[place.activation];
   return html`<td class="edge">${title}</td>
     <td>${percent(place.suppressed.clean)}</td>
     <td>${percent(place.suppressed.nonsense)}</td>`;

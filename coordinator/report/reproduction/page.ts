@@ -15,7 +15,7 @@ import { accuracyPanelSpec, groupsOf } from "./accuracy.js";
 import { claimsList, verdictBadge } from "./claims-section.js";
 import { cleanTable } from "./clean-table.js";
 import { type Member, NOT_MEASURED, type ReproductionData, measuredResults, underProtocol } from "./data.js";
-import { activationSpec, placeSpec, suppressedTable } from "./feature-figures.js";
+import { ACTIVATION_TITLES, activationSpec, placeSpec, suppressedTable } from "./feature-figures.js";
 import { jointSvg } from "./heat-map.js";
 import { type ModernFindings, modernFindings, modernSentences } from "./modern.js";
 import {
@@ -219,7 +219,8 @@ async function featuresSection(data: ReproductionData): Promise<Section> {
 async function featuresOf({ name, features }: Member): Promise<Html> {
   const rows: Html[] = [];
   for (const place of features?.places ?? []) {
-    const after = place.activation === null ? "no activation" : `before ${place.activation}`;
+    const after =
+      place.activation === null ? "no activation" : `before ${ACTIVATION_TITLES[place.activation]}`;
     const suppressed =
       place.suppressed === null
         ? ""

@@ -10,6 +10,7 @@ import { networkNamed } from "../../../shared/networks/registry.js";
 import { count } from "../format.js";
 import { html } from "../html.js";
 import type { Html } from "../html.js";
+import { ACTIVATION_TITLES } from "./feature-figures.js";
 
 /** One place of a network: a convolution or a pooling, with what follows it. */
 interface Place {
@@ -24,8 +25,6 @@ interface Structure {
   head: string;
   parameters: number;
 }
-
-const ACTIVATION_TITLES = { relu: "ReLU", mrelu: "mReLU", rbf: "RBF" } as const;
 
 /** One column for each structure among these networks; a name that this version does not know is left out. */
 export function structuresOf(dataset: string, names: readonly string[]): Structure[] {
@@ -63,7 +62,7 @@ function placesOf(network: Network): Place[] {
   const last = network.layers.findLastIndex((layer) => layer.kind === "convolution");
   network.layers.forEach((layer, i) => {
     const output = sizes[i + 1] as Extent;
-    const text = i === last ? "fully connected K" : layerText(layer, sizes[i] as Extent);
+    const text = i === last ? "fully connected K" : layerText(layer);
     const place = places.at(-1);
     if (layer.kind === "batch-norm" || layer.kind === "activation") {
       if (place !== undefined) place.text += `; ${text}`;
@@ -74,13 +73,12 @@ function placesOf(network: Network): Place[] {
   return places;
 }
 
-function layerText(layer: Layer, input: Extent): string {
+function layerText(layer: Layer): string {
   switch (layer.kind) {
     case "convolution": {
       const [height, width] = layer.kernel;
       const pad = layer.padding.some((extent) => extent > 0) ? `, pad ${layer.padding[0]}` : "";
-      const isFull = height === input.height && width === input.width && pad === "";
-      return `conv ${height}×${width}×${layer.channels}${pad}${isFull ? " (fully connected)" : ""}`;
+      return `conv ${height}×${width}×${layer.channels}${pad}`;
     }
     case "batch-norm":
       return "BN";

@@ -22,6 +22,10 @@ justify-self:start;display:inline-block}
 .claims p{margin:4px 0;max-width:none}
 .claims .claim{display:flex;flex-wrap:wrap;gap:6px 12px;align-items:baseline}
 .claims .scroll{margin:8px 0 0}
+.claims th,.claims td{padding:3px 10px}
+.claims td.edge .verdict{font-size:.8em}
+td.edge{text-align:right}
+table:not(.plain):not(.text) thead tr:first-child th:first-child,table:not(.plain):not(.text) th[scope=row]{text-align:left}
 .joints{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));gap:8px 18px;max-width:820px}
 .joints .plot{margin:4px 0}
 .features{margin:14px 0}
