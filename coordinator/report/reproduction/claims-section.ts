@@ -1,9 +1,8 @@
 /** The paper's claims with their verdicts and the numbers behind them. */
 import type { Claim, Comparison, Verdict } from "../../core/claims.js";
-import { count, strengthText } from "../format.js";
+import { count, percent2, signedPoints, strengthText } from "../format.js";
 import { html } from "../html.js";
 import type { Html } from "../html.js";
-import { percent2, signedPoints } from "./clean-table.js";
 
 const MARKS: Readonly<Record<Verdict, string>> = {
   holds: "✓",

@@ -1,5 +1,6 @@
 /** Clean errors beside those that the authors' own networks logged. */
 import type { StepMetric } from "../../../shared/results.js";
+import { percent2, signedPoints } from "../format.js";
 import { html } from "../html.js";
 import type { Html } from "../html.js";
 import { cleanError } from "../reading.js";
@@ -45,11 +46,6 @@ function lastEpochError(steps: readonly StepMetric[]): number | undefined {
   const epoch = steps.at(-1)?.epoch;
   const last = steps.filter((step) => step.epoch === epoch && Number.isFinite(step.accuracy));
   return last.length === 0 ? undefined : 1 - last.reduce((sum, step) => sum + step.accuracy, 0) / last.length;
-}
-
-/** Two decimals: clean errors are small, and the authors' have two. */
-export function percent2(share: number): string {
-  return (100 * share).toFixed(2);
 }
 
 export function cleanTable(data: ReproductionData): Html {
@@ -116,10 +112,4 @@ function rowOf({ network, seed, epochs, error, trainError, authors }: CleanRow, 
 function differenceText(ours: number | undefined, theirs: number | undefined): string {
   if (ours === undefined || theirs === undefined) return "–";
   return signedPoints(ours - theirs, 2);
-}
-
-/** "+0.35", "−1.20". */
-export function signedPoints(share: number, digits = 1): string {
-  const text = Math.abs(100 * share).toFixed(digits);
-  return Number(text) === 0 ? text : `${share < 0 ? "−" : "+"}${text}`;
 }

@@ -24,9 +24,28 @@ const ACTIVATIONS = [
   { name: "RBF", value: (x: number) => Math.exp(-x * x), slope: (x: number) => -2 * x * Math.exp(-x * x) },
 ] as const;
 
-/** Each activation with its slope: METHOD.md 1.1. */
-export function activationSpec(isFile: boolean): TopLevelSpec {
-  const panels = ACTIVATIONS.map(({ name, value, slope }): Panel => {
+/** A small plot of a page, whose title the page writes itself. */
+export interface SmallPlot {
+  title: string;
+  spec: TopLevelSpec;
+}
+
+const smallPlot = (panel: Panel): SmallPlot => ({
+  title: (panel.title as { text: string }).text,
+  spec: whole({ ...panel, title: null }),
+});
+
+/** Each activation with its slope, METHOD.md 1.1: the figure for files. */
+export function activationSpec(): TopLevelSpec {
+  return figure(activationPanels(), "Activations", "solid: f(x) · dotted: its slope");
+}
+
+export function activationPlots(): SmallPlot[] {
+  return activationPanels().map(smallPlot);
+}
+
+function activationPanels(): Panel[] {
+  return ACTIVATIONS.map(({ name, value, slope }): Panel => {
     const values = Array.from({ length: 241 }, (_, i) => {
       const x = (i - 120) / 40;
       return { x, value: value(x), slope: slope(x) };
@@ -51,18 +70,14 @@ export function activationSpec(isFile: boolean): TopLevelSpec {
     const layer = [line("slope", INKS.muted.light, [2, 3]), line("value", CLEAN, [1, 0])];
     return { width: 220, height: 150, title: panelTitle(name), data: { values }, layer };
   });
-  if (isFile) return figure(panels, "Activations", "solid: f(x) · dotted: its slope");
-  return whole({ columns: 3, concat: panels, spacing: 22 });
 }
 
-/** A row of small panels for one place of a network: all channels, then some single ones. */
-export function placeSpec(place: FeaturePlace): TopLevelSpec {
-  const panels = [
+/** One place of a network: all channels, then some single ones. */
+export function placePlots(place: FeaturePlace): SmallPlot[] {
+  return [
     histogramPanel(place, "all channels", place.all),
     ...place.single.map((single) => histogramPanel(place, `channel ${single.channel}`, single)),
-  ];
-  // Flush: panels of a row stand on one line, however wide their labels are.
-  return whole({ columns: 5, concat: panels, bounds: "flush", spacing: 42 });
+  ].map(smallPlot);
 }
 
 /** All places of one network as a figure for files. */
@@ -98,11 +113,13 @@ function histogramPanel({ activation }: FeaturePlace, title: string, histogram: 
     axis: { tickCount: 4, grid: false, format: "~g" },
     scale: { nice: false, domain: [low, high] },
   };
+  // Headroom: a label at the very top would push the panel's title up, out of line with its neighbours.
+  const most = Math.max(...values.flatMap((value) => [value.clean, value.nonsense]));
   const y = {
     type: "quantitative",
     title: null,
-    axis: { tickCount: 3, format: ".0%" },
-    scale: { zero: true },
+    axis: { tickCount: 3, format: ".0%", minExtent: 30, maxExtent: 30 },
+    scale: { domain: [0, 1.15 * most || 1], nice: false },
   };
   const layer: Panel[] = [
     {

@@ -1,6 +1,6 @@
 /** The modern evaluation: worst cases beside the paper's numbers, nonsense scores, smallest changes, sanity checks. */
 import type { TopLevelSpec } from "vega-lite";
-import type { CurvePoint, NonsenseScore } from "../../../shared/results.js";
+import type { CurvePoint, NonsenseScore, SanityCheck } from "../../../shared/results.js";
 import { count, percent, strengthText } from "../format.js";
 import { html } from "../html.js";
 import type { Html } from "../html.js";
@@ -35,7 +35,13 @@ export function modernSpec(findings: ModernFindings, isFile: boolean): TopLevelS
     ];
   });
   const x = { ...PERCENT_AXIS, field: "accuracy", title: "right answers under attack" };
-  const y = { field: "name", type: "nominal", title: null, sort: null, axis: { labelLimit: 160 } };
+  const y = {
+    field: "name",
+    type: "nominal",
+    title: null,
+    sort: findings.rows.map(({ name }) => name),
+    axis: { labelLimit: 160 },
+  };
   const yOffset = { field: "what", sort: ["paper", "worst case"] };
   const bars = (what: string, ink: string): Panel[] => [
     {
@@ -64,7 +70,8 @@ export function modernSpec(findings: ModernFindings, isFile: boolean): TopLevelS
     },
   ];
   const panel = { width: 460, height: { step: 17 }, data: { values }, layer };
-  if (!isFile) return whole(panel);
+  // Room for the fonts of pages that have wider ones than the plots were measured with.
+  if (!isFile) return whole({ ...panel, padding: { left: 24, right: 8, top: 6, bottom: 2 } });
   return figure(
     [panel],
     "The paper's attack and today's",
@@ -105,11 +112,18 @@ export function modernTable(findings: ModernFindings): Html {
 
 const missing = html`<em class="missing">${NOT_MEASURED}</em>`;
 
-function modernRow({ name, clean, paper, corrected, worst, attacks, unreliable }: ModernRow): Html {
+function sanityText({ worst, unreliable, isChecked }: ModernRow): Html | string {
+  if (worst === undefined) return missing;
+  if (unreliable.length > 0) return "⚠ unreliable";
+  return isChecked ? "nothing failed" : html`<em class="missing">not checked</em>`;
+}
+
+function modernRow(row: ModernRow): Html {
+  const { name, clean, paper, corrected, worst, attacks, unreliable } = row;
   const right = (point: CurvePoint | undefined): Html | string =>
     point === undefined ? missing : percent(1 - point.error);
   const [strongest] = attacks;
-  const sanity = worst === undefined ? missing : unreliable.length > 0 ? "⚠ unreliable" : "passed";
+  const sanity = sanityText(row);
   return html`<tr class="${unreliable.length > 0 ? "unreliable" : "usual"}">
     <th scope="row">${name}</th>
     <td class="edge">${clean === undefined || !Number.isFinite(clean) ? missing : percent(clean)}</td>
@@ -147,38 +161,61 @@ export function unreliableBox(members: readonly Member[]): Html | undefined {
   </div>`;
 }
 
+const CHECK_MARKS = { passed: "✓", failed: "✗", noted: "•", "not run": "–" } as const;
+
+/** A row for each check, a column for each network; below it the numbers of those that did not simply pass. */
 export function checksTable(members: readonly Member[]): Html | undefined {
-  const checked = members.filter(({ result }) => (result?.checks ?? []).length > 0);
+  const checked = members.flatMap(({ name, result }) =>
+    result?.checks === undefined || result.checks.length === 0 ? [] : [{ name, checks: result.checks }],
+  );
   if (checked.length === 0) return undefined;
-  const marks = { passed: "✓", failed: "✗", noted: "•", "not run": "–" } as const;
+  const all = new Map(checked.flatMap(({ checks }) => checks.map(({ number, title }) => [number, title])));
+  const numbers = [...all.keys()].sort((a, b) => a - b);
+  const told = checked.flatMap(({ name, checks }) =>
+    checks
+      .filter(({ status }) => status === "failed" || status === "noted")
+      .map((check) => ({ name, ...check })),
+  );
   return html`<div class="scroll" role="region" tabindex="0" aria-label="Sanity checks">
-    <table class="text">
-      <caption>
-        <span><strong>Sanity checks</strong> METHOD.md 4.4</span>
-      </caption>
-      <thead>
-        <tr>
-          <th scope="col">network</th>
-          <th scope="col">check</th>
-          <th scope="col">result</th>
-          <th scope="col">numbers</th>
-        </tr>
-      </thead>
-      <tbody>
-        ${checked.flatMap(({ name, result }) =>
-          (result?.checks ?? []).map(
-            ({ number, title, status, detail }) =>
+      <table class="text">
+        <caption>
+          <span
+            ><strong>Sanity checks</strong> METHOD.md 4.4; ✓ passed, ✗ failed, • something to note, – not
+            run</span
+          >
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">check</th>
+            ${checked.map(({ name }) => html`<th scope="col" class="edge">${name}</th>`)}
+          </tr>
+        </thead>
+        <tbody>
+          ${numbers.map(
+            (number) =>
               html`<tr>
-                <th scope="row">${name}</th>
-                <td>${number}. ${title}</td>
-                <td>${marks[status]} ${status}</td>
-                <td class="wide">${detail}</td>
+                <th scope="row">${number}. ${all.get(number)}</th>
+                ${checked.map(({ checks }) => checkCell(checks.find((check) => check.number === number)))}
               </tr>`,
-          ),
-        )}
-      </tbody>
-    </table>
-  </div>`;
+          )}
+        </tbody>
+      </table>
+    </div>
+    ${
+      told.length === 0
+        ? undefined
+        : html`<ul class="reading">
+            ${told.map(
+              ({ name, number, status, detail }) =>
+                html`<li><strong>${name}</strong>, check ${number} ${status}: ${detail}</li>`,
+            )}
+          </ul>`
+    }`;
+}
+
+function checkCell(check: SanityCheck | undefined): Html {
+  if (check === undefined) return html`<td class="edge">– <small>not run</small></td>`;
+  return html`<td class="edge">${CHECK_MARKS[check.status]} <small>${check.status}</small></td>`;
 }
 
 export function nonsenseTable(members: readonly Member[]): Html | undefined {

@@ -2,6 +2,7 @@
 import type { ClaimOutcome } from "../../core/claims.js";
 import { errorDifference } from "../../core/paired-interval.js";
 import type { CurvePoint } from "../../../shared/results.js";
+import { signedPoints } from "../format.js";
 import type { Member } from "./data.js";
 
 /** Name of the series that is wrong wherever any attack succeeded. */
@@ -20,6 +21,8 @@ export interface ModernRow {
   attacks: CurvePoint[];
   /** Why the modern figure must not be believed. */
   unreliable: string[];
+  /** Were sanity checks run at all? */
+  isChecked: boolean;
 }
 
 export interface Reversal {
@@ -90,6 +93,7 @@ function rowOf({ name, result }: Member, epsilon: number | undefined, beta: numb
     corrected: ofPaper("corrected"),
     worst,
     attacks: attacks.filter((point) => point.attack !== WORST_CASE),
+    isChecked: (result?.checks ?? []).length > 0,
     unreliable: [...new Set([...(worst?.unreliable ?? []), ...(result?.unreliable ?? [])])],
   };
 }
@@ -132,7 +136,7 @@ export function modernSentences({ epsilon, rows, reversals, compared }: ModernFi
   if (epsilon === undefined) return [];
   const sentences = rows.flatMap(({ name, paper, worst }) => {
     if (paper === undefined || worst === undefined) return [];
-    const points = (100 * (worst.error - paper.error)).toFixed(1).replace("-", "−");
+    const points = signedPoints(worst.error - paper.error);
     return [
       `${name}: the paper's one step breaks ${(100 * paper.error).toFixed(1)} %, today's attacks ` +
         `${(100 * worst.error).toFixed(1)} % (${points} points).`,

@@ -15,7 +15,13 @@ import { accuracyPanelSpec, groupsOf } from "./accuracy.js";
 import { claimsList, verdictBadge } from "./claims-section.js";
 import { cleanTable } from "./clean-table.js";
 import { type Member, NOT_MEASURED, type ReproductionData, measuredResults, underProtocol } from "./data.js";
-import { ACTIVATION_TITLES, activationSpec, placeSpec, suppressedTable } from "./feature-figures.js";
+import {
+  ACTIVATION_TITLES,
+  type SmallPlot,
+  activationPlots,
+  placePlots,
+  suppressedTable,
+} from "./feature-figures.js";
 import { jointSvg } from "./heat-map.js";
 import { type ModernFindings, modernFindings, modernSentences } from "./modern.js";
 import {
@@ -228,7 +234,7 @@ async function featuresOf({ name, features }: Member): Promise<Html> {
     const label = `Histograms of ${name}'s ${place.layer}, clean against nonsense.${suppressed}`;
     rows.push(
       html`<h4>${place.layer}, ${after}: ${place.channels} channels</h4>
-        ${trusted(inlineSvg(await renderSvg(placeSpec(place)), label))}
+        <div class="smalls">${await smallPlots(placePlots(place), label)}</div>
         <div class="joints">
           ${place.pairs.map((pair) =>
             trusted(
@@ -247,17 +253,29 @@ async function featuresOf({ name, features }: Member): Promise<Html> {
   </div>`;
 }
 
+/** Plots in a grid that follows the width of the page; `label` speaks for the first, the others are named by title. */
+async function smallPlots(plots: readonly SmallPlot[], label: string): Promise<Html[]> {
+  const figures: Html[] = [];
+  for (const [i, { title, spec }] of plots.entries()) {
+    const spoken = i === 0 ? label : `${title}: ${label}`;
+    figures.push(
+      html`<figure>
+        <figcaption>${title}</figcaption>
+        ${trusted(inlineSvg(await renderSvg(spec), spoken))}
+      </figure>`,
+    );
+  }
+  return figures;
+}
+
 async function activationsSection(data: ReproductionData): Promise<Section> {
-  const svg = await renderSvg(activationSpec(false));
+  const label =
+    "ReLU is max(0, x), mReLU is max(0, 1 − |x|), RBF is exp(−x²); each with its slope, for x from −3 to 3.";
   const body = html`<p class="muted">
       Solid: f(x). Dotted: its slope. mReLU and RBF answer only near 0 and are silent on both sides: what is
       unusual is suppressed.
     </p>
-    ${panel(
-      "The activations",
-      svg,
-      "ReLU: max(0, x). mReLU: max(0, 1 − |x|). RBF: exp(−x²). Each with its slope, for x from −3 to 3.",
-    )}
+    <div class="panel smalls wide">${await smallPlots(activationPlots(), label)}</div>
     ${suppressedTable(data.members)}`;
   return { id: "activations", title: "Activations and suppressed units", body };
 }

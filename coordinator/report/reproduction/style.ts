@@ -28,12 +28,15 @@ td.edge{text-align:right}
 table:not(.plain):not(.text) thead tr:first-child th:first-child,table:not(.plain):not(.text) th[scope=row]{text-align:left}
 .joints{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));gap:8px 18px;max-width:820px}
 .joints .plot{margin:4px 0}
+.smalls{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(45%,180px),1fr));gap:8px 14px}
+.smalls.wide{grid-template-columns:repeat(auto-fit,minmax(min(100%,240px),1fr))}
+.smalls figcaption{text-align:center}
 .features{margin:14px 0}
 .features>.plot{margin-left:0}
 .chip{width:26px;height:12px;border-radius:2px;display:inline-block}
 .chip.paper{background:var(--series-0)}
 .chip.modern{background:var(--series-1)}
 .chip.hollow{border:1.6px dashed var(--series-1)}
-@media (max-width:600px){.summary li{grid-template-columns:1fr;gap:0}}
+@media (max-width:600px){.summary{row-gap:10px}.summary li{grid-template-columns:1fr;gap:0}}
 @media print{.summary,.claims>li,.features h4{break-inside:avoid}}
 `;

@@ -66,7 +66,7 @@ async function plotsOf(data: ReproductionData, modern: ModernFindings): Promise<
       plots.set(`accuracy-${protocol}${suffix}`, await renderSvg(accuracySpec(group, subtitle)));
     }
   }
-  plots.set("activations", await renderSvg(activationSpec(true)));
+  plots.set("activations", await renderSvg(activationSpec()));
   for (const { name, features } of data.members) {
     if (features === undefined) continue;
     plots.set(`features-${name}`, await renderSvg(featuresFileSpec(name, features.places)));

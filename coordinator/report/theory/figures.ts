@@ -36,7 +36,7 @@ function errorPanel(errors: readonly BlockError[], blocks: number): Panel {
     type: "quantitative",
     title: "units in a block",
     scale: { type: "log", base: 2, nice: false },
-    axis: { values: sizes, format: "~s", labelOverlap: "greedy" },
+    axis: { values: sizes, format: "d", labelOverlap: "greedy" },
   };
   const low = Math.min(...values.map(({ low: bottom, predicted }) => Math.min(bottom, predicted)));
   const ticks = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
@@ -74,10 +74,23 @@ function errorPanel(errors: readonly BlockError[], blocks: number): Panel {
 const RAYS = 12;
 
 /** The mean of 1, 16, 256 units along rays: thin lines. The limit of infinitely many: dashed. */
-export function raysSpec(settings: BallSettings, unit: UnitName, isFile: boolean): TopLevelSpec {
+export function raysSpec(settings: BallSettings, unit: UnitName): TopLevelSpec {
+  const title = `${RAYS} rays from the template, ${UNIT_TITLES[unit]}`;
+  return figure(rayPanels(settings, unit), title, "dashed: infinitely many units");
+}
+
+/** The panels by themselves, for a page: title and specification. */
+export function raysPlots(settings: BallSettings, unit: UnitName): { title: string; spec: TopLevelSpec }[] {
+  return rayPanels(settings, unit).map((panel) => ({
+    title: (panel.title as { text: string }).text,
+    spec: whole({ ...panel, title: null }),
+  }));
+}
+
+function rayPanels(settings: BallSettings, unit: UnitName): Panel[] {
   const { radius } = settings;
   const distances = Array.from({ length: 61 }, (_, i) => (2.5 * radius * i) / 60);
-  const panels = [1, 16, 256].map((units): Panel => {
+  return [1, 16, 256].map((units): Panel => {
     const answers = rayResponses(settings, unit, units, distances, RAYS);
     const values = answers.flatMap((ray, r) =>
       ray.map((answer, i) => ({ ray: r, distance: (distances[i] as number) / radius, answer })),
@@ -97,7 +110,7 @@ export function raysSpec(settings: BallSettings, unit: UnitName, isFile: boolean
       field: "answer",
       type: "quantitative",
       title: "mean of the units",
-      axis: { values: [0, 0.25, 0.5, 0.75, 1] },
+      axis: { values: [0, 0.2, 0.4, 0.6, 0.8, 1] },
       scale: { domain: [0, 1], nice: false },
     };
     const ink = SERIES_INKS[UNIT_NAMES.indexOf(unit)]?.light as string;
@@ -124,12 +137,6 @@ export function raysSpec(settings: BallSettings, unit: UnitName, isFile: boolean
       ],
     };
   });
-  if (!isFile) return whole({ columns: 3, concat: panels, spacing: 22 });
-  return figure(
-    panels,
-    `${RAYS} rays from the template, ${UNIT_TITLES[unit]}`,
-    "dashed: infinitely many units",
-  );
 }
 
 const CELLS = 72;

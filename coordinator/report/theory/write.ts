@@ -18,7 +18,7 @@ import { inlineSvg } from "../inline-svg.js";
 import { panel, swatch } from "../page-parts.js";
 import { renderPng, renderSvg } from "../render-plot.js";
 import { REPRODUCTION_STYLE } from "../reproduction/style.js";
-import { UNIT_TITLES, errorSpec, planeSvg, raysSpec } from "./figures.js";
+import { UNIT_TITLES, errorSpec, planeSvg, raysPlots, raysSpec } from "./figures.js";
 
 /** What `--json` prints, and theory.json holds. */
 export interface TheoryDocument {
@@ -53,7 +53,7 @@ export async function writeTheory(directory: string, settings: BallSettings): Pr
   await write("theory.png", renderPng(svg));
   for (const unit of UNIT_NAMES) {
     for (const [name, picture] of [
-      [`rays-${unit}`, await renderSvg(raysSpec(settings, unit, true))],
+      [`rays-${unit}`, await renderSvg(raysSpec(settings, unit))],
       [`plane-${unit}`, planeSvg(settings.seed, unit)],
     ] as const) {
       await write(join("plots", `${name}.svg`), picture);
@@ -87,13 +87,10 @@ async function page(document: TheoryDocument): Promise<Html> {
   const planes: Html[] = [];
   for (const unit of UNIT_NAMES) {
     const title = UNIT_TITLES[unit];
-    rays.push(
-      panel(
-        title,
-        await renderSvg(raysSpec(settings, unit, false)),
-        `Answers of blocks of 1, 16 and 256 ${title} units along twelve rays: the rays come together as units are added.`,
-      ),
-    );
+    for (const plot of raysPlots(settings, unit)) {
+      const label = `${title}, ${plot.title}: answers along twelve rays, which come together as units are added.`;
+      rays.push(panel(`${title}, ${plot.title}`, await renderSvg(plot.spec), label));
+    }
     planes.push(
       html`<div class="panel">
         <h3>${title}</h3>
@@ -159,7 +156,7 @@ async function page(document: TheoryDocument): Promise<Html> {
               Thin: one block along twelve random rays, d = ${dimension}. Dashed: infinitely many units.
               Dotted: the ball's edge.
             </p>
-            ${rays}
+            <div class="panels">${rays}</div>
           </section>
         </main>
         <footer class="muted">
