@@ -64,7 +64,9 @@ function activationPanels(): Panel[] {
       scale: { domain: [-1.1, 2], nice: false },
     };
     const line = (field: string, ink: string, dash: number[]): Panel => ({
-      mark: { type: "line", clip: true, strokeWidth: 2, color: ink, strokeDash: dash },
+      // Cut by leaving out, not by a clip path: that has an id, and ids of several plots on one page would clash.
+      transform: [{ filter: `datum.${field} <= 2` }],
+      mark: { type: "line", strokeWidth: 2, color: ink, strokeDash: dash },
       encoding: { x, y: { ...y, field } },
     });
     const layer = [line("slope", INKS.muted.light, [2, 3]), line("value", CLEAN, [1, 0])];
