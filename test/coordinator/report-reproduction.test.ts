@@ -41,7 +41,7 @@ async function reproduction(
     await writeFile(join(folder, "status.json"), JSON.stringify({ state: "done", epoch: 1.5 }));
     const steps = sampleSteps(40, 1);
     await writeFile(join(folder, "metrics.jsonl"), steps.map((step) => `${JSON.stringify(step)}\n`).join(""));
-    const task = { kind: "clean", firstImage: 0, imageCount: 0 };
+    const task = { kind: "clean", first_image: 0, image_count: 0 };
     const all = [{ task, outcomes: [], samples }, ...lines];
     await writeFile(
       join(folder, "eval", "results.jsonl"),
@@ -145,7 +145,7 @@ test("clean errors stand beside the authors', and what was not trained is said t
 
 test("claims are judged on outcomes image by image where the journal holds them", async (t) => {
   const outcomeLine = (kind: PerturbationKind, strength: number, wrong: Uint8Array): object => ({
-    task: { kind, firstImage: 0, imageCount: wrong.length },
+    task: { kind, first_image: 0, image_count: wrong.length },
     outcomes: [{ strength, wrong: Buffer.from(wrong).toString("base64") }],
     samples: [],
   });

@@ -32,7 +32,7 @@ const memberConfigSchema = z.looseObject({ model: z.string(), seed: z.int().defa
 
 /** A line of eval/results.jsonl, as far as it is used here. */
 interface ResultLine {
-  task: SeriesLabel & { kind: PerturbationKind; firstImage: number; imageCount: number };
+  task: SeriesLabel & { kind: PerturbationKind; first_image: number; image_count: number };
   outcomes: { strength: number; wrong: string }[];
   samples: SampleImage[];
 }
@@ -143,8 +143,8 @@ function outcomeOf(
   for (const { task, outcomes } of lines) {
     if (!ofCurve(task)) continue;
     const outcome = outcomes.find((candidate) => candidate.strength === strength);
-    if (outcome === undefined || task.firstImage + task.imageCount > point.n) continue;
-    wrong.set(Buffer.from(outcome.wrong, "base64").subarray(0, task.imageCount), task.firstImage);
+    if (outcome === undefined || task.first_image + task.image_count > point.n) continue;
+    wrong.set(Buffer.from(outcome.wrong, "base64").subarray(0, task.image_count), task.first_image);
   }
   const isWhole = wrong.every((flag) => flag <= 1);
   const agrees = isWhole && wrong.reduce((sum, flag) => sum + flag, 0) === counts.errors;
