@@ -116,8 +116,28 @@ export function judgeClaims(settings: ClaimSettings, models: readonly ClaimModel
     .filter(({ dataset }) => dataset === undefined || dataset === settings.dataset)
     .map((rule) => judge(rule, models));
   if (settings.dataset === "mnist") claims.splice(5, 0, maxoutClaim(settings, models));
-  return claims;
+  return settings.dataset === "cifar10" ? [...claims, ...UNDECIDED] : claims;
 }
+
+/** What the paper says of CIFAR-10 that no number of one data set decides. */
+const UNDECIDED: readonly Claim[] = [
+  {
+    id: "smaller-gain",
+    statement: "The gain on CIFAR-10 is smaller than on MNIST",
+    criterion: "the difference to plain at large strengths is smaller than on MNIST",
+    verdict: "cannot be judged",
+    reason: "this folder holds one data set: compare large-adversarial in the claims.json of both",
+    comparisons: [],
+  },
+  {
+    id: "odd-nonsense",
+    statement: "plain-r-m's nonsense curve is odd",
+    criterion: "the paper gives no number for it",
+    verdict: "cannot be judged",
+    reason: "the paper does not say what is odd: look at the curve",
+    comparisons: [],
+  },
+];
 
 function rulesOf(settings: ClaimSettings, networks: readonly string[]): ClaimRule[] {
   const { small, reference, large, marginal, far } = settings;

@@ -25,7 +25,7 @@ export function claimsList(claims: readonly Claim[], hasSeeds: boolean): Html {
       (claim) =>
         html`<li class="panel" id="claim-${claim.id}">
           <p class="claim"><strong>${claim.statement}</strong> ${verdictBadge(claim.verdict)}</p>
-          <p class="muted">Holds when ${claim.criterion}.</p>
+          <p class="muted">Holds when: ${claim.criterion}.</p>
           ${claim.reason === undefined ? undefined : html`<p>${sentence(claim.reason)}</p>`}
           ${claim.comparisons.length === 0 ? undefined : comparisonTable(claim, hasSeeds)}
         </li>`,

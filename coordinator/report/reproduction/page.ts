@@ -144,9 +144,20 @@ async function accuracySection(data: ReproductionData): Promise<Section> {
       "The same without the released protocol's defects",
       "the corrected twin of the paper's protocol",
     ),
-    ...perturbedKinds(paper).map((kind) => numbersTable(paper, kind)),
+    ...perturbedKinds(paper).flatMap((kind) =>
+      inParts(paper, TABLE_NETWORKS).map((results) => numbersTable(results, kind)),
+    ),
   ];
   return { id: "accuracy", title, body: html`${parts}` };
+}
+
+/** Networks in one table of numbers: more do not fit on paper. */
+const TABLE_NETWORKS = 4;
+
+function inParts<Value>(values: readonly Value[], size: number): Value[][] {
+  return Array.from({ length: Math.ceil(values.length / size) }, (_, part) =>
+    values.slice(part * size, (part + 1) * size),
+  );
 }
 
 async function curvesOf(

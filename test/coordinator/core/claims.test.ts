@@ -165,4 +165,6 @@ test("maxout is a number for MNIST, the clean gain a claim about CIFAR-10", () =
     judgeClaims(CLAIM_SETTINGS[dataset] as ClaimSettings, []).map(({ id }) => id);
   assert.ok(ids("mnist").includes("maxout") && !ids("mnist").includes("clean-gain"));
   assert.ok(!ids("cifar10").includes("maxout") && ids("cifar10").includes("clean-gain"));
+  const undecided = judgeClaims(CLAIM_SETTINGS["cifar10"] as ClaimSettings, []).slice(-2);
+  assert.ok(undecided.every(({ verdict, reason }) => verdict === "cannot be judged" && reason !== undefined));
 });
