@@ -61,6 +61,7 @@ test("the numbers of the purposes, which are part of every result, are distinct 
     "random-search": 23,
     "nonsense-start": 24,
     corruption: 25,
+    theory: 40,
   });
 });
 
