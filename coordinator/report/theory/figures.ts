@@ -139,14 +139,16 @@ function rayPanels(settings: BallSettings, unit: UnitName): Panel[] {
   });
 }
 
+/** Units of the blocks that are drawn in the plane. */
+export const PLANE_SIZES = [4, 16, 64, 256];
+
 const CELLS = 72;
 const EXTENT = 2;
 const SIDE = 170;
 
 /** In the plane: the region a block calls "inside" (filled), beside the true ball (line). */
-export function planeSvg(seed: number, unit: UnitName): string {
+export function planeSvg(seed: number, unit: UnitName, sizes: readonly number[] = PLANE_SIZES): string {
   const gap = 16;
-  const sizes = [4, 16, 64, 256];
   const width = sizes.length * (SIDE + gap) - gap + 4;
   const ink = SERIES_INKS[UNIT_NAMES.indexOf(unit)]?.light as string;
   const panels = sizes.map((units, k) => {

@@ -18,7 +18,7 @@ import { inlineSvg } from "../inline-svg.js";
 import { panel, swatch } from "../page-parts.js";
 import { renderPng, renderSvg } from "../render-plot.js";
 import { REPRODUCTION_STYLE } from "../reproduction/style.js";
-import { UNIT_TITLES, errorSpec, planeSvg, raysPlots, raysSpec } from "./figures.js";
+import { PLANE_SIZES, UNIT_TITLES, errorSpec, planeSvg, raysPlots, raysSpec } from "./figures.js";
 
 /** What `--json` prints, and theory.json holds. */
 export interface TheoryDocument {
@@ -94,12 +94,16 @@ async function page(document: TheoryDocument): Promise<Html> {
     planes.push(
       html`<div class="panel">
         <h3>${title}</h3>
-        ${trusted(
-          inlineSvg(
-            planeSvg(seed, unit),
-            `Where blocks of 4, 16, 64 and 256 ${title} units say "inside", and the true circle: the region becomes the disc.`,
-          ),
-        )}
+        <div class="smalls">
+          ${PLANE_SIZES.map((size) =>
+            trusted(
+              inlineSvg(
+                planeSvg(seed, unit, [size]),
+                `Where a block of ${size} ${title} units says "inside", and the true circle.`,
+              ),
+            ),
+          )}
+        </div>
       </div>`,
     );
   }
@@ -148,7 +152,7 @@ async function page(document: TheoryDocument): Promise<Html> {
             <p class="muted">
               d = 2, where it can be seen. Filled: what one block calls "inside". Dashed: the ball.
             </p>
-            ${planes}
+            <div class="claims">${planes}</div>
           </section>
           <section aria-labelledby="rays">
             <h2 id="rays">Many units become a function of the distance</h2>
