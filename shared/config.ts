@@ -99,6 +99,10 @@ const evaluateSchema = z.strictObject({
     .enum(["train", "eval"])
     .default("train")
     .describe("batch norm while the attack gradient is taken; the paper's release used training mode"),
+  features: z
+    .boolean()
+    .default(false)
+    .describe("also count what feature channels answer to test images and to nonsense (features.json)"),
 });
 
 const clusterSchema = z.strictObject({

@@ -26,6 +26,7 @@ export const PURPOSES = {
   "step-noise-coin": 31,
   "adversarial-choice": 32,
   "adversarial-start": 33,
+  theory: 40,
 } as const;
 export type Purpose = keyof typeof PURPOSES;
 

@@ -1,6 +1,7 @@
 /** What the worker's main thread and its engine thread say to each other. */
 import type { EngineInfo, EngineName, SelfTestReport } from "../shared/engine.js";
 import type { StepPlan } from "../shared/core/schedule.js";
+import type { FeatureCounts } from "../shared/features.js";
 import type { Network } from "../shared/networks/network.js";
 import type { PerturbationKind } from "../shared/results.js";
 import type { Statistics } from "./nn/layers/operator.js";
@@ -57,6 +58,13 @@ export type ToEngine =
       statistics: Statistics;
       attackBatch: number;
       sampleCount: number;
+    }
+  | {
+      type: "features";
+      runId: string;
+      leaseId: number;
+      parameters: SharedArrayBuffer;
+      imageCount: number;
     };
 
 export interface OutcomeMessage {
@@ -72,4 +80,5 @@ export type FromEngine =
   | { type: "chunks"; leaseId: number; chunks: number[] }
   | { type: "block-done"; leaseId: number; seconds: number; tensors: number }
   | { type: "task-done"; leaseId: number; seconds: number; tensors: number; outcomes: OutcomeMessage[] }
+  | { type: "features-done"; leaseId: number; seconds: number; tensors: number; features: FeatureCounts }
   | { type: "failed"; leaseId: number; message: string };

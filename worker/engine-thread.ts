@@ -12,6 +12,7 @@ import type { ImageSet } from "./core/training-images.js";
 import type { EngineStart, FromEngine, SharedImages, ToEngine } from "./engine-messages.js";
 import { type Engine, startEngine } from "./nn/backend.js";
 import { evaluateTask } from "./nn/evaluate.js";
+import { measureFeatures } from "./nn/features.js";
 import { NetworkEngine } from "./nn/network-engine.js";
 import { runSelfTest } from "./nn/self-test.js";
 import { type SlotSink, computeBlock } from "./nn/train-step.js";
@@ -136,6 +137,22 @@ function computeTask(message: Extract<ToEngine, { type: "task" }>, run: Run): vo
   });
 }
 
+function computeFeatures(message: Extract<ToEngine, { type: "features" }>, run: Run): void {
+  if (run.test === undefined) throw new RangeError(`Run ${message.runId} has no test images yet`);
+  const started = performance.now();
+  const parameters = new Float32Array(message.parameters);
+  const { network, layout, test, mean, seed } = run;
+  const task = { seed, imageCount: message.imageCount };
+  const features = measureFeatures(engine.tf, network, layout, parameters, test, mean, task);
+  send({
+    type: "features-done",
+    leaseId: message.leaseId,
+    seconds: (performance.now() - started) / 1000,
+    tensors: engine.tf.memory().numTensors,
+    features,
+  });
+}
+
 function handle(message: ToEngine): void {
   if (message.type === "run") {
     for (const [runId, run] of runs) {
@@ -164,6 +181,7 @@ function handle(message: ToEngine): void {
     const { height, width, channels } = run.network.input;
     run[message.split] = imageSet(message.images, height * width * channels);
   } else if (message.type === "block") computeLease(message, run);
+  else if (message.type === "features") computeFeatures(message, run);
   else computeTask(message, run);
 }
 

@@ -241,6 +241,7 @@ export class Worker {
     try {
       const run = await this.#prepare(runId);
       if (lease.kind === "block") await this.#serveBlock(run, lease.block);
+      else if (lease.task.features) await this.#serveFeatures(run, lease.task);
       else await this.#serveTask(run, lease.task);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -423,6 +424,33 @@ export class Worker {
       samples: done.outcomes.flatMap((outcome) => samplesOf(outcome, lease.firstImage)),
       computeSeconds: done.seconds,
     });
+    await this.#sendResult(result);
+  }
+
+  async #serveFeatures(run: PreparedRun, lease: saf.v1.TaskLease): Promise<void> {
+    await run.loadImages("test");
+    const parameters = await run.parameters.take(lease.version, lease.epoch, this.#stopping.signal);
+    if (parameters === undefined) {
+      this.#publishReturn(lease.leaseId, "the weights are gone", false);
+      return;
+    }
+    const { leaseId, imageCount } = lease;
+    const order = { type: "features", runId: run.runId, leaseId, parameters, imageCount } as const;
+    const done = await this.#compute<"features-done">(order);
+    const result = writeMessage(wire.TaskResult, {
+      workerId: this.#id,
+      leaseId,
+      epoch: lease.epoch,
+      runId: run.runId,
+      taskId: lease.taskId,
+      attempt: lease.attempt,
+      computeSeconds: done.seconds,
+      featuresJson: JSON.stringify(done.features),
+    });
+    await this.#sendResult(result);
+  }
+
+  async #sendResult(result: Uint8Array): Promise<void> {
     const { bulk, subjects } = this.#edges;
     for (let attempt = 0; attempt < PUSH_ATTEMPTS && !this.#stopping.signal.aborted; attempt++) {
       try {
@@ -436,8 +464,8 @@ export class Worker {
   }
 
   /** Runs one order on the engine. Rejects when the engine fails or has died (then the worker stops). */
-  #compute<Done extends "block-done" | "task-done">(
-    order: Extract<Parameters<EnginePort["send"]>[0], { type: "block" | "task" }>,
+  #compute<Done extends "block-done" | "task-done" | "features-done">(
+    order: Extract<Parameters<EnginePort["send"]>[0], { type: "block" | "task" | "features" }>,
     onChunks: (chunks: readonly number[]) => void = () => undefined,
   ): Promise<Extract<FromEngine, { type: Done }>> {
     return new Promise((resolve, reject) => {

@@ -65,6 +65,7 @@ test("the numbers of the purposes, which are part of every result, are distinct 
     "step-noise-coin": 31,
     "adversarial-choice": 32,
     "adversarial-start": 33,
+    theory: 40,
   });
 });
 
