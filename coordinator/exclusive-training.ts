@@ -10,6 +10,7 @@ import { ClusterError } from "../shared/errors.js";
 import { type saf, wire } from "../shared/messages.js";
 import type { Refusal } from "../shared/metrics.js";
 import { runHashOf } from "../shared/run-hash.js";
+import { AnchorWeights } from "./core/anchor-weights.js";
 import { LeaseTimes } from "./core/deadline.js";
 import { type StepSum, checkState, stepsLeft, stretchLength } from "./core/exclusive.js";
 import { framesOf } from "./core/parameter-frames.js";
@@ -71,6 +72,7 @@ export class ExclusiveTraining implements Trainer {
   readonly #edges: ExclusiveEdges;
   /** Of one step. */
   readonly #times = new LeaseTimes();
+  readonly #anchor: AnchorWeights;
   #parameters: Float32Array;
   #velocity: Float32Array;
   /** Made when somebody asks: a worker that goes on where it stopped does not. */
@@ -91,6 +93,13 @@ export class ExclusiveTraining implements Trainer {
     this.#velocity = options.state.velocity.slice();
     this.#step = options.state.step;
     this.#stopAt = options.state.step;
+    this.#anchor = new AnchorWeights(options.plan, options.run.network.augmentation, options.state.anchor);
+    this.#keepAnchor();
+  }
+
+  #keepAnchor(): void {
+    const identity = { runHash: this.runHash, epoch: this.#options.epoch, version: this.#step };
+    this.#anchor.advance(this.#parameters, identity);
   }
 
   get step(): number {
@@ -102,7 +111,12 @@ export class ExclusiveTraining implements Trainer {
   }
 
   snapshot(): TrainingState {
-    return { step: this.#step, parameters: this.#parameters.slice(), velocity: this.#velocity.slice() };
+    return {
+      step: this.#step,
+      parameters: this.#parameters.slice(),
+      velocity: this.#velocity.slice(),
+      anchor: this.#anchor.kept,
+    };
   }
 
   runTo(step: number): Promise<void> {
@@ -303,6 +317,7 @@ export class ExclusiveTraining implements Trainer {
     this.#frames = {};
     this.#stretch = undefined;
     this.#step += steps;
+    this.#keepAnchor();
     this.#report(stretch.first, checked.steps, { ...holder, worker: message.workerId, stepMs });
     // The worker that brought it is served next, when the coordinator has taken its lease back.
     if (this.#step >= this.#stopAt) this.#release();
@@ -344,6 +359,8 @@ export class ExclusiveTraining implements Trainer {
   // ---- What a worker begins with ------------------------------------------------------------------------------
 
   parameterChunk(version: number, chunk: number): { frame: Uint8Array | undefined; latest: number } {
+    const anchor = version === this.#step ? undefined : this.#anchor.frame(version, chunk);
+    if (anchor !== undefined) return { frame: anchor, latest: this.#step };
     return this.#frame("parameters", this.#parameters, version, chunk);
   }
 

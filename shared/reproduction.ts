@@ -12,7 +12,7 @@ export const REPRODUCED_SETS: readonly string[] = Object.keys(FLAGS);
 
 /** The paper's networks on a data set, in its order. */
 export function paperModels(dataset: string): string[] {
-  const known = networkNames();
+  const known = networkNames(dataset);
   return FAMILIES.flatMap((family) => (FLAGS[dataset] ?? []).map((flags) => family + flags)).filter((name) =>
     known.includes(name),
   );

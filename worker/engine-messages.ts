@@ -1,6 +1,7 @@
 /** What the worker's main thread and its engine thread say to each other. */
 import type { EngineInfo, EngineName, SelfTestReport } from "../shared/engine.js";
 import type { LearningRateStage, StepPlan } from "../shared/core/schedule.js";
+import type { FeatureCounts } from "../shared/features.js";
 import type { Network } from "../shared/networks/network.js";
 import type { PerturbationKind } from "../shared/results.js";
 import type { Statistics } from "./nn/layers/operator.js";
@@ -42,6 +43,8 @@ export type ToEngine =
       count: number;
       /** The parameter vector of version `step`. */
       parameters: SharedArrayBuffer;
+      /** Flag A: the vector of the version that `anchorOf` names, where the step needs one. */
+      anchor?: { version: number; parameters: SharedArrayBuffer } | undefined;
       /** Receives the chunk frames: header space, body, header space, body, … */
       frames: SharedArrayBuffer;
     }
@@ -49,11 +52,13 @@ export type ToEngine =
       type: "stretch";
       runId: string;
       leaseId: number;
+      epoch: number;
       step: number;
       count: number;
       rule: { stages: LearningRateStage[]; momentum: number; weightDecay: number };
       /** The state to begin with, or undefined to go on with the one that the last stretch of this run ended in. */
       start: { parameters: SharedArrayBuffer; velocity: SharedArrayBuffer } | undefined;
+      anchor?: { version: number; parameters: SharedArrayBuffer } | undefined;
       /** Receives the stream of shared/core/stretch.ts: the scalars step by step, the vectors at the end. */
       state: SharedArrayBuffer;
       /** Int32 values: see CONTROL. */
@@ -73,6 +78,13 @@ export type ToEngine =
       statistics: Statistics;
       attackBatch: number;
       sampleCount: number;
+    }
+  | {
+      type: "features";
+      runId: string;
+      leaseId: number;
+      parameters: SharedArrayBuffer;
+      imageCount: number;
     };
 
 export interface OutcomeMessage {
@@ -89,4 +101,5 @@ export type FromEngine =
   | { type: "block-done"; leaseId: number; seconds: number; tensors: number }
   | { type: "stretch-done"; leaseId: number; seconds: number; tensors: number; steps: number }
   | { type: "task-done"; leaseId: number; seconds: number; tensors: number; outcomes: OutcomeMessage[] }
+  | { type: "features-done"; leaseId: number; seconds: number; tensors: number; features: FeatureCounts }
   | { type: "failed"; leaseId: number; message: string };

@@ -20,6 +20,7 @@ import {
 } from "./engine-messages.js";
 import { type Engine, startEngine } from "./nn/backend.js";
 import { evaluateTask } from "./nn/evaluate.js";
+import { measureFeatures } from "./nn/features.js";
 import { LocalTraining } from "./nn/local-training.js";
 import { NetworkEngine } from "./nn/network-engine.js";
 import { runSelfTest } from "./nn/self-test.js";
@@ -35,6 +36,9 @@ interface Run {
   engine: NetworkEngine;
   /** Coordinator epoch and version of the loaded parameters. */
   loaded: string;
+  /** Flag A's second set of weights, and which they are. */
+  anchor: NetworkEngine;
+  anchorLoaded: string;
   order: { epoch: number; images: Uint32Array };
   /** What exclusive leases have come to. */
   local: LocalTraining | undefined;
@@ -76,6 +80,13 @@ function loadParameters(run: Run, epoch: number, version: number, parameters: Sh
   run.loaded = key;
 }
 
+function loadAnchor(run: Run, { epoch, anchor }: Extract<ToEngine, { type: "block" | "stretch" }>): void {
+  const key = `${epoch} ${anchor?.version}`;
+  if (anchor === undefined || run.anchorLoaded === key) return;
+  run.anchor.load(new Float32Array(anchor.parameters));
+  run.anchorLoaded = key;
+}
+
 function orderOf(run: Run, epoch: number): Uint32Array {
   if (run.order.epoch !== epoch) run.order = { epoch, images: epochOrder(run.seed, epoch, run.plan.images) };
   return run.order.images;
@@ -115,6 +126,7 @@ function computeLease(message: Extract<ToEngine, { type: "block" }>, run: Run): 
   const context = contextOf(message.runId, run);
   const started = performance.now();
   loadParameters(run, message.epoch, message.step, message.parameters);
+  loadAnchor(run, message);
   const sink = announcingSink(message, bodiesOf(message.frames, run.layout.pushSize));
   const order = orderOf(run, stepImages(run.plan, message.step).epoch);
   computeBlock(context, order, message.step, message, sink);
@@ -129,6 +141,7 @@ function computeLease(message: Extract<ToEngine, { type: "block" }>, run: Run): 
 /** Steps until the count is full, the main thread says halt, or a sum is not finite. */
 function computeStretch(message: Extract<ToEngine, { type: "stretch" }>, run: Run): void {
   const started = performance.now();
+  loadAnchor(run, message);
   const training = trainingOf(message, run);
   const { layout } = run;
   const control = new Int32Array(message.control);
@@ -191,9 +204,26 @@ function computeTask(message: Extract<ToEngine, { type: "task" }>, run: Run): vo
   });
 }
 
+function computeFeatures(message: Extract<ToEngine, { type: "features" }>, run: Run): void {
+  if (run.test === undefined) throw new RangeError(`Run ${message.runId} has no test images yet`);
+  const started = performance.now();
+  const parameters = new Float32Array(message.parameters);
+  const { network, layout, test, mean, seed } = run;
+  const task = { seed, imageCount: message.imageCount };
+  const features = measureFeatures(engine.tf, network, layout, parameters, test, mean, task);
+  send({
+    type: "features-done",
+    leaseId: message.leaseId,
+    seconds: (performance.now() - started) / 1000,
+    tensors: engine.tf.memory().numTensors,
+    features,
+  });
+}
+
 function handle(message: ToEngine): void {
   if (message.type === "forget") {
     runs.get(message.runId)?.engine.dispose();
+    runs.get(message.runId)?.anchor.dispose();
     runs.delete(message.runId);
     return;
   }
@@ -204,6 +234,8 @@ function handle(message: ToEngine): void {
       layout,
       engine: new NetworkEngine(engine.tf, message.network, layout),
       loaded: "",
+      anchor: new NetworkEngine(engine.tf, message.network, layout),
+      anchorLoaded: "",
       order: { epoch: -1, images: new Uint32Array() },
       local: undefined,
       train: undefined,
@@ -218,6 +250,7 @@ function handle(message: ToEngine): void {
     run[message.split] = imageSet(message.images, height * width * channels);
   } else if (message.type === "block") computeLease(message, run);
   else if (message.type === "stretch") computeStretch(message, run);
+  else if (message.type === "features") computeFeatures(message, run);
   else computeTask(message, run);
 }
 

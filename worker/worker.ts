@@ -273,6 +273,7 @@ export class Worker {
       const run = await this.#prepare(runId);
       if (lease.kind === "block") await this.#serveBlock(run, lease.order);
       else if (lease.kind === "exclusive") await this.#serveStretch(run, lease.order);
+      else if (lease.order.features) await this.#serveFeatures(run, lease.order);
       else await this.#serveTask(run, lease.order);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -326,6 +327,7 @@ export class Worker {
       this.#publishReturn(lease.leaseId, "the step is over", false);
       return;
     }
+    const anchor = await run.takeAnchor(lease.step, lease.epoch, this.#stopping.signal);
     const waitSeconds = (clock() - waited) / 1000;
     metrics.phase("wait", waitSeconds);
 
@@ -342,6 +344,7 @@ export class Worker {
         first: lease.firstSlot,
         count: lease.slotCount,
         parameters,
+        anchor,
         frames: run.frames,
       },
       (chunks) => sender.send(chunks),
@@ -371,6 +374,8 @@ export class Worker {
       this.#publishReturn(lease.leaseId, "the step is over", false);
       return;
     }
+    // One is enough: an exclusive lease ends with the epoch.
+    const anchor = await run.takeAnchor(lease.step, lease.epoch, this.#stopping.signal);
     const waitSeconds = (clock() - waited) / 1000;
     metrics.phase("wait", waitSeconds);
 
@@ -388,8 +393,10 @@ export class Worker {
       leaseId: lease.leaseId,
       step: lease.step,
       count: lease.stepCount,
+      epoch: lease.epoch,
       rule: run.run.train,
       start,
+      anchor,
       state,
       control: control.buffer,
     }).finally(() => {
@@ -514,6 +521,33 @@ export class Worker {
       samples: done.outcomes.flatMap((outcome) => samplesOf(outcome, lease.firstImage)),
       computeSeconds: done.seconds,
     });
+    await this.#sendResult(result);
+  }
+
+  async #serveFeatures(run: PreparedRun, lease: saf.v1.TaskLease): Promise<void> {
+    await run.loadImages("test");
+    const parameters = await run.parameters.take(lease.version, lease.epoch, this.#stopping.signal);
+    if (parameters === undefined) {
+      this.#publishReturn(lease.leaseId, "the weights are gone", false);
+      return;
+    }
+    const { leaseId, imageCount } = lease;
+    const order = { type: "features", runId: run.runId, leaseId, parameters, imageCount } as const;
+    const done = await this.#compute<"features-done">(order);
+    const result = writeMessage(wire.TaskResult, {
+      workerId: this.#id,
+      leaseId,
+      epoch: lease.epoch,
+      runId: run.runId,
+      taskId: lease.taskId,
+      attempt: lease.attempt,
+      computeSeconds: done.seconds,
+      featuresJson: JSON.stringify(done.features),
+    });
+    await this.#sendResult(result);
+  }
+
+  async #sendResult(result: Uint8Array): Promise<void> {
     const { bulk, subjects } = this.#edges;
     for (let attempt = 0; attempt < PUSH_ATTEMPTS && !this.#stopping.signal.aborted; attempt++) {
       try {
@@ -527,7 +561,7 @@ export class Worker {
   }
 
   /** Runs one order on the engine. Rejects when the engine fails or has died (then the worker stops). */
-  #compute<Done extends "block-done" | "stretch-done" | "task-done">(
+  #compute<Done extends "block-done" | "stretch-done" | "task-done" | "features-done">(
     order: Order,
     onChunks: (chunks: readonly number[]) => void = () => undefined,
   ): Promise<Extract<FromEngine, { type: Done }>> {

@@ -9,6 +9,7 @@ import { ClusterError } from "../../shared/errors.js";
 import { REPRODUCED_SETS, type Reproduction, membersOf, paperModels } from "../../shared/reproduction.js";
 import { type Plan, ReproductionFile, readReproduction } from "../local/reproduction.js";
 import { loadConfig } from "./config-file.js";
+import { theoryCommand } from "./reproduce-theory-command.js";
 import { printResults, shown } from "./results-output.js";
 import { runLocally } from "./run-local.js";
 import { type RunOptions, addRunOptions, wholeNumber, withWorkers } from "./run-options.js";
@@ -74,7 +75,8 @@ export function reproduceCommand(): Command {
         hints: exitCode === 0 ? [] : [`go on with ${plan.command}`],
       });
       process.exitCode = exitCode;
-    });
+    })
+    .addCommand(theoryCommand());
 }
 
 /** What was asked for; where nothing is said, what the folder was made with, then the paper's. */

@@ -3,6 +3,7 @@
  * bus between them. Gives the same weights to the bit: what a worker does with an exclusive lease, and the benchmark's
  * yardstick.
  */
+import { anchorOf } from "../../shared/core/anchor.js";
 import type { Layout } from "../../shared/core/layout.js";
 import { TAIL } from "../../shared/core/layout.js";
 import { updateRange } from "../../shared/core/optimizer.js";
@@ -56,7 +57,8 @@ export class LocalTraining {
 
   /** The sum over the step's slots, tail included; valid until the next call. */
   sum(): Float32Array {
-    const { plan } = this.#context;
+    const { plan, network, anchor } = this.#context;
+    if (anchorOf(plan, network.augmentation, this.step)?.version === this.step) anchor?.load(this.parameters);
     const { epoch } = stepImages(plan, this.step);
     if (this.#order.epoch !== epoch)
       this.#order = { epoch, images: epochOrder(this.#rule.seed, epoch, plan.images) };
