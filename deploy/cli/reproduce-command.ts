@@ -124,6 +124,7 @@ async function configsOf(plan: Plan, options: ReproduceOptions): Promise<Config[
     membersOf(plan.models, plan.seeds).map(async ({ name, model, seed }) => {
       const set = [
         "train.slots=1",
+        "evaluate.features=true",
         ...(plan.epochs === null ? [] : [`train.epochs=${plan.epochs}`]),
         ...(plan.images === null ? [] : [`evaluate.images=${plan.images}`]),
         ...withWorkers(options),

@@ -5,13 +5,14 @@
  * Slots are summed along the same binary tree as everywhere (shared/core/slots.ts): like a binary counter, two sums of
  * equal size are merged, left plus right.
  */
-import { addVectors } from "../../shared/core/vectors/vector-memory.js";
+import { type VectorMemory, addVectors } from "../../shared/core/vectors/vector-memory.js";
 
 export class GradientAssembler {
   readonly #slotCount: number;
   readonly #bodies: Float32Array[];
   readonly #chunkValues: number;
   readonly #onChunk: (chunk: number) => void;
+  readonly #memory: VectorMemory | undefined;
   /** Finished sums of earlier slots, largest first, with the number of slots in each. */
   readonly #stack: { slots: number; values: Float32Array }[] = [];
   readonly #free: Float32Array[] = [];
@@ -26,8 +27,15 @@ export class GradientAssembler {
   /**
    * `bodies`: the value part of each chunk frame, all of the same length but the last.
    * `onChunk` is called once for each chunk, when its body holds the block's sum.
+   * `memory`: where the bodies lie, if it is one in which sums are fast.
    */
-  constructor(slotCount: number, bodies: Float32Array[], onChunk: (chunk: number) => void) {
+  constructor(
+    slotCount: number,
+    bodies: Float32Array[],
+    onChunk: (chunk: number) => void,
+    memory?: VectorMemory,
+  ) {
+    this.#memory = memory;
     this.#slotCount = slotCount;
     this.#bodies = bodies;
     this.#chunkValues = (bodies[0] as Float32Array).length;
@@ -38,7 +46,7 @@ export class GradientAssembler {
   beginSlot(): void {
     this.#due = this.#size;
     if (this.#last) this.#missing = this.#bodies.map((body) => body.length);
-    else this.#current = this.#free.pop() ?? new Float32Array(this.#size);
+    else this.#current = this.#free.pop() ?? this.#allocate();
   }
 
   /** Values of the current slot from `offset` on; each value of the vector must come exactly once a slot. */
@@ -76,6 +84,16 @@ export class GradientAssembler {
       this.#stack.push(sum);
     }
     this.#slot++;
+  }
+
+  /** Ready for the next block, with the same memory. */
+  restart(): void {
+    this.#free.push(...this.#stack.splice(0).map(({ values }) => values));
+    this.#slot = 0;
+  }
+
+  #allocate(): Float32Array {
+    return this.#memory?.allocate(this.#size) ?? new Float32Array(this.#size);
   }
 
   get #last(): boolean {

@@ -14,6 +14,7 @@ import {
   stepSamples,
   type LearningRateStage,
 } from "../../shared/core/schedule.js";
+import { VectorMemory } from "../../shared/core/vectors/vector-memory.js";
 import { GradientAssembler } from "../core/gradient-assembler.js";
 import { type StepContext, computeBlock } from "./train-step.js";
 
@@ -28,12 +29,13 @@ export class LocalTraining {
   readonly #context: StepContext;
   readonly #rule: LocalRule;
   readonly #sums: Float32Array;
+  readonly #sink: GradientAssembler;
   #order: { epoch: number; images: Uint32Array } = { epoch: -1, images: new Uint32Array() };
   readonly parameters: Float32Array;
   readonly velocity: Float32Array;
   step: number;
 
-  /** `parameters` and the velocity are changed in place. `from`: steps done before; step 0 without it. */
+  /** `parameters` and the velocity are copied. `from`: steps done before; step 0 without it. */
   constructor(
     context: StepContext,
     layout: Layout,
@@ -43,9 +45,11 @@ export class LocalTraining {
   ) {
     this.#context = context;
     this.#rule = rule;
-    this.#sums = new Float32Array(layout.pushSize);
-    this.parameters = parameters;
-    this.velocity = from.velocity;
+    const memory = new VectorMemory();
+    this.#sums = memory.allocate(layout.pushSize);
+    this.#sink = new GradientAssembler(context.plan.slots, [this.#sums], () => undefined, memory);
+    this.parameters = memory.copyOf(parameters);
+    this.velocity = memory.copyOf(from.velocity);
     this.step = from.step;
     this.load();
   }
@@ -62,8 +66,8 @@ export class LocalTraining {
     const { epoch } = stepImages(plan, this.step);
     if (this.#order.epoch !== epoch)
       this.#order = { epoch, images: epochOrder(this.#rule.seed, epoch, plan.images) };
-    const sink = new GradientAssembler(plan.slots, [this.#sums], () => undefined);
-    computeBlock(this.#context, this.#order.images, this.step, { first: 0, count: plan.slots }, sink);
+    this.#sink.restart();
+    computeBlock(this.#context, this.#order.images, this.step, { first: 0, count: plan.slots }, this.#sink);
     return this.#sums;
   }
 

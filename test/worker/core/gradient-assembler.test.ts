@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { BufferPool, TreeSum } from "../../../shared/core/reduction.js";
+import { VectorMemory } from "../../../shared/core/vectors/vector-memory.js";
 import { GradientAssembler } from "../../../worker/core/gradient-assembler.js";
 
 interface Case {
@@ -123,3 +124,19 @@ for (const slot of [0, 1, 2, 3]) {
     assert.ok(!left.includes(1), "the chunk with the gap did not leave");
   });
 }
+
+test("restarted, an assembler sums the next block in the memory of the one before", () => {
+  const memory = new VectorMemory();
+  const sums = memory.allocate(3);
+  const assembler = new GradientAssembler(4, [sums], () => undefined, memory);
+  for (const scale of [1, 10]) {
+    assembler.restart();
+    for (let slot = 1; slot <= 4; slot++) {
+      assembler.beginSlot();
+      assembler.add(0, Float32Array.of(slot * scale, -slot, 0.5));
+      assembler.endSlot();
+    }
+    assert.deepEqual([...sums], [10 * scale, -10, 2]);
+  }
+  assert.ok(memory.allocate(0).byteOffset <= 5 * 64, "the second block took memory of its own");
+});
