@@ -4,8 +4,27 @@
 export type PerturbationKind = "clean" | "adversarial" | "nonsense" | "noisy";
 export const PERTURBATION_KINDS: readonly PerturbationKind[] = ["clean", "adversarial", "nonsense", "noisy"];
 
+/**
+ * By what rules images were perturbed and answers scored: as the authors' code does it (METHOD.md 1.11), the same
+ * without its defects, or with today's attacks (METHOD.md 4.3).
+ */
+export const PROTOCOLS = ["paper", "corrected", "modern"] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
+
+/** How the size of a change is measured; strengths are in units of the full pixel range in both. */
+export const NORMS = ["linf", "l2"] as const;
+export type Norm = (typeof NORMS)[number];
+
+/** What tells one curve from another of the same kind. Absent in results of older versions: then it is the paper's. */
+export interface SeriesLabel {
+  protocol?: Protocol;
+  /** Name of the measure: "paper-fgs", "pgd-40", "worst-case", "gaussian-blur"; the kind's own name where there is one only. */
+  attack?: string;
+  norm?: Norm;
+}
+
 /** One point of a curve. Rates are shares in [0, 1]; the interval is Wilson's at 95 %. */
-export interface CurvePoint {
+export interface CurvePoint extends SeriesLabel {
   kind: PerturbationKind;
   /** β: the size of the change in units of the full pixel range (0..1). */
   strength: number;
@@ -20,10 +39,50 @@ export interface CurvePoint {
   ci_high: number;
   /** Mean over the images of the largest output. */
   mean_confidence: number;
+  /** Why this number must not be believed: reasons from failed sanity checks. Absent when there is none. */
+  unreliable?: string[];
+}
+
+/**
+ * A sanity check of METHOD.md 4.4. "noted": it has something to show but nothing to fail; "not run": the series that
+ * it would compare were not measured.
+ */
+export interface SanityCheck {
+  /** Number in METHOD.md 4.4. */
+  number: number;
+  title: string;
+  status: "passed" | "failed" | "noted" | "not run";
+  /** The numbers behind the status, in words. */
+  detail: string;
+}
+
+/** How well the largest real-class output tells real images from nonsense of one kind. */
+export interface NonsenseScore extends SeriesLabel {
+  strength: number;
+  /** Real and nonsense images behind it. */
+  n_real: number;
+  n_nonsense: number;
+  /** Area under the ROC curve of "is real": 1 tells all apart, 0.5 is chance. */
+  auroc: number;
+  /** Share of nonsense accepted at the threshold that accepts 95 % of the real images. */
+  false_accept_at_95: number;
+  /** Share of real images answered, and accuracy among them, as the threshold rises. */
+  coverage: { coverage: number; accuracy: number }[];
+}
+
+/** Smallest changes that a minimal-norm attack found, over the images that were right at first. */
+export interface Distortion {
+  attack: string;
+  norm: Norm;
+  n: number;
+  /** Share of those images for which a change was found at all. */
+  success: number;
+  /** Median over the images; images without a change count as infinitely far. Null when that is the median. */
+  median: number | null;
 }
 
 /** A few images as the network saw them, for the report. */
-export interface SampleImage {
+export interface SampleImage extends SeriesLabel {
   kind: PerturbationKind;
   strength: number;
   /** Index in the test set (for nonsense: of the noise image). */
@@ -50,7 +109,23 @@ export interface ModelResult {
   n: number;
   /** Training throughput over all workers, measured from the first to the last committed step. */
   samples_per_second: number;
+  /** The paper's own curves first, then those of the other protocols; `protocol`, `attack` and `norm` tell them apart. */
   curves: CurvePoint[];
+  /** All ten sanity checks, in their order; absent in results of older versions. */
+  checks?: SanityCheck[];
+  /** Why these robustness numbers must not be believed; absent or empty when no check failed. */
+  unreliable?: string[];
+  nonsense?: NonsenseScore[];
+  distortions?: Distortion[];
+}
+
+export function protocolOf(label: SeriesLabel): Protocol {
+  return label.protocol ?? "paper";
+}
+
+/** Names a curve within one model's result. */
+export function seriesOf(label: SeriesLabel & { kind: PerturbationKind }): string {
+  return [protocolOf(label), label.kind, label.attack ?? label.kind, label.norm ?? "linf"].join("/");
 }
 
 /** One line of `metrics.jsonl`: a committed step. */
