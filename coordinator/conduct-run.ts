@@ -8,19 +8,16 @@ import { ClusterError } from "../shared/errors.js";
 import type { saf } from "../shared/messages.js";
 import { layoutOf } from "../shared/networks/network.js";
 import { resolveRun, stepPlan } from "../shared/resolve.js";
-import type {
-  CurvePoint,
-  ModelResult,
-  PerturbationKind,
-  SampleImage,
-  StepMetric,
-} from "../shared/results.js";
+import type { CurvePoint, ModelResult, SampleImage, StepMetric } from "../shared/results.js";
 import type { Coordinator } from "./coordinator.js";
 import { curvesOf } from "./core/curve.js";
-import { EvaluationJob, planTasks, type TaskOutcome, type TaskRecord, type TaskSpec } from "./evaluation.js";
+import type { PlannedMeasure } from "./core/measures.js";
+import { cleanMeasure, planMeasures } from "./core/protocols.js";
+import { EvaluationJob, planTasks, type TaskRecord } from "./evaluation.js";
 import { Checkpoints, hashOf } from "./io/checkpoints.js";
 import type { PartitionedDataset } from "./io/datasets/dataset.js";
-import { Journal, readJournal, trimJournal } from "./io/journal.js";
+import { lineOf, readRecords } from "./io/evaluation-journal.js";
+import { Journal, trimJournal } from "./io/journal.js";
 import type { RunDirectory, RunState } from "./io/run-directory.js";
 import { type CommittedStep, TrainingJob, type TrainingState } from "./training.js";
 
@@ -72,14 +69,6 @@ interface LedgerLine {
   end: number;
   samples: number;
   blocks: { slots: [number, number]; worker: string; attempt: number; ms: number }[];
-}
-
-/** A line of eval/results.jsonl. */
-interface ResultLine {
-  task: TaskSpec;
-  worker: string;
-  outcomes: { strength: number; predictions: string; confidences: string; wrong: string }[];
-  samples: SampleImage[];
 }
 
 /** What decides the weights: a resumed run must agree with it. */
@@ -154,12 +143,7 @@ class RunConductor {
       if (signal.aborted) return this.#interrupted(state, steps, throughput);
 
       await this.#status("evaluating", state.step);
-      const { kinds } = this.#context.config.evaluate;
-      const records = await this.#evaluate(
-        state,
-        [...new Set<PerturbationKind>(["clean", ...kinds])],
-        REPORT_SAMPLES,
-      );
+      const records = await this.#evaluate(state, this.#measures());
       if (signal.aborted) return this.#interrupted(state, steps, throughput);
       const outcome = this.#outcome(state, steps, throughput, records);
       await directory.writeJson("result.json", outcome.result);
@@ -262,7 +246,7 @@ class RunConductor {
   async #accuracyBetween(job: TrainingJob): Promise<number | null> {
     const { coordinator, observer, signal } = this.#context;
     coordinator.remove(job);
-    const records = await this.#evaluate(job.snapshot(), ["clean"], 0);
+    const records = await this.#evaluate(job.snapshot(), [cleanMeasure(this.#testImages)]);
     coordinator.add(job);
     if (signal.aborted) return null;
     observer.phase("training", `from step ${job.step} on`);
@@ -293,28 +277,36 @@ class RunConductor {
 
   // ---- Evaluation ---------------------------------------------------------------------------------------------
 
-  async #evaluate(state: TrainingState, kinds: PerturbationKind[], samples: number): Promise<TaskRecord[]> {
-    const { config, coordinator, dataset, directory, epoch, observer, runId, signal, clock } = this.#context;
-    const testImages = dataset.dataset.test.labels.length;
-    const tasks = planTasks({
-      checkpoint: hashOf(state.parameters),
-      protocol: config.evaluate.protocol,
-      seed: this.#run.seed,
-      bn: config.evaluate.bn,
-      kinds,
+  get #testImages(): number {
+    return this.#context.dataset.dataset.test.labels.length;
+  }
+
+  /** Throws ClusterError("config") for an attack that there is not. */
+  #measures(): PlannedMeasure[] {
+    return planMeasures({
+      config: this.#context.config.evaluate,
+      network: this.#run.network,
       strengths: this.#run.strengths,
-      images: config.evaluate.images ?? testImages,
-      testImages,
-      attackBatch: config.evaluate.attack_batch,
-      samples,
+      testImages: this.#testImages,
+      samples: REPORT_SAMPLES,
     });
+  }
+
+  async #evaluate(state: TrainingState, measures: readonly PlannedMeasure[]): Promise<TaskRecord[]> {
+    const { coordinator, dataset, directory, epoch, observer, runId, signal, clock } = this.#context;
+    const subject = {
+      checkpoint: hashOf(state.parameters),
+      dataset: dataset.sha256,
+      seed: this.#run.seed,
+      testImages: this.#testImages,
+    };
+    const tasks = planTasks(subject, measures);
     const file = directory.file("eval", "results.jsonl");
-    const stored = (await readJournal<ResultLine>(file)).map(recordOf);
-    const records = stored.filter((record) => tasks.some((task) => task.id === record.task.id));
+    const records = await readRecords(file, tasks);
     const open = tasks.filter((task) => !records.some((record) => record.task.id === task.id));
     if (open.length === 0) return inOrder(records);
 
-    observer.phase("evaluating", kinds.join(", "));
+    observer.phase("evaluating", [...new Set(open.map(({ protocol, kind }) => protocol ?? kind))].join(", "));
     const journal = await Journal.open(file, (error) => observer.note("warning", error.message));
     const job = new EvaluationJob(
       {
@@ -336,6 +328,10 @@ class RunConductor {
           journal.append(lineOf(record));
           observer.evaluating(job.progress.done, job.progress.total, job.progress.detail);
         },
+        fail: (error) => {
+          this.#failure ??= error;
+          job.stop();
+        },
       },
     );
     const onAbort = (): void => job.stop();
@@ -345,7 +341,8 @@ class RunConductor {
     coordinator.remove(job);
     signal.removeEventListener("abort", onAbort);
     await journal.close();
-    if (kinds.includes("clean") && !signal.aborted) observer.accuracy(accuracyOf(curvesOf(records)));
+    if (this.#failure !== undefined) throw this.#failure;
+    if (!signal.aborted) observer.accuracy(accuracyOf(curvesOf(records)));
     return inOrder(records);
   }
 
@@ -452,36 +449,4 @@ function stepMetric(
   seconds: number,
 ): StepMetric {
   return { step, epoch, loss, accuracy: hits / samples, learning_rate: learningRate, seconds };
-}
-
-const base64 = (bytes: Uint8Array | Float32Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
-const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
-
-function lineOf({ task, worker, outcomes, samples }: TaskRecord): ResultLine {
-  return {
-    task,
-    worker,
-    outcomes: outcomes.map(({ strength, predictions, confidences, wrong }) => ({
-      strength,
-      predictions: base64(predictions),
-      confidences: base64(confidences),
-      wrong: base64(wrong),
-    })),
-    samples,
-  };
-}
-
-function recordOf({ task, worker, outcomes, samples }: ResultLine): TaskRecord {
-  return {
-    task,
-    worker,
-    samples,
-    outcomes: outcomes.map(({ strength, predictions, confidences, wrong }): TaskOutcome => ({
-      strength,
-      predictions: bytesOf(predictions),
-      confidences: new Float32Array(bytesOf(confidences).buffer),
-      wrong: bytesOf(wrong),
-    })),
-  };
 }

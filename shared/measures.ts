@@ -30,6 +30,9 @@ export const attackCallSchema = z.strictObject({
 });
 export type AttackCall = z.output<typeof attackCallSchema>;
 
+/** How an image under attack came to be wrong; from `member` on, the place of the attack that broke it. */
+export const ORIGINS = { standing: 0, initial: 1, carried: 2, member: 3 } as const;
+
 /** Where nonsense comes from. */
 export const NONSENSE_STARTS = [
   "gaussian",
@@ -40,6 +43,17 @@ export const NONSENSE_STARTS = [
   "shuffled-pixels",
 ] as const;
 export type NonsenseStart = (typeof NONSENSE_STARTS)[number];
+
+/** Common corruptions; worker/core/corruptions.ts says what a strength means for each. */
+export const CORRUPTIONS = [
+  "gaussian-noise",
+  "shot-noise",
+  "blur",
+  "contrast",
+  "rotation",
+  "translation",
+] as const;
+export type Corruption = (typeof CORRUPTIONS)[number];
 
 /** Name of a series within its protocol and norm. */
 const name = z.string().min(1).max(64);
@@ -66,16 +80,15 @@ export const measureSchema = z.discriminatedUnion("how", [
     /** An image broken at one strength stays broken at larger ones without being attacked again. */
     carry: z.boolean(),
   }),
-  /** Images that show nothing, moved toward each real class by an attack; without one, as they are. */
+  /** Images that show nothing, moved toward a real class by an attack; without one, as they are. */
   z.strictObject({
     how: z.literal("nonsense"),
     name,
     start: z.enum(NONSENSE_STARTS),
-    steps: z.int().min(0).max(10_000),
-    threshold: z.enum(["released", "probability"]),
+    member: attackCallSchema.optional(),
   }),
-  /** Common corruptions: what happens to images without an adversary. */
-  z.strictObject({ how: z.literal("corruption"), name, corruption: z.string().min(1).max(64) }),
+  /** What happens to images without an adversary. */
+  z.strictObject({ how: z.literal("corruption"), corruption: z.enum(CORRUPTIONS) }),
   /** No images are scored: gradients, finite differences and planted models, for the sanity checks. */
   z.strictObject({ how: z.literal("diagnostics"), members: z.array(attackCallSchema).max(64) }),
 ]);

@@ -1,8 +1,8 @@
 /** What an evaluation found: the shapes that the coordinator writes, the report draws and `--json` prints. */
 
 /** What was done to the images before they were shown to the network. */
-export type PerturbationKind = "clean" | "adversarial" | "nonsense" | "noisy";
-export const PERTURBATION_KINDS: readonly PerturbationKind[] = ["clean", "adversarial", "nonsense", "noisy"];
+export const PERTURBATION_KINDS = ["clean", "adversarial", "nonsense", "noisy"] as const;
+export type PerturbationKind = (typeof PERTURBATION_KINDS)[number];
 
 /**
  * By what rules images were perturbed and answers scored: as the authors' code does it (METHOD.md 1.11), the same

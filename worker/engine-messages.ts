@@ -2,8 +2,8 @@
 import type { EngineInfo, EngineName, SelfTestReport } from "../shared/engine.js";
 import type { StepPlan } from "../shared/core/schedule.js";
 import type { Network } from "../shared/networks/network.js";
-import type { PerturbationKind } from "../shared/results.js";
-import type { Statistics } from "./nn/layers/operator.js";
+import type { Measure } from "../shared/measures.js";
+import type { Findings } from "./nn/evaluate.js";
 
 /** Images in shared memory: read by the engine, written once by the main thread. */
 export interface SharedImages {
@@ -48,26 +48,16 @@ export type ToEngine =
       epoch: number;
       version: number;
       parameters: SharedArrayBuffer;
-      kind: PerturbationKind;
+      measure: Measure;
       strengths: number[];
       firstImage: number;
       imageCount: number;
-      statistics: Statistics;
-      attackBatch: number;
       sampleCount: number;
     };
-
-export interface OutcomeMessage {
-  strength: number;
-  predictions: Uint8Array;
-  confidences: Float32Array;
-  wrong: Uint8Array;
-  samples: { index: number; pixels: Uint8Array }[];
-}
 
 export type FromEngine =
   | { type: "ready"; info: EngineInfo; selfTest: SelfTestReport }
   | { type: "chunks"; leaseId: number; chunks: number[] }
   | { type: "block-done"; leaseId: number; seconds: number; tensors: number }
-  | { type: "task-done"; leaseId: number; seconds: number; tensors: number; outcomes: OutcomeMessage[] }
+  | { type: "task-done"; leaseId: number; seconds: number; tensors: number; findings: Findings }
   | { type: "failed"; leaseId: number; message: string };

@@ -26,7 +26,6 @@ export interface PreparedRun {
   /** Chunk frames of a push: [header | body] after another, the last one short. */
   frames: SharedArrayBuffer;
   chunkCount: number;
-  attack: { statistics: "batch" | "stored"; attackBatch: number };
   /** Loads a split into the engine, once. */
   loadImages(split: "train" | "test"): Promise<void>;
 }
@@ -78,10 +77,6 @@ export async function prepareRun(sources: RunSources, runId: string): Promise<Pr
       chunkCount * HEADER_BYTES + (chunkCount - 1) * BODY_BYTES + (pushBytes - (chunkCount - 1) * BODY_BYTES),
     ),
     chunkCount,
-    attack: {
-      statistics: config.evaluate.bn === "train" ? "batch" : "stored",
-      attackBatch: config.evaluate.attack_batch,
-    },
     loadImages(split) {
       let loading = loaded.get(split);
       if (loading === undefined) {
