@@ -8,12 +8,14 @@ import { ClusterError } from "../shared/errors.js";
 import type { saf } from "../shared/messages.js";
 import { layoutOf } from "../shared/networks/network.js";
 import { resolveRun, stepPlan } from "../shared/resolve.js";
-import type { CurvePoint, ModelResult, SampleImage, StepMetric } from "../shared/results.js";
+import type { ModelResult, SampleImage, StepMetric } from "../shared/results.js";
 import type { Coordinator } from "./coordinator.js";
 import { curvesOf } from "./core/curve.js";
 import type { PlannedMeasure } from "./core/measures.js";
+import { accuracyOf, modelResult } from "./core/model-result.js";
+import { everythingFalls } from "./core/modern-protocol.js";
 import { cleanMeasure, planMeasures } from "./core/protocols.js";
-import { EvaluationJob, planTasks, type TaskRecord } from "./evaluation.js";
+import { EvaluationJob, planTasks, type TaskRecord, type TaskSpec } from "./evaluation.js";
 import { Checkpoints, hashOf } from "./io/checkpoints.js";
 import type { PartitionedDataset } from "./io/datasets/dataset.js";
 import { lineOf, readRecords } from "./io/evaluation-journal.js";
@@ -304,7 +306,7 @@ class RunConductor {
     const file = directory.file("eval", "results.jsonl");
     const records = await readRecords(file, tasks);
     const open = tasks.filter((task) => !records.some((record) => record.task.id === task.id));
-    if (open.length === 0) return inOrder(records);
+    if (open.length === 0) return inOrder(records, tasks);
 
     observer.phase("evaluating", [...new Set(open.map(({ protocol, kind }) => protocol ?? kind))].join(", "));
     const journal = await Journal.open(file, (error) => observer.note("warning", error.message));
@@ -343,7 +345,7 @@ class RunConductor {
     await journal.close();
     if (this.#failure !== undefined) throw this.#failure;
     if (!signal.aborted) observer.accuracy(accuracyOf(curvesOf(records)));
-    return inOrder(records);
+    return inOrder(records, tasks);
   }
 
   // ---- Results ------------------------------------------------------------------------------------------------
@@ -354,15 +356,14 @@ class RunConductor {
     throughput: Throughput,
     records: TaskRecord[],
   ): RunOutcome {
-    const curves = curvesOf(records);
+    const network = {
+      name: this.#run.name,
+      realClasses: this.#run.network.realClasses,
+      samplesPerSecond: throughput.rate,
+      everything: everythingFalls(this.#run.network),
+    };
     return {
-      result: {
-        name: this.#run.name,
-        clean_accuracy: accuracyOf(curves),
-        n: curves.find(({ kind }) => kind === "clean")?.n ?? 0,
-        samples_per_second: throughput.rate,
-        curves,
-      },
+      result: modelResult(network, records),
       steps,
       samples: records.flatMap((record) => record.samples),
       weightsSha256: hashOf(state.parameters),
@@ -389,20 +390,16 @@ class RunConductor {
   }
 }
 
-/** Whoever was faster, sums over the records come out the same. */
-function inOrder(records: TaskRecord[]): TaskRecord[] {
-  return records.sort((a, b) => a.task.firstImage - b.task.firstImage);
+/** Whoever was faster, and wherever it went on, the records come in the order of the plan, and so does all that is made of them. */
+function inOrder(records: TaskRecord[], tasks: readonly TaskSpec[]): TaskRecord[] {
+  const place = new Map(tasks.map(({ id }, i) => [id, i]));
+  return records.sort((a, b) => (place.get(a.task.id) ?? 0) - (place.get(b.task.id) ?? 0));
 }
 
 /** The next step at which something is due. */
 export function nextStop(step: number, intervals: readonly number[], total: number): number {
   const stops = intervals.filter((every) => every > 0).map((every) => (Math.floor(step / every) + 1) * every);
   return Math.min(total, ...stops);
-}
-
-/** Share of right answers on clean images; NaN while they were not measured. */
-function accuracyOf(curves: readonly CurvePoint[]): number {
-  return 1 - (curves.find(({ kind }) => kind === "clean")?.error ?? NaN);
 }
 
 /** Samples a second between commits, pauses for evaluations and the first step (cold workers) left out. */

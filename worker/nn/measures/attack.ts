@@ -53,7 +53,7 @@ class Siege {
   readonly #measure: AttackMeasure;
   readonly #model: AttackedModel;
   readonly #always: Pick<AttackRequest, "seed" | "others">;
-  /** The smallest changes of a minimal attack, found once for all strengths. */
+  /** The smallest changes of a minimal attack, found once for all strengths; told also where they are larger than those. */
   #smallest: NonNullable<AttackResult["smallest"]> | undefined;
   /** The images as last shown, and how each of them fell. */
   readonly #shown: Float32Array;
@@ -90,7 +90,11 @@ class Siege {
     return {
       strength,
       ...answers,
-      distances: Float32Array.from(labels, (_, i) => distance(norm, imageSize, this.#shown, images, i)),
+      distances: Float32Array.from(labels, (_, i) =>
+        answers.wrong[i] === 0 && this.#smallest !== undefined
+          ? (this.#smallest.distances[i] as number)
+          : measured(norm, imageSize, this.#shown, images, i),
+      ),
       origins,
       samples: pictures((at) => PIXEL_RANGE * (this.#shown[at] as number), task, imageSize),
     };
@@ -175,7 +179,22 @@ class Siege {
   }
 }
 
-export function isMinimal(name: AttackName): boolean {
+/** Infinity where a pixel left [0, 1]. */
+function measured(
+  norm: AttackMeasure["norm"],
+  imageSize: number,
+  shown: Float32Array,
+  images: Float32Array,
+  i: number,
+): number {
+  for (let p = i * imageSize; p < (i + 1) * imageSize; p++) {
+    const pixel = shown[p] as number;
+    if (!(pixel >= 0 && pixel <= 1)) return Infinity;
+  }
+  return distance(norm, imageSize, shown, images, i);
+}
+
+function isMinimal(name: AttackName): boolean {
   return "minimal" in ATTACKS[name];
 }
 
