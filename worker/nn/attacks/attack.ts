@@ -61,6 +61,8 @@ export interface AttackResult {
   gradients: number;
   /** What a minimal attack found, whatever ε is: Infinity (and the clean image) where nothing. */
   smallest?: { images: Float32Array; distances: Float64Array };
+  /** Of a nonsense attack: how sure the network is of the real class it claims to see, 0 where it sees none. */
+  confidences?: Float64Array;
 }
 
 /** An attack of that name on a request whose options are complete. */

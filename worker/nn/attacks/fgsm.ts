@@ -20,7 +20,7 @@ export const fgsm: RunAttack<"fgsm"> = (request) => {
       rows,
       images:
         options.random_start > 0
-          ? hunt.randomStarts(rows, restart, options.random_start)
+          ? hunt.randomStarts(rows, restart, { share: options.random_start })
           : rowsOf(images, rows, model.imageSize),
       steps: 1,
       stepSize: epsilon,

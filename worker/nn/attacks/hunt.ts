@@ -57,13 +57,13 @@ export class Hunt {
     return new RandomStream(seed, purpose, indices[row], restart * MAX_ITERATIONS + iteration);
   }
 
-  /** Copies of the clean images of these rows, moved to random places in ball and box. */
-  randomStarts(rows: Uint32Array, restart: number, share = 1): Float32Array {
+  /** Copies of the clean images of these rows, moved to random places in ball and box; `round` tells targets apart. */
+  randomStarts(rows: Uint32Array, restart: number, { share = 1, round = 0 } = {}): Float32Array {
     const { imageSize } = this.ball;
     const starts = new Float32Array(rows.length * imageSize);
     rows.forEach((row, i) => {
       starts.set(this.request.images.subarray(row * imageSize, (row + 1) * imageSize), i * imageSize);
-      const stream = this.stream("attack-start", row, restart);
+      const stream = this.stream("attack-start", row, restart, round);
       randomPlace(this.ball, stream, starts, i, share * this.ball.epsilon);
       project(this.ball, this.request.images, row, starts, i);
     });

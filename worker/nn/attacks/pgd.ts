@@ -43,8 +43,8 @@ export interface Ascent {
   /** The loss of these rows, to be driven up. */
   loss: (rows: Uint32Array) => LogitLoss;
   surrogate?: (step: number) => SurrogateSlope | undefined;
-  /** The ball's radius after a step, where it is not the ball's own. */
-  radius?: (step: number) => number;
+  /** How many times its size the ball has after a row's step, and the step its length. */
+  stretch?: (step: number, row: number) => number;
   /**
    * Sees iterate i of row rows[i] with its logits; returns the i that walk on. Called before each step and after the
    * last, with the step's number.
@@ -78,8 +78,11 @@ export function ascend(plan: Ascent): { rows: Uint32Array; images: Float32Array 
         : rowsOf(found.gradient, Uint32Array.from(walking), imageSize);
     if (momentum > 0) accumulate(direction, gradient, momentum, imageSize);
     for (let i = 0; i < rows.length; i++) {
-      stepAlong(ball.norm, imageSize, momentum > 0 ? direction : gradient, images, i, plan.stepSize);
-      project(ball, clean, rows[i] as number, images, i, plan.radius?.(step));
+      const row = rows[i] as number;
+      const stretch = plan.stretch?.(step, row) ?? 1;
+      const along = momentum > 0 ? direction : gradient;
+      stepAlong(ball.norm, imageSize, along, images, i, stretch * plan.stepSize);
+      project(ball, clean, row, images, i, stretch * ball.epsilon);
     }
   }
   if (rows.length > 0) keep(plan.judge(rows, images, model.logits(images), plan.steps));
@@ -103,10 +106,26 @@ function accumulate(
   }
 }
 
-export const pgd: RunAttack<"pgd"> = (request) => {
-  const { model, images, labels, epsilon, options } = request;
-  const hunt = new Hunt(request);
-  for (let restart = 0; restart < options.restarts; restart++) {
+/** Options that PGD shares with its relatives. */
+interface Walk {
+  steps: number;
+  restarts: number;
+  step_size?: number | undefined;
+  loss: LossName;
+  momentum?: number;
+  random_start: boolean;
+}
+
+/** PGD on the images that still stand. */
+export function walkUphill(
+  hunt: Hunt,
+  options: Walk,
+  surrogate?: (step: number) => SurrogateSlope | undefined,
+): void {
+  const { model, images, labels, epsilon } = hunt.request;
+  // Without a random start a second run would be the same.
+  const restarts = options.random_start ? options.restarts : 1;
+  for (let restart = 0; restart < restarts; restart++) {
     const rows = hunt.open();
     if (rows.length === 0) break;
     ascend({
@@ -117,11 +136,16 @@ export const pgd: RunAttack<"pgd"> = (request) => {
       images: options.random_start ? hunt.randomStarts(rows, restart) : rowsOf(images, rows, model.imageSize),
       steps: options.steps,
       stepSize: options.step_size ?? defaultStep(epsilon, options.steps),
-      momentum: options.momentum,
+      momentum: options.momentum ?? 0,
       loss: (walking) => lossNamed(options.loss, model, pick(labels, walking)),
+      ...(surrogate === undefined ? {} : { surrogate }),
       judge: (walking, iterates, logits) => hunt.offer(walking, iterates, logits),
     });
-    if (!options.random_start) break; // a second run would be the same
   }
+}
+
+export const pgd: RunAttack<"pgd"> = (request) => {
+  const hunt = new Hunt(request);
+  walkUphill(hunt, request.options);
   return hunt.finding();
 };

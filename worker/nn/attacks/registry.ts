@@ -2,12 +2,38 @@
 import { ATTACKS, type AttackName, attackOptions } from "../../../shared/attacks.js";
 import { ClusterError } from "../../../shared/errors.js";
 import type { AttackRequest, AttackResult, AttackedModel, RunAttack } from "./attack.js";
+import { apgdCe, apgdDlr, apgdT } from "./apgd.js";
+import { autoattack } from "./autoattack.js";
+import { ddn } from "./ddn.js";
+import { fabT } from "./fab-t.js";
 import { fgsm } from "./fgsm.js";
+import { hopSkipJump } from "./hop-skip-jump.js";
+import { nonsensePgd } from "./nonsense-pgd.js";
 import { pgd } from "./pgd.js";
+import { pgdTargeted } from "./pgd-targeted.js";
+import { randomSearch } from "./random-search.js";
+import { square } from "./square.js";
+import { surrogatePgd } from "./surrogate-pgd.js";
+import { transfer } from "./transfer.js";
+import { walkBack } from "./walk-back.js";
 
-const RUNS: { [N in AttackName]?: RunAttack<N> } = {
+const RUNS: { [N in AttackName]: RunAttack<N> } = {
   fgsm,
   pgd,
+  "pgd-targeted": pgdTargeted,
+  "apgd-ce": apgdCe,
+  "apgd-dlr": apgdDlr,
+  "apgd-t": apgdT,
+  "fab-t": fabT,
+  ddn,
+  square,
+  "hop-skip-jump": hopSkipJump,
+  "random-search": randomSearch,
+  transfer,
+  "surrogate-pgd": surrogatePgd,
+  "walk-back": walkBack,
+  autoattack,
+  "nonsense-pgd": nonsensePgd,
 };
 
 /**
