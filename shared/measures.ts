@@ -33,27 +33,20 @@ export type AttackCall = z.output<typeof attackCallSchema>;
 /** How an image under attack came to be wrong; from `member` on, the place of the attack that broke it. */
 export const ORIGINS = { standing: 0, initial: 1, carried: 2, member: 3 } as const;
 
-/** Where nonsense comes from. */
-export const NONSENSE_STARTS = [
-  "gaussian",
-  "uniform",
-  "constant",
-  "binary",
-  "smooth",
-  "shuffled-pixels",
-] as const;
-export type NonsenseStart = (typeof NONSENSE_STARTS)[number];
+/** Where nonsense comes from: worker/core/nonsense-starts.ts. */
+export const NONSENSE_STARTS = ["gaussian", "uniform", "constant", "shuffled"] as const;
 
-/** Common corruptions; worker/core/corruptions.ts says what a strength means for each. */
+/** Common corruptions, in severities 1 to 5: worker/core/corruptions.ts. A strength is a fifth of the severity. */
 export const CORRUPTIONS = [
   "gaussian-noise",
   "shot-noise",
-  "blur",
+  "gaussian-blur",
   "contrast",
+  "brightness",
   "rotation",
   "translation",
 ] as const;
-export type Corruption = (typeof CORRUPTIONS)[number];
+export const CORRUPTION_STRENGTHS = [0.2, 0.4, 0.6, 0.8, 1];
 
 /** Name of a series within its protocol and norm. */
 const name = z.string().min(1).max(64);

@@ -66,8 +66,6 @@ export interface NonsenseScore extends SeriesLabel {
   auroc: number;
   /** Share of nonsense accepted at the threshold that accepts 95 % of the real images. */
   false_accept_at_95: number;
-  /** Share of real images answered, and accuracy among them, as the threshold rises. */
-  coverage: { coverage: number; accuracy: number }[];
 }
 
 /** Smallest changes that a minimal-norm attack found, over the images that were right at first. */
@@ -116,6 +114,8 @@ export interface ModelResult {
   /** Why these robustness numbers must not be believed; absent or empty when no check failed. */
   unreliable?: string[];
   nonsense?: NonsenseScore[];
+  /** Share of the clean images that are answered when the least sure answers are rejected, and accuracy among them. */
+  coverage?: { coverage: number; accuracy: number }[];
   distortions?: Distortion[];
 }
 

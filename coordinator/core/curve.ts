@@ -13,7 +13,7 @@ import { wilsonInterval } from "./wilson.js";
 /** The outcomes of one task, as far as a curve needs them. */
 export interface MeasuredRange {
   task: SeriesLabel & { kind: PerturbationKind };
-  outcomes: { strength: number; wrong: Uint8Array; confidences: Float32Array }[];
+  outcomes: readonly { strength: number; wrong: Uint8Array; confidences: Float32Array }[];
 }
 
 interface Series {

@@ -3,6 +3,7 @@ import type { Diagnostics } from "../../shared/diagnostics.js";
 import type { CurvePoint, Distortion, ModelResult, NonsenseScore } from "../../shared/results.js";
 import { curvesOf } from "./curve.js";
 import {
+  type ImageOutcomes,
   type ImageSeries,
   type MeasuredImages,
   isAttack,
@@ -29,7 +30,9 @@ export type EvaluationRecord = MeasuredImages & { diagnostics?: Diagnostics };
 export function modelResult(network: MeasuredNetwork, records: readonly EvaluationRecord[]): ModelResult {
   const series = seriesFrom(records);
   const curves = curvesOf([...records, ...worstCases(series)]);
-  const nonsense = nonsenseScores(series, network.realClasses);
+  const clean = series.find(({ measure }) => measure.how === "clean")?.points[0];
+  const nonsense = clean === undefined ? [] : nonsenseScores(series, clean, network.realClasses);
+  const coverage = clean === undefined ? [] : coverageOf(clean, network.realClasses);
   const distortions = series.flatMap(distortion);
   const result: ModelResult = {
     name: network.name,
@@ -38,6 +41,7 @@ export function modelResult(network: MeasuredNetwork, records: readonly Evaluati
     samples_per_second: network.samplesPerSecond,
     curves,
     ...(nonsense.length === 0 ? {} : { nonsense }),
+    ...(coverage.length === 0 ? {} : { coverage }),
     ...(distortions.length === 0 ? {} : { distortions }),
   };
   const diagnostics = records.find((record) => record.diagnostics !== undefined)?.diagnostics;
@@ -49,22 +53,27 @@ export function accuracyOf(curves: readonly CurvePoint[]): number {
   return 1 - (curves.find(({ kind }) => kind === "clean")?.error ?? NaN);
 }
 
+function scoresOf({ predictions, confidences }: ImageOutcomes, realClasses: number): number[] {
+  return [...predictions].map((prediction, i) => realness(prediction, confidences[i] as number, realClasses));
+}
+
+function coverageOf(clean: ImageOutcomes, realClasses: number): { coverage: number; accuracy: number }[] {
+  const right = [...clean.wrong].map((flag) => flag === 0);
+  return coverageCurve(scoresOf(clean, realClasses), right);
+}
+
 /** Of every kind of nonsense against the clean images. */
-function nonsenseScores(series: readonly ImageSeries[], realClasses: number): NonsenseScore[] {
-  const clean = series.find(({ measure }) => measure.how === "clean")?.points[0];
-  if (clean === undefined) return [];
-  const scoresOf = ({ predictions, confidences }: typeof clean): number[] =>
-    [...predictions].map((prediction, i) => realness(prediction, confidences[i] as number, realClasses));
-  const real = scoresOf(clean);
-  const coverage = coverageCurve(
-    real,
-    [...clean.wrong].map((flag) => flag === 0),
-  );
+function nonsenseScores(
+  series: readonly ImageSeries[],
+  clean: ImageOutcomes,
+  realClasses: number,
+): NonsenseScore[] {
+  const real = scoresOf(clean, realClasses);
   return series
     .filter(({ label }) => label.kind === "nonsense")
     .flatMap(({ label, points }) =>
       points.map((point) => {
-        const scores = scoresOf(point);
+        const scores = scoresOf(point, realClasses);
         const { protocol, attack, norm } = label;
         return {
           ...(protocol === undefined ? {} : { protocol }),
@@ -75,7 +84,6 @@ function nonsenseScores(series: readonly ImageSeries[], realClasses: number): No
           n_nonsense: scores.length,
           auroc: areaUnderRoc(real, scores),
           false_accept_at_95: falseAccept(real, scores),
-          coverage,
         };
       }),
     );

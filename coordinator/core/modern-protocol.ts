@@ -4,6 +4,7 @@ import {
   type AttackCall,
   type AttackMeasure,
   CORRUPTIONS,
+  CORRUPTION_STRENGTHS,
   NONSENSE_STARTS,
   type Measure,
 } from "../../shared/measures.js";
@@ -80,7 +81,7 @@ interface Grid {
 
 const GRIDS: Record<string, Grid> = {
   mnist: { linf: [0.1, 0.2, 0.25, 0.3], l2: [1.5, 2], everything: 0.5 },
-  "cifar10": { linf: [2 / 255, 4 / 255, 8 / 255], l2: [0.5], everything: 1 },
+  cifar10: { linf: [2 / 255, 4 / 255, 8 / 255], l2: [0.5], everything: 1 },
 };
 const OTHER_GRID: Grid = { linf: [0.05, 0.1, 0.2, 0.3], l2: [0.5, 1], everything: 1 };
 
@@ -89,7 +90,6 @@ export function everythingFalls({ dataset }: Network): number {
   return (GRIDS[dataset] ?? OTHER_GRID).everything;
 }
 
-const CORRUPTION_STRENGTHS = [0.1, 0.2, 0.3, 0.5];
 const NONSENSE_STRENGTHS = [0.1, 0.3, 1];
 
 export function modernMeasures({ config, network, testImages }: ModernOptions): PlannedMeasure[] {

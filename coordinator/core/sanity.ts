@@ -73,7 +73,7 @@ function reasonOf({ number, title, detail }: SanityCheck): string {
 
 /** Without a list: whatever was found by following gradients, and what competed with it. */
 function isConcerned(point: CurvePoint, concerns: readonly string[] | undefined): boolean {
-  if (concerns !== undefined) return concerns.includes(seriesOf(point)) || point.attack === "worst-case";
+  if (concerns !== undefined) return concerns.includes(seriesOf(point));
   const { kind, attack = "" } = point;
   return kind === "adversarial" || (kind === "nonsense" && /fgs|pgd/.test(attack));
 }
@@ -105,7 +105,7 @@ function unmarked({ unreliable: _reasons, ...point }: CurvePoint): CurvePoint {
 /** Which series a check concerned is written in the marks of the points. */
 function withConcerns(result: ModelResult, checks: readonly SanityCheck[]): NumberedCheck[] {
   return checks.map((check) => {
-    if (check.number !== 7 || check.status !== "failed") return check;
+    if (![7, 9].includes(check.number) || check.status !== "failed") return check;
     const marked = result.curves.filter(({ unreliable }) => unreliable?.includes(reasonOf(check)) === true);
     return { ...check, concerns: [...new Set(marked.map(seriesOf))] };
   });

@@ -1,6 +1,5 @@
 /** Answers to corrupted images. */
-import type { Corruption } from "../../../shared/measures.js";
-import { corrupt } from "../../core/corruptions.js";
+import { type CorruptionName, SEVERITIES, corrupt } from "../../core/corruptions.js";
 import type { EvaluationTask, Subject } from "../evaluate.js";
 import { unitAnswers, unitImages } from "./attack.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
@@ -8,7 +7,7 @@ import { type StrengthOutcome, pictures } from "./outcome.js";
 export function corruptionOutcomes(
   { network, engine, test, mean }: Subject,
   task: EvaluationTask,
-  corruption: Corruption,
+  corruption: CorruptionName,
 ): StrengthOutcome[] {
   const size = test.imageSize;
   const labels = test.labels.subarray(task.firstImage, task.firstImage + task.imageCount);
@@ -17,8 +16,9 @@ export function corruptionOutcomes(
     const images = new Float32Array(clean.length);
     for (let i = 0; i < task.imageCount; i++) {
       const image = clean.subarray(i * size, (i + 1) * size);
-      const what = { image, extent: network.input, seed: task.seed, index: task.firstImage + i };
-      corrupt(corruption, strength, what, images.subarray(i * size, (i + 1) * size));
+      const severity = Math.round(SEVERITIES * strength);
+      const corrupted = corrupt(corruption, image, network.input, severity, task.seed, task.firstImage + i);
+      images.set(corrupted, i * size);
     }
     return {
       strength,

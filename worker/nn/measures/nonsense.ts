@@ -6,7 +6,7 @@ import { distance } from "../../core/perturbation.js";
 import { attackedModel } from "../attacked-model.js";
 import { runAttack } from "../attacks/registry.js";
 import type { EvaluationTask, Subject } from "../evaluate.js";
-import { unitAnswers } from "./attack.js";
+import { unitAnswers, unitImages } from "./attack.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 
 export function nonsenseOutcomes(
@@ -17,8 +17,9 @@ export function nonsenseOutcomes(
   const size = test.imageSize;
   const starts = new Float32Array(task.imageCount * size);
   for (let i = 0; i < task.imageCount; i++) {
-    const which = { seed: task.seed, index: task.firstImage + i, ...network.input };
-    nonsenseStart(start, which, test, starts.subarray(i * size, (i + 1) * size));
+    const out = starts.subarray(i * size, (i + 1) * size);
+    const index = task.firstImage + i;
+    nonsenseStart(start, task.seed, index, network.input.channels, out, unitImages(test, index, 1));
   }
   const model = attackedModel(network, engine, mean);
   return task.strengths.map((strength) => {
