@@ -11,7 +11,7 @@ export type Norm = "linf" | "l2";
 /** What an attacker sees: gradients, outputs, answers, another network's gradients, or nothing at all. */
 export type Access = "white-box" | "score" | "decision" | "transfer" | "none";
 
-interface AttackDefinition {
+export interface AttackDefinition {
   title: string;
   access: Access;
   norms: readonly Norm[];
@@ -257,6 +257,11 @@ export const ATTACKS = {
 
 export type AttackName = keyof typeof ATTACKS;
 export type AttackOptions<N extends AttackName> = z.output<(typeof ATTACKS)[N]["options"]>;
+
+/** What is said of an attack, whichever it is. */
+export function attackDefinition(name: AttackName): AttackDefinition {
+  return ATTACKS[name];
+}
 
 export function attackNames(): AttackName[] {
   return Object.keys(ATTACKS) as AttackName[];

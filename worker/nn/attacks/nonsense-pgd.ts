@@ -4,7 +4,7 @@
  */
 import { answerOf, crossEntropy } from "../../core/attack-losses.js";
 import { rowsOf } from "../../core/perturbation.js";
-import type { AttackRequest, AttackedModel, RunAttack } from "./attack.js";
+import type { AttackedModel, RunAttack } from "./attack.js";
 import { Hunt } from "./hunt.js";
 import { ascend, defaultStep } from "./pgd.js";
 
@@ -24,7 +24,7 @@ export const nonsensePgd: RunAttack<"nonsense-pgd"> = (request) => {
   const { model, images, epsilon, options } = request;
   const { imageSize, realClasses } = model;
   const count = request.indices.length;
-  const hunt = new Hunt(request as AttackRequest);
+  const hunt = new Hunt(request);
   const best = images.slice();
   const claims = Float64Array.from({ length: count }, (_, i) => claim(model, hunt.cleanLogits, i));
   const rows = Uint32Array.from({ length: count }, (_, i) => i);

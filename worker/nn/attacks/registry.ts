@@ -1,5 +1,5 @@
 /** Runs an attack by its name, on a checked request, and counts what it cost. A new attack is a file and a line here. */
-import { ATTACKS, type AttackName, attackOptions } from "../../../shared/attacks.js";
+import { type AttackName, attackDefinition, attackOptions } from "../../../shared/attacks.js";
 import { ClusterError } from "../../../shared/errors.js";
 import type { AttackRequest, AttackResult, AttackedModel, RunAttack } from "./attack.js";
 import { apgdCe, apgdDlr, apgdT } from "./apgd.js";
@@ -42,7 +42,7 @@ const RUNS: { [N in AttackName]: RunAttack<N> } = {
  */
 export function runAttack(name: AttackName, request: AttackRequest): AttackResult {
   const { model, norm, epsilon } = request;
-  if (!(ATTACKS[name].norms as readonly string[]).includes(norm))
+  if (!attackDefinition(name).norms.includes(norm))
     throw new ClusterError("config", `Attack "${name}" has no norm "${norm}"`);
   if (!(epsilon >= 0 && (norm === "l2" ? Number.isFinite(epsilon) : epsilon <= 1)))
     throw new ClusterError("config", `Cannot attack at strength ${epsilon}: expected 0 to 1`);
@@ -59,7 +59,7 @@ export function runAttack(name: AttackName, request: AttackRequest): AttackResul
     ...request,
     model: counted(model, cost),
     options: attackOptions(name, request.options),
-  } as Parameters<typeof run>[0]);
+  });
   return { ...finding, ...cost };
 }
 
