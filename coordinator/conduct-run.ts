@@ -19,6 +19,7 @@ import { EvaluationJob, planTasks, type TaskRecord, type TaskSpec } from "./eval
 import { Checkpoints, hashOf } from "./io/checkpoints.js";
 import type { PartitionedDataset } from "./io/datasets/dataset.js";
 import { lineOf, readRecords } from "./io/evaluation-journal.js";
+import { IMPORTED } from "./io/foreign-weights.js";
 import { Journal, trimJournal } from "./io/journal.js";
 import type { RunDirectory, RunState } from "./io/run-directory.js";
 import { type CommittedStep, TrainingJob, type TrainingState } from "./training.js";
@@ -161,7 +162,8 @@ class RunConductor {
   async #begin(): Promise<{ state: TrainingState; steps: StepMetric[] }> {
     const { directory, observer, config } = this.#context;
     const found = await this.#checkpoints.readLatest((message) => observer.note("warning", message));
-    if (found !== undefined && found.description.identity !== this.#identity) {
+    const isImported = this.#context.evaluateOnly && found?.description.identity === IMPORTED;
+    if (found !== undefined && found.description.identity !== this.#identity && !isImported) {
       throw new ClusterError(
         "config",
         `Cannot resume ${directory.path}: it was trained with other settings or other data`,

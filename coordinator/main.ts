@@ -21,6 +21,7 @@ import { EventPublisher } from "./events.js";
 import { storageError } from "./io/atomic-file.js";
 import { PartitionedDataset } from "./io/datasets/dataset.js";
 import { loadMnist, mnistDirectory } from "./io/datasets/mnist.js";
+import { settleResults } from "./io/model-results.js";
 import { RunDirectory } from "./io/run-directory.js";
 import { reportRun } from "./report/report-run.js";
 
@@ -189,11 +190,18 @@ async function serve(
       events.finished(true, outcome.interrupted ? "interrupted" : "done", 0);
       if (outcome.interrupted) break;
     }
+    const measured = outcomes.filter(({ outcome }) => !outcome.interrupted);
+    const models = await settleResults(
+      measured.map(({ config, outcome }) => ({
+        result: outcome.result,
+        directory: directoryOf(options, home, config),
+      })),
+    );
     const interrupted = signal.aborted || outcomes.length < options.configs.length;
     const document: ResultsDocument = {
       title: options.title,
       directory: options.out,
-      models: outcomes.filter(({ outcome }) => !outcome.interrupted).map(({ outcome }) => outcome.result),
+      models,
       weights_sha256: Object.fromEntries(
         outcomes.map(({ outcome }) => [outcome.result.name, outcome.weightsSha256]),
       ),
@@ -259,7 +267,7 @@ async function oneRun(parts: OneRun): Promise<RunOutcome> {
     parts;
   const run = resolveRun(config);
   const plan = stepPlan(config, run, dataset.dataset.train.labels.length);
-  const directory = options.configs.length === 1 ? home : new RunDirectory(join(options.out, run.name));
+  const directory = directoryOf(options, home, config);
   await directory.create();
   await directory.writeJson("env.json", environment(coordinator));
   const runId = runIdOf(options.out, run.name);
@@ -316,6 +324,12 @@ async function oneRun(parts: OneRun): Promise<RunOutcome> {
   // Once more: workers may have joined on the way.
   await directory.writeJson("env.json", environment(coordinator));
   return outcome;
+}
+
+function directoryOf(options: CoordinatorOptions, home: RunDirectory, config: Config): RunDirectory {
+  return options.configs.length === 1
+    ? home
+    : new RunDirectory(join(options.out, config.name ?? config.model));
 }
 
 /** The same for every process that works on this folder; letters, digits and dashes. */

@@ -91,8 +91,9 @@ export function checkedTogether(results: readonly ModelResult[]): ModelResult[] 
   });
 }
 
-/** The worse of two findings about one thing. */
+/** The worse of two findings about one thing; what was joined already stays as it is. */
 function joined(own: Finding, other: Finding): Finding {
+  if (own.detail.endsWith(other.detail)) return own;
   const detail = own.status === "not run" ? other.detail : `${own.detail}; ${other.detail}`;
   const status = own.status === "failed" || other.status === "failed" ? "failed" : other.status;
   return { status, detail };

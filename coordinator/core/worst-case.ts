@@ -16,8 +16,10 @@ export function worstCases(series: readonly ImageSeries[]): WorstCase[] {
     const attacks = series.filter((candidate) => isInBall(candidate, norm));
     const modern = attacks.filter(isAttack);
     if (modern.length < 2) return [];
-    const strengths = [...new Set(modern.flatMap(({ points }) => points.map(({ strength }) => strength)))];
     const n = Math.max(...modern.map((attack) => attack.n));
+    // Strengths at which every image was attacked.
+    const whole = modern.filter((attack) => attack.n === n);
+    const strengths = [...new Set(whole.flatMap(({ points }) => points.map(({ strength }) => strength)))];
     return [
       {
         task: { kind: "adversarial", protocol: "modern", attack: "worst-case", norm },

@@ -13,10 +13,6 @@ import { linearDistances, linearVictim, rightlyAnswered } from "./nets.js";
 const LOW = 0.35;
 const COUNT = 6;
 
-/** An image must break once ε exceeds its d by this factor: what the method can promise on a linear network. */
-  factor: Record<Norm, number>;
-}
-
 /** An image must break once ε exceeds its d by `factor`: what the method can promise on a linear network. */
 interface Promise {
   options?: Record<string, unknown>;
