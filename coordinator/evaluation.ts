@@ -204,7 +204,8 @@ export class EvaluationJob implements Job {
           sampleCount: task.sampleCount,
         },
       }),
-      limitMs: (warm) => warm ? times.limit(WARM_LEASE_FLOOR_MS, task.patienceMs) : COLD_START_MS + task.patienceMs,
+      limitMs: (warm) =>
+        warm ? times.limit(WARM_LEASE_FLOOR_MS, task.patienceMs) : COLD_START_MS + task.patienceMs,
     };
   }
 

@@ -42,18 +42,21 @@ function callOf(name: string): { attack: string; options?: Record<string, unknow
   return { attack: name };
 }
 
-function checked(
-  { attack, options = {}, norm }: Exclude<AttackChoice, string>,
-  name: string,
-): AttackMeasure {
+function checked({ attack, options = {}, norm }: Exclude<AttackChoice, string>, name: string): AttackMeasure {
   const known = attackNamed(attack);
   const { norms, ...definition } = ATTACKS[known] as { norms: readonly Norm[]; nonsense?: true };
   if (definition.nonsense === true) {
-    throw new ClusterError("config", `Attack "${attack}" is for nonsense images, which evaluate.budget plans`);
+    throw new ClusterError(
+      "config",
+      `Attack "${attack}" is for nonsense images, which evaluate.budget plans`,
+    );
   }
   const used = norm ?? (norms[0] as Norm);
   if (!norms.includes(used)) {
-    throw new ClusterError("config", `Attack "${attack}" knows no norm ${used}: expected ${norms.join(", ")}`);
+    throw new ClusterError(
+      "config",
+      `Attack "${attack}" knows no norm ${used}: expected ${norms.join(", ")}`,
+    );
   }
   // Said here, before anything runs; the worker fills the defaults in.
   attackOptions(known, options);
@@ -77,7 +80,8 @@ export function passesOf({ attack, options }: AttackCall, outputs: number): numb
   const restarts = number("restarts", 1);
   const targeted = ["pgd-targeted", "apgd-t", "fab-t", "autoattack", "nonsense-pgd"].includes(name);
   const targets = targeted ? number("targets", outputs - 1) : 1;
-  const gradients = "steps" in filled ? number("steps", 1) * restarts * targets : name === "fgsm" ? restarts : 0;
+  const gradients =
+    "steps" in filled ? number("steps", 1) * restarts * targets : name === "fgsm" ? restarts : 0;
   return 3 * gradients + ("queries" in filled ? number("queries", 1) * restarts : 0) + 1;
 }
 

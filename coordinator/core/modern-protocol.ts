@@ -185,11 +185,7 @@ function checkRows(
 }
 
 /** Rows 12 and 13: as they are, and moved toward a real class. */
-function nonsenseRows(
-  { pgd }: Budget,
-  network: Network,
-  share: (part: number) => number,
-): PlannedMeasure[] {
+function nonsenseRows({ pgd }: Budget, network: Network, share: (part: number) => number): PlannedMeasure[] {
   const member: AttackCall = { attack: "nonsense-pgd", options: { steps: pgd } };
   return NONSENSE_STARTS.flatMap((start) => {
     const plain: Measure = { how: "nonsense", name: start, start };

@@ -41,7 +41,9 @@ function walks(series: readonly ImageSeries[]): AttackSeries[] {
 
 /** 1: PGD is no weaker than FGSM; more steps and restarts never lower the error; twice the steps change it by < 1 point. */
 export function strongerIsStronger({ series }: Evidence): Finding {
-  const fgsm = series.find((one) => onlyMember(one)?.attack === "fgsm" && option(one, "random_start", 0) === 0);
+  const fgsm = series.find(
+    (one) => onlyMember(one)?.attack === "fgsm" && option(one, "random_start", 0) === 0,
+  );
   const pgd = walks(series);
   const problems: string[] = [];
   let comparisons = 0;
@@ -83,13 +85,17 @@ function unconverged(once: ImageSeries, twice: ImageSeries): string[] {
 
 /** 2: a larger ball holds all of a smaller one, and the largest leaves nothing standing. */
 export function largerBreaksMore({ series, everything }: Evidence): Finding {
-  const iterated = series.filter(isAttack).filter((one) => stepsOf(one) > 1 && onlyMember(one)?.attack !== "fgsm");
+  const iterated = series
+    .filter(isAttack)
+    .filter((one) => stepsOf(one) > 1 && onlyMember(one)?.attack !== "fgsm");
   const fresh = iterated.filter(({ measure, points }) => !measure.carry && points.length > 1);
   const problems = fresh.flatMap((one) => falls(one).map((fall) => `${one.label.attack} ${fall}`));
   const largest = iterated.flatMap((one) =>
     one.points.filter(({ strength }) => one.label.norm === "linf" && strength >= everything),
   );
-  const legacy = series.filter(({ label, measure }) => measure.how === "paper" && label.kind === "adversarial");
+  const legacy = series.filter(
+    ({ label, measure }) => measure.how === "paper" && label.kind === "adversarial",
+  );
   const fallen = legacy.flatMap((one) => falls(one).map((fall) => `${one.label.protocol} FGS ${fall}`));
   // One step may overshoot: that is said, and fails nothing.
   const note = fallen.length === 0 ? "" : `; one step overshoots: ${fallen.join("; ")}`;

@@ -120,14 +120,18 @@ function sizeProblems(series: ImageSeries, wrongAtFirst: Uint8Array | undefined)
       (origin, i) => Number(origin === ORIGINS.initial) !== wrongAtFirst[i],
     ).length;
     if (differing > BORDERLINE_IMAGES)
-      problems.push(`${attack} takes ${differing} other images for wrong at first than the clean measurement`);
+      problems.push(
+        `${attack} takes ${differing} other images for wrong at first than the clean measurement`,
+      );
   }
   return problems;
 }
 
 /** 8: what the attack gradient owes to batch norm in training mode; shown, never failed. */
 export function batchNormShown({ series }: Evidence): Finding {
-  const paper = series.filter(({ label, measure }) => measure.how === "paper" && label.kind === "adversarial");
+  const paper = series.filter(
+    ({ label, measure }) => measure.how === "paper" && label.kind === "adversarial",
+  );
   const mode = (bn: "train" | "eval"): ImageSeries | undefined =>
     paper.find(({ measure }) => measure.how === "paper" && measure.switches.bn === bn);
   const [train, stored] = [mode("train"), mode("eval")];

@@ -59,7 +59,9 @@ export function withChecks(result: ModelResult, checks: readonly NumberedCheck[]
   return {
     ...result,
     curves: result.curves.map((point) => {
-      const reasons = marks.filter(({ concerns }) => isConcerned(point, concerns)).map(({ reason }) => reason);
+      const reasons = marks
+        .filter(({ concerns }) => isConcerned(point, concerns))
+        .map(({ reason }) => reason);
       return reasons.length === 0 ? point : { ...point, unreliable: reasons };
     }),
     checks: checks.map(({ number, title, status, detail }) => ({ number, title, status, detail })),
@@ -85,7 +87,9 @@ export function checkedTogether(results: readonly ModelResult[]): ModelResult[] 
     const undefended = undefendedFalls(results);
     const checks = result.checks.map((check): SanityCheck => {
       if (check.number === 10) return { ...check, ...noiseControlShown(result, results) };
-      return check.number === 5 && undefended !== undefined ? { ...check, ...joined(check, undefended) } : check;
+      return check.number === 5 && undefended !== undefined
+        ? { ...check, ...joined(check, undefended) }
+        : check;
     });
     return withChecks({ ...result, curves: result.curves.map(unmarked) }, withConcerns(result, checks));
   });

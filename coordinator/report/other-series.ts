@@ -49,7 +49,8 @@ function rank({ points }: SeriesRow, order: ReadonlyMap<string, number>): number
 
 function bySeries(model: ModelResult): Map<string, CurvePoint[]> {
   const found = new Map<string, CurvePoint[]>();
-  for (const point of model.curves) found.set(seriesOf(point), [...(found.get(seriesOf(point)) ?? []), point]);
+  for (const point of model.curves)
+    found.set(seriesOf(point), [...(found.get(seriesOf(point)) ?? []), point]);
   return found;
 }
 

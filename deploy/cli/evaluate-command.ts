@@ -78,7 +78,10 @@ async function subjectOf(
     throw new ClusterError("usage", "Cannot measure a run and --weights at once: give one of them");
   if (run !== undefined) {
     if (model !== undefined || dataset !== undefined)
-      throw new ClusterError("usage", "A run knows its own model and data: --model and --dataset go with --weights");
+      throw new ClusterError(
+        "usage",
+        "A run knows its own model and data: --model and --dataset go with --weights",
+      );
     const files = [await configOf(run), ...options.config];
     const { value } = await loadConfig({ files, set: settingsOf(options) });
     return { config: value, out: run };
@@ -134,7 +137,12 @@ function attackTable(attacks: readonly AttackListing[]): string {
   ]);
   const all = [["name", "attack", "sees", "norms", ""], ...rows];
   const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  const lines = all.map((row) => row.map((text, i) => text.padEnd(widths[i] ?? 0)).join("  ").trimEnd());
+  const lines = all.map((row) =>
+    row
+      .map((text, i) => text.padEnd(widths[i] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
   return `${lines.join("\n")}\n\nAlso: pgd-<steps>, pgd-<steps>-margin, pgd-<steps>-x<restarts>, fgsm-random-start; @linf or @l2 behind a name.\n`;
 }
 

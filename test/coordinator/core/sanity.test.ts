@@ -49,12 +49,7 @@ test("a sound evaluation passes all that it can be asked, and nothing is marked"
   const result = resultOf(sound());
   assert.deepEqual(
     result.checks?.map(({ number, status }) => `${number} ${status}`),
-    [
-      ...[1, 2, 3, 4, 5, 6, 7].map((number) => `${number} passed`),
-      "8 noted",
-      "9 passed",
-      "10 not run",
-    ],
+    [...[1, 2, 3, 4, 5, 6, 7].map((number) => `${number} passed`), "8 noted", "9 passed", "10 not run"],
   );
   assert.deepEqual(result.unreliable, []);
   assert.ok(result.curves.every(({ unreliable }) => unreliable === undefined));

@@ -63,12 +63,7 @@ export function realImages(
 function nonsense(mean: Float32Array, task: EvaluationTask, imageSize: number): Float32Array {
   const inputs = new Float32Array(task.imageCount * imageSize);
   for (let i = 0; i < task.imageCount; i++) {
-    nonsenseImage(
-      task.seed,
-      task.firstImage + i,
-      mean,
-      inputs.subarray(i * imageSize, (i + 1) * imageSize),
-    );
+    nonsenseImage(task.seed, task.firstImage + i, mean, inputs.subarray(i * imageSize, (i + 1) * imageSize));
   }
   return inputs;
 }
