@@ -6,7 +6,7 @@ export const wire = saf.v1;
 export type { saf };
 
 /** Version of the wire protocol; a worker with another one is refused. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 1;
 
 /** Control messages are small; evaluation results are the largest. */
 export const MAX_MESSAGE_BYTES = 2 * 1024 * 1024;
