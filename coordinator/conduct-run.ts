@@ -210,6 +210,7 @@ class RunConductor {
         clock,
         broadcast,
         wake: () => coordinator.pump(),
+        workers: () => coordinator.workerCount,
         onCommit,
         fail: (error) => {
           this.#failure ??= error;
@@ -225,7 +226,10 @@ class RunConductor {
     if (job.step >= job.totalSteps) return;
     await this.#status("training", job.step);
     observer.phase("training", `${job.totalSteps} steps of ${this.#plan.batchSize} images`);
-    const onAbort = (): void => job.pause();
+    const onAbort = (): void => {
+      job.pause();
+      void coordinator.whenNobodyCanWork().then(() => job.giveUpStep());
+    };
     signal.addEventListener("abort", onAbort, { once: true });
     coordinator.add(job);
     const evaluateEvery = Math.round(config.train.evaluate_every_epochs * stepsPerEpoch(this.#plan));
@@ -239,7 +243,7 @@ class RunConductor {
       const last = job.step >= job.totalSteps;
       const due = evaluateEvery > 0 && job.step % evaluateEvery === 0 && !last && !signal.aborted;
       const accuracy = due ? await this.#accuracyBetween(job) : null;
-      await this.#checkpoint(job.snapshot(), accuracy);
+      await this.#checkpoint(job.snapshot(), accuracy, last || signal.aborted);
       throughput.pause();
     }
     coordinator.remove(job);
@@ -257,8 +261,11 @@ class RunConductor {
     return accuracyOf(curvesOf(records));
   }
 
-  /** A checkpoint that cannot be written costs nothing but itself: training goes on, the last good one stays. */
-  async #checkpoint(state: TrainingState, accuracy: number | null): Promise<void> {
+  /**
+   * A checkpoint on the way that cannot be written costs nothing but itself: training goes on, the last good one stays.
+   * Without the last one the weights would be lost, so the run fails: ClusterError("storage").
+   */
+  async #checkpoint(state: TrainingState, accuracy: number | null, isLast: boolean): Promise<void> {
     const { clock, observer } = this.#context;
     const began = clock();
     const best = accuracy !== null && accuracy > this.#bestAccuracy;
@@ -274,6 +281,7 @@ class RunConductor {
     } catch (error) {
       observer.checkpoint("failed", (clock() - began) / 1000);
       const { message, hint } = error as ClusterError;
+      if (isLast) throw unsaved(this.#context.directory.path, error as ClusterError);
       observer.note("error", hint === undefined ? message : `${message} (${hint})`);
     }
     await this.#status("training", state.step);
@@ -390,6 +398,15 @@ class RunConductor {
       })
       .catch((error: Error) => this.#context.observer.note("warning", error.message));
   }
+}
+
+/** The weights as they are now could not be saved. */
+function unsaved(directory: string, cause: ClusterError): ClusterError {
+  const hints = [cause.hint, `then go on from the last good checkpoint: npx saf train --resume ${directory}`];
+  return new ClusterError("storage", `Cannot save the final weights: ${cause.message}`, {
+    cause,
+    hint: hints.filter((hint) => hint !== undefined).join("; "),
+  });
 }
 
 /** Whoever was faster, and wherever it went on, the records come in the order of the plan, and so does all that is made of them. */

@@ -9,7 +9,8 @@ import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../
 import type { Refusal } from "../shared/metrics.js";
 import { type Subjects, isToken } from "../shared/subjects.js";
 import { admit, lostWorkers } from "./core/membership.js";
-import type { Job, LeaseFate, Work } from "./job.js";
+import { GOOD_STANDING, type QuarantineRule, type Standing, afterFailure, rests } from "./core/standing.js";
+import type { ChunkFate, Job, LeaseFate, Work } from "./job.js";
 
 export interface CoordinatorEdges {
   control: Bus;
@@ -20,6 +21,7 @@ export interface CoordinatorEdges {
   /** Fencing epoch: grows with every start of a coordinator. */
   epoch: number;
   heartbeatMs: number;
+  quarantine: QuarantineRule;
   /** Answers a worker's request for a range of a data part. */
   dataRange: (request: saf.v1.DataRequest) => saf.v1.DataRange.$Properties;
   log: (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void;
@@ -31,7 +33,8 @@ export interface CoordinatorMetrics {
   wire(direction: "in" | "out", kind: "gradient" | "parameters", bytes: number): void;
   lease(outcome: "done" | "expired" | "returned" | "lost"): void;
   workerRefused(label: string): void;
-  workers(counts: { idle: number; busy: number; lost: number }): void;
+  workers(counts: { idle: number; busy: number; quarantined: number; lost: number }): void;
+  quarantined(): void;
   workerTime(worker: string, seconds: number): void;
   workerGone(worker: string): void;
   reconnected(): void;
@@ -63,6 +66,7 @@ interface PoolWorker {
   images: number;
   rssBytes: number;
   retries: number;
+  standing: Standing;
 }
 
 const TICKS_PER_HEARTBEAT = 4;
@@ -139,6 +143,24 @@ export class Coordinator {
     }
   }
 
+  /** Resolves when no worker is left that could finish anything soon: lost, in quarantine, or long overdue. */
+  async whenNobodyCanWork(): Promise<void> {
+    while (this.#ableCount > 0) await new Promise<void>((resolve) => this.#membershipChanged.push(resolve));
+  }
+
+  get #served(): number {
+    const now = this.#edges.clock();
+    return [...this.#workers.values()].filter(({ standing }) => !rests(standing, now)).length;
+  }
+
+  /** Without those that are overdue: one that hangs keeps its heartbeat. */
+  get #ableCount(): number {
+    const now = this.#edges.clock();
+    return [...this.#workers.values()].filter(
+      ({ lease, standing }) => lease?.expired !== true && !rests(standing, now),
+    ).length;
+  }
+
   /** Tells every worker to stop. */
   dismiss(reason: string): void {
     for (const id of this.#workers.keys()) this.#command(id, { shutdown: { reason } });
@@ -147,7 +169,7 @@ export class Coordinator {
   table(): saf.v1.WorkerRow.$Properties[] {
     return [...this.#workers.values()].map((worker) => ({
       workerId: worker.id,
-      state: worker.lease === undefined ? "idle" : "busy",
+      state: stateOf(worker, this.#edges.clock()),
       engine: worker.engine,
       leaseMs: worker.leaseMs,
       samplesPerSecond: worker.imagesPerSecond,
@@ -162,9 +184,9 @@ export class Coordinator {
     if (this.#paused) return;
     const { clock, epoch } = this.#edges;
     for (const worker of this.#workers.values()) {
-      if (worker.lease !== undefined || worker.leaving) continue;
+      if (worker.lease !== undefined || worker.leaving || rests(worker.standing, clock())) continue;
       for (const job of this.#jobs) {
-        const work = job.next(worker.id, this.#workers.size);
+        const work = job.next(worker.id, this.#served, this.#ableCount <= 1);
         if (work === undefined) continue;
         const now = clock();
         const warm = worker.warm.has(job.runId);
@@ -215,6 +237,7 @@ export class Coordinator {
       images: known?.images ?? 0,
       rssBytes: known?.rssBytes ?? 0,
       retries: known?.retries ?? 0,
+      standing: known?.standing ?? GOOD_STANDING,
     });
     answer(true, "");
     if (isRestart) this.#dropLease(known, "lost");
@@ -246,7 +269,10 @@ export class Coordinator {
     const worker = this.#workers.get(back.workerId);
     if (worker === undefined) return;
     if (back.leaving) this.#forget(worker, "returned", "info", `Worker ${worker.id} left: ${back.reason}`);
-    else if (worker.lease?.id === back.leaseId) this.#dropLease(worker, "returned");
+    else if (worker.lease?.id === back.leaseId) {
+      if (back.failed) this.#recordFailure(worker, back.reason);
+      this.#dropLease(worker, "returned");
+    }
     this.pump();
   }
 
@@ -297,9 +323,11 @@ export class Coordinator {
         `Lease ${lease.id} of worker ${worker.id} is overdue after ${Math.round(now - lease.grantedMs)} ms; leasing ${lease.work.key} again`,
       );
       lease.job.giveBack(lease.work);
+      this.#notify();
     }
-    const busy = [...this.#workers.values()].filter((worker) => worker.lease !== undefined).length;
-    metrics.workers({ busy, idle: this.#workers.size - busy, lost: this.#lost });
+    const counts = { idle: 0, busy: 0, quarantined: 0, lost: this.#lost };
+    for (const worker of this.#workers.values()) counts[stateOf(worker, now)]++;
+    metrics.workers(counts);
     this.pump();
   }
 
@@ -313,10 +341,29 @@ export class Coordinator {
   }
 
   #changed(): void {
+    this.#notify();
+    this.pump();
+  }
+
+  #notify(): void {
     const waiting = this.#membershipChanged;
     this.#membershipChanged = [];
     for (const resolve of waiting) resolve();
-    this.pump();
+  }
+
+  /** Before its work is offered again, or it would be offered it first. */
+  #recordFailure(worker: PoolWorker, reason: string): void {
+    const { clock, quarantine, log, metrics } = this.#edges;
+    const now = clock();
+    worker.standing = afterFailure(worker.standing, quarantine, now);
+    if (!rests(worker.standing, now)) return;
+    const { failures, restsUntilMs } = worker.standing;
+    metrics.quarantined();
+    log(
+      "warn",
+      `Worker ${worker.id} gets no work for ${Math.round(restsUntilMs - now)} ms: ${failures} leases in a row failed (${reason.slice(0, 200)})`,
+    );
+    this.#notify();
   }
 
   #dropLease(worker: PoolWorker, outcome: "returned" | "lost"): void {
@@ -341,7 +388,7 @@ export class Coordinator {
     const { metrics } = this.#edges;
     const workerId = lastToken(subject);
     const decoded = decodeChunk(data);
-    let outcome: "accepted" | Refusal;
+    let outcome: ChunkFate;
     if (decoded.ok) {
       const job = this.#jobs.find((candidate) => candidate.runHash === decoded.header.runHash);
       if (job === undefined) outcome = "run";
@@ -349,10 +396,21 @@ export class Coordinator {
       else outcome = job.onChunk(workerId, decoded.header, decoded.body);
       metrics.wire("in", "gradient", data.byteLength);
     } else outcome = decoded.reason;
+    if (outcome === "completed") {
+      metrics.gradient("accepted");
+      this.#completed(workerId);
+      return;
+    }
     metrics.gradient(outcome);
     if (outcome !== "accepted" && outcome !== "duplicate" && outcome !== "stale") {
       this.#edges.log("warn", `Refused a gradient chunk of worker ${workerId}: ${outcome}`);
     }
+  }
+
+  /** All of the worker's block is here: it may have the next lease before it has said that it is done. */
+  #completed(workerId: string): void {
+    const lease = this.#workers.get(workerId)?.lease;
+    if (lease !== undefined) this.#settle(workerId, lease.id, "done");
   }
 
   #onPushEnd({ subject, data, respond }: BusMessage): void {
@@ -372,7 +430,7 @@ export class Coordinator {
     }
     const outcome = job.onPushEnd(message);
     reply(outcome.reply);
-    this.#settle(message.workerId, message.leaseId, outcome.fate);
+    this.#settle(message.workerId, message.leaseId, outcome.fate, outcome.reply.reason ?? "");
   }
 
   #onResult({ subject, data, respond }: BusMessage): void {
@@ -386,19 +444,21 @@ export class Coordinator {
     }
     const outcome = job.onResult(message);
     respond(writeMessage(wire.TaskReply, outcome.reply));
-    this.#settle(message.workerId, message.leaseId, outcome.fate);
+    this.#settle(message.workerId, message.leaseId, outcome.fate, outcome.reply.reason ?? "");
   }
 
-  #settle(workerId: string, leaseId: number, fate: LeaseFate): void {
+  #settle(workerId: string, leaseId: number, fate: LeaseFate, reason = ""): void {
     const worker = this.#workers.get(workerId);
     if (worker?.lease?.id !== leaseId || fate === "held") return;
     const { lease } = worker;
     worker.lease = undefined;
     if (fate === "failed") {
       worker.retries++;
+      this.#recordFailure(worker, reason);
       this.#edges.metrics.lease("returned");
       if (!lease.expired) lease.job.giveBack(lease.work);
     } else {
+      worker.standing = GOOD_STANDING;
       worker.warm.add(lease.job.runId);
       const ms = this.#edges.clock() - lease.grantedMs;
       worker.leaseMs = smooth(worker.leaseMs, ms);
@@ -428,6 +488,11 @@ export class Coordinator {
     const job = this.#jobs.find((candidate) => candidate.runId === request?.runId);
     respond(writeMessage(wire.RunSpec, job?.describe() ?? { error: { message: "no such run here" } }));
   }
+}
+
+function stateOf({ lease, standing }: PoolWorker, nowMs: number): "idle" | "busy" | "quarantined" {
+  if (lease !== undefined) return "busy";
+  return rests(standing, nowMs) ? "quarantined" : "idle";
 }
 
 /** An exponentially weighted mean that begins with its first value. */

@@ -121,11 +121,12 @@ interface TaskState {
   task: TaskSpec;
   state: "open" | "leased" | "done";
   attempts: number;
-  failures: number;
+  /** Who failed at it, once for each time. */
+  failedBy: string[];
 }
 
-/** Workers that fail at the same task before it is the task's fault. */
-const MOST_FAILURES = 3;
+/** A task at which several workers failed cannot be done; one alone is asked more often before that is believed. */
+const MOST_FAILURES = { several: 3, one: 10 };
 
 export class EvaluationJob implements Job {
   readonly runId: string;
@@ -145,7 +146,7 @@ export class EvaluationJob implements Job {
     this.runHash = runHashOf(options.runId);
     this.#options = options;
     this.#edges = edges;
-    this.#tasks = options.tasks.map((task) => ({ task, state: "open", attempts: 0, failures: 0 }));
+    this.#tasks = options.tasks.map((task) => ({ task, state: "open", attempts: 0, failedBy: [] }));
     this.#left = this.#tasks.length;
     this.done = new Promise((resolve) => {
       this.#finished = resolve;
@@ -228,7 +229,7 @@ export class EvaluationJob implements Job {
     const state = this.#tasks.find(({ task }) => task.id === message.taskId);
     if (state === undefined) return { reply: { accepted: false, reason: "no such task" }, fate: "failed" };
     if (state.state === "done") return { reply: { accepted: false, reason: "duplicate" }, fate: "done" };
-    if (message.error?.message) return this.#onFailure(state, message.error.message);
+    if (message.error?.message) return this.#onFailure(state, message);
     const checked = checkedResult(state.task, message, this.#options.outputs);
     if (checked === undefined) {
       return { reply: { accepted: false, reason: "the result does not fit the task" }, fate: "failed" };
@@ -247,11 +248,16 @@ export class EvaluationJob implements Job {
   }
 
   /** Computing it failed on the worker; perhaps another can. */
-  #onFailure(state: TaskState, reason: string): { reply: saf.v1.TaskReply.$Properties; fate: LeaseFate } {
-    state.failures++;
-    if (state.failures >= MOST_FAILURES) {
-      const what = `${state.task.attack ?? state.task.kind} on images from ${state.task.firstImage} on`;
-      this.#edges.fail(new ClusterError("unexpected", `Cannot measure ${what}: ${reason.slice(0, 500)}`));
+  #onFailure(
+    { task, failedBy }: TaskState,
+    { workerId, error }: saf.v1.TaskResult,
+  ): { reply: saf.v1.TaskReply.$Properties; fate: LeaseFate } {
+    failedBy.push(workerId);
+    const limit = new Set(failedBy).size > 1 ? MOST_FAILURES.several : MOST_FAILURES.one;
+    if (failedBy.length >= limit) {
+      const what = `${task.attack ?? task.kind} on images from ${task.firstImage} on`;
+      const reason = error?.message?.slice(0, 500) ?? "no reason";
+      this.#edges.fail(new ClusterError("unexpected", `Cannot measure ${what}: ${reason}`));
     }
     return { reply: { accepted: false, reason: "noted" }, fate: "failed" };
   }

@@ -1,5 +1,6 @@
 /** What happens, told to whoever listens: published on events.<kind> for progress views, rate-limited. */
 import type { Bus } from "../shared/bus.js";
+import { ClusterError, exitCodeOf } from "../shared/errors.js";
 import { type saf, wire, writeMessage } from "../shared/messages.js";
 import type { Subjects } from "../shared/subjects.js";
 
@@ -50,8 +51,27 @@ export class EventPublisher {
     this.#publish("note", { note: { level, message } });
   }
 
-  finished(ok: boolean, message: string, exitCode: number): void {
-    this.#publish("finished", { finished: { runId: this.#runId, ok, message, exitCode } });
+  /** The run in work has come to its end, or to a checkpoint from which it can go on. */
+  finished(interrupted: boolean): void {
+    const end = interrupted ? { message: "interrupted", code: "interrupted" } : { message: "done" };
+    this.#publish("finished", { finished: { runId: this.#runId, ok: true, ...end } });
+  }
+
+  failed(error: unknown): void {
+    const { message, code, hint } =
+      error instanceof ClusterError
+        ? error
+        : { message: error instanceof Error ? error.message : String(error), code: "unexpected", hint: "" };
+    this.#publish("finished", {
+      finished: {
+        runId: this.#runId,
+        ok: false,
+        message,
+        code,
+        hint: hint ?? "",
+        exitCode: exitCodeOf(error),
+      },
+    });
   }
 
   workers(rows: saf.v1.WorkerRow.$Properties[]): void {

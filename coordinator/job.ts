@@ -19,15 +19,20 @@ export interface Work {
 /** What becomes of a lease after a message about it. */
 export type LeaseFate = "held" | "done" | "failed";
 
+export type ChunkFate = "accepted" | "completed" | Refusal;
+
 export interface Job {
   readonly runId: string;
   readonly runHash: string;
-  /** Work for an idle worker, or undefined when there is none now. */
-  next(workerId: string, workers: number): Work | undefined;
+  /**
+   * Work for an idle worker, or undefined when there is none now. `workers`: in the pool, those in quarantine left out;
+   * `isAlone`: no other one could take what this one may not have.
+   */
+  next(workerId: string, workers: number, isAlone: boolean): Work | undefined;
   /** This work's lease ended without a result: expired, returned, or its worker is lost. */
   giveBack(work: Work): void;
-  /** A chunk of a gradient; "accepted", or why not. */
-  onChunk(workerId: string, header: ChunkHeader, body: Uint8Array): "accepted" | Refusal;
+  /** A chunk of a gradient; "accepted", "completed" when it was the last of this worker's block, or why not. */
+  onChunk(workerId: string, header: ChunkHeader, body: Uint8Array): ChunkFate;
   /** The end of a push. */
   onPushEnd(message: saf.v1.PushEnd): { reply: saf.v1.PushReply.$Properties; fate: LeaseFate };
   /** The result of an evaluation task. */

@@ -136,6 +136,7 @@ async function serve(
     clock,
     epoch,
     heartbeatMs: first.cluster.heartbeat_ms,
+    quarantine: { after: first.cluster.quarantine_after, firstMs: first.cluster.quarantine_ms },
     dataRange: (request) => dataset.range(request),
     log: (level, message, fields) => {
       log(level, message, fields);
@@ -149,6 +150,7 @@ async function serve(
       workers: (counts) => {
         for (const [state, count] of Object.entries(counts)) metrics.set("workers", count, { state });
       },
+      quarantined: () => metrics.add("quarantines"),
       workerTime: (worker, seconds) => metrics.set("workerStepSeconds", seconds, { worker }),
       workerGone: (worker) => {
         metrics.remove("workerStepSeconds", { worker });
@@ -187,7 +189,7 @@ async function serve(
         broadcast,
       });
       outcomes.push({ config, outcome });
-      events.finished(true, outcome.interrupted ? "interrupted" : "done", 0);
+      events.finished(outcome.interrupted);
       if (outcome.interrupted) break;
     }
     const measured = outcomes.filter(({ outcome }) => !outcome.interrupted);
@@ -210,6 +212,8 @@ async function serve(
       report: null,
     };
     if (!interrupted) {
+      // Of all runs, not of the last one.
+      events.beginRun("", "");
       events.phase("reporting", "tables, plots, report.html");
       document.report = await reportRun(options.out, options);
     }
@@ -217,7 +221,7 @@ async function serve(
     await home.writeJson("results.json", document);
     return document;
   } catch (error) {
-    events.finished(false, error instanceof Error ? error.message : String(error), exitCodeOf(error));
+    events.failed(error);
     throw error;
   } finally {
     clearInterval(ticker);

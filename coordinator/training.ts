@@ -9,14 +9,15 @@ import { updateRange } from "../shared/core/optimizer.js";
 import { BufferPool, TreeSum } from "../shared/core/reduction.js";
 import { type StepPlan, learningRate, stepImages, stepSamples, totalSteps } from "../shared/core/schedule.js";
 import { type Block, nodeOfBlock, planBlocks, slotRange } from "../shared/core/slots.js";
+import { VectorMemory } from "../shared/core/vectors/vector-memory.js";
 import { ClusterError } from "../shared/errors.js";
 import { type saf, wire } from "../shared/messages.js";
-import type { Refusal } from "../shared/metrics.js";
 import type { ResolvedRun } from "../shared/resolve.js";
 import { runHashOf } from "../shared/run-hash.js";
 import { LeaseTimes } from "./core/deadline.js";
 import { type FrameIdentity, emptyFrames, fillFrame, framesOf } from "./core/parameter-frames.js";
-import type { Job, LeaseFate, Work } from "./job.js";
+import { isDivergence } from "./core/standing.js";
+import type { ChunkFate, Job, LeaseFate, Work } from "./job.js";
 
 /** The whole state between two steps. */
 export interface TrainingState {
@@ -52,6 +53,8 @@ export interface TrainingEdges {
   onCommit: (step: CommittedStep) => void;
   /** New work is there. */
   wake: () => void;
+  /** Workers in the pool. */
+  workers: () => number;
   fail: (error: ClusterError) => void;
 }
 
@@ -68,8 +71,6 @@ export interface TrainingOptions {
 
 /** A worker that has to load the engine's network and the images first gets this long. */
 const COLD_LEASE_MS = 60_000;
-/** A step whose sum was not finite in so many attempts has diverged: it is not one worker's fault. */
-const NONFINITE_ATTEMPTS = 3;
 
 /** A block of the step in work. */
 interface BlockState {
@@ -82,6 +83,9 @@ interface BlockState {
   open: boolean;
   /** Chunks counted so far. */
   chunks: number;
+  /** Workers whose push had values that are not finite: in this attempt, and attempts that ended so. */
+  spoiledBy: Set<string>;
+  spoiled: Map<string, number>;
   finished: { worker: string; attempt: number; ms: number; atMs: number } | undefined;
 }
 
@@ -101,14 +105,13 @@ export class TrainingJob implements Job {
   /** Frames of the current version, and of the next as it comes into being. */
   #frames: Uint8Array[];
   #nextFrames: Uint8Array[];
-  #rangesDone = 0;
+  /** Ranges of the step in work that are updated, and what the momentum was before: the step may have to be given up. */
+  readonly #rangesDone: number[] = [];
+  readonly #velocityBefore: Float32Array;
   #step: number;
   #stopAt: number;
   #blocks: BlockState[] = [];
   #openedMs = 0;
-  /** Nodes of this step that came with values that are not finite. */
-  readonly #refusedNodes = new Set<number>();
-  #nonfinite = 0;
   #idle: (() => void)[] = [];
 
   constructor(options: TrainingOptions, edges: TrainingEdges) {
@@ -120,16 +123,18 @@ export class TrainingJob implements Job {
     this.#pushBytes = layout.pushSize * 4;
     const chunks = chunkCountOf(this.#pushBytes);
     const lengths = Array.from({ length: chunks }, (_, chunk) => bodyLength(this.#pushBytes, chunk) / 4);
+    const memory = new VectorMemory();
     const shared = new Map<number, BufferPool>();
     this.#pools = lengths.map((length) => {
-      const pool = shared.get(length) ?? new BufferPool(length);
+      const pool = shared.get(length) ?? new BufferPool(length, memory);
       shared.set(length, pool);
       return pool;
     });
     this.#trees = this.#pools.map((pool) => new TreeSum(plan.slots, pool));
-    this.#current = state.parameters.slice();
-    this.#next = new Float32Array(layout.size);
-    this.#velocity = state.velocity.slice();
+    this.#current = memory.copyOf(state.parameters);
+    this.#next = memory.allocate(layout.size);
+    this.#velocity = memory.copyOf(state.velocity);
+    this.#velocityBefore = new Float32Array(layout.size);
     this.#step = state.step;
     this.#stopAt = state.step;
     this.#frames = framesOf(this.#current, this.#identity(this.#step));
@@ -147,7 +152,8 @@ export class TrainingJob implements Job {
 
   /** A copy of the state after the last committed step. */
   snapshot(): TrainingState {
-    return { step: this.#step, parameters: this.#current.slice(), velocity: this.#velocity.slice() };
+    const copy = (vector: Float32Array): Float32Array => new Float32Array(vector);
+    return { step: this.#step, parameters: copy(this.#current), velocity: copy(this.#velocity) };
   }
 
   /** Trains until `step` steps are committed; resolves then. Leases are open only in between. */
@@ -164,7 +170,19 @@ export class TrainingJob implements Job {
     if (this.#stopAt === this.#step) this.#release();
   }
 
-  /** Gives the step in work up, for it cannot be finished; resolves `runTo`. The state is of no use then. */
+  /** Gives the step in work up, for nobody is there to finish it: as if it had never begun. Resolves `runTo`. */
+  giveUpStep(): void {
+    if (this.#step >= this.#stopAt) return;
+    this.#stopAt = this.#step;
+    for (const chunk of this.#rangesDone) {
+      const start = (chunk * BODY_BYTES) / 4;
+      this.#velocity.set(this.#velocityBefore.subarray(start, start + BODY_BYTES / 4), start);
+    }
+    this.#clearStep();
+    this.#release();
+  }
+
+  /** Gives the step in work up, for it went wrong; resolves `runTo`. The state is of no use then. */
   abandon(): void {
     this.#stopAt = this.#step;
     this.#release();
@@ -172,10 +190,14 @@ export class TrainingJob implements Job {
 
   // ---- Leasing ------------------------------------------------------------------------------------------------
 
-  next(workerId: string, workers: number): Work | undefined {
+  next(workerId: string, workers: number, isAlone: boolean): Work | undefined {
     if (this.#step >= this.#stopAt) return undefined;
     if (this.#blocks.length === 0) this.#openStep(workers);
-    const block = this.#blocks.find((candidate) => candidate.open && candidate.finished === undefined);
+    // What was not finite from a worker goes to another one, while there is one.
+    const mayHave = ({ spoiled }: BlockState): boolean => isAlone || !spoiled.has(workerId);
+    const block = this.#blocks.find(
+      (candidate) => candidate.open && candidate.finished === undefined && mayHave(candidate),
+    );
     if (block === undefined) return undefined;
     block.open = false;
     block.attempts++;
@@ -226,13 +248,15 @@ export class TrainingJob implements Job {
       holders: new Map(),
       open: true,
       chunks: 0,
+      spoiledBy: new Set(),
+      spoiled: new Map(),
       finished: undefined,
     }));
   }
 
   // ---- Gradients ----------------------------------------------------------------------------------------------
 
-  onChunk(workerId: string, header: ChunkHeader, body: Uint8Array): "accepted" | Refusal {
+  onChunk(workerId: string, header: ChunkHeader, body: Uint8Array): ChunkFate {
     if (header.kind !== "gradient" || header.shard !== 0 || header.totalBytes !== this.#pushBytes)
       return "size";
     if (header.step !== this.#step || this.#blocks.length === 0) return "stale";
@@ -244,7 +268,7 @@ export class TrainingJob implements Job {
       case "duplicate":
         return "duplicate";
       case "nonfinite":
-        this.#refusedNodes.add(header.node);
+        block.spoiledBy.add(workerId);
         return "nonfinite";
       case "no-such-node":
         return "node";
@@ -253,7 +277,7 @@ export class TrainingJob implements Job {
       case "added":
         this.#countChunk(block, workerId);
         if (tree.root !== undefined) this.#finishRange(header.chunk, tree.root);
-        return "accepted";
+        return block.finished === undefined ? "accepted" : "completed";
     }
   }
 
@@ -264,6 +288,8 @@ export class TrainingJob implements Job {
     const { attempt, grantedMs } = block.holders.get(workerId) as { attempt: number; grantedMs: number };
     const atMs = this.#edges.clock();
     block.finished = { worker: workerId, attempt, ms: atMs - grantedMs, atMs };
+    // The worker's own figure comes a little later (onPushEnd); the next lease may be given before.
+    if (this.#times.isEmpty) this.#times.record(block.finished.ms);
   }
 
   onPushEnd(message: saf.v1.PushEnd): { reply: saf.v1.PushReply.$Properties; fate: LeaseFate } {
@@ -282,7 +308,7 @@ export class TrainingJob implements Job {
       };
     }
     const missing = this.#trees.flatMap((tree, chunk) => (tree.covers(message.node) ? [] : [chunk]));
-    if (missing.length > 0) return this.#incomplete(block, missing);
+    if (missing.length > 0) return this.#incomplete(block, message.workerId, missing);
     this.#recordTime(message);
     return { reply: { status: Status.OK }, fate: "done" };
   }
@@ -302,28 +328,27 @@ export class TrainingJob implements Job {
   /** Chunks are missing because they were lost, or because their values were refused. */
   #incomplete(
     block: BlockState,
+    workerId: string,
     missing: number[],
   ): { reply: saf.v1.PushReply.$Properties; fate: LeaseFate } {
     const { Status } = wire.PushReply;
-    if (this.#refusedNodes.has(block.node)) {
-      this.#refusedNodes.delete(block.node);
-      this.#nonfinite++;
-      if (this.#nonfinite >= NONFINITE_ATTEMPTS) {
-        this.#edges.fail(
-          new ClusterError(
-            "diverged",
-            `The gradient of step ${this.#step} is not finite in ${this.#nonfinite} attempts`,
-            {
-              hint: "lower train.learning_rate, or resume from an earlier checkpoint",
-            },
-          ),
-        );
-      }
+    if (block.spoiledBy.delete(workerId)) {
+      block.spoiled.set(workerId, (block.spoiled.get(workerId) ?? 0) + 1);
+      if (isDivergence(block.spoiled, this.#edges.workers())) this.#edges.fail(this.#diverged(block));
       return { reply: { status: Status.REFUSED, reason: "values that are not finite" }, fate: "failed" };
     }
     const bitmap = new Uint8Array(Math.ceil(this.#trees.length / 8));
     for (const chunk of missing) bitmap[chunk >>> 3] = (bitmap[chunk >>> 3] as number) | (1 << (chunk & 7));
     return { reply: { status: Status.MISSING, missing: bitmap }, fate: "held" };
+  }
+
+  #diverged({ spoiled }: BlockState): ClusterError {
+    const attempts = [...spoiled.values()].reduce((sum, count) => sum + count, 0);
+    return new ClusterError(
+      "diverged",
+      `The gradient of step ${this.#step} is not finite in ${attempts} attempts of ${[...spoiled.keys()].join(" and ")}`,
+      { hint: "lower train.learning_rate, or resume from an earlier checkpoint" },
+    );
   }
 
   #recordTime(message: saf.v1.PushEnd): void {
@@ -342,6 +367,7 @@ export class TrainingJob implements Job {
       weightDecay: run.train.weightDecay,
       samples: stepSamples(plan, this.#step),
     };
+    this.#velocityBefore.set(this.#velocity.subarray(start, start + sums.length), start);
     updateRange(layout, rule, start, sums, this.#current, this.#velocity, this.#next);
     for (let i = Math.max(0, layout.size - start); i < sums.length; i++) {
       this.#tail[start + i - layout.size] = sums[i] as number;
@@ -351,8 +377,8 @@ export class TrainingJob implements Job {
       fillFrame(frame, chunk, this.#next, this.#identity(this.#step + 1));
       this.#edges.broadcast(frame);
     }
-    this.#rangesDone++;
-    if (this.#rangesDone === this.#trees.length) this.#commit(rule.learningRate, rule.samples);
+    this.#rangesDone.push(chunk);
+    if (this.#rangesDone.length === this.#trees.length) this.#commit(rule.learningRate, rule.samples);
   }
 
   #commit(rate: number, expectedSamples: number): void {
@@ -379,13 +405,9 @@ export class TrainingJob implements Job {
       barrierMs: Math.max(...ends) - Math.min(...ends),
       seconds: (this.#edges.clock() - this.#openedMs) / 1000,
     };
-    for (const tree of this.#trees) tree.release();
+    this.#clearStep();
     [this.#current, this.#next] = [this.#next, this.#current];
     [this.#frames, this.#nextFrames] = [this.#nextFrames, this.#frames];
-    this.#rangesDone = 0;
-    this.#refusedNodes.clear();
-    this.#nonfinite = 0;
-    this.#blocks = [];
     this.#step++;
     if (samples !== expectedSamples) {
       this.#edges.fail(
@@ -399,6 +421,13 @@ export class TrainingJob implements Job {
     this.#edges.onCommit(committed);
     if (this.#step >= this.#stopAt) this.#release();
     else this.#edges.wake();
+  }
+
+  /** Nothing of the step in work is left; chunks of it that still come are late. */
+  #clearStep(): void {
+    for (const tree of this.#trees) tree.release();
+    this.#rangesDone.length = 0;
+    this.#blocks = [];
   }
 
   #release(): void {

@@ -43,7 +43,7 @@ async function audit() {
   const counts = report?.metadata?.vulnerabilities;
   if (counts === undefined)
     return {
-      note: `audit unavailable: ${firstLine(report?.message ?? output).replace(/ - [A-Z]+ http\S+/, "") || `exit ${code}`}`,
+      note: `advisories were NOT checked, the registry gave no report: ${firstLine(report?.message ?? output).replace(/ - [A-Z]+ http\S+/, "") || `exit ${code}`}`,
     };
   if (code === 0) return {};
   const names = Object.values(report.vulnerabilities ?? {})

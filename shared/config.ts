@@ -175,6 +175,18 @@ const clusterSchema = z.strictObject({
     .max(600_000)
     .default(2000)
     .describe("shortest deadline of a lease, however fast others were"),
+  quarantine_after: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(3)
+    .describe("failed leases in a row after which a worker gets no work for a while"),
+  quarantine_ms: z
+    .int()
+    .min(50)
+    .max(3_600_000)
+    .default(5000)
+    .describe("length of that while; each further failure doubles it, up to 64 times"),
   wait_for_workers_ms: z
     .int()
     .min(1000)

@@ -62,7 +62,7 @@ export const measureSchema = z.discriminatedUnion("how", [
     kind: z.enum(PERTURBATION_KINDS).exclude(["clean"]),
     switches: paperSwitchesSchema,
     /** Images whose common statistics make the gradient, when batch norm is in training mode. */
-    attackBatch: z.int().min(1).max(1000),
+    attack_batch: z.int().min(1).max(1000),
   }),
   /** Attacks in a ball around the image, one after another on those images that the ones before did not break. */
   z.strictObject({

@@ -123,7 +123,7 @@ export const METRICS = {
     help: "Workers of the pool by state.",
     labels: ["state"],
     roles: ["coordinator"],
-    zeroes: each("state", ["idle", "busy", "lost"]),
+    zeroes: each("state", ["idle", "busy", "quarantined", "lost"]),
   },
   leases: {
     name: "saf_leases_total",
@@ -140,6 +140,13 @@ export const METRICS = {
     labels: ["reason"],
     roles: ["coordinator"],
     zeroes: each("reason", ["self_test", "protocol", "engine", "name"]),
+  },
+  quarantines: {
+    name: "saf_worker_quarantines_total",
+    type: "counter",
+    help: "Times that a worker was given no work for a while, because its leases failed in a row.",
+    labels: [],
+    roles: ["coordinator"],
   },
   workerStepSeconds: {
     name: "saf_worker_step_seconds",

@@ -3,13 +3,13 @@
  * it can die at any instant and nothing is lost.
  */
 import { type Bus, RequestError, type Subscription } from "../shared/bus.js";
-import { BODY_BYTES, HEADER_BYTES, bodyLength, sealChunk } from "../shared/core/chunk.js";
 import { nodeOfBlock } from "../shared/core/slots.js";
 import { ClusterError } from "../shared/errors.js";
 import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
 import type { Subjects } from "../shared/subjects.js";
 import type { EnginePort } from "./engine-port.js";
 import type { FromEngine } from "./engine-messages.js";
+import { FrameSender } from "./frame-sender.js";
 import { type PreparedRun, prepareRun } from "./run-setup.js";
 import { measureOf, resultOf } from "./task-messages.js";
 
@@ -36,8 +36,6 @@ export interface WorkerMetrics {
 
 const JOIN_TIMEOUT_MS = 2000;
 const JOIN_PAUSE_MS = 300;
-/** Bytes on their way before the sender waits for the broker. */
-const CREDIT_BYTES = 8 * 1024 * 1024;
 const PUSH_TIMEOUT_MS = 3000;
 const PUSH_ATTEMPTS = 20;
 
@@ -226,12 +224,12 @@ export class Worker {
     if (at >= 0) this.#queue.splice(at, 1);
   }
 
-  #publishReturn(leaseId: number, reason: string, leaving: boolean): void {
+  #publishReturn(leaseId: number, reason: string, leaving: boolean, failed = false): void {
     const { control, subjects } = this.#edges;
     if (!control.connected) return;
     control.publish(
       subjects.lease(this.#id),
-      writeMessage(wire.LeaseReturn, { workerId: this.#id, leaseId, reason, leaving }),
+      writeMessage(wire.LeaseReturn, { workerId: this.#id, leaseId, reason, leaving, failed }),
     );
   }
 
@@ -247,7 +245,8 @@ export class Worker {
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#edges.log("warn", `Lease ${leaseId} goes back: ${reason}`);
-      this.#publishReturn(leaseId, reason, false);
+      // Ending is no failure.
+      this.#publishReturn(leaseId, reason, false, !this.#stopping.signal.aborted);
     } finally {
       this.#current = 0;
     }
@@ -288,13 +287,18 @@ export class Worker {
     const waitSeconds = (clock() - waited) / 1000;
     metrics.phase("wait", waitSeconds);
 
-    const sender = new FrameSender(
-      this.#edges.bulk,
-      this.#edges.subjects.gradient(0, this.#id),
-      run,
-      lease,
-      (bytes) => metrics.wire("out", "gradient", bytes),
-    );
+    const sender = new FrameSender(this.#edges.bulk, this.#edges.subjects.gradient(0, this.#id), {
+      frames: run.frames,
+      identity: {
+        runHash: run.runHash,
+        epoch: lease.epoch,
+        step: lease.step,
+        node: nodeOfBlock(run.run.train.slots, { first: lease.firstSlot, count: lease.slotCount }),
+        attempt: lease.attempt,
+        totalBytes: run.layout.pushSize * 4,
+      },
+      onSent: (bytes) => metrics.wire("out", "gradient", bytes),
+    });
     const done = await this.#compute<"block-done">(
       {
         type: "block",
@@ -307,14 +311,25 @@ export class Worker {
         parameters,
         frames: run.frames,
       },
-      (chunk) => sender.send(chunk),
+      (chunks) => sender.send(chunks),
     );
     const began = clock();
     await this.#finishPush(run, lease, sender, done.seconds, waitSeconds);
     metrics.phase("push", (clock() - began) / 1000);
   }
 
-  /** Says that everything is sent, and sends again what did not arrive, until the coordinator is content. */
+  /** Resolves when a lease is waiting: the coordinator gives one only to a worker whose last one is settled. */
+  #nextLease(): Promise<undefined> {
+    if (this.#queue.length > 0) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      this.#wake = () => resolve(undefined);
+    });
+  }
+
+  /**
+   * Says that everything is sent, and sends again what did not arrive, until the coordinator is content. The next lease
+   * says so too, and sooner than its reply.
+   */
   async #finishPush(
     run: PreparedRun,
     lease: saf.v1.BlockLease,
@@ -339,10 +354,13 @@ export class Worker {
       await sender.settled();
       let reply: saf.v1.PushReply | undefined;
       try {
-        reply = readMessage(
-          wire.PushReply,
-          await bulk.request(subjects.push(this.#id), end, PUSH_TIMEOUT_MS),
-        );
+        const answer = bulk.request(subjects.push(this.#id), end, PUSH_TIMEOUT_MS);
+        const first = await Promise.race([answer, this.#nextLease()]);
+        if (first === undefined) {
+          answer.catch(() => undefined);
+          return;
+        }
+        reply = readMessage(wire.PushReply, first);
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
         // Nobody answered, or the connection broke: what was sent may be lost, so all of it goes again.
@@ -413,7 +431,7 @@ export class Worker {
   /** Runs one order on the engine. Rejects when the engine fails or has died (then the worker stops). */
   #compute<Done extends "block-done" | "task-done">(
     order: Extract<Parameters<EnginePort["send"]>[0], { type: "block" | "task" }>,
-    onChunk: (chunk: number) => void = () => undefined,
+    onChunks: (chunks: readonly number[]) => void = () => undefined,
   ): Promise<Extract<FromEngine, { type: Done }>> {
     return new Promise((resolve, reject) => {
       this.#giveUp = () => reject(new Error("the worker stops"));
@@ -424,7 +442,7 @@ export class Worker {
           reject(this.#refusal);
         } else if (message.type === "failed") reject(new Error(message.message));
         else if (message.type === "chunks") {
-          if (message.leaseId === order.leaseId) message.chunks.forEach(onChunk);
+          if (message.leaseId === order.leaseId) onChunks(message.chunks);
         } else if (message.type !== "ready" && message.leaseId === order.leaseId) {
           this.#busySeconds += message.seconds;
           this.#tensors = message.tensors;
@@ -435,95 +453,5 @@ export class Worker {
       };
       this.#edges.engine.send(order);
     });
-  }
-}
-
-/** Sends chunk frames of one push in the order in which they become ready, a window of bytes at a time. */
-class FrameSender {
-  readonly #bus: Bus;
-  readonly #subject: string;
-  readonly #run: PreparedRun;
-  readonly #lease: saf.v1.BlockLease;
-  readonly #sent: (bytes: number) => void;
-  readonly #ready: number[] = [];
-  readonly #sealed: Uint8Array[] = [];
-  #sending: Promise<void> | undefined;
-  #credit = CREDIT_BYTES;
-
-  constructor(
-    bus: Bus,
-    subject: string,
-    run: PreparedRun,
-    lease: saf.v1.BlockLease,
-    sent: (bytes: number) => void,
-  ) {
-    this.#bus = bus;
-    this.#subject = subject;
-    this.#run = run;
-    this.#lease = lease;
-    this.#sent = sent;
-  }
-
-  send(chunk: number): void {
-    this.#ready.push(chunk);
-    this.#sending ??= this.#drain().finally(() => {
-      this.#sending = undefined;
-    });
-  }
-
-  sendAll(): void {
-    for (let chunk = 0; chunk < this.#run.chunkCount; chunk++) this.send(chunk);
-  }
-
-  /** `missing`: a bit a chunk. */
-  sendMissing(missing: Uint8Array): void {
-    for (let chunk = 0; chunk < this.#run.chunkCount; chunk++) {
-      if ((((missing[chunk >>> 3] ?? 0) >>> (chunk & 7)) & 1) === 1) this.send(chunk);
-    }
-  }
-
-  async settled(): Promise<void> {
-    while (this.#sending !== undefined) await this.#sending;
-  }
-
-  async #drain(): Promise<void> {
-    for (let chunk = this.#ready.shift(); chunk !== undefined; chunk = this.#ready.shift()) {
-      const frame = (this.#sealed[chunk] ??= this.#seal(chunk));
-      this.#bus.publish(this.#subject, frame);
-      this.#sent(frame.byteLength);
-      this.#credit -= frame.byteLength;
-      if (this.#credit <= 0) {
-        await this.#bus.flush();
-        this.#credit = CREDIT_BYTES;
-      }
-    }
-  }
-
-  /** The body is in place already: the engine wrote it there. */
-  #seal(chunk: number): Uint8Array {
-    const totalBytes = this.#run.layout.pushSize * 4;
-    const frame = new Uint8Array(
-      this.#run.frames,
-      chunk * (HEADER_BYTES + BODY_BYTES),
-      HEADER_BYTES + bodyLength(totalBytes, chunk),
-    );
-    sealChunk(frame, {
-      kind: "gradient",
-      codec: "fp32",
-      runHash: this.#run.runHash,
-      epoch: this.#lease.epoch,
-      step: this.#lease.step,
-      node: nodeOfBlock(this.#run.run.train.slots, {
-        first: this.#lease.firstSlot,
-        count: this.#lease.slotCount,
-      }),
-      attempt: this.#lease.attempt,
-      shard: 0,
-      chunk,
-      chunkCount: this.#run.chunkCount,
-      offset: chunk * BODY_BYTES,
-      totalBytes,
-    });
-    return frame;
   }
 }

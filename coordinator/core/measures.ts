@@ -26,7 +26,7 @@ export function taskImages({ measure, passes }: PlannedMeasure): number {
   const count = Math.min(MOST_TASK_IMAGES, Math.max(LEAST_TASK_IMAGES, wanted));
   if (measure.how === "diagnostics") return MOST_TASK_IMAGES;
   if (measure.how !== "paper") return count;
-  return measure.attackBatch * Math.max(1, Math.round(count / measure.attackBatch));
+  return measure.attack_batch * Math.max(1, Math.round(count / measure.attack_batch));
 }
 
 /** A forward pass of one image on the slowest engine of a busy machine, in milliseconds. */

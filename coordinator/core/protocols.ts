@@ -69,7 +69,7 @@ function paperMeasures(
         protocol,
         kind,
         switches: switchesOf(config, protocol),
-        attackBatch: config.attack_batch,
+        attack_batch: config.attack_batch,
       },
       strengths,
       images: Math.min(config.images ?? testImages, testImages),

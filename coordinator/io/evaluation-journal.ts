@@ -6,7 +6,12 @@ import { readJournal } from "./journal.js";
 
 /** A line; bytes and float32 values (little-endian) in base64. Lines of older versions lack what was not known then. */
 interface ResultLine {
-  task: TaskSpec;
+  task: Omit<TaskSpec, "firstImage" | "imageCount" | "sampleCount" | "patienceMs"> & {
+    first_image: number;
+    image_count: number;
+    sample_count: number;
+    patience_ms: number;
+  };
   worker: string;
   outcomes: {
     strength: number;
@@ -36,8 +41,15 @@ const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "
 const floatsOf = (text: string): Float32Array => new Float32Array(bytesOf(text).buffer);
 
 export function lineOf({ task, worker, outcomes, samples, diagnostics }: TaskRecord): ResultLine {
+  const { firstImage, imageCount, sampleCount, patienceMs, ...same } = task;
   return {
-    task,
+    task: {
+      ...same,
+      first_image: firstImage,
+      image_count: imageCount,
+      sample_count: sampleCount,
+      patience_ms: patienceMs,
+    },
     worker,
     outcomes: outcomes.map(({ strength, predictions, confidences, wrong, distances, origins }) => ({
       strength,
@@ -53,8 +65,15 @@ export function lineOf({ task, worker, outcomes, samples, diagnostics }: TaskRec
 }
 
 export function recordOf({ task, worker, outcomes, samples, diagnostics }: ResultLine): TaskRecord {
+  const {
+    first_image: firstImage,
+    image_count: imageCount,
+    sample_count: sampleCount,
+    patience_ms: patienceMs,
+    ...same
+  } = task;
   return {
-    task,
+    task: { ...same, firstImage, imageCount, sampleCount, patienceMs },
     worker,
     samples,
     ...(diagnostics === undefined ? {} : { diagnostics }),

@@ -69,4 +69,6 @@ export interface Finished {
   ok?: boolean | null;
   message?: string | null;
   exitCode?: number | null;
+  /** The error's code; "interrupted" when a signal came first. */
+  code?: string | null;
 }

@@ -60,7 +60,7 @@ export function applyEvent(before: ProgressState, event: ProgressEvent, nowMs: n
     };
   if (event.note) return { state, said: [saidBy(event.note)], milestones: [] };
   if (event.finished) {
-    const { runId, ok, message } = event.finished;
+    const { runId, ok, message, code } = event.finished;
     const ended = state.runs.find((run) => run.runId === (runId ?? ""));
     const text = [ended?.model, message]
       .filter((part) => part !== undefined && part !== null && part !== "")
@@ -69,7 +69,7 @@ export function applyEvent(before: ProgressState, event: ProgressEvent, nowMs: n
       state: { ...state, runs: state.runs.filter((run) => run !== ended) },
       said: [
         {
-          level: ok === true ? "done" : "error",
+          level: code === "interrupted" ? "warning" : ok === true ? "done" : "error",
           text: text === "" ? (ok === true ? "done" : "failed") : text,
         },
       ],

@@ -179,7 +179,9 @@ function workerTable({ workers }: ProgressState, canvas: Canvas, room: number): 
   if (workers.length === 0 || room < 1) return [];
   const lost = workers.filter(({ state }) => state === "lost").length;
   const busy = workers.filter(({ state }) => state === "busy").length;
-  const overview = `${workers.length} workers: ${busy} busy, ${workers.length - busy - lost} idle${lost > 0 ? `, ${lost} lost` : ""}`;
+  const resting = workers.filter(({ state }) => state === "quarantined").length;
+  const exceptions = `${resting > 0 ? `, ${resting} quarantined` : ""}${lost > 0 ? `, ${lost} lost` : ""}`;
+  const overview = `${workers.length} workers: ${busy} busy, ${workers.length - busy - resting - lost} idle${exceptions}`;
   if (room < 3)
     return [line([{ text: overview, paint: lost > 0 ? canvas.palette.yellow : canvas.palette.dim }], canvas)];
 

@@ -9,7 +9,8 @@ import { runDirectoryName } from "../../coordinator/io/run-directory.js";
 import type { ResultsDocument } from "../../coordinator/main.js";
 import type { Config } from "../../shared/config.js";
 import type { EngineName } from "../../shared/engine.js";
-import { ClusterError, type ErrorCode } from "../../shared/errors.js";
+import { ClusterError, EXIT_CODES, type ErrorCode } from "../../shared/errors.js";
+import type { saf } from "../../shared/messages.js";
 import { resolveRun } from "../../shared/resolve.js";
 import { LocalCluster, localWorkers } from "../local/cluster.js";
 import { resolveNatsServer } from "../local/nats/resolve.js";
@@ -77,6 +78,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
       );
       cluster?.interrupt();
     });
+    let lastWords = undefined as saf.v1.Finished.$Properties | undefined;
     let cluster: LocalCluster | undefined = undefined as LocalCluster | undefined;
     cluster = await LocalCluster.start({
       nats,
@@ -92,12 +94,15 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
       cacheDir,
       sharedMemory: first.cluster.shared_memory,
       restartCoordinator: true,
-      onEvent: (event) => progress.update(event),
+      onEvent: (event) => {
+        if (event.finished?.ok === false) lastWords = event.finished;
+        progress.update(event);
+      },
       onNote: (message) => progress.say(message, "warning"),
     });
     try {
       const code = await cluster.finished();
-      if (code !== 0 && stop.exitCode() === 0) throw await failureOf(out, code);
+      if (code !== 0 && stop.exitCode() === 0) throw await failureOf(out, code, lastWords);
     } finally {
       await cluster.stop();
     }
@@ -147,8 +152,12 @@ async function resultsOf(out: string, exitCode: number, progress: ProgressDispla
   }
 }
 
-/** What the coordinator wrote about its own end. */
-async function failureOf(out: string, code: number): Promise<ClusterError> {
+/** What the coordinator wrote about its own end; on a full disk, what it said. */
+async function failureOf(
+  out: string,
+  code: number,
+  said: saf.v1.Finished.$Properties | undefined,
+): Promise<ClusterError> {
   try {
     const {
       code: name,
@@ -161,6 +170,10 @@ async function failureOf(out: string, code: number): Promise<ClusterError> {
     };
     return new ClusterError(name, message, hint === null ? {} : { hint });
   } catch {
+    if (said !== undefined && Object.hasOwn(EXIT_CODES, said.code ?? "")) {
+      const hint = said.hint ?? "";
+      return new ClusterError(said.code as ErrorCode, said.message ?? "", hint === "" ? {} : { hint });
+    }
     const log = await readFile(join(out, "logs", "coordinator.stderr.log"), "utf8").catch(() => "");
     const last = log
       .trim()

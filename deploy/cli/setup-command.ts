@@ -58,7 +58,7 @@ export function setupCommand(): Command {
           : `, ${Math.round(choice.samplesPerSecond)} LeNet images/s a core`;
       progress(`engine ${choice.engine}: ${choice.version} on ${choice.device}${speed}`);
       for (const line of choice.why) progress(`  ${line}`);
-      progress(`nats-server ${nats.version} (${nats.from})`);
+      progress(`nats-server ${nats.version} (${nats.from}): ${nats.path}`);
     });
 }
 

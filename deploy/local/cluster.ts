@@ -5,7 +5,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -16,6 +15,7 @@ import { readMessage, type saf, wire } from "../../shared/messages.js";
 import { subjectsOf } from "../../shared/subjects.js";
 import type { NatsBinary } from "./nats/resolve.js";
 import { type RunningNatsServer, startNatsServer } from "./nats/server.js";
+import { createScratch, sweepScratch } from "./scratch.js";
 
 const PROGRAM = fileURLToPath(new URL("../cli/main.js", import.meta.url));
 const POOL = "local";
@@ -67,6 +67,8 @@ export class LocalCluster {
   #coordinator: Child;
   #stopping = false;
   #interrupted = false;
+  /** The coordinator said that it cannot write: it could not after a restart either. */
+  #cannotWrite = false;
   #nextWorker = 1;
   #closeEvents: () => Promise<void> = () => Promise.resolve();
 
@@ -86,20 +88,19 @@ export class LocalCluster {
   /** Throws ClusterError("dependency") when nats-server does not start. */
   static async start(options: LocalClusterOptions): Promise<LocalCluster> {
     mkdirSync(join(options.out, "logs"), { recursive: true });
-    const scratch = await mkdtemp(join(tmpdir(), "saf-"));
+    for (const folder of await sweepScratch())
+      options.onNote(`removed ${folder}, left behind by a saf that was killed`);
+    const memory = options.sharedMemory ? await sharedMemoryFolder() : undefined;
+    const scratch = await createScratch(memory);
     const workers = Array.from({ length: options.workers + SPARE_WORKERS }, (_, i) => `worker-${i + 1}`);
     const nats = await startNatsServer({
       binary: options.nats,
       directory: join(scratch, "nats"),
+      removeAfterDeath: scratch,
       pool: POOL,
       workers,
     });
-    const cluster = new LocalCluster(
-      options,
-      nats,
-      scratch,
-      options.sharedMemory ? await sharedMemoryFolder() : undefined,
-    );
+    const cluster = new LocalCluster(options, nats, scratch, memory);
     nats.onExit(({ code, signal, logLines }) => void cluster.#natsDied(code, signal, logLines));
     await cluster.#listen();
     for (let i = 0; i < options.workers; i++) cluster.addWorker();
@@ -156,6 +157,7 @@ export class LocalCluster {
         !crashed ||
         this.#stopping ||
         this.#interrupted ||
+        this.#cannotWrite ||
         !this.#options.restartCoordinator ||
         restarts === RESTART_LIMIT
       ) {
@@ -276,7 +278,9 @@ export class LocalCluster {
     });
     bus.subscribe(subjectsOf(POOL).eventPattern, ({ data }) => {
       const event = readMessage(wire.Event, data);
-      if (event !== undefined) this.#options.onEvent(event);
+      if (event === undefined) return;
+      if (event.finished?.code === "storage") this.#cannotWrite = true;
+      this.#options.onEvent(event);
     });
     this.#closeEvents = () => bus.close();
   }

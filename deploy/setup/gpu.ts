@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { makePartFolder } from "./cache.js";
-import { explain, runCommand } from "./command.js";
+import { explain, runCommand } from "../run-command.js";
 import { CannotProvide, type Provision, type SetupContext } from "./provision.js";
 import { TENSORFLOW_VERSION, buildEntry, findPip, findPythonPackage } from "./tensorflow-wheel.js";
 

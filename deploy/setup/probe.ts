@@ -1,7 +1,7 @@
 /** Tries an engine in a process of its own: a library that crashes must not take the command line with it. */
 import { fileURLToPath } from "node:url";
 import type { EngineInfo, EngineName, SelfTestReport } from "../../shared/engine.js";
-import { runCommand, explain } from "./command.js";
+import { runCommand, explain } from "../run-command.js";
 
 /** What probe-engine.ts prints, as one line of JSON. */
 export interface ProbeReport {

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { makePartFolder, publish } from "./cache.js";
-import { explain, runCommand } from "./command.js";
+import { explain, runCommand } from "../run-command.js";
 import type { Provision, SetupContext } from "./provision.js";
 
 const REACH_TIMEOUT_MS = 5000;

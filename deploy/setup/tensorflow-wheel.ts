@@ -20,7 +20,7 @@ import {
 import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 import { makePartFolder, publish } from "./cache.js";
-import { explain, runCommand } from "./command.js";
+import { explain, runCommand } from "../run-command.js";
 import { CannotProvide, type Provision, type SetupContext } from "./provision.js";
 
 const require = createRequire(import.meta.url);

@@ -1,5 +1,6 @@
 /** SGD with momentum on a range of the flat parameter vector, and the running averages of batch statistics. */
 import type { Layout } from "./layout.js";
+import { descend } from "./vectors/vector-memory.js";
 
 export interface UpdateRule {
   learningRate: number;
@@ -40,13 +41,18 @@ export function updateRange(
       }
       continue;
     }
-    const decay = tensor.decays ? rule.weightDecay : 0;
-    const rate = rule.learningRate * tensor.rateMultiplier;
-    for (let i = from; i < to; i++) {
-      const weight = current[i] as number;
-      velocity[i] =
-        rule.momentum * (velocity[i] as number) - decay * weight - (sums[i - start] as number) * perSample;
-      next[i] = weight + rate * (velocity[i] as number);
-    }
+    const descent = {
+      momentum: rule.momentum,
+      decay: tensor.decays ? rule.weightDecay : 0,
+      perSample,
+      rate: rule.learningRate * tensor.rateMultiplier,
+    };
+    descend(
+      descent,
+      sums.subarray(from - start, to - start),
+      current.subarray(from, to),
+      velocity.subarray(from, to),
+      next.subarray(from, to),
+    );
   }
 }

@@ -134,6 +134,29 @@ describe("a run ends with the weights of an undisturbed one", () => {
   });
 
   test(
+    "when it is told to end while no worker is left: it stops at once, at its last committed step",
+    LIMIT,
+    async (t) => {
+      const config = { train: { max_steps: 400 }, cluster: { heartbeat_ms: 250, lease_floor_ms: 600_000 } };
+      const cluster = await startCluster(t, { workers: 1, config });
+      await cluster.untilPush("worker-1", 3 + below(15), 1 + below(7));
+      // In the middle of a step, and not started again.
+      await cluster.removeWorker("worker-1", "SIGKILL");
+      await cluster.until("a lost worker", () =>
+        cluster.notes.some((note) => note.startsWith("Worker worker-1 is lost")),
+      );
+
+      cluster.signalCoordinator("SIGTERM");
+      const code = await cluster.finished();
+
+      assert.equal(code, 143);
+      const { step, sha256 } = cluster.checkpoint();
+      assert.equal(step, cluster.ledger().length);
+      assert.equal(sha256, await localWeightsSha256(testConfig({ train: { max_steps: step } })));
+    },
+  );
+
+  test(
     "when it is interrupted, which exits with 130, and resumed by `saf train --resume`",
     LIMIT,
     async (t) => {

@@ -34,7 +34,7 @@ async function until(isThere: () => boolean): Promise<boolean> {
 const skip = existsSync("/proc/self/cmdline") ? false : "processes are looked up in /proc";
 
 test(
-  "when `saf` is killed nothing of it goes on: no process, no shared memory",
+  "when `saf` is killed nothing of it is left: no process, no shared memory, no keys",
   { skip, timeout: 180_000 },
   async (t) => {
     const folder = await temporaryDirectory(t);
@@ -52,6 +52,8 @@ test(
 
     assert.ok(await until(() => processesOf(folder).length === 0), processesOf(folder).join("\n"));
 
+    const scratch = (): string[] => readdirSync(folder).filter((name) => name.startsWith("saf-"));
+    assert.ok(await until(() => scratch().length === 0), scratch().join("\n"));
     // saf, coordinator, two workers, nats-server.
     assert.ok(running.length >= 5, running.join("\n"));
     assert.equal(memory !== undefined && existsSync(memory), false, `${memory} is left behind`);

@@ -218,6 +218,88 @@ describe("values that are not finite", () => {
     assert.equal(cluster.committed.length, 1, "nothing of the bad step may be committed");
   });
 
+  test(
+    "one worker that never has finite values cannot end a run alone: others compute its blocks",
+    LIMIT,
+    async (t) => {
+      const cluster = await handCoordinator(t, { slots: 2, steps: 6 });
+      const [bad, good] = [await cluster.joined("worker-1"), await cluster.joined("worker-2")];
+      let refused = 0;
+      const spoil = async (): Promise<void> => {
+        for (;;) {
+          const lease = await bad.lease();
+          const values = blockValues(cluster.hand, lease.step, lease.firstSlot, lease.slotCount).fill(
+            NaN,
+            0,
+            5,
+          );
+          bad.send(bad.frames(lease, values));
+          if ((await bad.end(lease)).status === Status.REFUSED) refused++;
+        }
+      };
+      void spoil().catch(() => undefined);
+
+      await good.serveUntil(6);
+
+      await cluster.trained;
+      assert.deepEqual(cluster.failures, []);
+      assert.equal(hashOf(cluster.job.snapshot().parameters), hashOf(weightsAfter(cluster.hand, 6)));
+      // Three blocks in a row came back bad; time stands still, so its rest has not ended.
+      assert.equal(refused, 3);
+      assert.deepEqual(await cluster.counted("saf_worker_quarantines_total"), { "": 1 });
+      const said =
+        /^Worker worker-1 gets no work for 80 ms: 3 leases in a row failed \(values that are not finite\)$/;
+      assert.equal(cluster.log.filter((line) => said.test(line)).length, 1, cluster.log.join("\n"));
+      assert.equal(cluster.coordinator.table()[0]?.state, "quarantined");
+    },
+  );
+
+  test("two workers without finite values for one block are a divergence", LIMIT, async (t) => {
+    const cluster = await handCoordinator(t);
+    const spoil = async (worker: HandWorker): Promise<void> => {
+      const lease = await worker.lease();
+      const values = blockValues(cluster.hand, lease.step, lease.firstSlot, lease.slotCount).fill(NaN, 0, 5);
+      worker.send(worker.frames(lease, values));
+      assert.equal((await worker.end(lease)).status, Status.REFUSED);
+    };
+    const one = await cluster.joined("worker-1");
+    const two = await cluster.joined("worker-2");
+
+    await spoil(one);
+    assert.deepEqual(cluster.failures, []);
+    await spoil(two);
+
+    assert.deepEqual(
+      cluster.failures.map(({ code, message }) => [code, message]),
+      [["diverged", "The gradient of step 0 is not finite in 2 attempts of worker-1 and worker-2"]],
+    );
+  });
+
+  test(
+    "a lost chunk of an honest copy is asked for, though another copy was not finite",
+    LIMIT,
+    async (t) => {
+      const cluster = await handCoordinator(t);
+      const [bad, good] = [await cluster.joined("worker-1"), await cluster.joined("worker-2")];
+      const lease = await bad.lease();
+      const values = blockValues(cluster.hand, lease.step, lease.firstSlot, lease.slotCount).fill(NaN, 0, 5);
+      bad.send(bad.frames(lease, values));
+      // Its deadline is over before it says that all is sent: the other one gets the same block.
+      cluster.nowMs += 70_000;
+      good.beat();
+      bad.beat();
+      const copy = await good.lease();
+      assert.deepEqual([copy.firstSlot, copy.attempt], [lease.firstSlot, 2]);
+
+      good.send(good.rightFrames(copy).slice(1));
+      const reply = await good.end(copy);
+
+      assert.equal(reply.status, Status.MISSING);
+      assert.deepEqual(missingChunks(reply), [0]);
+      assert.deepEqual(cluster.failures, []);
+    },
+  );
+
   test("a refused attempt of one step does not count against the next", LIMIT, async (t) => {
     const cluster = await handCoordinator(t);
     const worker = await cluster.joined("worker-7");

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { hashOf } from "../../coordinator/io/checkpoints.js";
 import { type saf, wire, writeMessage } from "../../shared/messages.js";
 import { SEED, randomNumbers } from "../support/cluster.js";
-import { HEARTBEAT_MS, type HandCluster, handCoordinator } from "../support/hand-coordinator.js";
+import { HEARTBEAT_MS, type HandCluster, QUARANTINE, handCoordinator } from "../support/hand-coordinator.js";
 import { type HandWorker, weightsAfter } from "../support/hand-worker.js";
 
 const LIMIT = { timeout: 60_000 };
@@ -125,6 +125,96 @@ describe("a block goes to another worker", () => {
     ]);
     await checkWeights(cluster);
     assert.deepEqual(Object.keys(await cluster.counted(LEASES)), ["done"]);
+  });
+});
+
+test("a step that nobody can finish is given up as if it had never begun", LIMIT, async (t) => {
+  const cluster = await handCoordinator(t);
+  const worker = await cluster.joined("worker-1");
+  await worker.serve(await worker.lease());
+  const lease = await worker.lease();
+  const before = cluster.job.snapshot();
+  assert.equal(before.step, 1);
+  const late = worker.rightFrames(lease);
+  // Three ranges of the step are complete, and their part of the update is done.
+  worker.send(late.slice(0, 3));
+  assert.equal((await worker.end(lease)).status, wire.PushReply.Status.MISSING);
+
+  cluster.job.pause();
+  let stopped = false;
+  void cluster.trained.then(() => (stopped = true));
+  void cluster.coordinator.whenNobodyCanWork().then(() => cluster.job.giveUpStep());
+  await cluster.ticks(1);
+  assert.equal(stopped, false, "its worker is at work");
+  worker.giveBack(lease.leaseId, true);
+  await cluster.trained;
+
+  worker.send(late);
+  assert.equal((await worker.end(lease)).status, wire.PushReply.Status.STALE);
+  assert.deepEqual(cluster.job.snapshot(), before);
+  assert.equal(cluster.committed.length, 1);
+  assert.deepEqual(cluster.failures, []);
+});
+
+describe("a worker that fails lease after lease", () => {
+  test("rests longer each time, and is back in full with the first success", LIMIT, async (t) => {
+    const cluster = await handCoordinator(t);
+    const worker = await cluster.joined("worker-1");
+    const fail = async (): Promise<void> => {
+      worker.giveBack((await worker.lease()).leaseId, false, true);
+      await cluster.ticks(1);
+    };
+    const restFor = async (ms: number): Promise<void> => {
+      for (const waited of [0, ms / 2, ms - 1]) {
+        cluster.nowMs = restBegan + waited;
+        worker.beat();
+        await cluster.ticks(2);
+        assert.equal(worker.hasLease, false, `a lease after ${waited} ms of ${ms}`);
+      }
+      cluster.nowMs = restBegan + ms;
+    };
+
+    for (let i = 0; i < QUARANTINE.after; i++) await fail();
+    let restBegan = cluster.nowMs;
+    await restFor(QUARANTINE.firstMs);
+    await fail();
+    restBegan = cluster.nowMs;
+    await restFor(2 * QUARANTINE.firstMs);
+
+    await worker.serve(await worker.lease());
+    for (let i = 1; i < QUARANTINE.after; i++) await fail();
+    await worker.serveUntil(STEPS);
+    await checkWeights(cluster);
+    assert.deepEqual(await cluster.counted("saf_worker_quarantines_total"), { "": 2 });
+    assert.ok(
+      cluster.log.includes("Worker worker-1 gets no work for 80 ms: 3 leases in a row failed (by hand)"),
+      cluster.log.join("\n"),
+    );
+  });
+
+  test("leaves its work to the others", LIMIT, async (t) => {
+    const cluster = await handCoordinator(t);
+    const bad = await cluster.joined("worker-1");
+    for (let i = 0; i < QUARANTINE.after; i++) {
+      assert.equal(cluster.coordinator.table()[0]?.state, "busy");
+      bad.giveBack((await bad.lease()).leaseId, false, true);
+    }
+    await cluster.ticks(1);
+    const good = await cluster.joined("worker-2");
+
+    await good.serveUntil(STEPS);
+
+    assert.deepEqual([bad.hasLease, cluster.coordinator.workerCount], [false, 2]);
+    await checkWeights(cluster);
+  });
+
+  test("is not one that gives leases back in good order", LIMIT, async (t) => {
+    const cluster = await handCoordinator(t);
+    const worker = await cluster.joined("worker-1");
+    for (let i = 0; i < 3 * QUARANTINE.after; i++) worker.giveBack((await worker.lease()).leaseId, false);
+    await worker.serveUntil(STEPS);
+    await checkWeights(cluster);
+    assert.deepEqual(await cluster.counted("saf_worker_quarantines_total"), {});
   });
 });
 

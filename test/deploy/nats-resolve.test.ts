@@ -11,7 +11,7 @@ import { ClusterError, exitCodeOf } from "../../shared/errors.js";
 import { cachedPath } from "../../deploy/local/nats/binary.js";
 import { unpackFromSuite } from "../../deploy/local/nats/package-managers.js";
 import { resolveNatsServer } from "../../deploy/local/nats/resolve.js";
-import type { ResolveOptions } from "../../deploy/local/nats/resolve.js";
+import type { NatsBinary, ResolveOptions } from "../../deploy/local/nats/resolve.js";
 import { anyServer, NO_SERVER, serversOfBothAges, temporaryDirectory } from "./nats-support.js";
 
 const any = await anyServer();
@@ -97,6 +97,29 @@ test("the option comes before the environment, that before PATH, and PATH before
     join(onPath, "nats-server"),
   ]);
   assert.deepEqual(await pathOf({}), ["the cache", inCache]);
+});
+
+test("an old server on PATH gives way to a newer one that can be had, and serves where none can", async (t) => {
+  if (old.binary === undefined || current.binary === undefined) return t.skip(NO_SERVER);
+  const [onPath, newer] = [await temporaryDirectory(t), current.binary];
+  await symlink(old.binary.path, join(onPath, "nats-server"));
+  let asked = 0;
+  const found = async (changes: Partial<ResolveOptions>, inCache: ResolveOptions): Promise<string> =>
+    (await resolveNatsServer({ ...inCache, env: { PATH: onPath }, ...changes })).version;
+  const getNewer = (result: NatsBinary | undefined) => (): Promise<NatsBinary | undefined> => {
+    asked++;
+    return Promise.resolve(result);
+  };
+
+  const none = await bareMachine(t);
+  assert.equal(await found({ install: false, getNewer: getNewer(newer) }, none), old.binary.version);
+  assert.equal(asked, 0, "without leave nothing is fetched");
+  assert.equal(await found({ install: true, getNewer: getNewer(undefined) }, none), old.binary.version);
+  assert.equal(await found({ install: true, getNewer: getNewer(newer) }, none), old.binary.version);
+  assert.equal(asked, 1, "what could not be had is not looked for again at once");
+
+  const fresh = await bareMachine(t);
+  assert.equal(await found({ install: true, getNewer: getNewer(newer) }, fresh), newer.version);
 });
 
 test("the newest server in the cache that works is used", async (t) => {

@@ -69,7 +69,7 @@ export function clean(wrong: readonly number[] = []): EvaluationRecord {
 export function paper(protocol: "paper" | "corrected", points: readonly ImageOutcomes[]): EvaluationRecord {
   const switches = protocol === "paper" ? RELEASED : CORRECTED;
   const bare = points.map((point) => ({ ...point, origins: new Uint8Array() }));
-  return record({ how: "paper", protocol, kind: "adversarial", switches, attackBatch: 100 }, bare);
+  return record({ how: "paper", protocol, kind: "adversarial", switches, attack_batch: 100 }, bare);
 }
 
 /** A network with gradients, whose attacks work. */

@@ -15,6 +15,8 @@ import { type HandRun, HandWorker } from "./hand-worker.js";
 
 /** Three missed ones mean lost. */
 export const HEARTBEAT_MS = 40;
+/** Shorter than three heartbeats, so that resting is not getting lost. */
+export const QUARANTINE = { after: 3, firstMs: 2 * HEARTBEAT_MS };
 
 export interface HandSetting {
   slots?: number;
@@ -54,6 +56,7 @@ export async function handCoordinator(
       broadcast: (frame) => cluster.buses[1].publish(cluster.subjects.parameters(0), frame),
       onCommit: (step) => cluster.committed.push(step),
       wake: () => cluster.coordinator.pump(),
+      workers: () => cluster.coordinator.workerCount,
       fail: (error) => cluster.failures.push(error),
     },
   );
@@ -92,6 +95,7 @@ export class HandCluster {
       clock: this.clock,
       epoch: this.epoch,
       heartbeatMs: HEARTBEAT_MS,
+      quarantine: QUARANTINE,
       dataRange: () => ({}),
       log: (_level, message) => this.log.push(message),
       metrics: {
@@ -100,6 +104,7 @@ export class HandCluster {
         lease: (outcome) => this.metrics.add("leases", 1, { outcome }),
         workerRefused: (reason) => this.metrics.add("refusedWorkers", 1, { reason }),
         workers: () => this.#onTick(),
+        quarantined: () => this.metrics.add("quarantines"),
         workerTime: () => undefined,
         workerGone: () => undefined,
         reconnected: () => undefined,

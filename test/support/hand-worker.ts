@@ -147,9 +147,9 @@ export class HandWorker {
     );
   }
 
-  giveBack(leaseId: number, leaving: boolean): void {
+  giveBack(leaseId: number, leaving: boolean, failed = false): void {
     const { control, subjects } = this.#edges;
-    const message = { workerId: this.id, leaseId, reason: "by hand", leaving };
+    const message = { workerId: this.id, leaseId, reason: "by hand", leaving, failed };
     control.publish(subjects.lease(this.id), writeMessage(wire.LeaseReturn, message));
   }
 

@@ -5,7 +5,7 @@
  * Slots are summed along the same binary tree as everywhere (shared/core/slots.ts): like a binary counter, two sums of
  * equal size are merged, left plus right.
  */
-import { addInto } from "../../shared/core/reduction.js";
+import { addVectors } from "../../shared/core/vectors/vector-memory.js";
 
 export class GradientAssembler {
   readonly #slotCount: number;
@@ -69,7 +69,7 @@ export class GradientAssembler {
       let sum = { slots: 1, values: this.#current as Float32Array };
       for (let top = this.#stack.at(-1); top?.slots === sum.slots; top = this.#stack.at(-1)) {
         this.#stack.pop();
-        addInto(top.values, sum.values);
+        addVectors(top.values, top.values, sum.values);
         this.#free.push(sum.values);
         sum = { slots: 2 * sum.slots, values: top.values };
       }
@@ -86,7 +86,7 @@ export class GradientAssembler {
     const start = chunk * this.#chunkValues;
     for (let level = this.#stack.length - 1; level >= 0; level--) {
       const { values } = this.#stack[level] as { values: Float32Array };
-      for (let i = 0; i < body.length; i++) body[i] = (values[start + i] as number) + (body[i] as number);
+      addVectors(body, values.subarray(start, start + body.length), body);
     }
     this.#onChunk(chunk);
   }

@@ -1,4 +1,5 @@
 /** Geometry of convolutions and pools, worked out once for the replaced kernels of every engine. */
+import type * as tfjs from "@tensorflow/tfjs-core";
 import type { backend_util } from "@tensorflow/tfjs-core";
 
 /** Rows and columns of zeros (or of nothing, for pools) around an image. */
@@ -8,6 +9,8 @@ export interface Padding {
   left: number;
   right: number;
 }
+
+export type Shape4D = [number, number, number, number];
 
 /** What a kernel's attributes may say: by rule, the same on all sides, or [[0,0],[top,bottom],[left,right],[0,0]]. */
 export type PadAttribute = "valid" | "same" | number | backend_util.ExplicitPadding;
@@ -42,7 +45,7 @@ export interface Geometry {
   padding: Padding;
 }
 
-export function geometryOf(info: backend_util.Conv2DInfo): Geometry {
+function geometryOf(info: backend_util.Conv2DInfo): Geometry {
   return {
     batch: info.batchSize,
     inHeight: info.inHeight,
@@ -62,6 +65,33 @@ export function geometryOf(info: backend_util.Conv2DInfo): Geometry {
       right: info.padInfo.right,
     },
   };
+}
+
+/** Filters: [height, width, in, out]; images: [batch, height, width, channel]. */
+export function convGeometry(
+  tf: typeof tfjs,
+  inShape: Shape4D,
+  filterShape: Shape4D,
+  attributes: ConvAttributes,
+): Geometry {
+  const { strides, pad, dimRoundingMode } = attributes;
+  return geometryOf(
+    tf.backend_util.computeConv2DInfo(
+      inShape,
+      filterShape,
+      strides,
+      1,
+      pad,
+      dimRoundingMode,
+      false,
+      "channelsLast",
+    ),
+  );
+}
+
+export function poolGeometry(tf: typeof tfjs, inShape: Shape4D, attributes: PoolAttributes): Geometry {
+  const { filterSize, strides, pad, dimRoundingMode } = attributes;
+  return geometryOf(tf.backend_util.computePool2DInfo(inShape, filterSize, strides, 1, pad, dimRoundingMode));
 }
 
 /**

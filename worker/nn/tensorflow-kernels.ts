@@ -5,15 +5,16 @@
 import type * as tfjs from "@tensorflow/tfjs-core";
 import {
   cellsInside,
-  geometryOf,
+  convGeometry,
   paddingName,
+  poolGeometry,
   type ConvAttributes,
   type Geometry,
   type PoolAttributes,
+  type Shape4D,
 } from "./kernel-shapes.js";
 
 type Tf = typeof tfjs;
-type Shape4D = [number, number, number, number];
 
 const BACKEND = "tensorflow";
 
@@ -92,27 +93,6 @@ function poolAttributes(backend: NodeBackend, geometry: Geometry, explicit: bool
     { name: "ksize", type: backend.binding.TF_ATTR_INT, value: window },
     ...commonAttributes(backend, geometry, explicit),
   ];
-}
-
-function convGeometry(tf: Tf, inShape: Shape4D, filterShape: Shape4D, attributes: ConvAttributes): Geometry {
-  const { strides, pad, dimRoundingMode } = attributes;
-  return geometryOf(
-    tf.backend_util.computeConv2DInfo(
-      inShape,
-      filterShape,
-      strides,
-      1,
-      pad,
-      dimRoundingMode,
-      false,
-      "channelsLast",
-    ),
-  );
-}
-
-function poolGeometry(tf: Tf, inShape: Shape4D, attributes: PoolAttributes): Geometry {
-  const { filterSize, strides, pad, dimRoundingMode } = attributes;
-  return geometryOf(tf.backend_util.computePool2DInfo(inShape, filterSize, strides, 1, pad, dimRoundingMode));
 }
 
 /** The stock kernel refuses a number for `pad`. Dilated convolutions, which need no such padding here, stay with it. */

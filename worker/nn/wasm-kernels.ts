@@ -17,10 +17,16 @@
 import { readFileSync } from "node:fs";
 import type * as tfjs from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
-import { geometryOf, type ConvAttributes, type Geometry, type PoolAttributes } from "./kernel-shapes.js";
+import {
+  convGeometry,
+  poolGeometry,
+  type ConvAttributes,
+  type Geometry,
+  type PoolAttributes,
+  type Shape4D,
+} from "./kernel-shapes.js";
 
 type Tf = typeof tfjs;
-type Shape4D = [number, number, number, number];
 type Kernel<Inputs, Attributes> = (
   inputs: Inputs,
   attributes: Attributes,
@@ -166,27 +172,6 @@ function stockKernels(tf: Tf): StockKernels {
 /** The same data under another shape; does not own it. */
 function viewAs(tensor: tfjs.TensorInfo, shape: number[]): tfjs.TensorInfo {
   return { dataId: tensor.dataId, shape, dtype: tensor.dtype };
-}
-
-function convGeometry(tf: Tf, inShape: Shape4D, filterShape: Shape4D, attributes: ConvAttributes): Geometry {
-  const { strides, pad, dimRoundingMode } = attributes;
-  return geometryOf(
-    tf.backend_util.computeConv2DInfo(
-      inShape,
-      filterShape,
-      strides,
-      1,
-      pad,
-      dimRoundingMode,
-      false,
-      "channelsLast",
-    ),
-  );
-}
-
-function poolGeometry(tf: Tf, inShape: Shape4D, attributes: PoolAttributes): Geometry {
-  const { filterSize, strides, pad, dimRoundingMode } = attributes;
-  return geometryOf(tf.backend_util.computePool2DInfo(inShape, filterSize, strides, 1, pad, dimRoundingMode));
 }
 
 /** What the windows reach of the image and its padding, in cells; rows below the last window are not needed. */

@@ -8,7 +8,7 @@ import { ClusterError } from "../../../shared/errors.js";
 import { capabilitiesOf, isAtLeast, OLDEST_SUPPORTED, parseNatsVersion } from "./capabilities.js";
 import type { NatsCapabilities } from "./capabilities.js";
 import { natsConfig } from "./config.js";
-import { failureOf, runCommand } from "./run-command.js";
+import { explain, runCommand } from "../../run-command.js";
 
 const VERSION_TIMEOUT_MS = 10_000;
 const CONFIG_TEST_TIMEOUT_MS = 20_000;
@@ -37,7 +37,7 @@ export type Probe =
 /** Asks the program for its version. A program for another system, or one that needs a newer libc, fails here. */
 export async function probeBinary(path: string, env: NodeJS.ProcessEnv): Promise<Probe> {
   const result = await runCommand(path, ["--version"], { timeoutMs: VERSION_TIMEOUT_MS, env });
-  if (result.code !== 0) return { kind: "unusable", reason: failureOf(result) };
+  if (result.code !== 0) return { kind: "unusable", reason: explain(result) };
   const version = parseNatsVersion(result.stdout + result.stderr);
   if (version === undefined)
     return { kind: "unusable", reason: "it does not say its version as nats-server does" };
@@ -57,7 +57,7 @@ export async function configFault(
     timeoutMs: CONFIG_TEST_TIMEOUT_MS,
     env,
   });
-  return result.code === 0 ? undefined : failureOf(result);
+  return result.code === 0 ? undefined : explain(result);
 }
 
 export function cacheRoot(cacheDir: string): string {

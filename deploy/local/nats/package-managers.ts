@@ -9,8 +9,8 @@ import { addToCache, cacheRoot, probeBinary } from "./binary.js";
 import type { InstallOptions, NatsBinary } from "./binary.js";
 import { distributionSource, parseAptSources, privateAptConfig, sourceForSuite } from "./apt-sources.js";
 import type { AptSource } from "./apt-sources.js";
-import { failureOf, runCommand } from "./run-command.js";
-import type { CommandResult } from "./run-command.js";
+import { explain, runCommand } from "../../run-command.js";
+import type { CommandResult } from "../../run-command.js";
 
 const UPDATE_TIMEOUT_MS = 120_000;
 const DOWNLOAD_TIMEOUT_MS = 120_000;
@@ -24,7 +24,18 @@ export async function installByPackageManager(options: InstallOptions): Promise<
   const release = parseOsRelease(await readIfThere("/etc/os-release"));
   const family = [release["ID"], ...(release["ID_LIKE"] ?? "").split(" ")];
   if (!family.includes("debian") && !family.includes("ubuntu")) return undefined;
-  return (await unpackFromNewerSuite(release, options)) ?? (await installWithApt(options));
+  return (await unpackFirst(suitesToTry(release), options)) ?? (await installWithApt(options));
+}
+
+/** From a newer suite of the distribution, into our cache; the system stays as it is. Undefined when there is none. */
+export async function newerByPackageManager(options: InstallOptions): Promise<NatsBinary | undefined> {
+  if (process.platform !== "linux") return undefined;
+  const release = parseOsRelease(await readIfThere("/etc/os-release"));
+  const own = release["VERSION_CODENAME"] ?? "";
+  return unpackFirst(
+    suitesToTry(release).filter((suite) => suite !== own),
+    options,
+  );
 }
 
 /** NAME=value lines, the value perhaps in quotes. */
@@ -42,11 +53,11 @@ export function suitesToTry(release: Record<string, string>): string[] {
   return [...new Set([...newer, own])].filter((suite) => suite !== "");
 }
 
-async function unpackFromNewerSuite(
-  release: Record<string, string>,
+async function unpackFirst(
+  suites: readonly string[],
   options: InstallOptions,
 ): Promise<NatsBinary | undefined> {
-  for (const suite of suitesToTry(release)) {
+  for (const suite of suites) {
     options.progress(`looking for a nats-server package in the suite ${suite}`);
     try {
       return await unpackFromSuite(suite, options);
@@ -118,7 +129,7 @@ async function installWithApt(options: InstallOptions): Promise<NatsBinary | und
     },
   );
   if (result.code !== 0) {
-    options.progress(`apt-get could not install it: ${failureOf(result)}`);
+    options.progress(`apt-get could not install it: ${explain(result)}`);
     return undefined;
   }
   return firstWorking(["/usr/sbin/nats-server", "/usr/bin/nats-server"], "apt-get install", options);
@@ -131,7 +142,7 @@ async function installWithBrew(options: InstallOptions): Promise<NatsBinary | un
     env: options.env,
   });
   if (result.code !== 0) {
-    options.progress(`brew could not install it: ${failureOf(result)}`);
+    options.progress(`brew could not install it: ${explain(result)}`);
     return undefined;
   }
   return firstWorking(["/opt/homebrew/bin/nats-server", "/usr/local/bin/nats-server"], "brew", options);
@@ -151,7 +162,7 @@ async function firstWorking(
 }
 
 function requireSuccess(program: string, result: CommandResult): void {
-  if (result.code !== 0) throw new Error(`${program}: ${failureOf(result)}`);
+  if (result.code !== 0) throw new Error(`${program}: ${explain(result)}`);
 }
 
 async function readAptSources(): Promise<AptSource[]> {

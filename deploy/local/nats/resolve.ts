@@ -3,14 +3,14 @@
  * one in our cache, a download that the user named and vouched for, the platform's package manager.
  */
 import { constants } from "node:fs";
-import { access, readdir, realpath } from "node:fs/promises";
+import { access, mkdir, readdir, realpath, stat, writeFile } from "node:fs/promises";
 import { delimiter, isAbsolute, join, resolve as resolvePath } from "node:path";
 import { ClusterError } from "../../../shared/errors.js";
 import { cachedPath, cacheRoot, probeBinary } from "./binary.js";
 import type { InstallOptions, NatsBinary } from "./binary.js";
 import { compareVersions, isAtLeast, OLDEST_SUPPORTED } from "./capabilities.js";
 import { downloadServer } from "./download.js";
-import { installByPackageManager } from "./package-managers.js";
+import { installByPackageManager, newerByPackageManager } from "./package-managers.js";
 
 export type { NatsBinary } from "./binary.js";
 
@@ -22,6 +22,8 @@ export interface ResolveOptions extends InstallOptions {
   install: boolean;
   /** Folders searched after PATH. */
   places?: readonly string[];
+  /** Gets a server that is newer than the distribution's own, without changing the system. */
+  getNewer?: (options: InstallOptions) => Promise<NatsBinary | undefined>;
 }
 
 /** `sbin` is where Debian puts it, and is on no ordinary user's PATH. */
@@ -35,20 +37,28 @@ const USUAL_PLACES = [
 ];
 
 /**
+ * Older ones cost about twice the CPU for each megabyte (section 4.2 of the NATS reference), and have known holes that
+ * only the loopback address hides. One is asked for a successor, but used where there is none.
+ */
+const OLDEST_WANTED = "2.10.0";
+/** An attempt to get a newer one that failed is not made again for a day. */
+const RETRY_MS = 86_400_000;
+
+/**
  * A server that was named is used; else the newer one of what the machine has (PATH first) and what our cache has: a
- * megabyte costs 2.9.10 about twice the CPU of 2.15. Each program is asked for its version before it is accepted.
+ * megabyte costs 2.9.10 about twice the CPU of 2.15. If that is an old one and we may install, a newer one is looked
+ * for in the package manager's newer suites; the old one serves where none is to be had. Each program is asked for its version before it is accepted.
  * @throws ClusterError("dependency") when there is none, or the one that was named does not work. Nothing is ever
  *   tried instead of a program, address or checksum that was named.
  */
 export async function resolveNatsServer(options: ResolveOptions): Promise<NatsBinary> {
   const binary =
     (await namedServer(options)) ??
-    newerOf(await serverOfTheMachine(options), await cachedServer(options)) ??
+    (await renewed(newerOf(await serverOfTheMachine(options), await cachedServer(options)), options)) ??
     (options.install
       ? ((await downloadServer(options)) ?? (await installByPackageManager(options)))
       : undefined);
   if (binary === undefined) throw noServer(options);
-  options.progress(`nats-server ${binary.version} from ${binary.from}: ${binary.path}`);
   return binary;
 }
 
@@ -56,6 +66,26 @@ export async function resolveNatsServer(options: ResolveOptions): Promise<NatsBi
 function newerOf(first: NatsBinary | undefined, second: NatsBinary | undefined): NatsBinary | undefined {
   if (first === undefined || second === undefined) return first ?? second;
   return compareVersions(second.version, first.version) > 0 ? second : first;
+}
+
+async function renewed(
+  found: NatsBinary | undefined,
+  options: ResolveOptions,
+): Promise<NatsBinary | undefined> {
+  if (found === undefined || !options.install || isAtLeast(found.version, OLDEST_WANTED)) return found;
+  const stamp = join(cacheRoot(options.cacheDir), "no-newer");
+  const triedMs = await stat(stamp).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => 0,
+  );
+  if (Date.now() - triedMs < RETRY_MS) return found;
+  options.progress(`nats-server ${found.version} (${found.path}) is old; looking for a newer one`);
+  const newer = await (options.getNewer ?? newerByPackageManager)(options);
+  if (newer === undefined) {
+    await mkdir(cacheRoot(options.cacheDir), { recursive: true });
+    await writeFile(stamp, "");
+  }
+  return newerOf(found, newer);
 }
 
 async function namedServer(options: ResolveOptions): Promise<NatsBinary | undefined> {

@@ -48,6 +48,8 @@ export interface StartNatsOptions {
   binary: NatsBinary;
   /** The server's own directory; made if missing. What is in it (streams, keys) is used again. */
   directory: string;
+  /** Removed when this process dies without stopping the server. */
+  removeAfterDeath?: string;
   pool: string;
   workers: readonly string[];
   /** Fixed ports; without them the system chooses free ones, and a restart keeps those. */
@@ -276,10 +278,11 @@ class LocalNatsServer implements RunningNatsServer {
   }
 
   #spawn(): Launched {
-    const { binary, directory, onLog } = this.#options;
+    const { binary, directory, removeAfterDeath, onLog } = this.#options;
     const child = spawnGuarded(binary.path, ["-c", this.#configFile], {
       cwd: directory,
       env: serverEnvironment(),
+      remove: removeAfterDeath,
     });
     const pid = child.pid;
     if (pid === undefined || child.stderr === null) {

@@ -4,6 +4,7 @@ import { stripVTControlCharacters } from "node:util";
 import fc from "fast-check";
 import type { ProgressEvent } from "../../../deploy/cli/progress-events.js";
 import {
+  type Said,
   applyEvent,
   duration,
   figure,
@@ -254,6 +255,26 @@ test("the end of a phase and of a run leave words behind; a phase and an epoch a
   );
   assert.deepEqual(finished.said, [{ level: "error", text: "plain: the loss is NaN" }]);
   assert.deepEqual(finished.state.runs, []);
+});
+
+test("a run that was interrupted does not look done", () => {
+  const interrupted = applyEvent(
+    after([0, training()]),
+    { finished: { runId: "a", ok: true, message: "interrupted", code: "interrupted" } },
+    1000,
+  );
+  assert.deepEqual(interrupted.said, [{ level: "warning", text: "plain: interrupted" }]);
+  assert.deepEqual(saidLines(interrupted.said[0] as Said, canvas()), ["! plain: interrupted"]);
+  assert.deepEqual(interrupted.state.runs, []);
+});
+
+test("what concerns all runs names none of them", () => {
+  const state = after(
+    [0, training()],
+    [1, { finished: { runId: "a", ok: true, message: "done" } }],
+    [2, { phase: { runId: "", model: "", name: "reporting", detail: "tables, plots" } }],
+  );
+  assert.deepEqual(renderRegion(state, canvas({ nowMs: 2 })), ["reporting · tables, plots · 0 s"]);
 });
 
 test("notes keep their lines and lose their control characters", () => {

@@ -63,6 +63,13 @@ function checkModels({ models }: ResultsDocument, kinds: readonly string[]): voi
   assert.equal(1 - (clean?.error ?? NaN), model.clean_accuracy);
 }
 
+/** Keys of a JSON value, those of the values inside too. */
+function keysOf(value: unknown): string[] {
+  if (typeof value !== "object" || value === null) return [];
+  const inside = Object.values(value).flatMap(keysOf);
+  return Array.isArray(value) ? inside : [...Object.keys(value), ...inside];
+}
+
 describe("a small run on this machine", () => {
   let home = "";
   let trained: SafRun;
@@ -121,6 +128,25 @@ describe("a small run on this machine", () => {
       .trim()
       .split("\n");
     assert.equal(csv.length, 1 + 7);
+  });
+
+  test("every key of its data files is in snake_case", () => {
+    const { directory } = document;
+    const files = readdirSync(directory, { recursive: true, encoding: "utf8" }).filter(
+      (name) => /\.jsonl?$/.test(name) && !/(^|\/)(logs?[./]|plots\/|checkpoints\/latest)/.test(name),
+    );
+    for (const name of ["ledger.jsonl", "status.json", join("eval", "results.jsonl")])
+      assert.ok(files.includes(name), `${name} is not among ${files.join(", ")}`);
+    for (const name of files) {
+      const text = readFileSync(join(directory, name), "utf8");
+      const values = name.endsWith("l") ? text.trim().split("\n") : [text];
+      const keys = new Set(values.flatMap((value) => keysOf(JSON.parse(value))));
+      assert.deepEqual(
+        [...keys].filter((key) => /[A-Z]/.test(key)),
+        [],
+        name,
+      );
+    }
   });
 
   test("it is not resumed with other settings: exit code 2, nothing touched", LIMIT, async () => {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { BufferPool, TreeSum, addInto, allFinite } from "../../../shared/core/reduction.js";
+import { BufferPool, TreeSum } from "../../../shared/core/reduction.js";
+import { VectorMemory } from "../../../shared/core/vectors/vector-memory.js";
 import { blockOfNode } from "../../../shared/core/slots.js";
 
 /** Counts what is handed out and returned. */
@@ -176,37 +177,20 @@ test("a thousand steps use no more buffers than the first, with repeats and chan
   assert.ok(afterFirst <= slots / 2 + 1, `${afterFirst} buffers`);
 });
 
-test("allFinite finds one bad value anywhere, and does not mistake large sums for one", () => {
-  assert.ok(allFinite(new Float32Array()));
-  assert.ok(allFinite(new Float32Array(1000).fill(3.4e38)));
-  assert.ok(allFinite(Float32Array.of(-0, 1e-45, -3.4e38)));
-  fc.assert(
-    fc.property(fc.nat(99), fc.constantFrom(Number.NaN, Infinity, -Infinity), (place, bad) => {
-      const values = new Float32Array(100).fill(1);
-      values[place] = bad;
-      assert.ok(!allFinite(values));
-    }),
-  );
-});
-
-test("addInto adds in float32", () => {
-  const left = Float32Array.of(16_777_216, 0.1);
-  addInto(left, Float32Array.of(1, 0.2));
-  assert.deepEqual([...left], [16_777_216, Math.fround(Math.fround(0.1) + Math.fround(0.2))]);
-});
-
 test("bytes are counted from any alignment, out of plain arrays and Node's buffers", () => {
   const values = Float32Array.of(1.5, -2, 3e38, 0, 1e-45);
-  for (const shift of [0, 1, 2, 3, 4, 5]) {
-    const memory = new Uint8Array(64 + shift);
-    memory.set(new Uint8Array(values.buffer), shift);
-    for (const bytes of [
-      memory.subarray(shift, shift + values.byteLength),
-      Buffer.from(memory.buffer, shift, values.byteLength),
-    ]) {
-      const tree = new TreeSum(1, new BufferPool(values.length));
-      assert.equal(tree.addBytes(1, bytes), "added");
-      assert.deepEqual(tree.root, values, `shift ${shift}`);
+  const vectors = new VectorMemory();
+  for (const pool of [new BufferPool(values.length), new BufferPool(values.length, vectors)])
+    for (const shift of [0, 1, 2, 3, 4, 5]) {
+      const memory = new Uint8Array(64 + shift);
+      memory.set(new Uint8Array(values.buffer), shift);
+      for (const bytes of [
+        memory.subarray(shift, shift + values.byteLength),
+        Buffer.from(memory.buffer, shift, values.byteLength),
+      ]) {
+        const tree = new TreeSum(1, pool);
+        assert.equal(tree.addBytes(1, bytes), "added");
+        assert.deepEqual([...(tree.root as Float32Array)], [...values], `shift ${shift}`);
+      }
     }
-  }
 });

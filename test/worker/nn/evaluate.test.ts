@@ -169,7 +169,7 @@ describe("a defect of the released evaluation is a switch", () => {
     protocol: "paper",
     kind,
     switches: { ...RELEASED, ...switches },
-    attackBatch: 20,
+    attack_batch: 20,
   });
   let subject: Subject;
   before(() => {

@@ -78,17 +78,17 @@ function noise(task: EvaluationTask, imageSize: number): Int8Array {
   return direction;
 }
 
-/** With batch statistics, `attackBatch` images make one batch; with stored ones each image stands alone. */
+/** With batch statistics, `attack_batch` images make one batch; with stored ones each image stands alone. */
 function gradientSigns(
   network: Network,
   engine: NetworkEngine,
   inputs: Float32Array,
   labels: Uint8Array | null,
-  { switches, attackBatch }: PaperMeasure,
+  { switches, attack_batch }: PaperMeasure,
   imageSize: number,
 ): Int8Array {
   const statistics = switches.bn === "train" ? "batch" : "stored";
-  const size = statistics === "batch" ? attackBatch : MEASURE_BATCH;
+  const size = statistics === "batch" ? attack_batch : MEASURE_BATCH;
   const direction = new Int8Array(inputs.length);
   const count = inputs.length / imageSize;
   for (let first = 0; first < count; first += size) {

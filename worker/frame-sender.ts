@@ -1,0 +1,91 @@
+/** Sends the chunk frames of one push in the order in which they become ready, a window of bytes at a time. */
+import type { Bus } from "../shared/bus.js";
+import {
+  BODY_BYTES,
+  type ChunkHeader,
+  HEADER_BYTES,
+  bodyLength,
+  chunkCountOf,
+  sealChunk,
+} from "../shared/core/chunk.js";
+
+/** Bytes on their way before the sender waits for the broker. */
+const CREDIT_BYTES = 8 * 1024 * 1024;
+
+export interface Push {
+  /** [header | body] [header | body] …, the last body short; bodies are in place when their chunk is sent. */
+  frames: SharedArrayBuffer;
+  identity: Pick<ChunkHeader, "runHash" | "epoch" | "step" | "node" | "attempt" | "totalBytes">;
+  onSent: (bytes: number) => void;
+}
+
+export class FrameSender {
+  readonly #bus: Bus;
+  readonly #subject: string;
+  readonly #push: Push;
+  readonly #chunkCount: number;
+  readonly #ready: number[] = [];
+  readonly #sealed: Uint8Array[] = [];
+  #sending: Promise<void> | undefined;
+  #credit = CREDIT_BYTES;
+
+  constructor(bus: Bus, subject: string, push: Push) {
+    this.#bus = bus;
+    this.#subject = subject;
+    this.#push = push;
+    this.#chunkCount = chunkCountOf(push.identity.totalBytes);
+  }
+
+  send(chunks: readonly number[]): void {
+    this.#ready.push(...chunks);
+    this.#sending ??= this.#drain();
+  }
+
+  sendAll(): void {
+    this.send(Array.from({ length: this.#chunkCount }, (_, chunk) => chunk));
+  }
+
+  /** `missing`: a bit a chunk. */
+  sendMissing(missing: Uint8Array): void {
+    const isMissing = (chunk: number): boolean => (((missing[chunk >>> 3] ?? 0) >>> (chunk & 7)) & 1) === 1;
+    this.send(Array.from({ length: this.#chunkCount }, (_, chunk) => chunk).filter(isMissing));
+  }
+
+  /** Resolves when nothing waits to be sent. */
+  async settled(): Promise<void> {
+    while (this.#sending !== undefined) await this.#sending;
+  }
+
+  async #drain(): Promise<void> {
+    await Promise.resolve(); // so that `#sending` is set before it is cleared below
+    for (let chunk = this.#ready.shift(); chunk !== undefined; chunk = this.#ready.shift()) {
+      const frame = (this.#sealed[chunk] ??= this.#seal(chunk));
+      this.#bus.publish(this.#subject, frame);
+      this.#push.onSent(frame.byteLength);
+      this.#credit -= frame.byteLength;
+      if (this.#credit <= 0) {
+        await this.#bus.flush();
+        this.#credit = CREDIT_BYTES;
+      }
+    }
+    // In the same turn as the last look at the queue: a chunk that comes later starts anew.
+    this.#sending = undefined;
+  }
+
+  /** The body is in place already: the engine wrote it there. */
+  #seal(chunk: number): Uint8Array {
+    const { frames, identity } = this.#push;
+    const bodyBytes = bodyLength(identity.totalBytes, chunk);
+    const frame = new Uint8Array(frames, chunk * (HEADER_BYTES + BODY_BYTES), HEADER_BYTES + bodyBytes);
+    sealChunk(frame, {
+      ...identity,
+      kind: "gradient",
+      codec: "fp32",
+      shard: 0,
+      chunk,
+      chunkCount: this.#chunkCount,
+      offset: chunk * BODY_BYTES,
+    });
+    return frame;
+  }
+}
