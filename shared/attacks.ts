@@ -177,7 +177,7 @@ export const ATTACKS = {
   },
   "random-search": {
     title: "random search",
-    access: "score",
+    access: "decision",
     norms: BOTH,
     options: z.strictObject({ queries: queries(10_000) }),
   },
@@ -222,7 +222,7 @@ export const ATTACKS = {
     options: z.strictObject({
       steps: steps(100),
       restarts: restarts(1),
-      step_size: stepSize,
+      step_size: stepSize.describe("length of a step (default: 2.5 ε / steps in the last ball)"),
       walk: z
         .number()
         .gt(0)

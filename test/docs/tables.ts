@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { attackDefinition, attackNames, attackOptions } from "../../shared/attacks.js";
 import { configSchema } from "../../shared/config.js";
 import { METRICS, type MetricDefinition } from "../../shared/metrics.js";
 import { settingsOf } from "../../deploy/cli/config-schema.js";
@@ -18,6 +19,8 @@ export function readDocument(path: string): string {
 export const TABLES: readonly { document: string; name: string; render: () => string }[] = [
   { document: "docs/configuration.md", name: "settings", render: settingsTable },
   { document: "docs/metrics.md", name: "metrics", render: metricsTable },
+  { document: "docs/attacks.md", name: "attacks", render: attacksTable },
+  { document: "docs/attacks.md", name: "options", render: attackOptionsTable },
 ];
 
 /** Where the text between the marks of `name` begins and ends. Throws RangeError when a mark is missing. */
@@ -71,6 +74,34 @@ function metricsTable(): string {
     help,
   ]);
   return markdownTable(["metric", "type", "labels", "exported by", "meaning"], rows);
+}
+
+function attacksTable(): string {
+  const rows = attackNames().map((name) => {
+    const { title, access, norms, minimal, nonsense } = attackDefinition(name);
+    const goal =
+      nonsense === true ? "a real class" : minimal === true ? "smallest change" : "wrong answer in the ball";
+    return [`\`${name}\``, title, access, norms.join(", "), goal];
+  });
+  return markdownTable(["attack", "title", "sees", "norms", "looks for"], rows);
+}
+
+function attackOptionsTable(): string {
+  const rows = attackNames().flatMap((name) => {
+    const defaults = attackOptions(name) as Record<string, unknown>;
+    return settingsOf(attackDefinition(name).options).map(({ path, expected, description }) => {
+      const key = path.join(".");
+      const value = defaults[key];
+      return [
+        `\`${name}\``,
+        `\`${key}\``,
+        expected,
+        value === undefined ? "" : code(value),
+        description ?? "",
+      ];
+    });
+  });
+  return markdownTable(["attack", "option", "value", "default", "what it does"], rows);
 }
 
 /** Columns padded to one width, as prettier writes them, with an empty line before and after. */

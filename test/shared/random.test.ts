@@ -55,6 +55,12 @@ test("the numbers of the purposes, which are part of every result, are distinct 
     noisy: 8,
     "mirror-coin": 9,
     attack: 10,
+    "attack-start": 20,
+    "square-attack": 21,
+    "decision-attack": 22,
+    "random-search": 23,
+    "nonsense-start": 24,
+    corruption: 25,
   });
 });
 

@@ -9,13 +9,13 @@ export interface Ball {
   imageSize: number;
 }
 
-/** Rounding an image to float32 moves it by a few 1e-6 of ε; an L2 ball is taken smaller by this share. */
-const L2_MARGIN = 1e-5;
+/** Of the sums in float64 below. */
+const ROUNDING = 1e-12;
 
 const floats = new Float32Array(1);
 const words = new Int32Array(floats.buffer);
 
-/** The float32 next to a positive `value`, on the other side of `up`. */
+/** The next float32 above or below a value that is not negative. */
 function neighbour(value: number, up: boolean): number {
   floats[0] = value;
   words[0] = (words[0] as number) + (up ? 1 : -1);
@@ -24,17 +24,15 @@ function neighbour(value: number, up: boolean): number {
 
 /** Smallest and largest float32 pixel within ε of `clean` and in [0, 1], such that no rounding leaves the ball. */
 function lowest(clean: number, epsilon: number): number {
-  const low = Math.fround(clean - epsilon);
-  if (low <= 0) return 0;
+  const low = Math.max(0, Math.fround(clean - epsilon));
   return clean - low > epsilon ? neighbour(low, true) : low;
 }
 function highest(clean: number, epsilon: number): number {
-  const high = Math.fround(clean + epsilon);
-  if (high >= 1) return 1;
+  const high = Math.min(1, Math.fround(clean + epsilon));
   return high - clean > epsilon ? neighbour(high, false) : high;
 }
 
-/** Moves row `i` of `images` to the nearest place in the ball (for L2: near it) around row `at` of `clean`, and into the box. */
+/** Moves row `i` of `images` to the nearest place in the ball around row `at` of `clean`, and into the box. */
 export function project(
   ball: Ball,
   clean: Float32Array,
@@ -57,17 +55,18 @@ export function project(
   let square = 0;
   for (let p = 0; p < imageSize; p++)
     square += ((images[to + p] as number) - (clean[from + p] as number)) ** 2;
-  const limit = epsilon * (1 - L2_MARGIN);
+  const limit = epsilon * (1 - ROUNDING);
   const scale = square > limit * limit ? limit / Math.sqrt(square) : 1;
   for (let p = 0; p < imageSize; p++) {
     const centre = clean[from + p] as number;
-    const moved =
-      scale === 1 ? (images[to + p] as number) : centre + scale * ((images[to + p] as number) - centre);
-    images[to + p] = Math.max(0, Math.min(1, moved));
+    const change = scale * ((images[to + p] as number) - centre);
+    const moved = Math.max(0, Math.min(1, Math.fround(centre + change)));
+    // Rounded away from the clean pixel: many such would leave the ball.
+    images[to + p] = Math.abs(moved - centre) > Math.abs(change) ? neighbour(moved, change < 0) : moved;
   }
 }
 
-/** Adds to row `i` a step of this length along the steepest direction of the norm: the gradient's sign, or itself. */
+/** Adds to row `i` a step of this length along the steepest direction of the norm: the gradient's sign, or itself. None where that is no number. */
 export function stepAlong(
   norm: Norm,
   imageSize: number,
@@ -78,13 +77,15 @@ export function stepAlong(
 ): void {
   const first = i * imageSize;
   if (norm === "linf") {
-    for (let p = first; p < first + imageSize; p++)
-      images[p] = (images[p] as number) + length * Math.sign(gradient[p] as number);
+    for (let p = first; p < first + imageSize; p++) {
+      const slope = gradient[p] as number;
+      if (slope !== 0 && !Number.isNaN(slope)) images[p] = (images[p] as number) + length * Math.sign(slope);
+    }
     return;
   }
   const size = l2Norm(gradient, first, imageSize);
-  if (!(size > 0)) return;
-  // By the quotient first: a tiny gradient squared may have underflowed nowhere, but length / size may overflow.
+  if (!(size > 0 && size < Infinity)) return;
+  // By the quotient first: length / size may overflow.
   for (let p = first; p < first + imageSize; p++)
     images[p] = (images[p] as number) + length * ((gradient[p] as number) / size);
 }

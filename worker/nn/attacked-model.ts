@@ -7,7 +7,16 @@ import type { Statistics, SurrogateSlope } from "./layers/operator.js";
 import type { NetworkEngine } from "./network-engine.js";
 
 /** Images are shown in pieces of this size: large enough for the engine, small enough for the cache. */
-const PIECE = 100;
+const PIECE = 96;
+/** As in the paper's release, whose gradients depend on the batch. */
+const BATCH_PIECE = 100;
+
+/**
+ * Pieces are filled up to a multiple of this. Engines work on so many values at a time, and on what is left over in
+ * another way, with other last bits of exp; one row alone takes another path through the matrix product. An image's
+ * numbers would depend on who shares its batch.
+ */
+const ROWS = 16;
 
 /** The network's inputs are pixels 0..255 minus the mean image. */
 const PIXEL_RANGE = 255;
@@ -27,9 +36,8 @@ export function attackedModel(
   const { outputs, realClasses, head } = network;
   const losses = lossOf(head);
 
-  function inputsOf(images: Float32Array, first: number, end: number): Float32Array {
-    // A batch of one takes another path through the matrix product, with other last bits.
-    const rows = Math.max(2, end - first);
+  function inputsOf(images: Float32Array, first: number, end: number, fill = ROWS): Float32Array {
+    const rows = fill * Math.ceil((end - first) / fill);
     const inputs = new Float32Array(rows * imageSize);
     for (let row = 0; row < rows; row++) {
       const from = Math.min(first + row, end - 1) * imageSize;
@@ -49,10 +57,9 @@ export function attackedModel(
   }
 
   /** Calls `part` on consecutive pieces [first, end). */
-  function inPieces(images: Float32Array, part: (first: number, end: number) => void): number {
+  function inPieces(images: Float32Array, part: (first: number, end: number) => void, size = PIECE): void {
     const count = images.length / imageSize;
-    for (let first = 0; first < count; first += PIECE) part(first, Math.min(first + PIECE, count));
-    return count;
+    for (let first = 0; first < count; first += size) part(first, Math.min(first + size, count));
   }
 
   function logitsOf(images: Float32Array): Float32Array {
@@ -71,8 +78,10 @@ export function attackedModel(
       gradient: new Float32Array(images.length),
     };
     const slopes = new Float32Array(count * outputs);
-    inPieces(images, (first, end) => {
-      const pass = engine.forward(inputsOf(images, first, end), statistics);
+    const piece = (first: number, end: number): void => {
+      // A filled-up batch would have other statistics.
+      const inputs = inputsOf(images, first, end, statistics === "batch" ? 1 : ROWS);
+      const pass = engine.forward(inputs, statistics);
       toLogits(pass.outputs, found.logits, first, end);
       const back = new Float32Array(pass.outputs.length);
       for (let i = first; i < end; i++) {
@@ -92,7 +101,8 @@ export function attackedModel(
       }
       tensor.dispose();
       pass.dispose();
-    });
+    };
+    inPieces(images, piece, statistics === "batch" ? BATCH_PIECE : PIECE);
     if (statistics === "batch") found.logits.set(logitsOf(images));
     return found;
   }

@@ -12,7 +12,7 @@ export class Smallest {
   readonly distances: Float64Array;
   readonly #hunt: Hunt;
 
-  /** Images that are answered wrong as they are have distance 0. */
+  /** To be made of a fresh hunt, or used on its open images only: what is broken already counts as distance 0. */
   constructor(hunt: Hunt) {
     this.#hunt = hunt;
     this.images = hunt.request.images.slice();
@@ -61,11 +61,11 @@ export class Smallest {
     }
   }
 
-  /** Hands to the hunt what lies inside its ball. */
+  /** Hands to the hunt what lies inside its ball, of images that still stand there. */
   finding(): AttackFinding {
     const { imageSize, epsilon } = this.#hunt.ball;
     this.distances.forEach((distance, row) => {
-      if (!(distance <= epsilon)) return;
+      if (this.#hunt.broken[row] === 1 || !(distance <= epsilon)) return;
       const [from, to] = [row * imageSize, (row + 1) * imageSize];
       this.#hunt.broken[row] = 1;
       this.#hunt.images.set(this.images.subarray(from, to), from);

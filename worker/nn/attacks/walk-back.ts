@@ -34,7 +34,7 @@ export const walkBack: RunAttack<"walk-back"> = (request) => {
       rows,
       images: starts,
       steps: options.steps,
-      stepSize: options.step_size ?? defaultStep(epsilon, options.steps),
+      stepSize: options.step_size ?? defaultStep(epsilon, Math.max(1, options.steps - shrinking)),
       momentum: 0,
       loss: (walking) => lossNamed(options.loss, model, pick(labels, walking)),
       stretch: (step, row) => {

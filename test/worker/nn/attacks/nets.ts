@@ -147,3 +147,34 @@ export function linearDistances(
     return nearest;
   });
 }
+
+/**
+ * One SAF unit that is flat around every image: u = 16·(mean pixel − 0.6), logits 0.5 and 4·max(0, 1 − |u|). Grey images
+ * have u = −1.6 and no gradient at all; 0.1 brighter is u = 0, and the second class.
+ */
+export function maskedVictim(tf: typeof tfjs): Victim {
+  const network: Network = {
+    ...networkNamed("mnist", "plain"),
+    name: "masked",
+    input: EXTENT,
+    outputs: 2,
+    realClasses: 2,
+    layers: [
+      { ...CONVOLUTION, name: "unit", kernel: [EXTENT.height, EXTENT.width], channels: 1 },
+      { kind: "activation", activation: "mrelu" },
+      { ...CONVOLUTION, name: "fc", kernel: [1, 1], channels: 2 },
+    ],
+  };
+  const layout = layoutOf(network);
+  const vector = new Float32Array(layout.size);
+  const values: Record<string, number[]> = {
+    "unit/weight": new Array<number>(PIXELS).fill(16 / 255 / PIXELS),
+    "unit/bias": [-16 * 0.6],
+    "fc/weight": [0, 4],
+    "fc/bias": [0.5, 0],
+  };
+  for (const { name, offset } of layout.tensors) vector.set(values[name] ?? [], offset);
+  const engine = new NetworkEngine(tf, network, layout);
+  engine.load(vector);
+  return { model: attackedModel(network, engine, new Float32Array(PIXELS)), engine, network };
+}
