@@ -5,42 +5,17 @@
 import { createHash } from "node:crypto";
 import { ClusterError } from "../shared/errors.js";
 import type { Diagnostics } from "../shared/diagnostics.js";
-import type { Measure } from "../shared/measures.js";
 import { type saf, wire } from "../shared/messages.js";
 import type { Refusal } from "../shared/metrics.js";
-import type { PerturbationKind, SampleImage, SeriesLabel } from "../shared/results.js";
+import type { SampleImage, SeriesLabel } from "../shared/results.js";
 import { seriesOf } from "../shared/results.js";
 import { runHashOf } from "../shared/run-hash.js";
 import { LeaseTimes } from "./core/deadline.js";
 import { type PlannedMeasure, labelOf, patienceMs, taskImages } from "./core/measures.js";
 import { framesOf } from "./core/parameter-frames.js";
 import { checkedResult } from "./core/task-result.js";
+import type { TaskOutcome, TaskSpec } from "./core/task.js";
 import type { Job, LeaseFate, Work } from "./job.js";
-
-/** The smallest evaluation work: one measure, all its strengths, one range of images. */
-export interface TaskSpec extends SeriesLabel {
-  id: string;
-  kind: PerturbationKind;
-  measure: Measure;
-  strengths: readonly number[];
-  firstImage: number;
-  imageCount: number;
-  sampleCount: number;
-  /** Longest a worker may take while nothing is known about tasks of this series, in milliseconds. */
-  patienceMs: number;
-}
-
-/** Outcome per image of one task at one strength: arrays of one entry an image. */
-export interface TaskOutcome {
-  strength: number;
-  predictions: Uint8Array;
-  confidences: Float32Array;
-  wrong: Uint8Array;
-  /** Size of the change as the worker measured it, in the measure's norm; empty where a measure has no such size. */
-  distances: Float32Array;
-  /** How a wrong image came to be wrong: see `ORIGINS`; empty where a measure keeps no account. */
-  origins: Uint8Array;
-}
 
 export interface TaskRecord {
   task: TaskSpec;

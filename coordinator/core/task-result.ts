@@ -1,7 +1,7 @@
 /** What a worker sends about a task is untrusted: only what fits the task in every size and value is taken. */
 import { type Diagnostics, diagnosticsSchema } from "../../shared/diagnostics.js";
 import type { saf } from "../../shared/messages.js";
-import type { TaskOutcome, TaskSpec } from "../evaluation.js";
+import type { TaskOutcome, TaskSpec } from "./task.js";
 
 export interface CheckedResult {
   outcomes: TaskOutcome[];
