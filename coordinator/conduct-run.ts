@@ -307,8 +307,9 @@ class RunConductor {
 
   async #evaluate(state: TrainingState, measures: readonly PlannedMeasure[]): Promise<TaskRecord[]> {
     const { coordinator, dataset, directory, epoch, observer, runId, signal, clock } = this.#context;
+    const checkpoint = hashOf(state.parameters);
     const subject = {
-      checkpoint: hashOf(state.parameters),
+      checkpoint,
       dataset: dataset.sha256,
       seed: this.#run.seed,
       testImages: this.#testImages,
@@ -338,7 +339,7 @@ class RunConductor {
         wake: () => coordinator.pump(),
         onRecord: (record) => {
           records.push(record);
-          journal.append(lineOf(record));
+          journal.append(lineOf(record, checkpoint));
           observer.evaluating(job.progress.done, job.progress.total, job.progress.detail);
         },
         fail: (error) => {

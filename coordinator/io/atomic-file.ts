@@ -24,7 +24,7 @@ export async function writeFileAtomic(file: string, content: string | Uint8Array
 }
 
 /**
- * A folder with these files, all or nothing. One of that name is removed first: a kill right then leaves neither, so
+ * A folder with these files (folders inside it too: "a/b"), all or nothing. One of that name is removed first: a kill right then leaves neither, so
  * replace only what is worth nothing.
  */
 export async function writeDirectoryAtomic(
@@ -34,7 +34,10 @@ export async function writeDirectoryAtomic(
   const aside = asideOf(directory);
   try {
     await mkdir(aside, { recursive: true });
-    for (const [name, content] of Object.entries(files)) await writeSynced(join(aside, name), content);
+    for (const [name, content] of Object.entries(files)) {
+      await mkdir(dirname(join(aside, name)), { recursive: true });
+      await writeSynced(join(aside, name), content);
+    }
     await syncDirectory(aside);
     await rm(directory, { recursive: true, force: true });
     await rename(aside, directory);

@@ -153,7 +153,8 @@ function sameFiles(one: CheckpointState, other: CheckpointState): boolean {
   return Object.entries(other.files_sha256).every(([file, hash]) => one.files_sha256[file] === hash);
 }
 
-async function readDescription(path: string): Promise<CheckpointState> {
+/** `state.json` of a checkpoint folder. Throws ClusterError("data") when it is missing or damaged. */
+export async function readDescription(path: string): Promise<CheckpointState> {
   const found = await readFile(join(path, "state.json"), "utf8")
     .then((text) => JSON.parse(text) as Partial<CheckpointState> | null)
     .catch((cause: unknown) => {

@@ -6,7 +6,9 @@ import type { TaskRecord } from "../evaluation.js";
 import { readJournal } from "./journal.js";
 
 /** A line; bytes and float32 values (little-endian) in base64. Lines of older versions lack what was not known then. */
-interface ResultLine {
+export interface ResultLine {
+  /** SHA-256 of the weights; absent in lines of older versions. */
+  checkpoint?: string;
   task: Omit<TaskSpec, "firstImage" | "imageCount" | "sampleCount" | "patienceMs"> & {
     first_image: number;
     image_count: number;
@@ -41,9 +43,13 @@ const base64 = (bytes: Uint8Array | Float32Array): string =>
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
 const floatsOf = (text: string): Float32Array => new Float32Array(bytesOf(text).buffer);
 
-export function lineOf({ task, worker, outcomes, samples, diagnostics }: TaskRecord): ResultLine {
+export function lineOf(
+  { task, worker, outcomes, samples, diagnostics }: TaskRecord,
+  checkpoint: string,
+): ResultLine {
   const { firstImage, imageCount, sampleCount, patienceMs, ...same } = task;
   return {
+    checkpoint,
     task: {
       ...same,
       first_image: firstImage,

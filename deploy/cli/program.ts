@@ -7,6 +7,7 @@ import { configCommand } from "./config-command.js";
 import { dataCommand } from "./data-command.js";
 import { demoCommand } from "./demo-command.js";
 import { evaluateCommand, reportCommand } from "./evaluate-command.js";
+import { exportCommand } from "./export-command.js";
 import { coordinatorCommand, workerCommand } from "./process-commands.js";
 import { doctorCommand, setupCommand } from "./setup-command.js";
 import { trainCommand } from "./train-command.js";
@@ -25,6 +26,7 @@ export function createProgram(): Command {
     trainCommand(),
     evaluateCommand(),
     reportCommand(),
+    exportCommand(),
     benchCommand(),
     dataCommand(),
     setupCommand(),

@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { attackDefinition, attackNames, attackOptions } from "../../shared/attacks.js";
+import { IMAGE_COLUMNS, POINT_COLUMNS } from "../../coordinator/export/evaluation-rows.js";
+import { EXPORT_FORMATS } from "../../coordinator/export/formats.js";
 import { configSchema } from "../../shared/config.js";
 import { METRICS, type MetricDefinition } from "../../shared/metrics.js";
 import { settingsOf } from "../../deploy/cli/config-schema.js";
@@ -21,6 +23,9 @@ export const TABLES: readonly { document: string; name: string; render: () => st
   { document: "docs/metrics.md", name: "metrics", render: metricsTable },
   { document: "docs/attacks.md", name: "attacks", render: attacksTable },
   { document: "docs/attacks.md", name: "options", render: attackOptionsTable },
+  { document: "docs/formats.md", name: "export-formats", render: exportFormatsTable },
+  { document: "docs/formats.md", name: "evaluation-rows", render: () => columnsTable(POINT_COLUMNS) },
+  { document: "docs/formats.md", name: "image-rows", render: () => columnsTable(IMAGE_COLUMNS) },
 ];
 
 /** Where the text between the marks of `name` begins and ends. Throws RangeError when a mark is missing. */
@@ -102,6 +107,21 @@ function attackOptionsTable(): string {
     });
   });
   return markdownTable(["attack", "option", "value", "default", "what it does"], rows);
+}
+
+function exportFormatsTable(): string {
+  const rows = EXPORT_FORMATS.map(({ name, title, of, makes, suffix }) => [
+    `\`${name}\``,
+    title,
+    of === "model" ? "weights" : "what was measured",
+    `\`<name>${suffix}${makes === "folder" ? "/" : ""}\``,
+  ]);
+  return markdownTable(["format", "what it is", "of", "written to, without `--out`"], rows);
+}
+
+function columnsTable(columns: readonly { name: string; type: string; meaning: string }[]): string {
+  const rows = columns.map(({ name, type, meaning }) => [`\`${name}\``, type, meaning]);
+  return markdownTable(["column", "type", "meaning"], rows);
 }
 
 /** Columns padded to one width, as prettier writes them, with an empty line before and after. */
