@@ -1,5 +1,11 @@
 /** Attacks as a user names them: "pgd-40", "pgd-100-margin-x10", "square@l2", or with options of their own. */
-import { ATTACKS, type AttackName, attackNamed, attackNames, attackOptions } from "../../shared/attacks.js";
+import {
+  type AttackName,
+  attackDefinition,
+  attackNamed,
+  attackNames,
+  attackOptions,
+} from "../../shared/attacks.js";
 import { ClusterError } from "../../shared/errors.js";
 import type { AttackCall, AttackMeasure } from "../../shared/measures.js";
 import type { Norm } from "../../shared/results.js";
@@ -44,14 +50,20 @@ function callOf(name: string): { attack: string; options?: Record<string, unknow
 
 function checked({ attack, options = {}, norm }: Exclude<AttackChoice, string>, name: string): AttackMeasure {
   const known = attackNamed(attack);
-  const { norms, ...definition } = ATTACKS[known] as { norms: readonly Norm[]; nonsense?: true };
-  if (definition.nonsense === true) {
+  const { norms, nonsense, access } = attackDefinition(known);
+  if (access === "transfer") {
+    throw new ClusterError(
+      "config",
+      `Attack "${attack}" needs a second network, which no evaluation gives it`,
+    );
+  }
+  if (nonsense === true) {
     throw new ClusterError(
       "config",
       `Attack "${attack}" is for nonsense images, which evaluate.budget plans`,
     );
   }
-  const used = norm ?? (norms[0] as Norm);
+  const used = norm ?? norms[0] ?? "linf";
   if (!norms.includes(used)) {
     throw new ClusterError(
       "config",
@@ -96,12 +108,7 @@ export interface AttackListing {
 
 export function listAttacks(): AttackListing[] {
   return attackNames().map((name) => {
-    const { title, access, norms, ...more } = ATTACKS[name] as {
-      title: string;
-      access: string;
-      norms: readonly Norm[];
-      minimal?: true;
-    };
-    return { name, title, access, norms, minimal: more.minimal === true };
+    const { title, access, norms, minimal } = attackDefinition(name);
+    return { name, title, access, norms, minimal: minimal === true };
   });
 }

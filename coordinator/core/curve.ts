@@ -29,7 +29,7 @@ export function curvesOf(ranges: readonly MeasuredRange[]): CurvePoint[] {
   const all = new Map<string, Series>();
   for (const { task, outcomes } of ranges) {
     const key = seriesOf(task);
-    const series = all.get(key) ?? { label: task, points: new Map() };
+    const series: Series = all.get(key) ?? { label: task, points: new Map() };
     all.set(key, series);
     for (const { strength, wrong, confidences } of outcomes) {
       const point = series.points.get(strength) ?? { n: 0, errors: 0, confidence: 0 };

@@ -58,6 +58,6 @@ export function labelOf(measure: Measure): SeriesLabel & { kind: PerturbationKin
     case "corruption":
       return { kind: "noisy", protocol: "modern", attack: measure.corruption };
     case "diagnostics":
-      return { kind: "clean", protocol: "modern", attack: "diagnostics" };
+      return { kind: "clean", attack: "diagnostics" };
   }
 }

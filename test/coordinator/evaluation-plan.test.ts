@@ -116,6 +116,7 @@ describe("attacks by name", () => {
     assert.throws(() => attackMeasure("ddn@linf"), /knows no norm linf: expected l2/);
     assert.throws(() => attackMeasure("pgd-0"), /Option "steps" of attack "pgd"/);
     assert.throws(() => attackMeasure("nonsense-pgd"), /is for nonsense images/);
+    assert.throws(() => attackMeasure("transfer"), /needs a second network/);
   });
 
   test("more steps, restarts and queries cost more", () => {

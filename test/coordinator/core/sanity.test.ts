@@ -26,7 +26,7 @@ function check(number: number, records: readonly EvaluationRecord[]): SanityChec
   const result = resultOf(records);
   const found = result.checks?.[number - 1];
   assert.equal(found?.number, number);
-  return { ...(found as SanityCheck), result };
+  return { ...found, result };
 }
 
 /** All that a sound evaluation measures. */
