@@ -5,8 +5,10 @@ import type { Config } from "../shared/config.js";
 import { initialParameters } from "../shared/core/layout.js";
 import { stepsPerEpoch, totalSteps } from "../shared/core/schedule.js";
 import { ClusterError } from "../shared/errors.js";
+import type { FeaturesDocument } from "../shared/features.js";
 import type { saf } from "../shared/messages.js";
 import { layoutOf } from "../shared/networks/network.js";
+import { networkNamed } from "../shared/networks/registry.js";
 import { resolveRun, stepPlan } from "../shared/resolve.js";
 import type { ModelResult, SampleImage, StepMetric } from "../shared/results.js";
 import type { Coordinator } from "./coordinator.js";
@@ -17,6 +19,7 @@ import { everythingFalls } from "./core/modern-protocol.js";
 import { cleanMeasure, planMeasures } from "./core/protocols.js";
 import type { TaskSpec } from "./core/task.js";
 import { EvaluationJob, planTasks, type TaskRecord } from "./evaluation.js";
+import { FeaturesJob } from "./features.js";
 import { Checkpoints, hashOf } from "./io/checkpoints.js";
 import type { PartitionedDataset } from "./io/datasets/dataset.js";
 import { lineOf, readRecords } from "./io/evaluation-journal.js";
@@ -78,9 +81,18 @@ interface LedgerLine {
 /** What decides the weights: a resumed run must agree with it. */
 export function runIdentity(config: Config, datasetHash: string): string {
   const { batch_size, slots, learning_rate, momentum, weight_decay, limit_images } = config.train;
-  const train = { batch_size, slots, learning_rate, momentum, weight_decay, limit_images };
+  const { adversarial_rounds } = config.train;
+  const train = {
+    batch_size,
+    slots,
+    learning_rate,
+    momentum,
+    weight_decay,
+    limit_images,
+    adversarial_rounds,
+  };
   const deciding = {
-    model: config.model,
+    model: networkNamed(config.data.set, config.model).name,
     seed: config.seed,
     set: config.data.set,
     train,
@@ -148,6 +160,7 @@ class RunConductor {
 
       await this.#status("evaluating", state.step);
       const records = await this.#evaluate(state, this.#measures());
+      if (config.evaluate.features && !signal.aborted) await this.#features(state);
       if (signal.aborted) return this.#interrupted(state, steps, throughput);
       const outcome = this.#outcome(state, steps, throughput, records);
       await directory.writeJson("result.json", outcome.result);
@@ -358,6 +371,27 @@ class RunConductor {
     if (this.#failure !== undefined) throw this.#failure;
     if (!signal.aborted) observer.accuracy(accuracyOf(curvesOf(records)));
     return inOrder(records, tasks);
+  }
+
+  /** Feature statistics of these weights, unless the run directory has them already. */
+  async #features(state: TrainingState): Promise<void> {
+    const { coordinator, directory, epoch, observer, runId, signal } = this.#context;
+    const checkpoint = hashOf(state.parameters);
+    const stored = await directory.readJson<FeaturesDocument>("features.json").catch(() => undefined);
+    if (stored?.checkpoint === checkpoint && stored.seed === this.#run.seed) return;
+    observer.phase("evaluating", "feature statistics");
+    const version = state.step;
+    const { parameters } = state;
+    const { seed, network } = this.#run;
+    const measured = { runId, spec: this.#spec, epoch, version, parameters, checkpoint, seed, network };
+    const job = new FeaturesJob(measured, () => coordinator.pump());
+    const onAbort = (): void => job.stop();
+    signal.addEventListener("abort", onAbort, { once: true });
+    coordinator.add(job);
+    const features = await job.done;
+    coordinator.remove(job);
+    signal.removeEventListener("abort", onAbort);
+    if (features !== undefined) await directory.writeJson("features.json", features);
   }
 
   // ---- Results ------------------------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ import { type RunContext, type RunObserver, type RunOutcome, conductRun } from "
 import { Coordinator } from "./coordinator.js";
 import { EventPublisher } from "./events.js";
 import { storageError } from "./io/atomic-file.js";
+import { loadDataset } from "./io/datasets/data-sets.js";
 import { PartitionedDataset } from "./io/datasets/dataset.js";
-import { loadMnist, mnistDirectory } from "./io/datasets/mnist.js";
 import { settleResults } from "./io/model-results.js";
 import { RunDirectory } from "./io/run-directory.js";
 import { reportRun } from "./report/report-run.js";
@@ -108,9 +108,7 @@ async function serve(
   const log = logTo(logger);
   const metrics = new Metrics("coordinator", VERSION);
   const subjects = subjectsOf(options.pool);
-  const dataset = new PartitionedDataset(
-    await loadMnist(mnistDirectory(first.data.dir, process.env).directory),
-  );
+  const dataset = new PartitionedDataset(await loadDataset(first.data.set, first.data.dir, process.env));
 
   const connect = (purpose: string): ReturnType<typeof connectNats> =>
     connectNats({

@@ -14,6 +14,7 @@ import { ClusterError } from "../shared/errors.js";
 import { type saf, wire } from "../shared/messages.js";
 import type { ResolvedRun } from "../shared/resolve.js";
 import { runHashOf } from "../shared/run-hash.js";
+import { AnchorWeights, type KeptWeights } from "./core/anchor-weights.js";
 import { LeaseTimes } from "./core/deadline.js";
 import { type FrameIdentity, emptyFrames, fillFrame, framesOf } from "./core/parameter-frames.js";
 import { isDivergence } from "./core/standing.js";
@@ -25,6 +26,8 @@ export interface TrainingState {
   step: number;
   parameters: Float32Array;
   velocity: Float32Array;
+  /** Flag A: the weights on which it makes its images, from the second epoch on. */
+  anchor?: KeptWeights | undefined;
 }
 
 /** What is known about a committed step. */
@@ -99,6 +102,7 @@ export class TrainingJob implements Job {
   readonly #trees: TreeSum[];
   readonly #times = new LeaseTimes();
   readonly #velocity: Float32Array;
+  readonly #anchor: AnchorWeights;
   readonly #tail = new Float32Array(TAIL.length);
   #current: Float32Array;
   #next: Float32Array;
@@ -139,6 +143,8 @@ export class TrainingJob implements Job {
     this.#stopAt = state.step;
     this.#frames = framesOf(this.#current, this.#identity(this.#step));
     this.#nextFrames = emptyFrames(layout.size);
+    this.#anchor = new AnchorWeights(plan, options.run.network.augmentation, state.anchor);
+    this.#anchor.advance(this.#current, this.#identity(this.#step));
   }
 
   /** Steps committed. */
@@ -153,7 +159,12 @@ export class TrainingJob implements Job {
   /** A copy of the state after the last committed step. */
   snapshot(): TrainingState {
     const copy = (vector: Float32Array): Float32Array => new Float32Array(vector);
-    return { step: this.#step, parameters: copy(this.#current), velocity: copy(this.#velocity) };
+    return {
+      step: this.#step,
+      parameters: copy(this.#current),
+      velocity: copy(this.#velocity),
+      anchor: this.#anchor.kept,
+    };
   }
 
   /** Trains until `step` steps are committed; resolves then. Leases are open only in between. */
@@ -318,7 +329,8 @@ export class TrainingJob implements Job {
   }
 
   parameterChunk(version: number, chunk: number): { frame: Uint8Array | undefined; latest: number } {
-    return { frame: version === this.#step ? this.#frames[chunk] : undefined, latest: this.#step };
+    const frame = version === this.#step ? this.#frames[chunk] : this.#anchor.frame(version, chunk);
+    return { frame, latest: this.#step };
   }
 
   describe(): saf.v1.RunSpec.$Properties {
@@ -409,6 +421,7 @@ export class TrainingJob implements Job {
     [this.#current, this.#next] = [this.#next, this.#current];
     [this.#frames, this.#nextFrames] = [this.#nextFrames, this.#frames];
     this.#step++;
+    this.#anchor.advance(this.#current, this.#identity(this.#step));
     if (samples !== expectedSamples) {
       this.#edges.fail(
         new ClusterError(

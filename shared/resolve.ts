@@ -22,7 +22,7 @@ export interface ResolvedRun {
 
 /** Throws ClusterError("config") for an unknown model and for values that cannot go together. */
 export function resolveRun(config: Config): ResolvedRun {
-  const network = networkNamed(config.data.set, config.model);
+  const network = withRounds(networkNamed(config.data.set, config.model), config.train.adversarial_rounds);
   const { recipe } = network;
   const batchSize = config.train.batch_size ?? recipe.batchSize;
   const { slots } = config.train;
@@ -35,7 +35,7 @@ export function resolveRun(config: Config): ResolvedRun {
   const stages = config.train.learning_rate ?? recipe.stages;
   const epochs = config.train.epochs ?? recipe.epochs;
   return {
-    name: config.name ?? config.model,
+    name: config.name ?? network.name,
     network,
     seed: config.seed,
     train: {
@@ -47,6 +47,21 @@ export function resolveRun(config: Config): ResolvedRun {
       weightDecay: config.train.weight_decay ?? recipe.weightDecay,
     },
     strengths: config.evaluate.strengths ?? network.strengths,
+  };
+}
+
+function withRounds(network: Network, rounds: number | undefined): Network {
+  if (rounds === undefined) return network;
+  const { adversarial } = network.augmentation;
+  if (adversarial === undefined) {
+    throw new ClusterError(
+      "config",
+      `train.adversarial_rounds is for flag A, which "${network.name}" does not have`,
+    );
+  }
+  return {
+    ...network,
+    augmentation: { ...network.augmentation, adversarial: { ...adversarial, rounds } },
   };
 }
 

@@ -1,6 +1,7 @@
 /** What the worker's main thread and its engine thread say to each other. */
 import type { EngineInfo, EngineName, SelfTestReport } from "../shared/engine.js";
 import type { StepPlan } from "../shared/core/schedule.js";
+import type { FeatureCounts } from "../shared/features.js";
 import type { Network } from "../shared/networks/network.js";
 import type { Measure } from "../shared/measures.js";
 import type { Findings } from "./nn/evaluate.js";
@@ -38,6 +39,8 @@ export type ToEngine =
       count: number;
       /** The parameter vector of version `step`. */
       parameters: SharedArrayBuffer;
+      /** Flag A: the vector of the version that `anchorOf` names, where the step needs one. */
+      anchor?: { version: number; parameters: SharedArrayBuffer } | undefined;
       /** Receives the chunk frames: header space, body, header space, body, … */
       frames: SharedArrayBuffer;
     }
@@ -53,6 +56,13 @@ export type ToEngine =
       firstImage: number;
       imageCount: number;
       sampleCount: number;
+    }
+  | {
+      type: "features";
+      runId: string;
+      leaseId: number;
+      parameters: SharedArrayBuffer;
+      imageCount: number;
     };
 
 export type FromEngine =
@@ -60,4 +70,5 @@ export type FromEngine =
   | { type: "chunks"; leaseId: number; chunks: number[] }
   | { type: "block-done"; leaseId: number; seconds: number; tensors: number }
   | { type: "task-done"; leaseId: number; seconds: number; tensors: number; findings: Findings }
+  | { type: "features-done"; leaseId: number; seconds: number; tensors: number; features: FeatureCounts }
   | { type: "failed"; leaseId: number; message: string };

@@ -12,6 +12,7 @@ import type { ImageSet } from "./core/training-images.js";
 import type { EngineStart, FromEngine, SharedImages, ToEngine } from "./engine-messages.js";
 import { type Engine, startEngine } from "./nn/backend.js";
 import { evaluateTask } from "./nn/evaluate.js";
+import { measureFeatures } from "./nn/features.js";
 import { NetworkEngine } from "./nn/network-engine.js";
 import { runSelfTest } from "./nn/self-test.js";
 import { type SlotSink, computeBlock } from "./nn/train-step.js";
@@ -26,6 +27,9 @@ interface Run {
   engine: NetworkEngine;
   /** Coordinator epoch and version of the loaded parameters. */
   loaded: string;
+  /** Flag A's second set of weights, and which they are. */
+  anchor: NetworkEngine;
+  anchorLoaded: string;
   order: { epoch: number; images: Uint32Array };
   train: ImageSet | undefined;
   test: ImageSet | undefined;
@@ -65,6 +69,13 @@ function loadParameters(run: Run, epoch: number, version: number, parameters: Sh
   run.loaded = key;
 }
 
+function loadAnchor(run: Run, { epoch, anchor }: Extract<ToEngine, { type: "block" }>): void {
+  const key = `${epoch} ${anchor?.version}`;
+  if (anchor === undefined || run.anchorLoaded === key) return;
+  run.anchor.load(new Float32Array(anchor.parameters));
+  run.anchorLoaded = key;
+}
+
 function orderOf(run: Run, epoch: number): Uint32Array {
   if (run.order.epoch !== epoch) run.order = { epoch, images: epochOrder(run.seed, epoch, run.plan.images) };
   return run.order.images;
@@ -91,6 +102,7 @@ function computeLease(message: Extract<ToEngine, { type: "block" }>, run: Run): 
   if (run.train === undefined) throw new RangeError(`Run ${message.runId} has no training images yet`);
   const started = performance.now();
   loadParameters(run, message.epoch, message.step, message.parameters);
+  loadAnchor(run, message);
   const images = {
     seed: run.seed,
     images: run.train,
@@ -125,11 +137,28 @@ function computeTask(message: Extract<ToEngine, { type: "task" }>, run: Run): vo
   });
 }
 
+function computeFeatures(message: Extract<ToEngine, { type: "features" }>, run: Run): void {
+  if (run.test === undefined) throw new RangeError(`Run ${message.runId} has no test images yet`);
+  const started = performance.now();
+  const parameters = new Float32Array(message.parameters);
+  const { network, layout, test, mean, seed } = run;
+  const task = { seed, imageCount: message.imageCount };
+  const features = measureFeatures(engine.tf, network, layout, parameters, test, mean, task);
+  send({
+    type: "features-done",
+    leaseId: message.leaseId,
+    seconds: (performance.now() - started) / 1000,
+    tensors: engine.tf.memory().numTensors,
+    features,
+  });
+}
+
 function handle(message: ToEngine): void {
   if (message.type === "run") {
     for (const [runId, run] of runs) {
       // Weights of an older run only take memory; it is described again when it goes on.
       run.engine.dispose();
+      run.anchor.dispose();
       runs.delete(runId);
     }
     const layout = layoutOf(message.network);
@@ -138,6 +167,8 @@ function handle(message: ToEngine): void {
       layout,
       engine: new NetworkEngine(engine.tf, message.network, layout),
       loaded: "",
+      anchor: new NetworkEngine(engine.tf, message.network, layout),
+      anchorLoaded: "",
       order: { epoch: -1, images: new Uint32Array() },
       train: undefined,
       test: undefined,
@@ -150,6 +181,7 @@ function handle(message: ToEngine): void {
     const { height, width, channels } = run.network.input;
     run[message.split] = imageSet(message.images, height * width * channels);
   } else if (message.type === "block") computeLease(message, run);
+  else if (message.type === "features") computeFeatures(message, run);
   else computeTask(message, run);
 }
 

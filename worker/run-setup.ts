@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { type Bus, RequestError } from "../shared/bus.js";
 import { configSchema } from "../shared/config.js";
+import { anchorOf } from "../shared/core/anchor.js";
 import { BODY_BYTES, HEADER_BYTES, chunkCountOf } from "../shared/core/chunk.js";
 import type { Layout } from "../shared/core/layout.js";
 import { ClusterError } from "../shared/errors.js";
@@ -26,6 +27,15 @@ export interface PreparedRun {
   /** Chunk frames of a push: [header | body] after another, the last one short. */
   frames: SharedArrayBuffer;
   chunkCount: number;
+  /**
+   * The earlier weights that a step needs (flag A), or undefined when it needs none. Throws ClusterError("protocol") when
+   * the coordinator has them no more.
+   */
+  takeAnchor(
+    step: number,
+    epoch: number,
+    signal: AbortSignal,
+  ): Promise<{ version: number; parameters: SharedArrayBuffer } | undefined>;
   /** Loads a split into the engine, once. */
   loadImages(split: "train" | "test"): Promise<void>;
 }
@@ -63,20 +73,27 @@ export async function prepareRun(sources: RunSources, runId: string): Promise<Pr
   const pushBytes = layout.pushSize * 4;
   const chunkCount = chunkCountOf(pushBytes);
   const loaded = new Map<string, Promise<void>>();
+  const identity = { runId, runHash, size: layout.size };
+  let anchors: ParameterReceiver | undefined;
   return {
     runId,
     runHash,
     run,
     layout,
-    parameters: new ParameterReceiver(sources.bulk, sources.subjects.parameterGet, {
-      runId,
-      runHash,
-      size: layout.size,
-    }),
+    parameters: new ParameterReceiver(sources.bulk, sources.subjects.parameterGet, identity),
     frames: new SharedArrayBuffer(
       chunkCount * HEADER_BYTES + (chunkCount - 1) * BODY_BYTES + (pushBytes - (chunkCount - 1) * BODY_BYTES),
     ),
     chunkCount,
+    async takeAnchor(step, epoch, signal) {
+      const due = anchorOf(plan, run.network.augmentation, step);
+      if (due === undefined) return undefined;
+      anchors ??= new ParameterReceiver(sources.bulk, sources.subjects.parameterGet, identity);
+      const parameters = await anchors.take(due.version, epoch, signal);
+      if (parameters === undefined)
+        throw new ClusterError("protocol", `the weights of step ${due.version} are gone`);
+      return { version: due.version, parameters };
+    },
     loadImages(split) {
       let loading = loaded.get(split);
       if (loading === undefined) {

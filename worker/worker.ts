@@ -241,6 +241,7 @@ export class Worker {
     try {
       const run = await this.#prepare(runId);
       if (lease.kind === "block") await this.#serveBlock(run, lease.block);
+      else if (lease.task.features) await this.#serveFeatures(run, lease.task);
       else await this.#serveTask(run, lease.task);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -284,6 +285,7 @@ export class Worker {
       this.#publishReturn(lease.leaseId, "the step is over", false);
       return;
     }
+    const anchor = await run.takeAnchor(lease.step, lease.epoch, this.#stopping.signal);
     const waitSeconds = (clock() - waited) / 1000;
     metrics.phase("wait", waitSeconds);
 
@@ -309,6 +311,7 @@ export class Worker {
         first: lease.firstSlot,
         count: lease.slotCount,
         parameters,
+        anchor,
         frames: run.frames,
       },
       (chunks) => sender.send(chunks),
@@ -416,6 +419,33 @@ export class Worker {
       attempt: lease.attempt,
       ...body,
     });
+    await this.#sendResult(result);
+  }
+
+  async #serveFeatures(run: PreparedRun, lease: saf.v1.TaskLease): Promise<void> {
+    await run.loadImages("test");
+    const parameters = await run.parameters.take(lease.version, lease.epoch, this.#stopping.signal);
+    if (parameters === undefined) {
+      this.#publishReturn(lease.leaseId, "the weights are gone", false);
+      return;
+    }
+    const { leaseId, imageCount } = lease;
+    const order = { type: "features", runId: run.runId, leaseId, parameters, imageCount } as const;
+    const done = await this.#compute<"features-done">(order);
+    const result = writeMessage(wire.TaskResult, {
+      workerId: this.#id,
+      leaseId,
+      epoch: lease.epoch,
+      runId: run.runId,
+      taskId: lease.taskId,
+      attempt: lease.attempt,
+      computeSeconds: done.seconds,
+      featuresJson: JSON.stringify(done.features),
+    });
+    await this.#sendResult(result);
+  }
+
+  async #sendResult(result: Uint8Array): Promise<void> {
     const { bulk, subjects } = this.#edges;
     for (let attempt = 0; attempt < PUSH_ATTEMPTS && !this.#stopping.signal.aborted; attempt++) {
       try {
@@ -429,8 +459,8 @@ export class Worker {
   }
 
   /** Runs one order on the engine. Rejects when the engine fails or has died (then the worker stops). */
-  #compute<Done extends "block-done" | "task-done">(
-    order: Extract<Parameters<EnginePort["send"]>[0], { type: "block" | "task" }>,
+  #compute<Done extends "block-done" | "task-done" | "features-done">(
+    order: Extract<Parameters<EnginePort["send"]>[0], { type: "block" | "task" | "features" }>,
     onChunks: (chunks: readonly number[]) => void = () => undefined,
   ): Promise<Extract<FromEngine, { type: Done }>> {
     return new Promise((resolve, reject) => {

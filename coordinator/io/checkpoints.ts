@@ -18,6 +18,8 @@ export interface CheckpointState {
   /** SHA-256 of what decides the run: see `runIdentity`. */
   identity: string;
   clean_accuracy: number | null;
+  /** Step of the weights in anchor.safetensors, where flag A keeps some. */
+  anchor_step?: number;
 }
 
 const FOLDER = /^step-(\d{8})$/;
@@ -60,6 +62,12 @@ export class Checkpoints {
         metadata: { what: "momentum", step: String(state.step) },
       }),
     };
+    if (state.anchor !== undefined) {
+      files["anchor.safetensors"] = encodeSafetensors({
+        tensors: tensorsOf(this.#layout, state.anchor.parameters),
+        metadata: { what: "weights that flag A attacks", step: String(state.anchor.step) },
+      });
+    }
     const description: CheckpointState = {
       step: state.step,
       model: info.model,
@@ -67,6 +75,7 @@ export class Checkpoints {
       files_sha256: Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, hashOf(bytes)])),
       identity: info.identity,
       clean_accuracy: info.cleanAccuracy,
+      ...(state.anchor === undefined ? {} : { anchor_step: state.anchor.step }),
     };
     const name = `step-${String(state.step).padStart(8, "0")}`;
     const path = join(this.#directory, name);
@@ -123,7 +132,11 @@ export class Checkpoints {
     };
     const parameters = await vector("model.safetensors");
     const velocity = await vector("optimizer.safetensors");
-    return { state: { step: description.step, parameters, velocity }, description };
+    const anchor =
+      description.anchor_step === undefined
+        ? undefined
+        : { step: description.anchor_step, parameters: await vector("anchor.safetensors") };
+    return { state: { step: description.step, parameters, velocity, anchor }, description };
   }
 
   async #point(link: string, target: string): Promise<void> {

@@ -29,6 +29,11 @@ export function renderCsv(models: readonly ModelResult[]): string {
   return [COLUMNS.join(","), ...rows, ""].join("\n");
 }
 
+/** Fields of one row; a number that is missing or not finite is an empty field. */
+export function csvLine(values: readonly (string | number | undefined)[]): string {
+  return values.map((value) => (value === undefined ? "" : field(value))).join(",");
+}
+
 function field(value: string | number | string[] | undefined): string {
   if (value === undefined) return "";
   if (Array.isArray(value)) return field(value.join("; "));

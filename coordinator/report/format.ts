@@ -21,3 +21,14 @@ export function rate(value: number): string {
   if (!Number.isFinite(value)) return "–";
   return value >= 100 ? count(value) : String(Number(value.toPrecision(3)));
 }
+
+/** Two decimals: clean errors are small, and the authors' have two. */
+export function percent2(share: number): string {
+  return (100 * share).toFixed(2);
+}
+
+/** "+0.35", "−1.20". */
+export function signedPoints(share: number, digits = 1): string {
+  const text = Math.abs(100 * share).toFixed(digits);
+  return Number(text) === 0 ? text : `${share < 0 ? "−" : "+"}${text}`;
+}

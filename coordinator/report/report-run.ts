@@ -13,8 +13,12 @@ export interface ReportNames {
   command: string;
 }
 
-/** Writes report.html, plots and tables into `out`; returns the page. Throws ClusterError("data") when `out` holds no results. */
+/** Writes report.html, plots and tables into `out`, of a reproduction in the paper's order; returns the page. Throws ClusterError("data") when `out` holds no results. */
 export async function reportRun(out: string, names: ReportNames): Promise<string> {
+  if (await isReproduction(out)) {
+    const { writeReproductionReport } = await import("./reproduction/write.js");
+    return (await writeReproductionReport(out)).html;
+  }
   const directories = await runDirectories(out);
   if (directories.length === 0) {
     throw new ClusterError(
@@ -39,6 +43,13 @@ export async function reportRun(out: string, names: ReportNames): Promise<string
   // Drawing needs vega, which takes a while to load; nothing else here does.
   const { writeReport } = await import("./write-report.js");
   return (await writeReport(out, data)).html;
+}
+
+async function isReproduction(out: string): Promise<boolean> {
+  return stat(join(out, "reproduction.json")).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The folder itself, or the runs inside it in the order in which they were made. */

@@ -47,13 +47,14 @@ function strengthsToShow(samples: readonly SampleImage[], rowCount: number): num
   );
 }
 
-export function sampleGrid(samples: readonly SampleImage[]): Html {
+/** `classNames`: words for the classes, where numbers do not say it. */
+export function sampleGrid(samples: readonly SampleImage[], classNames: readonly string[] = []): Html {
   return html`${sampleRows(samples).map(
     (row) =>
       html`<div class="row">
         <h4>${rowTitle(row)}</h4>
         <ul class="images">
-          ${row.images.map(sampleFigure)}
+          ${row.images.map((image) => sampleFigure(image, classNames))}
         </ul>
       </div>`,
   )}`;
@@ -66,7 +67,7 @@ function rowTitle({ kind, strength, images }: Row): string {
   return `${name}${at} (${right} of ${images.length} right)`;
 }
 
-function sampleFigure(sample: SampleImage): Html {
+function sampleFigure(sample: SampleImage, classNames: readonly string[]): Html {
   const mark = sample.right ? "✓" : "✗";
   return html`<li>
     <figure class="${sample.right ? "is-right" : "is-wrong"}">
@@ -74,17 +75,19 @@ function sampleFigure(sample: SampleImage): Html {
         src="${pngDataUri({ ...sample, pixels: Buffer.from(sample.pixels, "base64") })}"
         width="${sample.width * 3}"
         height="${sample.height * 3}"
-        alt="${describe(sample)}"
+        alt="${describe(sample, classNames)}"
       />
-      <figcaption><b>${mark} ${answer(sample)}</b> <small>${confidence(sample)}</small></figcaption>
+      <figcaption>
+        <b>${mark} ${answer(sample, classNames)}</b> <small>${confidence(sample)}</small>
+      </figcaption>
     </figure>
   </li>`;
 }
 
 /** What the network said, in a word: a class, or none. */
-function answer({ kind, prediction, right }: SampleImage): string {
+function answer({ kind, prediction, right }: SampleImage, classNames: readonly string[]): string {
   const isRejected = prediction >= REAL_CLASSES || (kind === "nonsense" && right);
-  return isRejected ? "none" : String(prediction);
+  return isRejected ? "none" : (classNames[prediction] ?? String(prediction));
 }
 
 /** Outputs of plain networks may be raw and exceed 1 (METHOD.md 1.11, defect 2). */
@@ -92,9 +95,12 @@ function confidence({ confidence }: SampleImage): string {
   return confidence >= 0 && confidence <= 1 ? `${Math.round(100 * confidence)} %` : confidence.toPrecision(3);
 }
 
-function describe(sample: SampleImage): string {
-  const what = sample.label === null ? "nonsense image" : `${sample.kind} image of class ${sample.label}`;
+function describe(sample: SampleImage, classNames: readonly string[]): string {
+  const what =
+    sample.label === null
+      ? "nonsense image"
+      : `${sample.kind} image of class ${classNames[sample.label] ?? sample.label}`;
   const at = sample.strength > 0 ? ` at β = ${strengthText(sample.strength)}` : "";
   const verdict = sample.right ? "right" : "wrong";
-  return `${what}${at}: answered ${answer(sample)} with ${confidence(sample)} confidence, ${verdict}`;
+  return `${what}${at}: answered ${answer(sample, classNames)} with ${confidence(sample)} confidence, ${verdict}`;
 }

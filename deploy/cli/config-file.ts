@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { configSchema, type Config } from "../../shared/config.js";
 import { suggest } from "../../shared/core/suggest.js";
 import { ClusterError } from "../../shared/errors.js";
-import { networkNames } from "../../shared/networks/registry.js";
+import { canonicalName, networkNames } from "../../shared/networks/registry.js";
 import { emptySectionsToMaps, problemsOf } from "./config-problems.js";
 import { settingsOf } from "./config-schema.js";
 import {
@@ -53,9 +53,9 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
 }
 
 /** The schema takes any text as a model; that it exists is known to the registry of networks. */
-function modelProblems({ model }: Config): { path: string[]; message: string }[] {
-  const names = networkNames();
-  if (names.includes(model)) return [];
+function modelProblems({ model, data }: Config): { path: string[]; message: string }[] {
+  if (canonicalName(data.set, model) !== undefined) return [];
+  const names = networkNames(data.set);
   const meant = suggest(model, names);
   const suggestion = meant === undefined ? "" : ` — did you mean ${quote(meant)}?`;
   return [

@@ -9,6 +9,7 @@ import { demoCommand } from "./demo-command.js";
 import { evaluateCommand, reportCommand } from "./evaluate-command.js";
 import { exportCommand } from "./export-command.js";
 import { coordinatorCommand, workerCommand } from "./process-commands.js";
+import { reproduceCommand } from "./reproduce-command.js";
 import { doctorCommand, setupCommand } from "./setup-command.js";
 import { trainCommand } from "./train-command.js";
 
@@ -25,6 +26,7 @@ export function createProgram(): Command {
     demoCommand(),
     trainCommand(),
     evaluateCommand(),
+    reproduceCommand(),
     reportCommand(),
     exportCommand(),
     benchCommand(),

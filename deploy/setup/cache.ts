@@ -18,16 +18,12 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { homedir, hostname } from "node:os";
-import { join, resolve } from "node:path";
+import { hostname } from "node:os";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { ClusterError } from "../../shared/errors.js";
 
-/** SAF_CACHE_DIR, else `saf` in XDG_CACHE_HOME, else in ~/.cache. */
-export function defaultCacheDir(env: NodeJS.ProcessEnv): string {
-  if (env["SAF_CACHE_DIR"]) return resolve(env["SAF_CACHE_DIR"]);
-  return join(env["XDG_CACHE_HOME"] || join(env["HOME"] || homedir(), ".cache"), "saf");
-}
+export { defaultCacheDir } from "../../shared/io/cache-directory.js";
 
 /** A holder that lives shows itself this often; one that has not for `STALE_MS` is gone. */
 const HEARTBEAT_MS = 2000;

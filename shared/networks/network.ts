@@ -28,16 +28,35 @@ export type Layer =
   | { kind: "max-pool" | "average-pool"; size: number; stride: number; padding: Padding };
 
 /** What the last layer's outputs z mean: softmax(z), or RBF confidences exp(-z²) with the hybrid loss. */
-export type Head =
-  | { kind: "softmax" }
-  | { kind: "rbf"; loss: { alpha1: number; alpha2: number; alpha3: number; power: number } };
+export type Head = { kind: "softmax" } | { kind: "rbf"; loss: HybridWeights };
 
-/** Flag R: METHOD.md 1.8. Flag M: METHOD.md 1.9. */
+/** Weights and power of the hybrid loss: METHOD.md 1.3. */
+export interface HybridWeights {
+  alpha1: number;
+  alpha2: number;
+  alpha3: number;
+  power: number;
+}
+
+/** What is done to the training images. Sizes of a change are in pixels, 0..255. */
 export interface Augmentation {
-  /** Each training image, with this probability, is replaced once for all by image ± epsilon (pixels 0..255). */
-  random?: { epsilon: number; probability: number };
-  /** Two pools of synthetic images, each a class of its own. */
+  /**
+   * Flag R, METHOD.md 1.8: image ± epsilon. Scope "image": each real image with this probability, once for the whole
+   * training. Scope "batch": all images of a step with this probability, drawn anew for each step.
+   */
+  random?: { epsilon: number; probability: number; scope: "image" | "batch" };
+  /** Flag M, METHOD.md 1.9: two pools of synthetic images, each a class of its own. */
   mean?: { copies: number; copyScale: number; noise: number; noiseDeviation: number };
+  /** All images of a step are mirrored left to right with this probability: METHOD.md 1.7. */
+  mirror?: { probability: number };
+  /**
+   * Flag A, METHOD.md 1.10: from the second epoch on, this share of the real images is moved by epsilon along the sign of
+   * the loss gradient, taken on the weights with which the epoch began. `rounds`: how many epochs make them anew; later
+   * ones keep the last weights. Without it, every epoch does.
+   */
+  adversarial?: { epsilon: number; share: number; rounds?: number };
+  /** Every real image is replaced by the end of a PGD ascent on the current weights (Madry et al. 2018, arXiv:1706.06083). */
+  pgd?: { epsilon: number; stepSize: number; steps: number };
 }
 
 export interface TrainingRecipe {
@@ -48,7 +67,7 @@ export interface TrainingRecipe {
 }
 
 export interface Network {
-  /** "mrelu-r-m". */
+  /** Canonical, as in "mrelu-r-m": family, then flags in the registry's order. */
   name: string;
   dataset: string;
   input: { height: number; width: number; channels: number };

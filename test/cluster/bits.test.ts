@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { LedgerLine } from "../support/cluster.js";
+import type { LedgerLine, TestCluster } from "../support/cluster.js";
 import { SEED, localWeightsSha256, randomNumbers, startCluster, testConfig } from "../support/cluster.js";
 
 const STEPS = 30;
@@ -164,3 +164,56 @@ test(
     );
   },
 );
+
+describe("weights of a net with flag A, which attacks the weights with which an epoch began,", () => {
+  // Three epochs of seven steps of 32 images and one of 6: adversarial images are made at steps 8 and 16.
+  const config = {
+    model: "plain-a",
+    train: { limit_images: 230, epochs: 3, max_steps: 1000, checkpoint_every_steps: 5 },
+  };
+  const check = async (cluster: TestCluster): Promise<void> => {
+    assert.deepEqual(cluster.checkpoint(), {
+      step: 24,
+      sha256: await localWeightsSha256(testConfig(config)),
+    });
+    checkLedger(cluster.ledger(), { steps: 24, images: 230 });
+  };
+
+  test("are not those without the flag", LIMIT, async () => {
+    const plain = { ...config, model: "plain" };
+    assert.notEqual(
+      await localWeightsSha256(testConfig(config)),
+      await localWeightsSha256(testConfig(plain)),
+    );
+  });
+
+  for (const workers of [1, 2]) {
+    test(`are those of one process when ${workers} worker(s) serve it`, LIMIT, async (t) => {
+      const cluster = await startCluster(t, { workers, config });
+      await cluster.trained();
+      await check(cluster);
+    });
+  }
+
+  test(
+    "do not change when a coordinator and a worker are killed behind the epoch's begin",
+    LIMIT,
+    async (t) => {
+      const cluster = await startCluster(t, { workers: 2, config, restartCoordinator: true });
+      // The newest checkpoint is of step 10, 15 or 20; what it attacks began with step 8 or 16.
+      const step = 11 + (SEED % 12);
+      t.diagnostic(`SAF_TEST_SEED=${SEED}: coordinator killed in step ${step}`);
+      await cluster.untilPush("worker-2", step, 1);
+      cluster.signalWorker("worker-1", "SIGKILL");
+      cluster.signalCoordinator("SIGKILL");
+
+      await cluster.trained();
+
+      assert.ok(
+        cluster.notes.some((note) => /^Resuming at step (10|15|20) of 24$/.test(note)),
+        cluster.notes.join("\n"),
+      );
+      await check(cluster);
+    },
+  );
+});

@@ -2,30 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ReportData } from "../../coordinator/report/data.js";
 import { renderReport } from "../../coordinator/report/report-html.js";
+import { assertWellFormed } from "./report-page-checks.js";
 import { sampleReport } from "./report-sample.js";
 import { decodePng } from "./report-png-decoder.js";
 
 const PAGE = await renderReport(sampleReport());
-
-/** Elements of HTML that have no end tag. */
-const VOID = new Set(["meta", "img", "br", "link", "hr", "input"]);
-
-/** A tag: a slash or none, the name, attributes with quoted values, a slash or none. */
-const TAG = /<(\/?)([a-z][a-z0-9]*)(?:\s+[a-z][a-z0-9:-]*(?:="[^"]*")?)*\s*(\/?)>/gi;
-
-/** Every tag is closed by its own end tag, and no id occurs twice. */
-function assertWellFormed(page: string): void {
-  const body = page.replace(/^<!DOCTYPE html>/, "").replace(/<style>[\s\S]*?<\/style>/g, "<style></style>");
-  const open: string[] = [];
-  for (const [, end, name, selfClosed] of body.matchAll(TAG)) {
-    if (end === "/") assert.equal(open.pop(), name, `</${name}> closes what is open`);
-    else if (selfClosed !== "/" && !VOID.has(name as string)) open.push(name as string);
-  }
-  assert.deepEqual(open, [], "nothing stays open");
-  assert.equal(/[<>]/.exec(body.replace(TAG, "")), null, "what is left is text");
-  const ids = [...page.matchAll(/\sid="([^"]*)"/g)].map((match) => match[1]);
-  assert.equal(new Set(ids).size, ids.length, "ids are unique");
-}
 
 test("the page is well-formed and its links lead to its own sections", () => {
   assertWellFormed(PAGE);

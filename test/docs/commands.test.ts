@@ -106,10 +106,10 @@ test("the command in the head of every example runs that example", async () => {
   }
 });
 
-for (const model of ["plain", "mrelu-r-m"]) {
-  test(`examples/mnist-${model}.yaml says what the paper says`, async () => {
-    const { network, train, strengths } = await checkConfig([join(ROOT, `examples/mnist-${model}.yaml`)]);
-    assert.equal(network.name, model);
+for (const example of ["mnist-plain", "mnist-mrelu-r-m", "cifar10-plain", "cifar10-mrelu-r-m"]) {
+  test(`examples/${example}.yaml says what the paper says`, async () => {
+    const { network, train, strengths } = await checkConfig([join(ROOT, `examples/${example}.yaml`)]);
+    assert.equal(`${network.dataset}-${network.name}`, example);
     const { epochs, batchSize, stages, weightDecay, momentum } = train;
     assert.deepEqual({ epochs, batchSize, stages, weightDecay }, network.recipe);
     assert.equal(momentum, 0.9);

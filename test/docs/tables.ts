@@ -2,11 +2,12 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { attackDefinition, attackNames, attackOptions } from "../../shared/attacks.js";
 import { IMAGE_COLUMNS, POINT_COLUMNS } from "../../coordinator/export/evaluation-rows.js";
 import { EXPORT_FORMATS } from "../../coordinator/export/formats.js";
+import { attackDefinition, attackNames, attackOptions } from "../../shared/attacks.js";
 import { configSchema } from "../../shared/config.js";
 import { METRICS, type MetricDefinition } from "../../shared/metrics.js";
+import { FAMILIES, TRICKS } from "../../shared/networks/registry.js";
 import { settingsOf } from "../../deploy/cli/config-schema.js";
 import { formatPath } from "../../deploy/cli/config-tree.js";
 
@@ -20,6 +21,8 @@ export function readDocument(path: string): string {
 /** Documents with a table of each name, between `<!-- NAME -->` and `<!-- /NAME -->`. */
 export const TABLES: readonly { document: string; name: string; render: () => string }[] = [
   { document: "docs/configuration.md", name: "settings", render: settingsTable },
+  { document: "docs/configuration.md", name: "families", render: familiesTable },
+  { document: "docs/configuration.md", name: "flags", render: flagsTable },
   { document: "docs/metrics.md", name: "metrics", render: metricsTable },
   { document: "docs/attacks.md", name: "attacks", render: attacksTable },
   { document: "docs/attacks.md", name: "options", render: attackOptionsTable },
@@ -67,6 +70,21 @@ function settingsTable(): string {
 
 function code(value: unknown): string {
   return `\`${JSON.stringify(value).replaceAll(",", ", ").replaceAll('"', "")}\``;
+}
+
+function familiesTable(): string {
+  const rows = FAMILIES.map(({ name, title, on }) => [`\`${name}\``, title, on?.join(", ") ?? "all"]);
+  return markdownTable(["family", "what it is", "data sets"], rows);
+}
+
+function flagsTable(): string {
+  const rows = TRICKS.map(({ flag, title, settings }) => [
+    `\`-${flag}\``,
+    title,
+    code(settings.mnist),
+    code(settings.cifar10),
+  ]);
+  return markdownTable(["flag", "what it does", "MNIST", "CIFAR-10"], rows);
 }
 
 function metricsTable(): string {

@@ -61,6 +61,11 @@ test("the numbers of the purposes, which are part of every result, are distinct 
     "random-search": 23,
     "nonsense-start": 24,
     corruption: 25,
+    "step-noise": 30,
+    "step-noise-coin": 31,
+    "adversarial-choice": 32,
+    "adversarial-start": 33,
+    theory: 40,
   });
 });
 

@@ -1,7 +1,7 @@
 /** Trains a run to its end in this one process: node local-training-child.js <engine> <config as JSON>. Prints SHA-256. */
 import { hashOf } from "../../coordinator/io/checkpoints.js";
 import { PartitionedDataset } from "../../coordinator/io/datasets/dataset.js";
-import { loadMnist, mnistDirectory } from "../../coordinator/io/datasets/mnist.js";
+import { loadDataset } from "../../coordinator/io/datasets/data-sets.js";
 import { configSchema } from "../../shared/config.js";
 import { initialParameters } from "../../shared/core/layout.js";
 import { totalSteps } from "../../shared/core/schedule.js";
@@ -19,7 +19,7 @@ const run = resolveRun(config);
 const { network } = run;
 const layout = layoutOf(network);
 const { dataset, meanImage } = new PartitionedDataset(
-  await loadMnist(mnistDirectory(undefined, process.env).directory),
+  await loadDataset(config.data.set, config.data.dir, process.env),
 );
 const { pixels, labels } = dataset.train;
 const plan = stepPlan(config, run, labels.length);
@@ -29,6 +29,7 @@ const training = new LocalTraining(
     layout,
     plan,
     engine: new NetworkEngine(tf, network, layout),
+    anchor: new NetworkEngine(tf, network, layout),
     images: {
       seed: run.seed,
       images: { pixels, labels, count: labels.length, imageSize: meanImage.length },

@@ -42,7 +42,7 @@ export function hash(stream: number, index: number): number {
 }
 
 /** Nearly normal integers in [-131070, 131070]: mean 0, standard deviation 37837. */
-function bell(stream: number, index: number): number {
+export function bell(stream: number, index: number): number {
   const a = hash(stream, 2 * index);
   const b = hash(stream, 2 * index + 1);
   return (a & 0xffff) + (a >>> 16) + (b & 0xffff) + (b >>> 16) - 131070;

@@ -1,6 +1,6 @@
 /**
  * The bare engine loop: the cluster's training step in one process, without a cluster. Started by `saf bench`:
- * node bare-loop.js <engine> <model> <batch> <slots> <steps>; prints one JSON line.
+ * node bare-loop.js <engine> <model> <batch> <slots> <steps> [data set]; prints one JSON line.
  */
 import { loadavg } from "node:os";
 import { configSchema } from "../../shared/config.js";
@@ -18,10 +18,14 @@ const WARM_UP_STEPS = 8;
 /** Speed does not depend on what the images show. */
 const IMAGES = 20_000;
 
-const [engineName = "wasm", model = "mrelu-r-m", batch = "128", slots = "4", steps = "100"] =
+const [engineName = "wasm", model = "mrelu-r-m", batch = "128", slots = "4", steps = "100", set = "mnist"] =
   process.argv.slice(2);
 const { tf, info } = await startEngine(engineNamed(engineName));
-const config = configSchema.parse({ model, train: { batch_size: Number(batch), slots: Number(slots) } });
+const config = configSchema.parse({
+  model,
+  data: { set },
+  train: { batch_size: Number(batch), slots: Number(slots) },
+});
 const run = resolveRun(config);
 const { network } = run;
 const layout = layoutOf(network);
@@ -31,6 +35,7 @@ const training = new LocalTraining(
     network,
     layout,
     engine: new NetworkEngine(tf, network, layout),
+    anchor: new NetworkEngine(tf, network, layout),
     plan: stepPlan(config, run, IMAGES),
     images: {
       seed: 0,

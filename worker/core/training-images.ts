@@ -44,7 +44,7 @@ function realImage(set: TrainingImages, index: number, out: Float32Array): numbe
   const start = index * imageSize;
   const { random } = set.augmentation;
   const noisy =
-    random !== undefined &&
+    random?.scope === "image" &&
     new RandomStream(set.seed, "random-training-choice", index).uniform() < random.probability;
   if (noisy) {
     new RandomStream(set.seed, "random-training", index).signs(out);

@@ -2,6 +2,7 @@
  * The whole training step in one process: the same slots, the same sums, the same update as the cluster, without the
  * bus between them. Gives the same weights to the bit; the benchmark's yardstick.
  */
+import { anchorOf } from "../../shared/core/anchor.js";
 import type { Layout } from "../../shared/core/layout.js";
 import { TAIL } from "../../shared/core/layout.js";
 import { updateRange } from "../../shared/core/optimizer.js";
@@ -43,7 +44,8 @@ export class LocalTraining {
 
   /** Commits one step. Returns the mean loss and the share of right answers before the update. */
   advance(): { loss: number; accuracy: number } {
-    const { plan, layout, engine } = this.#context;
+    const { plan, layout, engine, network, anchor } = this.#context;
+    if (anchorOf(plan, network.augmentation, this.step)?.version === this.step) anchor?.load(this.parameters);
     const { epoch } = stepImages(plan, this.step);
     if (this.#order.epoch !== epoch)
       this.#order = { epoch, images: epochOrder(this.#rule.seed, epoch, plan.images) };

@@ -3,7 +3,6 @@ import type { Layout } from "../../shared/core/layout.js";
 import { type Extent, type Layer, type Network, extents } from "../../shared/networks/network.js";
 import { activation } from "./layers/activation.js";
 import { convolution } from "./layers/convolution.js";
-import { maxPool } from "./layers/max-pool.js";
 import type {
   Emit,
   Operator,
@@ -12,6 +11,7 @@ import type {
   SurrogateSlope,
   TensorFlow,
 } from "./layers/operator.js";
+import { averagePool, maxPool } from "./layers/pool.js";
 import type { Tensor } from "@tensorflow/tfjs-core";
 
 /** A forward pass that can be walked back, more than once; `dispose` frees its tensors. */
@@ -160,12 +160,11 @@ function operatorOf(
     case "activation":
       return activation(tf, layer.activation);
     case "max-pool":
-      if (layer.padding.some((extent) => extent !== 0))
-        throw new RangeError("Padded max pooling is not built yet");
-      return maxPool(tf, layer.size, layer.stride);
+      return maxPool(tf, layer);
     case "average-pool":
+      return averagePool(tf, layer);
     case "batch-norm":
-      throw new RangeError(`A ${layer.kind} layer is not built yet`);
+      throw new RangeError("Batch norm belongs to the convolution in front of it");
   }
 }
 

@@ -3,9 +3,10 @@ import { TAIL, type Layout, tensorNamed } from "../../shared/core/layout.js";
 import { type StepPlan, slotImages } from "../../shared/core/schedule.js";
 import type { Network } from "../../shared/networks/network.js";
 import { lossOf } from "../core/losses/loss.js";
-import { type TrainingImages, prepareTrainingImages } from "../core/training-images.js";
+import type { TrainingImages } from "../core/training-images.js";
 import type { Emit } from "./layers/operator.js";
 import type { NetworkEngine } from "./network-engine.js";
+import { slotInputs } from "./slot-inputs.js";
 
 /** Takes what a slot yields, wherever it is to be summed. */
 export interface SlotSink {
@@ -20,6 +21,8 @@ export interface StepContext {
   engine: NetworkEngine;
   images: TrainingImages;
   plan: StepPlan;
+  /** Flag A: holds the weights that `anchorOf` names, from the second epoch on. */
+  anchor?: NetworkEngine | undefined;
 }
 
 /** Computes each slot by itself, so that batch norm sees a slot and nothing else. `order`: the epoch's image order. */
@@ -32,16 +35,19 @@ export function computeBlock(
 ): void {
   for (let slot = block.first; slot < block.first + block.count; slot++) {
     sink.beginSlot();
-    computeSlot(context, slotImages(context.plan, order, step, slot), sink);
+    computeSlot(context, step, slotImages(context.plan, order, step, slot), sink);
     sink.endSlot();
   }
 }
 
 /** Sums over these images, which are one batch for batch norm. */
-export function computeSlot(context: StepContext, indices: Uint32Array, sink: Pick<SlotSink, "add">): void {
-  const inputs = new Float32Array(indices.length * context.images.images.imageSize);
-  const labels = new Uint8Array(indices.length);
-  prepareTrainingImages(context.images, indices, inputs, labels);
+export function computeSlot(
+  context: StepContext,
+  step: number,
+  indices: Uint32Array,
+  sink: Pick<SlotSink, "add">,
+): void {
+  const { inputs, labels } = slotInputs(context, step, indices);
   computeBatch(context, inputs, labels, sink);
 }
 

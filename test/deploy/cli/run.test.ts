@@ -5,6 +5,7 @@ import { before, after, describe, test } from "node:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import type { ResultsDocument } from "../../../coordinator/main.js";
+import type { FeaturesDocument } from "../../../shared/features.js";
 import { checkpointOf, linesOf } from "../../support/cluster.js";
 import { type SafRun, saf } from "../../support/saf.js";
 
@@ -20,6 +21,7 @@ const SETTINGS = [
     "evaluate.strengths=[0, 0.25]",
   ],
 ];
+const FEATURES = ["--set", "evaluate.features=true"];
 const KINDS = ["clean", "adversarial", "nonsense", "noisy"];
 
 /** One JSON document and nothing else. */
@@ -77,9 +79,12 @@ describe("a small run on this machine", () => {
 
   before(async () => {
     home = await mkdtemp(join(tmpdir(), "saf-test-"));
-    trained = await saf(["train", "-m", "mrelu-r-m", "-w", "2", "--runs", "runs", "--json", ...SETTINGS], {
-      cwd: home,
-    });
+    trained = await saf(
+      ["train", "-m", "mrelu-r-m", "-w", "2", "--runs", "runs", "--json", ...SETTINGS, ...FEATURES],
+      {
+        cwd: home,
+      },
+    );
     assert.equal(trained.code, 0, trained.stderr);
     document = documentOf(trained);
   }, LIMIT);
@@ -128,6 +133,25 @@ describe("a small run on this machine", () => {
       .trim()
       .split("\n");
     assert.equal(csv.length, 1 + 7);
+  });
+
+  test("it counts what feature channels answer, of the weights that it measured", () => {
+    const { directory } = document;
+    const features = JSON.parse(readFileSync(join(directory, "features.json"), "utf8")) as FeaturesDocument;
+    assert.equal(features.checkpoint, document.weights_sha256["mrelu-r-m"]);
+    assert.equal(features.images, 500);
+    assert.deepEqual(
+      features.places.map(({ layer, activation }) => `${layer} ${activation}`),
+      ["conv1 mrelu", "conv2 mrelu", "conv3 relu"],
+    );
+    for (const { units, all, suppressed } of features.places) {
+      for (const counts of [all.clean, all.nonsense])
+        assert.equal(
+          counts.reduce((sum, count) => sum + count, 0),
+          500 * units,
+        );
+      assert.ok(suppressed !== null);
+    }
   });
 
   test("every key of its data files is in snake_case", () => {

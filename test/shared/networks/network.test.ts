@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClusterError } from "../../../shared/errors.js";
-import { MNIST_RANDOM, mnistNetwork } from "../../../shared/networks/mnist.js";
 import { extents, type Layer, layoutOf, outputExtent } from "../../../shared/networks/network.js";
-import { networkNamed, networkNames } from "../../../shared/networks/registry.js";
+import { canonicalName, networkNamed, networkNames } from "../../../shared/networks/registry.js";
 
 /** Weights and biases of convolutions, and scales and shifts of batch norm. */
 function counts(name: string): { convolution: number; norm: number; moments: number } {
@@ -55,22 +54,24 @@ test("the MNIST layers have the paper's sizes, and a robust net its suppressing 
   }
 });
 
-test("heads, recipes and augmentations are the paper's", () => {
-  for (const name of networkNames()) {
+test("MNIST heads, recipes and augmentations are the paper's", () => {
+  for (const name of networkNames("mnist")) {
     const network = networkNamed("mnist", name);
     const flags = name.split("-").slice(1);
     assert.equal(network.name, name);
     assert.deepEqual(
       network.head,
-      name.startsWith("plain")
+      name.startsWith("plain") && !name.startsWith("plain-rbfhead")
         ? { kind: "softmax" }
         : { kind: "rbf", loss: { alpha1: 1, alpha2: 1, alpha3: 0, power: 2 } },
     );
     assert.deepEqual(network.augmentation, {
-      ...(flags.includes("r") ? { random: { epsilon: 127.5, probability: 0.5 } } : {}),
+      ...(flags.includes("a") ? { adversarial: { epsilon: 63.75, share: 0.5 } } : {}),
+      ...(flags.includes("r") ? { random: { epsilon: 127.5, probability: 0.5, scope: "image" } } : {}),
       ...(flags.includes("m")
         ? { mean: { copies: 6000, copyScale: 255, noise: 6000, noiseDeviation: 127.5 } }
         : {}),
+      ...(flags.includes("pgd") ? { pgd: { epsilon: 76.5, stepSize: 19.125, steps: 10 } } : {}),
     });
     assert.deepEqual([network.outputs, network.realClasses], [flags.includes("m") ? 12 : 10, 10]);
     assert.deepEqual(network.recipe, {
@@ -84,6 +85,142 @@ test("heads, recipes and augmentations are the paper's", () => {
       [0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5],
     );
   }
+});
+
+/** Layers with the size of what they give, as in "relu 8x8x64". */
+function layersOf(dataset: string, name: string): string[] {
+  const network = networkNamed(dataset, name);
+  const sizes = extents(network);
+  return network.layers.map((layer, i) => {
+    const { height, width, channels } = sizes[i + 1] ?? { height: 0, width: 0, channels: 0 };
+    const what = layer.kind === "activation" ? layer.activation : layer.kind;
+    return `${what} ${height}x${width}x${channels}`;
+  });
+}
+
+test("the CIFAR-10 layers have the paper's sizes and order", () => {
+  const norm = (isThere: boolean, size: string): string[] => (isThere ? [`batch-norm ${size}`] : []);
+  const expected = (activation: string, isNormed: boolean, outputs: number): string[] => [
+    "convolution 32x32x32",
+    ...norm(isNormed, "32x32x32"),
+    // The plain net pools first; for max pooling and ReLU the order makes no difference but in time.
+    ...(activation === "relu"
+      ? ["max-pool 16x16x32", "relu 16x16x32"]
+      : [`${activation} 32x32x32`, "max-pool 16x16x32"]),
+    "convolution 16x16x32",
+    ...norm(isNormed, "16x16x32"),
+    `${activation} 16x16x32`,
+    "average-pool 8x8x32",
+    "convolution 8x8x64",
+    ...norm(isNormed, "8x8x64"),
+    `${activation} 8x8x64`,
+    "average-pool 4x4x64",
+    "convolution 1x1x64",
+    ...norm(isNormed, "1x1x64"),
+    "relu 1x1x64",
+    `convolution 1x1x${outputs}`,
+  ];
+  assert.deepEqual(layersOf("cifar10", "plain"), expected("relu", false, 10));
+  assert.deepEqual(layersOf("cifar10", "plain-r-m"), expected("relu", false, 12));
+  assert.deepEqual(layersOf("cifar10", "mrelu"), expected("mrelu", true, 10));
+  assert.deepEqual(layersOf("cifar10", "rbf-r-m"), expected("rbf", true, 12));
+  assert.deepEqual(layersOf("cifar10", "plain-bn"), expected("relu", true, 10));
+  assert.deepEqual(layersOf("cifar10", "plain-rbfhead"), expected("relu", false, 10));
+  for (const layer of networkNamed("cifar10", "mrelu").layers) {
+    if (layer.kind === "max-pool" || layer.kind === "average-pool")
+      assert.deepEqual([layer.size, layer.stride, layer.padding], [3, 2, [0, 1, 0, 1]]);
+  }
+});
+
+test("the CIFAR-10 networks have the paper's number of parameters", () => {
+  for (const name of ["plain", "mrelu", "rbf"]) {
+    const { tensors } = layoutOf(networkNamed("cifar10", name));
+    const of = (parts: string[]): number =>
+      tensors
+        .filter((tensor) => parts.includes(tensor.name.split("/")[1] ?? ""))
+        .reduce((sum, { size }) => sum + size, 0);
+    assert.equal(of(["weight", "bias"]), 145_578, name);
+    assert.equal(of(["scale", "shift"]), name === "plain" ? 0 : 2 * (32 + 32 + 64 + 64), name);
+  }
+});
+
+test("CIFAR-10 rates, initial weights, recipes, losses and augmentations are the paper's", () => {
+  for (const name of networkNames("cifar10")) {
+    const network = networkNamed("cifar10", name);
+    const isRobust = /^(mrelu|rbf)\b/.test(name);
+    const flags = name.split("-");
+    assert.deepEqual(
+      network.recipe,
+      isRobust
+        ? {
+            epochs: 90,
+            batchSize: 50,
+            stages: [
+              { rate: 0.05, epochs: 60 },
+              { rate: 0.005, epochs: 20 },
+              { rate: 0.0005, epochs: 10 },
+            ],
+            weightDecay: 1e-4,
+          }
+        : {
+            epochs: 45,
+            batchSize: 100,
+            stages: [
+              { rate: 0.05, epochs: 30 },
+              { rate: 0.005, epochs: 10 },
+              { rate: 0.0005, epochs: 5 },
+            ],
+            weightDecay: 1e-4,
+          },
+      name,
+    );
+    for (const { name: tensor, rateMultiplier, initial, decays } of layoutOf(network).tensors) {
+      const [layer = "", part = ""] = tensor.split("/");
+      if (layer.startsWith("bn")) {
+        assert.deepEqual([rateMultiplier, decays], [1, false], `${name} ${tensor}`);
+        continue;
+      }
+      assert.equal(rateMultiplier, part === "weight" || isRobust ? 0.1 : 2, `${name} ${tensor}`);
+      assert.equal(decays, true);
+      const deviation = isRobust || layer === "conv1" ? 0.01 : 0.05;
+      assert.deepEqual(
+        initial,
+        part === "weight" ? { kind: "normal", deviation } : { kind: "constant", value: 0 },
+      );
+    }
+    const hasRbfHead = isRobust || name.startsWith("plain-rbfhead");
+    assert.deepEqual(
+      network.head,
+      hasRbfHead
+        ? { kind: "rbf", loss: { alpha1: 1, alpha2: 1, alpha3: 1 / 9, power: 2 } }
+        : { kind: "softmax" },
+    );
+    assert.deepEqual(network.augmentation, {
+      mirror: { probability: 0.5 },
+      ...(flags.includes("a") ? { adversarial: { epsilon: 12.75, share: 0.5 } } : {}),
+      ...(flags.includes("r") ? { random: { epsilon: 38.25, probability: 0.5, scope: "batch" } } : {}),
+      ...(flags.includes("m")
+        ? { mean: { copies: 2500, copyScale: 64, noise: 2500, noiseDeviation: 96 } }
+        : {}),
+      ...(flags.includes("pgd") ? { pgd: { epsilon: 8, stepSize: 2, steps: 7 } } : {}),
+    });
+    assert.deepEqual(
+      network.strengths,
+      [0, 0.01, 0.015, 0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05, 0.075, 0.1, 0.15],
+    );
+  }
+});
+
+test("flags may come in any order and have one in the name; Fashion-MNIST takes MNIST's networks", () => {
+  for (const name of ["mrelu-r-m-a", "mrelu-m-a-r", "mrelu-a-r-m"]) {
+    assert.equal(networkNamed("cifar10", name).name, "mrelu-a-r-m");
+    assert.equal(canonicalName("mnist", name), "mrelu-a-r-m");
+  }
+  assert.equal(canonicalName("cifar10", "plain-rbfhead-m-r"), "plain-rbfhead-r-m");
+  assert.equal(canonicalName("mnist", "plain-bn"), undefined);
+  const fashion = networkNamed("fashion-mnist", "rbf-r");
+  assert.deepEqual({ ...fashion, dataset: "mnist" }, networkNamed("mnist", "rbf-r"));
+  assert.equal(fashion.dataset, "fashion-mnist");
 });
 
 test("convolutions decay, batch norm does not; weights start normal, batch norm as the identity", () => {
@@ -104,7 +241,9 @@ test("convolutions decay, batch norm does not; weights start normal, batch norm 
 
 test("every name gives a network of its own; another is refused with the list and the nearest", () => {
   assert.deepEqual(networkNames().length, new Set(networkNames()).size);
-  assert.equal(networkNames().length, 12);
+  // Four families, eight sets of flags and -pgd; on CIFAR-10 the control plain-bn besides.
+  assert.equal(networkNames("mnist").length, 4 * 9);
+  assert.equal(networkNames("cifar10").length, 5 * 9);
   assert.throws(
     () => networkNamed("mnist", "mrlu-r-m"),
     (error) =>
@@ -114,7 +253,7 @@ test("every name gives a network of its own; another is refused with the list an
       error.message.includes('did you mean "mrelu-r-m"') &&
       (error.hint ?? "").includes("rbf-r-m"),
   );
-  for (const name of ["", "toString", "plain-m-r", "__proto__"]) {
+  for (const name of ["", "toString", "plain-r-r", "plain-", "-r", "plain-pgd-r", "plain-bn", "__proto__"]) {
     assert.throws(
       () => networkNamed("mnist", name),
       (error) => error instanceof ClusterError && error.code === "config",
@@ -168,10 +307,4 @@ test("a window larger than its input is refused with both sizes", () => {
     (error) =>
       error instanceof ClusterError && error.code === "shape-mismatch" && /5x5.*4x9/.test(error.message),
   );
-});
-
-test("a network of another activation and flags is described by the same builder", () => {
-  const network = mnistNetwork("x", "relu", { kind: "softmax" }, { random: MNIST_RANDOM });
-  assert.equal(network.outputs, 10);
-  assert.equal(network.layers.filter((layer) => layer.kind === "activation").length, 3);
 });

@@ -5,7 +5,7 @@ import { prepareTrainingImages, type TrainingImages } from "../../../worker/core
 
 const IMAGE_SIZE = 36;
 const COUNT = 2000;
-const RANDOM = { epsilon: 127.5, probability: 0.5 };
+const RANDOM = { epsilon: 127.5, probability: 0.5, scope: "image" } as const;
 const MEAN = { copies: 1500, copyScale: 255, noise: 1000, noiseDeviation: 127.5 };
 
 const pixels = Uint8Array.from({ length: COUNT * IMAGE_SIZE }, (_, i) => (i * 31 + (i >> 5)) & 255);

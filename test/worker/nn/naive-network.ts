@@ -3,7 +3,7 @@
  * sharing no code with the engine but the description of the layers. Slow; for batches of a few images.
  */
 import type { Layout } from "../../../shared/core/layout.js";
-import type { Head, Network, Padding } from "../../../shared/networks/network.js";
+import type { Head, Layer, Network, Padding } from "../../../shared/networks/network.js";
 
 export interface NaiveResult {
   /** [batch x outputs] */
@@ -59,9 +59,7 @@ export function naiveForward(
     } else if (layer.kind === "activation") {
       const f = { relu: (x: number) => Math.max(0, x), mrelu: (x: number) => Math.max(0, 1 - Math.abs(x)), rbf: (x: number) => Math.exp(-x * x) }; // prettier-ignore
       images = { ...images, values: images.values.map(f[layer.activation]) };
-    } else if (layer.kind === "max-pool") {
-      images = pool(images, layer.size, layer.stride);
-    } else throw new Error(`no ${layer.kind} here`);
+    } else images = pool(images, layer);
   }
   return { outputs: images.values, moments };
 }
@@ -157,25 +155,29 @@ function normalise(
   return { ...images, values: normal };
 }
 
-function pool({ count, height, width, channels, values }: Images, size: number, stride: number): Images {
-  const outputHeight = Math.floor((height - size) / stride) + 1;
-  const outputWidth = Math.floor((width - size) / stride) + 1;
-  const output = new Float64Array(count * outputHeight * outputWidth * channels).fill(-Infinity);
+/** Cells beyond the image take no part: neither in the greatest value nor in the mean. */
+function pool(
+  { count, height, width, channels, values }: Images,
+  { kind, size, stride, padding }: Extract<Layer, { size: number }>,
+): Images {
+  const [top, bottom, left, right] = padding;
+  const outputHeight = Math.floor((height + top + bottom - size) / stride) + 1;
+  const outputWidth = Math.floor((width + left + right - size) / stride) + 1;
+  const output = new Float64Array(count * outputHeight * outputWidth * channels);
   for (let at = 0; at < output.length; at++) {
     const c = at % channels;
     const column = Math.floor(at / channels) % outputWidth;
     const row = Math.floor(at / (channels * outputWidth)) % outputHeight;
     const image = Math.floor(at / (channels * outputWidth * outputHeight));
-    for (let dy = 0; dy < size; dy++) {
-      for (let dx = 0; dx < size; dx++) {
-        const y = row * stride + dy;
-        const x = column * stride + dx;
-        output[at] = Math.max(
-          output[at] as number,
-          values[((image * height + y) * width + x) * channels + c] as number,
-        );
+    const window: number[] = [];
+    for (let y = row * stride - top; y < row * stride - top + size; y++) {
+      for (let x = column * stride - left; x < column * stride - left + size; x++) {
+        if (y < 0 || y >= height || x < 0 || x >= width) continue;
+        window.push(values[((image * height + y) * width + x) * channels + c] as number);
       }
     }
+    output[at] =
+      kind === "max-pool" ? Math.max(...window) : window.reduce((sum, v) => sum + v, 0) / window.length;
   }
   return { count, height: outputHeight, width: outputWidth, channels, values: output };
 }

@@ -71,6 +71,31 @@ function smallNetwork(name: ActivationName | null): Network {
   };
 }
 
+/** Pools of both kinds with padding that is the engines' own SAME, and with padding that is not. */
+function pooledNetwork(activation: ActivationName): Network {
+  const conv = { kind: "convolution", rates: { weight: 1, bias: 1 }, deviation: 0.1 } as const;
+  const around = [1, 1, 1, 1] as const;
+  return {
+    ...networkNamed("mnist", activation === "relu" ? "plain" : activation),
+    name: `pooled-${activation}`,
+    input: { height: 8, width: 9, channels: 2 },
+    outputs: 4,
+    layers: [
+      { ...conv, name: "first", kernel: [3, 3], channels: 5, padding: around },
+      { kind: "batch-norm", name: "bn1" },
+      { kind: "activation", activation },
+      { kind: "max-pool", size: 3, stride: 2, padding: [0, 1, 0, 1] },
+      { ...conv, name: "second", kernel: [3, 3], channels: 6, padding: around },
+      { kind: "batch-norm", name: "bn2" },
+      { kind: "average-pool", size: 3, stride: 2, padding: [0, 1, 0, 1] },
+      { ...conv, name: "third", kernel: [3, 3], channels: 4, padding: around },
+      { kind: "max-pool", size: 2, stride: 1, padding: [1, 0, 0, 1] },
+      { kind: "average-pool", size: 2, stride: 1, padding: [1, 1, 0, 1] },
+      { ...conv, name: "fc", kernel: [3, 2], channels: 4, padding: [0, 0, 0, 0] },
+    ],
+  };
+}
+
 /** What a slot sends: gradients, moments, tail. */
 function pushOf(engine: NetworkEngine, { network, layout, inputs, labels }: Sample): Float32Array {
   const push = new Float32Array(layout.pushSize).fill(Number.NaN);
@@ -150,6 +175,7 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
       network: smallNetwork(name as ActivationName | null),
       places: 40,
     })),
+    ...(["relu", "mrelu", "rbf"] as const).map((name) => ({ network: pooledNetwork(name), places: 40 })),
     ...["plain", "mrelu", "rbf-m"].map((name) => ({ network: networkNamed("mnist", name), places: 3 })),
   ];
   for (const { network, places } of networks) {
@@ -389,7 +415,7 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
       for (let slot = 0; slot < 4; slot++) {
         const push = new Float32Array(layout.pushSize);
         const indices = order.subarray(20 + 5 * slot, 25 + 5 * slot);
-        computeSlot(context, indices, { add: (offset, values) => push.set(values, offset) });
+        computeSlot(context, 0, indices, { add: (offset, values) => push.set(values, offset) });
         assert.deepEqual(block(slot, 1), push);
         tree.add(4 + slot, push);
       }

@@ -3,14 +3,8 @@
  *   L = α1·[z_c² + log Σ exp(−z_j²)] + α2·(1 − y_c)^p + α3·Σ_{j≠c} y_j^p
  * The first term equals the paper's log S − log y_c but does not underflow when z² is large.
  */
+import type { HybridWeights } from "../../../shared/networks/network.js";
 import type { Loss } from "./loss.js";
-
-export interface HybridWeights {
-  alpha1: number;
-  alpha2: number;
-  alpha3: number;
-  power: number;
-}
 
 /** log Σ exp(−z_j²). */
 function logSum(z: Float32Array, start: number, outputs: number): number {

@@ -14,6 +14,12 @@ export interface Loss {
   answer(z: Float32Array, start: number, outputs: number): number;
 }
 
+/** The loss of each head. A new one is a file here and a kind of `Head`. */
 export function lossOf(head: Head): Loss {
-  return head.kind === "softmax" ? softmaxCrossEntropy : hybridLoss(head.loss);
+  switch (head.kind) {
+    case "softmax":
+      return softmaxCrossEntropy;
+    case "rbf":
+      return hybridLoss(head.loss);
+  }
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { hybridLoss, type HybridWeights } from "../../../../worker/core/losses/hybrid-loss.js";
+import type { HybridWeights } from "../../../../shared/networks/network.js";
+import { hybridLoss } from "../../../../worker/core/losses/hybrid-loss.js";
 import { type Loss, lossOf } from "../../../../worker/core/losses/loss.js";
 import { softmaxCrossEntropy } from "../../../../worker/core/losses/softmax-cross-entropy.js";
 

@@ -1,0 +1,54 @@
+/** Keeps the weights that flag A attacks, from the epoch's begin to its end: workers pull them, checkpoints hold them. */
+import { anchorOf } from "../../shared/core/anchor.js";
+import type { StepPlan } from "../../shared/core/schedule.js";
+import { ClusterError } from "../../shared/errors.js";
+import type { Augmentation } from "../../shared/networks/network.js";
+import { type FrameIdentity, framesOf } from "./parameter-frames.js";
+
+/** Weights of an earlier version. */
+export interface KeptWeights {
+  step: number;
+  parameters: Float32Array;
+}
+
+export class AnchorWeights {
+  readonly #plan: StepPlan;
+  readonly #augmentation: Augmentation;
+  #kept: KeptWeights | undefined;
+  #frames: Uint8Array[] = [];
+
+  /** `kept`: from the checkpoint with which the run goes on. */
+  constructor(plan: StepPlan, augmentation: Augmentation, kept: KeptWeights | undefined) {
+    this.#plan = plan;
+    this.#augmentation = augmentation;
+    this.#kept = kept;
+  }
+
+  get kept(): KeptWeights | undefined {
+    return this.#kept;
+  }
+
+  /**
+   * Before the step that `version` opens: keeps these parameters if an epoch begins that needs them. Throws
+   * ClusterError("data") when the step needs earlier ones that are not there.
+   */
+  advance(parameters: Float32Array, identity: FrameIdentity): void {
+    const { version } = identity;
+    const due = anchorOf(this.#plan, this.#augmentation, version)?.version;
+    if (due === undefined) return;
+    if (due === version) this.#kept = { step: version, parameters: new Float32Array(parameters) };
+    if (this.#kept?.step !== due) {
+      throw new ClusterError(
+        "data",
+        `Cannot go on at step ${version}: the checkpoint lacks the weights of step ${due}, on which flag A makes its images`,
+      );
+    }
+    if (due === version || this.#frames.length === 0) {
+      this.#frames = framesOf(this.#kept.parameters, { ...identity, version: due });
+    }
+  }
+
+  frame(version: number, chunk: number): Uint8Array | undefined {
+    return version === this.#kept?.step ? this.#frames[chunk] : undefined;
+  }
+}

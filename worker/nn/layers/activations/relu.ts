@@ -1,0 +1,7 @@
+import type { Elementwise } from "../activation.js";
+
+/** max(0, x) */
+export const relu: Elementwise = {
+  value: (tf, x) => tf.relu(x),
+  slope: (tf, _x, y) => tf.sign(y), // y is never negative; `tf.step` costs six operations
+};
