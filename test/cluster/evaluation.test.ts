@@ -18,6 +18,8 @@ const below = randomNumbers(SEED);
 
 const CONFIG: TestConfig = {
   train: { max_steps: 3 },
+  // Engines compute for long; a busy machine must not look like a dead worker.
+  cluster: { heartbeat_ms: 1000 },
   evaluate: {
     kinds: ["clean", "adversarial", "nonsense", "noisy"],
     protocol: ["paper", "modern"],
