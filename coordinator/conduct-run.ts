@@ -10,22 +10,23 @@ import type { saf } from "../shared/messages.js";
 import { layoutOf } from "../shared/networks/network.js";
 import { networkNamed } from "../shared/networks/registry.js";
 import { resolveRun, stepPlan } from "../shared/resolve.js";
-import type {
-  CurvePoint,
-  ModelResult,
-  PerturbationKind,
-  SampleImage,
-  StepMetric,
-} from "../shared/results.js";
+import type { ModelResult, SampleImage, StepMetric } from "../shared/results.js";
 import type { Coordinator } from "./coordinator.js";
 import { curvesOf } from "./core/curve.js";
 import { leaseKind, type LeaseKind } from "./core/exclusive.js";
-import { EvaluationJob, planTasks, type TaskOutcome, type TaskRecord, type TaskSpec } from "./evaluation.js";
+import type { PlannedMeasure } from "./core/measures.js";
+import { accuracyOf, modelResult } from "./core/model-result.js";
+import { everythingFalls } from "./core/modern-protocol.js";
+import { cleanMeasure, planMeasures } from "./core/protocols.js";
+import type { TaskSpec } from "./core/task.js";
+import { EvaluationJob, planTasks, type TaskRecord } from "./evaluation.js";
 import { ExclusiveTraining } from "./exclusive-training.js";
 import { FeaturesJob } from "./features.js";
 import { Checkpoints, hashOf } from "./io/checkpoints.js";
 import type { PartitionedDataset } from "./io/datasets/dataset.js";
-import { Journal, readJournal, trimJournal } from "./io/journal.js";
+import { lineOf, readRecords } from "./io/evaluation-journal.js";
+import { IMPORTED } from "./io/foreign-weights.js";
+import { Journal, trimJournal } from "./io/journal.js";
 import type { RunDirectory, RunState } from "./io/run-directory.js";
 import type { Trainer } from "./trainer.js";
 import { type CommittedStep, TrainingJob, type TrainingState } from "./training.js";
@@ -82,20 +83,6 @@ interface LedgerLine {
   end: number;
   samples: number;
   blocks: { slots: [number, number]; worker: string; attempt: number; ms: number }[];
-}
-
-/** A line of eval/results.jsonl. */
-export interface ResultLine {
-  /** SHA-256 of the weights; absent in lines of older versions. */
-  checkpoint?: string;
-  task: Pick<TaskSpec, "id" | "kind" | "strengths"> & {
-    first_image: number;
-    image_count: number;
-    sample_count: number;
-  };
-  worker: string;
-  outcomes: { strength: number; predictions: string; confidences: string; wrong: string }[];
-  samples: SampleImage[];
 }
 
 /** What decides the weights: a resumed run must agree with it. */
@@ -183,12 +170,7 @@ class RunConductor {
       if (signal.aborted) return this.#interrupted(state, steps, throughput);
 
       await this.#status("evaluating", state.step);
-      const { kinds } = this.#context.config.evaluate;
-      const records = await this.#evaluate(
-        state,
-        [...new Set<PerturbationKind>(["clean", ...kinds])],
-        REPORT_SAMPLES,
-      );
+      const records = await this.#evaluate(state, this.#measures());
       if (config.evaluate.features && !signal.aborted) await this.#features(state);
       if (signal.aborted) return this.#interrupted(state, steps, throughput);
       const outcome = this.#outcome(state, steps, throughput, records);
@@ -205,7 +187,8 @@ class RunConductor {
   async #begin(): Promise<{ state: TrainingState; steps: StepMetric[] }> {
     const { directory, observer, config } = this.#context;
     const found = await this.#checkpoints.readLatest((message) => observer.note("warning", message));
-    if (found !== undefined && found.description.identity !== this.#identity) {
+    const isImported = this.#context.evaluateOnly && found?.description.identity === IMPORTED;
+    if (found !== undefined && found.description.identity !== this.#identity && !isImported) {
       throw new ClusterError(
         "config",
         `Cannot resume ${directory.path}: it was trained with other settings or other data`,
@@ -325,7 +308,7 @@ class RunConductor {
   async #accuracyBetween(job: Trainer): Promise<number | null> {
     const { coordinator, observer, signal } = this.#context;
     coordinator.remove(job);
-    const records = await this.#evaluate(job.snapshot(), ["clean"], 0);
+    const records = await this.#evaluate(job.snapshot(), [cleanMeasure(this.#testImages)]);
     coordinator.add(job);
     if (signal.aborted) return null;
     observer.phase("training", `from step ${job.step} on`);
@@ -360,29 +343,37 @@ class RunConductor {
 
   // ---- Evaluation ---------------------------------------------------------------------------------------------
 
-  async #evaluate(state: TrainingState, kinds: PerturbationKind[], samples: number): Promise<TaskRecord[]> {
-    const { config, coordinator, dataset, directory, epoch, observer, runId, signal, clock } = this.#context;
-    const testImages = dataset.dataset.test.labels.length;
-    const checkpoint = hashOf(state.parameters);
-    const tasks = planTasks({
-      checkpoint,
-      protocol: config.evaluate.protocol,
-      seed: this.#run.seed,
-      bn: config.evaluate.bn,
-      kinds,
-      strengths: this.#run.strengths,
-      images: config.evaluate.images ?? testImages,
-      testImages,
-      attackBatch: config.evaluate.attack_batch,
-      samples,
-    });
-    const file = directory.file("eval", "results.jsonl");
-    const stored = (await readJournal<ResultLine>(file)).map(recordOf);
-    const records = stored.filter((record) => tasks.some((task) => task.id === record.task.id));
-    const open = tasks.filter((task) => !records.some((record) => record.task.id === task.id));
-    if (open.length === 0) return inOrder(records);
+  get #testImages(): number {
+    return this.#context.dataset.dataset.test.labels.length;
+  }
 
-    observer.phase("evaluating", kinds.join(", "));
+  /** Throws ClusterError("config") for an attack that there is not. */
+  #measures(): PlannedMeasure[] {
+    return planMeasures({
+      config: this.#context.config.evaluate,
+      network: this.#run.network,
+      strengths: this.#run.strengths,
+      testImages: this.#testImages,
+      samples: REPORT_SAMPLES,
+    });
+  }
+
+  async #evaluate(state: TrainingState, measures: readonly PlannedMeasure[]): Promise<TaskRecord[]> {
+    const { coordinator, dataset, directory, epoch, observer, runId, signal, clock } = this.#context;
+    const checkpoint = hashOf(state.parameters);
+    const subject = {
+      checkpoint,
+      dataset: dataset.sha256,
+      seed: this.#run.seed,
+      testImages: this.#testImages,
+    };
+    const tasks = planTasks(subject, measures);
+    const file = directory.file("eval", "results.jsonl");
+    const records = await readRecords(file, tasks);
+    const open = tasks.filter((task) => !records.some((record) => record.task.id === task.id));
+    if (open.length === 0) return inOrder(records, tasks);
+
+    observer.phase("evaluating", [...new Set(open.map(({ protocol, kind }) => protocol ?? kind))].join(", "));
     const journal = await Journal.open(file, (error) => observer.note("warning", error.message));
     const job = new EvaluationJob(
       {
@@ -404,6 +395,10 @@ class RunConductor {
           journal.append(lineOf(record, checkpoint));
           observer.evaluating(job.progress.done, job.progress.total, job.progress.detail);
         },
+        fail: (error) => {
+          this.#failure ??= error;
+          job.stop();
+        },
       },
     );
     const onAbort = (): void => job.stop();
@@ -413,8 +408,9 @@ class RunConductor {
     coordinator.remove(job);
     signal.removeEventListener("abort", onAbort);
     await journal.close();
-    if (kinds.includes("clean") && !signal.aborted) observer.accuracy(accuracyOf(curvesOf(records)));
-    return inOrder(records);
+    if (this.#failure !== undefined) throw this.#failure;
+    if (!signal.aborted) observer.accuracy(accuracyOf(curvesOf(records)));
+    return inOrder(records, tasks);
   }
 
   /** Feature statistics of these weights, unless the run directory has them already. */
@@ -446,15 +442,14 @@ class RunConductor {
     throughput: Throughput,
     records: TaskRecord[],
   ): RunOutcome {
-    const curves = curvesOf(records);
+    const network = {
+      name: this.#run.name,
+      realClasses: this.#run.network.realClasses,
+      samplesPerSecond: throughput.rate || this.#earlierRate,
+      everything: everythingFalls(this.#run.network),
+    };
     return {
-      result: {
-        name: this.#run.name,
-        clean_accuracy: accuracyOf(curves),
-        n: curves.find(({ kind }) => kind === "clean")?.n ?? 0,
-        samples_per_second: throughput.rate || this.#earlierRate,
-        curves,
-      },
+      result: modelResult(network, records),
       steps,
       samples: records.flatMap((record) => record.samples),
       weightsSha256: hashOf(state.parameters),
@@ -490,20 +485,16 @@ function unsaved(directory: string, cause: ClusterError): ClusterError {
   });
 }
 
-/** Whoever was faster, sums over the records come out the same. */
-function inOrder(records: TaskRecord[]): TaskRecord[] {
-  return records.sort((a, b) => a.task.firstImage - b.task.firstImage);
+/** Whoever was faster, and wherever it went on, the records come in the order of the plan, and so does all that is made of them. */
+function inOrder(records: TaskRecord[], tasks: readonly TaskSpec[]): TaskRecord[] {
+  const place = new Map(tasks.map(({ id }, i) => [id, i]));
+  return records.sort((a, b) => (place.get(a.task.id) ?? 0) - (place.get(b.task.id) ?? 0));
 }
 
 /** The next step at which something is due. */
 export function nextStop(step: number, intervals: readonly number[], total: number): number {
   const stops = intervals.filter((every) => every > 0).map((every) => (Math.floor(step / every) + 1) * every);
   return Math.min(total, ...stops);
-}
-
-/** Share of right answers on clean images; NaN while they were not measured. */
-function accuracyOf(curves: readonly CurvePoint[]): number {
-  return 1 - (curves.find(({ kind }) => kind === "clean")?.error ?? NaN);
 }
 
 /** Samples a second between commits, pauses for evaluations and the first step (cold workers) left out. */
@@ -550,39 +541,4 @@ function stepMetric(
   seconds: number,
 ): StepMetric {
   return { step, epoch, loss, accuracy: hits / samples, learning_rate: learningRate, seconds };
-}
-
-const base64 = (bytes: Uint8Array | Float32Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
-const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
-
-function lineOf({ task, worker, outcomes, samples }: TaskRecord, checkpoint: string): ResultLine {
-  const { firstImage, imageCount, sampleCount, ...same } = task;
-  return {
-    checkpoint,
-    task: { ...same, first_image: firstImage, image_count: imageCount, sample_count: sampleCount },
-    worker,
-    outcomes: outcomes.map(({ strength, predictions, confidences, wrong }) => ({
-      strength,
-      predictions: base64(predictions),
-      confidences: base64(confidences),
-      wrong: base64(wrong),
-    })),
-    samples,
-  };
-}
-
-export function recordOf({ task, worker, outcomes, samples }: ResultLine): TaskRecord {
-  const { first_image: firstImage, image_count: imageCount, sample_count: sampleCount, ...same } = task;
-  return {
-    task: { ...same, firstImage, imageCount, sampleCount },
-    worker,
-    samples,
-    outcomes: outcomes.map(({ strength, predictions, confidences, wrong }): TaskOutcome => ({
-      strength,
-      predictions: bytesOf(predictions),
-      confidences: new Float32Array(bytesOf(confidences).buffer),
-      wrong: bytesOf(wrong),
-    })),
-  };
 }

@@ -28,7 +28,8 @@ export interface RunFailure {
   exit_code: number;
 }
 
-export type Ended = { name: string; outcome: RunOutcome } | { name: string; failure: RunFailure };
+export type Ended =
+  { name: string; outcome: RunOutcome; directory: RunDirectory } | { name: string; failure: RunFailure };
 
 /** In the order of the settings; runs that were not begun when the signal came are missing. The error of an only run is thrown. */
 export async function conductRuns(context: RunsContext): Promise<Ended[]> {
@@ -61,7 +62,7 @@ async function endOf(context: RunsContext, config: Config, runsSideBySide: () =>
     await rm(directory.file("error.json"), { force: true });
     const outcome = await oneRun(context, config, directory, told, runsSideBySide);
     told.finished(outcome.interrupted);
-    return { name, outcome };
+    return { name, outcome, directory };
   } catch (error) {
     const failure = failureOf(error);
     told.failed(error);

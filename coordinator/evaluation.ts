@@ -1,93 +1,62 @@
 /**
- * An evaluation as a job: one set of weights under perturbations, cut into tasks of one kind and one range of images.
+ * An evaluation as a job: one set of weights under perturbations, cut into tasks of one measure and one range of images.
  * A task is idempotent: its id is a hash of everything that decides the outcome, and its first result counts.
  */
 import { createHash } from "node:crypto";
+import { ClusterError } from "../shared/errors.js";
+import type { Diagnostics } from "../shared/diagnostics.js";
 import { type saf, wire } from "../shared/messages.js";
 import type { Refusal } from "../shared/metrics.js";
-import type { PerturbationKind, SampleImage } from "../shared/results.js";
+import type { SampleImage, SeriesLabel } from "../shared/results.js";
+import { seriesOf } from "../shared/results.js";
 import { runHashOf } from "../shared/run-hash.js";
 import { LeaseTimes } from "./core/deadline.js";
+import { type PlannedMeasure, labelOf, patienceMs, taskImages } from "./core/measures.js";
 import { framesOf } from "./core/parameter-frames.js";
+import { checkedResult } from "./core/task-result.js";
+import type { TaskOutcome, TaskSpec } from "./core/task.js";
 import type { Job, LeaseFate, Work } from "./job.js";
-
-/** The smallest evaluation work: one kind, all its strengths, one range of images. */
-export interface TaskSpec {
-  id: string;
-  kind: PerturbationKind;
-  strengths: readonly number[];
-  firstImage: number;
-  imageCount: number;
-  sampleCount: number;
-}
-
-/** Outcome per image of one task at one strength. */
-export interface TaskOutcome {
-  strength: number;
-  predictions: Uint8Array;
-  confidences: Float32Array;
-  wrong: Uint8Array;
-}
 
 export interface TaskRecord {
   task: TaskSpec;
   worker: string;
   outcomes: TaskOutcome[];
   samples: SampleImage[];
+  diagnostics?: Diagnostics;
 }
 
-export interface EvaluationPlan {
+/** What decides the outcomes of an evaluation, besides the measures. */
+export interface EvaluationSubject {
   /** SHA-256 of the weights. */
   checkpoint: string;
-  protocol: string;
+  /** SHA-256 of the data set. */
+  dataset: string;
   seed: number;
-  /** Batch norm during the attack: part of the outcome. */
-  bn: "train" | "eval";
-  kinds: readonly PerturbationKind[];
-  strengths: readonly number[];
-  /** Images of the perturbed kinds; `clean` measures all of `testImages`. */
-  images: number;
   testImages: number;
-  attackBatch: number;
-  /** Pictures per kind and strength. */
-  samples: number;
 }
 
-/** Images of one task: without gradients, and (about; whole attack batches) with them. */
-const CHEAP_TASK_IMAGES = 1000;
-const ATTACK_TASK_IMAGES = 200;
-const COLD_LEASE_MS = 120_000;
-const WARM_LEASE_FLOOR_MS = 60_000;
-
-/** Cheap kinds first, so that curves appear early. Clean images stand for strength 0. */
-export function planTasks(plan: EvaluationPlan): TaskSpec[] {
-  const order: PerturbationKind[] = ["clean", "noisy", "nonsense", "adversarial"];
-  return order
-    .filter((kind) => plan.kinds.includes(kind))
-    .flatMap((kind) => {
-      const images = kind === "clean" ? plan.testImages : Math.min(plan.images, plan.testImages);
-      const strengths = kind === "clean" ? [0] : plan.strengths;
-      const attacks = kind === "adversarial" || kind === "nonsense";
-      const size = attacks
-        ? plan.attackBatch * Math.max(1, Math.round(ATTACK_TASK_IMAGES / plan.attackBatch))
-        : CHEAP_TASK_IMAGES;
-      return ranges(images, size).map(({ first, count }) => {
-        const task = { kind, strengths, firstImage: first, imageCount: count };
-        const identity = JSON.stringify([
-          plan.checkpoint,
-          plan.protocol,
-          plan.seed,
-          plan.bn,
-          plan.attackBatch,
-          task,
-        ]);
-        return {
-          ...task,
-          id: createHash("sha256").update(identity).digest("hex").slice(0, 24),
-          sampleCount: first === 0 ? plan.samples : 0,
-        };
-      });
-    });
+/** Cheap measures first, so that curves appear early. */
+export function planTasks(subject: EvaluationSubject, measures: readonly PlannedMeasure[]): TaskSpec[] {
+  const byCost = [...measures].sort((a, b) => a.passes - b.passes);
+  return byCost.flatMap((planned) =>
+    ranges(Math.min(planned.images, subject.testImages), taskImages(planned)).map(({ first, count }) => {
+      const task = {
+        ...labelOf(planned.measure),
+        measure: planned.measure,
+        strengths: planned.strengths,
+        firstImage: first,
+        imageCount: count,
+      };
+      const { checkpoint, dataset, seed } = subject;
+      const identity = JSON.stringify([checkpoint, dataset, seed, task]);
+      return {
+        ...task,
+        id: createHash("sha256").update(identity).digest("hex").slice(0, 24),
+        sampleCount: first === 0 ? planned.samples : 0,
+        patienceMs: patienceMs(planned, count),
+      };
+    }),
+  );
 }
 
 function ranges(images: number, size: number): { first: number; count: number }[] {
@@ -97,11 +66,17 @@ function ranges(images: number, size: number): { first: number; count: number }[
   }));
 }
 
+/** A worker that serves a run for the first time fetches weights and images before it begins. */
+const COLD_START_MS = 60_000;
+const WARM_LEASE_FLOOR_MS = 60_000;
+
 export interface EvaluationEdges {
   clock: () => number;
   /** Stores the result; called once a task. */
   onRecord: (record: TaskRecord) => void;
   wake: () => void;
+  /** A task that no worker can do: the evaluation cannot be finished. */
+  fail: (error: ClusterError) => void;
 }
 
 export interface EvaluationOptions {
@@ -121,7 +96,12 @@ interface TaskState {
   task: TaskSpec;
   state: "open" | "leased" | "done";
   attempts: number;
+  /** Who failed at it, once for each time. */
+  failedBy: string[];
 }
+
+/** A task at which several workers failed cannot be done; one alone is asked more often before that is believed. */
+const MOST_FAILURES = { several: 3, one: 10 };
 
 export class EvaluationJob implements Job {
   readonly runId: string;
@@ -130,7 +110,7 @@ export class EvaluationJob implements Job {
   readonly #edges: EvaluationEdges;
   readonly #tasks: TaskState[];
   readonly #frames: Uint8Array[];
-  readonly #times = new Map<PerturbationKind, LeaseTimes>();
+  readonly #times = new Map<string, LeaseTimes>();
   #left: number;
   #stopped = false;
   #finished: () => void = () => undefined;
@@ -141,7 +121,7 @@ export class EvaluationJob implements Job {
     this.runHash = runHashOf(options.runId);
     this.#options = options;
     this.#edges = edges;
-    this.#tasks = options.tasks.map((task) => ({ task, state: "open", attempts: 0 }));
+    this.#tasks = options.tasks.map((task) => ({ task, state: "open", attempts: 0, failedBy: [] }));
     this.#left = this.#tasks.length;
     this.done = new Promise((resolve) => {
       this.#finished = resolve;
@@ -158,7 +138,8 @@ export class EvaluationJob implements Job {
   get progress(): { done: number; total: number; detail: string } {
     const weight = ({ imageCount, strengths }: TaskSpec): number => imageCount * strengths.length;
     const sum = (states: TaskState[]): number => states.reduce((total, { task }) => total + weight(task), 0);
-    const kinds = new Set(this.#tasks.filter(({ state }) => state === "leased").map(({ task }) => task.kind));
+    const leased = this.#tasks.filter(({ state }) => state === "leased");
+    const kinds = new Set(leased.map(({ task }) => task.attack ?? task.kind));
     return {
       done: sum(this.#tasks.filter(({ state }) => state === "done")),
       total: sum(this.#tasks),
@@ -178,8 +159,8 @@ export class EvaluationJob implements Job {
     const { task } = state;
     state.state = "leased";
     state.attempts++;
-    const times = this.#times.get(task.kind) ?? new LeaseTimes();
-    this.#times.set(task.kind, times);
+    const times = this.#times.get(seriesOf(task)) ?? new LeaseTimes();
+    this.#times.set(seriesOf(task), times);
     return {
       key: task.id,
       attempt: state.attempts,
@@ -191,7 +172,7 @@ export class EvaluationJob implements Job {
           runId: this.runId,
           taskId: task.id,
           version: this.#options.version,
-          kind: task.kind,
+          measureJson: JSON.stringify(task.measure),
           strengths: [...task.strengths],
           firstImage: task.firstImage,
           imageCount: task.imageCount,
@@ -199,7 +180,8 @@ export class EvaluationJob implements Job {
           sampleCount: task.sampleCount,
         },
       }),
-      limitMs: (warm) => (warm ? times.limit(WARM_LEASE_FLOOR_MS, COLD_LEASE_MS) : COLD_LEASE_MS),
+      limitMs: (warm) =>
+        warm ? times.limit(WARM_LEASE_FLOOR_MS, task.patienceMs) : COLD_START_MS + task.patienceMs,
     };
   }
 
@@ -222,21 +204,37 @@ export class EvaluationJob implements Job {
     const state = this.#tasks.find(({ task }) => task.id === message.taskId);
     if (state === undefined) return { reply: { accepted: false, reason: "no such task" }, fate: "failed" };
     if (state.state === "done") return { reply: { accepted: false, reason: "duplicate" }, fate: "done" };
-    const outcomes = checkedOutcomes(state.task, message, this.#options.outputs);
-    if (outcomes === undefined) {
+    if (message.error?.message) return this.#onFailure(state, message);
+    const checked = checkedResult(state.task, message, this.#options.outputs);
+    if (checked === undefined) {
       return { reply: { accepted: false, reason: "the result does not fit the task" }, fate: "failed" };
     }
     state.state = "done";
-    this.#times.get(state.task.kind)?.record(1000 * message.computeSeconds);
+    this.#times.get(seriesOf(state.task))?.record(1000 * message.computeSeconds);
     this.#edges.onRecord({
       task: state.task,
       worker: message.workerId,
-      outcomes,
+      ...checked,
       samples: this.#samples(state.task, message),
     });
     this.#left--;
     if (this.#left === 0) this.#finished();
     return { reply: { accepted: true }, fate: "done" };
+  }
+
+  /** Computing it failed on the worker; perhaps another can. */
+  #onFailure(
+    { task, failedBy }: TaskState,
+    { workerId, error }: saf.v1.TaskResult,
+  ): { reply: saf.v1.TaskReply.$Properties; fate: LeaseFate } {
+    failedBy.push(workerId);
+    const limit = new Set(failedBy).size > 1 ? MOST_FAILURES.several : MOST_FAILURES.one;
+    if (failedBy.length >= limit) {
+      const what = `${task.attack ?? task.kind} on images from ${task.firstImage} on`;
+      const reason = error?.message?.slice(0, 500) ?? "no reason";
+      this.#edges.fail(new ClusterError("unexpected", `Cannot measure ${what}: ${reason}`));
+    }
+    return { reply: { accepted: false, reason: "noted" }, fate: "failed" };
   }
 
   parameterChunk(version: number, chunk: number): { frame: Uint8Array | undefined; latest: number } {
@@ -259,6 +257,7 @@ export class EvaluationJob implements Job {
       return [
         {
           kind: task.kind,
+          ...seriesLabel(task),
           strength: sample.strength ?? 0,
           index,
           label: task.kind === "nonsense" ? null : this.#options.labelOf(index),
@@ -275,31 +274,10 @@ export class EvaluationJob implements Job {
   }
 }
 
-/** The outcomes, if every size, strength and class fits the task. */
-function checkedOutcomes(
-  task: TaskSpec,
-  message: saf.v1.TaskResult,
-  outputs: number,
-): TaskOutcome[] | undefined {
-  if (message.outcomes.length !== task.strengths.length) return undefined;
-  const checked: TaskOutcome[] = [];
-  for (const [i, strength] of task.strengths.entries()) {
-    const { strength: told, predictions, confidences, wrong } = message.outcomes[i] as saf.v1.StrengthOutcome;
-    const fits =
-      told === strength &&
-      predictions?.length === task.imageCount &&
-      wrong?.length === task.imageCount &&
-      confidences?.length === 4 * task.imageCount &&
-      predictions.every((prediction) => prediction < outputs) &&
-      wrong.every((flag) => flag <= 1);
-    if (!fits) return undefined;
-    checked.push({
-      strength,
-      // Copies: decoded bytes are views of the message, and Buffer's own slice would be one too.
-      predictions: new Uint8Array(predictions),
-      confidences: new Float32Array(new Uint8Array(confidences).buffer),
-      wrong: new Uint8Array(wrong),
-    });
-  }
-  return checked;
+function seriesLabel({ protocol, attack, norm }: SeriesLabel): SeriesLabel {
+  return {
+    ...(protocol === undefined ? {} : { protocol }),
+    ...(attack === undefined ? {} : { attack }),
+    ...(norm === undefined ? {} : { norm }),
+  };
 }

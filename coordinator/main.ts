@@ -19,6 +19,7 @@ import { EventPublisher } from "./events.js";
 import { storageError } from "./io/atomic-file.js";
 import { loadDataset } from "./io/datasets/data-sets.js";
 import { PartitionedDataset } from "./io/datasets/dataset.js";
+import { settleResults } from "./io/model-results.js";
 import { RunDirectory } from "./io/run-directory.js";
 import { reportRun } from "./report/report-run.js";
 
@@ -183,7 +184,7 @@ async function serve(
       broadcast,
       environment: () => environment(coordinator),
     });
-    const document = documentOf(options, ended, signal.aborted);
+    const document = await documentOf(options, ended, signal.aborted);
     if (!document.interrupted && document.models.length > 0) {
       events.phase("reporting", "tables, plots, report.html");
       document.report = await reportRun(options.out, options);
@@ -223,16 +224,21 @@ async function waitForWorkers(coordinator: Coordinator, config: Config, signal: 
   }
 }
 
-function documentOf(
+async function documentOf(
   options: CoordinatorOptions,
   ended: readonly Ended[],
   isStopped: boolean,
-): ResultsDocument {
+): Promise<ResultsDocument> {
+  const measured = ended.flatMap((run) =>
+    "outcome" in run && !run.outcome.interrupted
+      ? [{ result: run.outcome.result, directory: run.directory }]
+      : [],
+  );
   const outcomes = ended.flatMap((run): RunOutcome[] => ("outcome" in run ? [run.outcome] : []));
   return {
     title: options.title,
     directory: options.out,
-    models: outcomes.filter(({ interrupted }) => !interrupted).map(({ result }) => result),
+    models: await settleResults(measured),
     weights_sha256: Object.fromEntries(
       outcomes.map(({ result, weightsSha256 }) => [result.name, weightsSha256]),
     ),

@@ -3,6 +3,7 @@
  * Kubernetes ConfigMap all read this file. Keys are snake_case, units stand in the name.
  */
 import { z } from "zod";
+import { NORMS, PERTURBATION_KINDS, PROTOCOLS } from "./results.js";
 
 const isPowerOfTwo = (value: number): boolean => value > 0 && (value & (value - 1)) === 0;
 
@@ -76,23 +77,61 @@ const trainSchema = z.strictObject({
     .describe("epochs between clean-accuracy measurements; 0 measures only at the end"),
 });
 
+const isIncreasing = (values: readonly number[]): boolean =>
+  values.every((value, i) => i === 0 || value > (values[i - 1] as number));
+
+const attackChoice = z.union([
+  z.string().min(1).max(64),
+  z.strictObject({
+    attack: z.string().min(1).max(64),
+    options: z.record(z.string(), z.unknown()).optional(),
+    norm: z.enum(NORMS).optional(),
+    name: z.string().regex(NAME_PATTERN, "use 1 to 32 of a-z, 0-9 and -, not at the ends").optional(),
+  }),
+]);
+
 const evaluateSchema = z.strictObject({
   kinds: z
-    .array(z.enum(["clean", "adversarial", "nonsense", "noisy"]))
+    .array(z.enum(PERTURBATION_KINDS))
     .min(1)
-    .default(["clean", "adversarial", "nonsense", "noisy"])
-    .describe("perturbations to measure"),
-  protocol: z.enum(["paper"]).default("paper").describe("how the perturbations are made (METHOD.md 1.11)"),
+    .default([...PERTURBATION_KINDS])
+    .describe("perturbations of the paper to measure"),
+  protocol: z
+    .union([z.enum(PROTOCOLS), z.array(z.enum(PROTOCOLS)).min(1)])
+    .default("paper")
+    .describe(
+      "one or more of: paper (METHOD.md 1.11, defects of the release included), corrected (the same without them), modern (4.3: attacks of today)",
+    ),
   strengths: z
     .array(strength)
     .min(1)
-    .refine(
-      (values) => values.every((value, i) => i === 0 || value > (values[i - 1] as number)),
-      "strengths must increase",
-    )
+    .refine(isIncreasing, "strengths must increase")
     .optional()
-    .describe("strengths β in units of the full pixel range (default: the paper's grid for the data set)"),
-  images: z.int().min(1).optional().describe("test images per kind (default: all); `clean` always uses all"),
+    .describe(
+      "strengths β and ε in units of the full pixel range (default: the paper's grid; for modern attacks METHOD.md 4.3's)",
+    ),
+  l2_strengths: z
+    .array(z.number().min(0).max(1000))
+    .min(1)
+    .refine(isIncreasing, "strengths must increase")
+    .optional()
+    .describe("strengths of attacks whose changes are measured in the L2 norm, in the same unit"),
+  images: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("test images per measure (default: all; modern: by budget); `clean` always uses all"),
+  budget: z
+    .enum(["quick", "standard", "full"])
+    .default("quick")
+    .describe("how much the modern protocol may spend: minutes, an hour or so, or METHOD.md 4.3 in full"),
+  attacks: z
+    .array(attackChoice)
+    .min(1)
+    .optional()
+    .describe(
+      'attacks of the modern protocol instead of the budget\'s: names as in "pgd-40", "square@l2", or { attack, options, norm, name }',
+    ),
   attack_batch: z
     .int()
     .min(1)
@@ -104,7 +143,25 @@ const evaluateSchema = z.strictObject({
   bn: z
     .enum(["train", "eval"])
     .default("train")
-    .describe("batch norm while the attack gradient is taken; the paper's release used training mode"),
+    .describe(
+      "paper protocol: batch norm while the attack gradient is taken; the release used training mode",
+    ),
+  clip: z
+    .boolean()
+    .default(false)
+    .describe("paper protocol: clip attacked images to the pixel range; the release did not"),
+  threshold: z
+    .enum(["released", "probability"])
+    .default("released")
+    .describe(
+      "paper protocol: what a softmax net of 10 outputs must exceed 0.5 with to claim a class: the raw output, as in the release, or its probability",
+    ),
+  ties: z
+    .enum(["released", "stable"])
+    .default("released")
+    .describe(
+      "paper protocol: where all RBF outputs underflow to 0, the first class wins, as in the release, or the nearest",
+    ),
   features: z
     .boolean()
     .default(false)

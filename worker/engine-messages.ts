@@ -3,8 +3,8 @@ import type { EngineInfo, EngineName, SelfTestReport } from "../shared/engine.js
 import type { LearningRateStage, StepPlan } from "../shared/core/schedule.js";
 import type { FeatureCounts } from "../shared/features.js";
 import type { Network } from "../shared/networks/network.js";
-import type { PerturbationKind } from "../shared/results.js";
-import type { Statistics } from "./nn/layers/operator.js";
+import type { Measure } from "../shared/measures.js";
+import type { Findings } from "./nn/evaluate.js";
 
 /** Images in shared memory: read by the engine, written once by the main thread. */
 export interface SharedImages {
@@ -71,12 +71,10 @@ export type ToEngine =
       epoch: number;
       version: number;
       parameters: SharedArrayBuffer;
-      kind: PerturbationKind;
+      measure: Measure;
       strengths: number[];
       firstImage: number;
       imageCount: number;
-      statistics: Statistics;
-      attackBatch: number;
       sampleCount: number;
     }
   | {
@@ -87,19 +85,11 @@ export type ToEngine =
       imageCount: number;
     };
 
-export interface OutcomeMessage {
-  strength: number;
-  predictions: Uint8Array;
-  confidences: Float32Array;
-  wrong: Uint8Array;
-  samples: { index: number; pixels: Uint8Array }[];
-}
-
 export type FromEngine =
   | { type: "ready"; info: EngineInfo; selfTest: SelfTestReport }
   | { type: "chunks"; leaseId: number; chunks: number[] }
   | { type: "block-done"; leaseId: number; seconds: number; tensors: number }
   | { type: "stretch-done"; leaseId: number; seconds: number; tensors: number; steps: number }
-  | { type: "task-done"; leaseId: number; seconds: number; tensors: number; outcomes: OutcomeMessage[] }
+  | { type: "task-done"; leaseId: number; seconds: number; tensors: number; findings: Findings }
   | { type: "features-done"; leaseId: number; seconds: number; tensors: number; features: FeatureCounts }
   | { type: "failed"; leaseId: number; message: string };

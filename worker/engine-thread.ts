@@ -193,14 +193,14 @@ function computeTask(message: Extract<ToEngine, { type: "task" }>, run: Run): vo
   if (run.test === undefined) throw new RangeError(`Run ${message.runId} has no test images yet`);
   const started = performance.now();
   loadParameters(run, message.epoch, message.version, message.parameters);
-  const outcomes = evaluateTask(run.network, run.engine, run.test, run.mean, { ...message, seed: run.seed });
+  const findings = evaluateTask({ ...run, test: run.test }, { ...message, seed: run.seed });
   const seconds = (performance.now() - started) / 1000;
   send({
     type: "task-done",
     leaseId: message.leaseId,
     seconds,
     tensors: engine.tf.memory().numTensors,
-    outcomes,
+    findings,
   });
 }
 

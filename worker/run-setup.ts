@@ -31,7 +31,6 @@ export interface PreparedRun {
   chunkCount: number;
   /** The state in which the engine ended the last stretch, once the coordinator has taken it. */
   held: { epoch: number; step: number } | undefined;
-  attack: { statistics: "batch" | "stored"; attackBatch: number };
   /**
    * The earlier weights that a step needs (flag A), or undefined when it needs none. Throws ClusterError("protocol") when
    * the coordinator has them no more.
@@ -92,10 +91,6 @@ export async function prepareRun(sources: RunSources, runId: string): Promise<Pr
     ),
     chunkCount,
     held: undefined,
-    attack: {
-      statistics: config.evaluate.bn === "train" ? "batch" : "stored",
-      attackBatch: config.evaluate.attack_batch,
-    },
     async takeAnchor(step, epoch, signal) {
       const due = anchorOf(plan, run.network.augmentation, step);
       if (due === undefined) return undefined;

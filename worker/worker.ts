@@ -10,13 +10,13 @@ import { nodeOfBlock } from "../shared/core/slots.js";
 import { stateParts, stateSize } from "../shared/core/stretch.js";
 import { ClusterError } from "../shared/errors.js";
 import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
-import type { PerturbationKind } from "../shared/results.js";
 import type { Subjects } from "../shared/subjects.js";
 import type { EnginePort } from "./engine-port.js";
-import { CONTROL, type FromEngine, type OutcomeMessage } from "./engine-messages.js";
+import { CONTROL, type FromEngine } from "./engine-messages.js";
 import { FrameSender, type Push, framesAround } from "./frame-sender.js";
 import { type PreparedRun, prepareRun } from "./run-setup.js";
 import { pullVector } from "./state-pull.js";
+import { measureOf, resultOf } from "./task-messages.js";
 
 export interface WorkerEdges {
   control: Bus;
@@ -481,26 +481,32 @@ export class Worker {
   }
 
   async #serveTask(run: PreparedRun, lease: saf.v1.TaskLease): Promise<void> {
+    const measure = measureOf(lease);
     await run.loadImages("test");
     const parameters = await run.parameters.take(lease.version, lease.epoch, this.#stopping.signal);
     if (parameters === undefined) {
       this.#publishReturn(lease.leaseId, "the weights are gone", false);
       return;
     }
-    const done = await this.#compute<"task-done">({
-      type: "task",
+    const order = {
+      type: "task" as const,
       runId: run.runId,
       leaseId: lease.leaseId,
       epoch: lease.epoch,
       version: lease.version,
       parameters,
-      kind: lease.kind as PerturbationKind,
+      measure,
       strengths: lease.strengths,
       firstImage: lease.firstImage,
       imageCount: lease.imageCount,
-      ...run.attack,
       sampleCount: lease.sampleCount,
-    });
+    };
+    const body = await this.#compute<"task-done">(order).then(
+      (done) => ({ ...resultOf(done.findings, lease.firstImage), computeSeconds: done.seconds }),
+      (error: Error) => ({ error: { message: error.message } }),
+    );
+    // A worker that stops, or whose engine died, gives the lease back instead.
+    if (this.#stopping.signal.aborted) return;
     const result = writeMessage(wire.TaskResult, {
       workerId: this.#id,
       leaseId: lease.leaseId,
@@ -508,18 +514,7 @@ export class Worker {
       runId: run.runId,
       taskId: lease.taskId,
       attempt: lease.attempt,
-      outcomes: done.outcomes.map((outcome) => ({
-        strength: outcome.strength,
-        predictions: outcome.predictions,
-        confidences: new Uint8Array(
-          outcome.confidences.buffer,
-          outcome.confidences.byteOffset,
-          outcome.confidences.byteLength,
-        ),
-        wrong: outcome.wrong,
-      })),
-      samples: done.outcomes.flatMap((outcome) => samplesOf(outcome, lease.firstImage)),
-      computeSeconds: done.seconds,
+      ...body,
     });
     await this.#sendResult(result);
   }
@@ -620,19 +615,4 @@ function progressOf(
     loss: (tails[at + TAIL.loss] as number) / samples,
     accuracy: (tails[at + TAIL.hits] as number) / samples,
   };
-}
-
-/** Pictures that travel with a result. */
-function samplesOf(outcome: OutcomeMessage, firstImage: number): saf.v1.Sample.$Properties[] {
-  return outcome.samples.map(({ index, pixels }) => {
-    const at = index - firstImage;
-    return {
-      strength: outcome.strength,
-      index,
-      prediction: outcome.predictions[at] as number,
-      confidence: outcome.confidences[at] as number,
-      right: outcome.wrong[at] === 0,
-      pixels,
-    };
-  });
 }

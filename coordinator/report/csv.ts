@@ -1,10 +1,23 @@
 /** The curves as a table for other programs. */
 import type { ModelResult } from "../../shared/results.js";
 
-const COLUMNS = ["model", "kind", "strength", "n", "error", "ci_low", "ci_high", "mean_confidence"] as const;
+const COLUMNS = [
+  "model",
+  "kind",
+  "strength",
+  "n",
+  "error",
+  "ci_low",
+  "ci_high",
+  "mean_confidence",
+  "protocol",
+  "attack",
+  "norm",
+  "unreliable",
+] as const;
 
 /**
- * One row per model, kind and strength, RFC 4180 with LF line ends. Numbers are written in full, so that reading them
+ * One row per model, series and strength, RFC 4180 with LF line ends. Numbers are written in full, so that reading them
  * gives back the same doubles; a number that is not finite is an empty field.
  */
 export function renderCsv(models: readonly ModelResult[]): string {
@@ -21,7 +34,9 @@ export function csvLine(values: readonly (string | number | undefined)[]): strin
   return values.map((value) => (value === undefined ? "" : field(value))).join(",");
 }
 
-function field(value: string | number): string {
+function field(value: string | number | string[] | undefined): string {
+  if (value === undefined) return "";
+  if (Array.isArray(value)) return field(value.join("; "));
   if (typeof value === "number") return Number.isFinite(value) ? String(value) : "";
   return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }

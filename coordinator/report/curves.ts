@@ -1,9 +1,22 @@
 /** Picks from curves what a table, a plot or a sentence shows. */
-import { PERTURBATION_KINDS } from "../../shared/results.js";
+import { PERTURBATION_KINDS, protocolOf, seriesOf } from "../../shared/results.js";
 import type { CurvePoint, ModelResult, PerturbationKind } from "../../shared/results.js";
 
 /** The strength at which MNIST results are usually compared: METHOD.md 2.3. */
 const USUAL_REFERENCE = 0.25;
+
+/**
+ * A kind's points as tables, plots and sentences show them by default: the paper's; without them those of the next
+ * protocol, and of several attacks the worst case.
+ */
+export function mainPoints(model: ModelResult, kind: PerturbationKind): CurvePoint[] {
+  const ofKind = model.curves.filter((point) => point.kind === kind);
+  const main = ofKind.find(
+    (point) => protocolOf(point) !== "modern" || (point.attack === "worst-case" && point.norm === "linf"),
+  );
+  const first = main ?? ofKind[0];
+  return first === undefined ? [] : ofKind.filter((point) => seriesOf(point) === seriesOf(first));
+}
 
 /** The kinds that have a strength, in the paper's order. */
 export function perturbedKinds(models: readonly ModelResult[]): PerturbationKind[] {
@@ -14,7 +27,7 @@ export function perturbedKinds(models: readonly ModelResult[]): PerturbationKind
 
 /** One model's points of one kind, weakest first. */
 export function curveOf(model: ModelResult, kind: PerturbationKind): CurvePoint[] {
-  return model.curves.filter((point) => point.kind === kind).sort((a, b) => a.strength - b.strength);
+  return mainPoints(model, kind).sort((a, b) => a.strength - b.strength);
 }
 
 export function pointAt(
@@ -22,14 +35,14 @@ export function pointAt(
   kind: PerturbationKind,
   strength: number,
 ): CurvePoint | undefined {
-  return model.curves.find((point) => point.kind === kind && point.strength === strength);
+  return mainPoints(model, kind).find((point) => point.strength === strength);
 }
 
 /** All strengths measured for `kinds` by any model, ascending. */
 export function strengthsOf(models: readonly ModelResult[], kinds: readonly PerturbationKind[]): number[] {
   const found = new Set<number>();
   for (const model of models) {
-    for (const point of model.curves) if (kinds.includes(point.kind)) found.add(point.strength);
+    for (const kind of kinds) for (const point of mainPoints(model, kind)) found.add(point.strength);
   }
   return [...found].sort((a, b) => a - b);
 }

@@ -1,6 +1,6 @@
 /** The curves as a table of numbers with their intervals. */
 import type { ModelResult, PerturbationKind } from "../../shared/results.js";
-import { pointAt, referenceStrength, strengthsOf } from "./curves.js";
+import { curveOf, pointAt, referenceStrength, strengthsOf } from "./curves.js";
 import { count, percent, strengthText } from "./format.js";
 import { html } from "./html.js";
 import type { Html } from "./html.js";
@@ -56,7 +56,7 @@ function pointCells(model: ModelResult, kind: PerturbationKind, strength: number
 
 /** How many images stand behind a number, when that is the same for all. */
 function imagesText(models: readonly ModelResult[], kind: PerturbationKind): string {
-  const sizes = models.flatMap((model) => model.curves.filter((p) => p.kind === kind).map((p) => p.n));
+  const sizes = models.flatMap((model) => curveOf(model, kind).map((p) => p.n));
   const [low, high] = [Math.min(...sizes), Math.max(...sizes)];
   const images = low === high ? count(low) : `${count(low)} to ${count(high)}`;
   return `${images} images at each strength; confidence is the mean largest output`;

@@ -1,6 +1,6 @@
 /** The report as one page that needs nothing else: no network, no script, no font. */
 import type { ModelResult, PerturbationKind } from "../../shared/results.js";
-import { perturbedKinds, pointAt, referenceStrength, strengthsOf } from "./curves.js";
+import { curveOf, perturbedKinds, pointAt, referenceStrength, strengthsOf } from "./curves.js";
 import type { ReportData, ReportModel } from "./data.js";
 import { count, percent, rate, strengthText } from "./format.js";
 import { html, trusted } from "./html.js";
@@ -194,9 +194,7 @@ function errorSection(data: ReportData, panels: Panels): Section | undefined {
 /** The plot in one sentence, for those who do not see it; the table below has the numbers. */
 function errorLabel(models: readonly ModelResult[], kind: PerturbationKind): string {
   const ends = models.flatMap((model) => {
-    const points = model.curves
-      .filter((point) => point.kind === kind)
-      .sort((a, b) => a.strength - b.strength);
+    const points = curveOf(model, kind);
     const [first, last] = [points[0], points.at(-1)];
     if (!first || !last) return [];
     return [

@@ -1,9 +1,11 @@
 /** The results as a table for a terminal. */
 import Table from "cli-table3";
 import pc from "picocolors";
-import type { ModelResult, PerturbationKind } from "../../shared/results.js";
+import type { CurvePoint, ModelResult, PerturbationKind } from "../../shared/results.js";
+import { UNRELIABLE_MARK, checkLines } from "./checks-text.js";
 import { chooseSpread, perturbedKinds, pointAt, referenceStrength, strengthsOf } from "./curves.js";
 import { count, percent, rate, strengthText } from "./format.js";
+import { type SeriesGroup, otherSeries } from "./other-series.js";
 import { cleanError, readingLine } from "./reading.js";
 
 export interface TableOptions {
@@ -33,7 +35,14 @@ export function renderTable(models: readonly ModelResult[], options: TableOption
   const width = Math.max(MIN_WIDTH, options.width ?? 100);
   const colours = pc.createColors(options.colour);
   const reading = readingLine(models);
-  const parts = [summaryTable(models, colours, width), errorTable(models, colours, width)];
+  const parts = [
+    summaryTable(models, colours, width),
+    errorTable(models, colours, width),
+    ...otherSeries(models).map((group) => seriesTable(group, colours, width)),
+    checkLines(models)
+      .map((line) => fold(line, width))
+      .join("\n"),
+  ];
   if (reading !== undefined) parts.push(fold(reading, width));
   return parts.filter((part) => part !== "").join("\n\n");
 }
@@ -100,8 +109,30 @@ function errorCell(
   if (point === undefined) return cell(colours.dim("–"), 1);
   const errors = models.flatMap((other) => pointAt(other, kind, strength)?.error ?? []);
   const isBest = models.length > 1 && errors.filter((error) => error <= point.error).length === 1;
-  const text = percent(point.error);
+  const text = numberText(point);
   return cell(isBest ? colours.green(text) : text, 1);
+}
+
+/** A number that must not be believed says so. */
+function numberText({ error, unreliable = [] }: CurvePoint): string {
+  return unreliable.length === 0 ? percent(error) : `${percent(error)}${UNRELIABLE_MARK}`;
+}
+
+/** Series of other protocols, at their own strengths. */
+function seriesTable({ heading, strengths, rows }: SeriesGroup, colours: Colours, width: number): string {
+  const names = rows.map(({ series, model }) => `${series}  ${model}`);
+  const nameColumn = Math.max(heading.length, ...names.map((name) => name.length)) + 1;
+  const room = Math.max(1, Math.floor((width - nameColumn) / NUMBER_COLUMN));
+  const shown = chooseSpread(strengths, room);
+  const head: Cell[] = [heading, ...shown.map(strengthText)].map((text, i) => cell(colours.dim(text), i));
+  const body = rows.map(({ points }, i): Cell[] => [
+    cell(shorten(names[i] ?? "", Math.max(MIN_NAME_COLUMN, width - NUMBER_COLUMN - 1)), 0),
+    ...shown.map((strength) => {
+      const point = points.find((candidate) => candidate.strength === strength);
+      return cell(point === undefined ? colours.dim("–") : numberText(point), 1);
+    }),
+  ]);
+  return plainTable([head, ...body], 1);
 }
 
 /** Labels to the left, numbers to the right. */

@@ -1,39 +1,149 @@
-/** `saf evaluate` and `saf report`: measure a run's newest checkpoint; draw what was measured. */
+/** `saf evaluate` and `saf report`: measure a run's newest checkpoint, or weights from elsewhere; draw what was measured. */
 import { join, resolve } from "node:path";
 import { Command } from "commander";
+import { type AttackListing, listAttacks } from "../../coordinator/core/attack-names.js";
+import { importWeights } from "../../coordinator/io/foreign-weights.js";
+import { runDirectoryName } from "../../coordinator/io/run-directory.js";
 import { reportRun } from "../../coordinator/report/report-run.js";
+import type { Config } from "../../shared/config.js";
+import { ClusterError } from "../../shared/errors.js";
 import { addConfigOptions } from "./config-command.js";
 import { loadConfig } from "./config-file.js";
 import { printResult } from "./output.js";
 import { printResults, shown } from "./results-output.js";
-import { runLocally } from "./run-local.js";
+import { checkPlans, runLocally } from "./run-local.js";
 import { type RunOptions, addRunOptions, withWorkers } from "./run-options.js";
 import { configOf } from "./train-command.js";
 
 interface EvaluateOptions extends RunOptions {
   config: string[];
   set: string[];
+  protocol?: string;
+  attacks?: string;
+  strengths?: string;
+  images?: string;
+  budget?: string;
+  weights?: string;
+  model?: string;
+  dataset?: string;
+  listAttacks?: true;
 }
 
 export function evaluateCommand(): Command {
   return addRunOptions(addConfigOptions(new Command("evaluate")))
     .description("measure the newest checkpoint of a run; what was measured before is not measured again")
-    .argument("<run>", "run directory")
-    .action(async (run: string, options: EvaluateOptions) => {
-      const files = [await configOf(run), ...options.config];
-      const { value: config } = await loadConfig({ files, set: [...withWorkers(options), ...options.set] });
+    .argument("[run]", "run directory")
+    .option("--protocol <names>", "paper, corrected, modern, or several with commas")
+    .option("--attacks <names>", "attacks of the modern protocol, as in pgd-40,apgd-ce,square@l2")
+    .option("--strengths <numbers>", "strengths in [0, 1], rising, with commas")
+    .option("--images <count>", "test images per measure")
+    .option("--budget <name>", "what the modern protocol may spend: quick, standard or full")
+    .option("--weights <file>", "measure the weights in this safetensors file instead of a run's")
+    .option("-m, --model <name>", "network that --weights are for, as in mrelu-r-m")
+    .option("--dataset <name>", "data set that --weights are for (default: mnist)")
+    .option("--list-attacks", "list the attacks, what they need to see, and their norms")
+    .hook("preAction", (command) => {
+      const { weights, listAttacks: lists } = command.opts<EvaluateOptions>();
+      if (command.args.length === 0 && weights === undefined && lists !== true)
+        command.error("error: missing required argument 'run'", { code: "commander.missingArgument" });
+    })
+    .action(async (run: string | undefined, options: EvaluateOptions) => {
+      if (options.listAttacks === true) {
+        printResult(options.json === true ? { attacks: listAttacks() } : attackTable(listAttacks()));
+        return;
+      }
+      const { config, out } = await subjectOf(run, options);
+      const name = config.name ?? config.model;
       const { document, exitCode } = await runLocally({
         ...options,
         configs: [config],
-        name: config.name ?? config.model,
-        out: run,
-        title: `saf evaluate ${config.name ?? config.model}`,
-        command: `saf evaluate ${shown(resolve(run))}`,
+        name,
+        out,
+        title: `saf evaluate ${name}`,
+        command: `saf evaluate ${shown(resolve(out))}`,
         evaluateOnly: true,
       });
       printResults(document, { json: options.json === true, hints: [] });
       process.exitCode = exitCode;
     });
+}
+
+/** What is measured: a run directory, which weights from elsewhere get as well. */
+async function subjectOf(
+  run: string | undefined,
+  options: EvaluateOptions,
+): Promise<{ config: Config; out: string }> {
+  const { weights, model, dataset } = options;
+  if (run !== undefined && weights !== undefined)
+    throw new ClusterError("usage", "Cannot measure a run and --weights at once: give one of them");
+  if (run !== undefined) {
+    if (model !== undefined || dataset !== undefined)
+      throw new ClusterError(
+        "usage",
+        "A run knows its own model and data: --model and --dataset go with --weights",
+      );
+    const files = [await configOf(run), ...options.config];
+    const { value } = await loadConfig({ files, set: settingsOf(options) });
+    return { config: value, out: run };
+  }
+  if (weights === undefined || model === undefined)
+    throw new ClusterError("usage", "--weights needs --model: which network they are for", {
+      hint: "saf config schema lists the models",
+    });
+  const own = [`model=${model}`, ...(dataset === undefined ? [] : [`data.set=${dataset}`])];
+  const { value: config } = await loadConfig({
+    files: options.config,
+    set: [...own, ...settingsOf(options)],
+  });
+  checkPlans([config]);
+  const out = join(options.runs, runDirectoryName(config.name ?? config.model, Date.now()));
+  await importWeights(weights, config, out);
+  return { config, out };
+}
+
+/** Flags as settings; `--set` wins over them. */
+function settingsOf(options: EvaluateOptions): string[] {
+  const { protocol, attacks, strengths, images, budget, set } = options;
+  const list = (key: string, text: string | undefined): string[] =>
+    text === undefined ? [] : [`evaluate.${key}=[${text}]`];
+  const one = (key: string, text: string | undefined): string[] =>
+    text === undefined ? [] : [`evaluate.${key}=${text}`];
+  return [
+    ...list("protocol", protocol),
+    ...list("attacks", attacks === undefined ? undefined : quoted(attacks)),
+    ...list("strengths", strengths),
+    ...one("images", images),
+    ...one("budget", budget),
+    ...withWorkers(options),
+    ...set,
+  ];
+}
+
+/** YAML reserves "@" at the start of a word; names come as they are typed. */
+function quoted(names: string): string {
+  return names
+    .split(",")
+    .map((name) => JSON.stringify(name.trim()))
+    .join(",");
+}
+
+function attackTable(attacks: readonly AttackListing[]): string {
+  const rows = attacks.map(({ name, title, access, norms, minimal }) => [
+    name,
+    title,
+    access,
+    norms.join(", "),
+    minimal ? "smallest change" : "",
+  ]);
+  const all = [["name", "attack", "sees", "norms", ""], ...rows];
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  const lines = all.map((row) =>
+    row
+      .map((text, i) => text.padEnd(widths[i] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+  return `${lines.join("\n")}\n\nAlso: pgd-<steps>, pgd-<steps>-margin, pgd-<steps>-x<restarts>, fgsm-random-start; @linf or @l2 behind a name.\n`;
 }
 
 export function reportCommand(): Command {

@@ -27,6 +27,8 @@ export function reproduceCommand(): Command {
   const append = (value: string, before: string[]): string[] => [...before, value];
   return addRunOptions(new Command("reproduce"))
     .description("train and measure the paper's networks on a data set, several side by side")
+    // `reproduce theory --json`: what stands behind a subcommand is the subcommand's.
+    .enablePositionalOptions()
     .argument("<data set>", REPRODUCED_SETS.join(" or "))
     .addOption(
       new Option(

@@ -4,6 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { stringify } from "yaml";
+import { planMeasures } from "../../coordinator/core/protocols.js";
 import { runDirectoryName } from "../../coordinator/io/run-directory.js";
 import type { ResultsDocument } from "../../coordinator/main.js";
 import type { Config } from "../../shared/config.js";
@@ -48,7 +49,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
   const [first] = options.configs;
   if (first === undefined) throw new ClusterError("usage", "There is nothing to run");
   // Values that cannot go together are said before anything is started.
-  for (const config of options.configs) resolveRun(config);
+  checkPlans(options.configs);
   const env = process.env;
   const cacheDir = defaultCacheDir(env);
   const progress = createProgress({ mode: options.progress });
@@ -117,6 +118,14 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
     return { document: await resultsOf(out, stop.exitCode(), progress), exitCode };
   } finally {
     progress.stop();
+  }
+}
+
+/** Throws ClusterError("config") for values that cannot go together, and for a model or an attack that there is not. */
+export function checkPlans(configs: readonly Config[]): void {
+  for (const config of configs) {
+    const { network, strengths } = resolveRun(config);
+    planMeasures({ config: config.evaluate, network, strengths, testImages: 1, samples: 0 });
   }
 }
 

@@ -6,7 +6,7 @@ import { chooseSpread, referenceStrength } from "../../coordinator/report/curves
 import { renderCsv } from "../../coordinator/report/csv.js";
 import { fallingCurves, readingLine, readingOf } from "../../coordinator/report/reading.js";
 import { renderTable } from "../../coordinator/report/table.js";
-import type { ModelResult } from "../../shared/results.js";
+import type { CurvePoint, ModelResult } from "../../shared/results.js";
 import { sampleResult } from "./report-sample.js";
 
 const MODELS = [sampleResult("plain"), sampleResult("mrelu-r-m")];
@@ -126,11 +126,17 @@ test("a choice of strengths keeps order, the kept ones and both ends", () => {
 
 test("the CSV has one row per model, kind and strength, and its numbers read back exactly", () => {
   const [head, ...rows] = renderCsv(MODELS).trimEnd().split("\n");
-  assert.equal(head, "model,kind,strength,n,error,ci_low,ci_high,mean_confidence");
+  assert.equal(
+    head,
+    "model,kind,strength,n,error,ci_low,ci_high,mean_confidence,protocol,attack,norm,unreliable",
+  );
   assert.equal(rows.length, 2 * 3 * 13);
   const points = MODELS.flatMap((model) => model.curves.map((point) => ({ model: model.name, ...point })));
   rows.forEach((row, i) => {
-    const [model, kind, ...numbers] = row.split(",");
+    const [model, kind, ...rest] = row.split(",");
+    const numbers = rest.slice(0, 6);
+    // Results of older versions say nothing more.
+    assert.deepEqual(rest.slice(6), ["", "", "", ""]);
     const point = points[i] as (typeof points)[number];
     assert.deepEqual([model, kind], [point.model, point.kind]);
     assert.deepEqual(numbers.map(Number), [
@@ -149,5 +155,64 @@ test("the CSV quotes what would break a row and leaves out what is no number", (
     .curves.slice(0, 1)
     .map((p) => ({ ...p, mean_confidence: Number.NaN }));
   const csv = renderCsv([{ ...sampleResult("plain"), name: 'a,"b"\nc', curves }]);
-  assert.match(csv, /\n"a,""b""\nc",adversarial,0,1000,0\.011,[\d.]+,[\d.]+,\n$/);
+  assert.match(csv, /\n"a,""b""\nc",adversarial,0,1000,0\.011,[\d.]+,[\d.]+,,,,,\n$/);
+});
+
+test("the CSV tells series apart, and says what must not be believed", () => {
+  const [first] = sampleResult("plain").curves;
+  assert.ok(first);
+  const label = { protocol: "modern", attack: "pgd-40", norm: "l2" } as const;
+  const point = { ...first, ...label, unreliable: ["check 4, no gradients", "check 3"] };
+  const csv = renderCsv([{ ...sampleResult("plain"), curves: [point] }]);
+  assert.match(csv, /,modern,pgd-40,l2,"check 4, no gradients; check 3"\n$/);
+});
+
+test("a number that must not be believed is marked, and the table says why", () => {
+  const reason = "check 4, gradients do not vanish: exactly zero for 90 of 100";
+  const [model] = MODELS as [ModelResult];
+  const marked: ModelResult = {
+    ...model,
+    curves: model.curves.map((p) => (p.kind === "adversarial" ? { ...p, unreliable: [reason] } : p)),
+    checks: [
+      { number: 4, title: "gradients do not vanish", status: "failed", detail: "exactly zero for 90 of 100" },
+      { number: 5, title: "the attacks break what can be broken", status: "not run", detail: "no attacks" },
+      { number: 6, title: "gradients agree with differences", status: "passed", detail: "" },
+    ],
+    unreliable: [reason],
+  };
+  const text = renderTable([marked], { colour: false, width: 200 });
+  const rows = text.split("\n");
+  const numbersOf = (kind: string): string[] =>
+    rows
+      .find((row) => row.startsWith(kind))
+      ?.match(/[\d.]+!?/g)
+      ?.slice(0) ?? [];
+  assert.ok(numbersOf("adversarial").length >= 13);
+  assert.ok(numbersOf("adversarial").every((number) => number.endsWith("!")));
+  assert.ok(numbersOf("noisy").every((number) => !number.endsWith("!")));
+  assert.ok(
+    text.includes(`sanity checks of ${model.name}: UNRELIABLE, 1 passed, 1 failed, not run: 5`),
+    text,
+  );
+  assert.ok(text.includes(`! ${reason}`), text);
+});
+
+test("series of other protocols stand in tables of their own, at their own strengths", () => {
+  const [model] = MODELS as [ModelResult];
+  const [point] = model.curves as [CurvePoint];
+  const other = (attack: string, norm: "linf" | "l2", strength: number, error: number): CurvePoint => ({
+    ...point,
+    protocol: "modern",
+    attack,
+    norm,
+    strength,
+    error,
+  });
+  const curves = [...model.curves, other("pgd-40", "linf", 0.3, 0.875), other("ddn", "l2", 1.5, 0.625)];
+  const text = renderTable([{ ...model, curves }], { colour: false, width: 120 });
+  assert.match(text, /error % at ε = +0\.3\nmodern adversarial pgd-40 {2}plain +87\.5/);
+  assert.match(text, /error % at L2 ε = +1\.5\nmodern adversarial ddn {2}plain +62\.5/);
+  // What was there before is as it was.
+  const before = renderTable([model], { colour: false, width: 120 }).split("\n");
+  for (const line of before) assert.ok(text.includes(line), line);
 });

@@ -137,10 +137,9 @@ async function checkSaf(args: readonly string[], isWhole: boolean): Promise<Chec
   let found: Checked = {};
   const disarm = (command: Command): void => {
     command.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
-    if (command.commands.length > 0) {
-      command.commands.forEach(disarm);
-      return;
-    }
+    command.commands.forEach(disarm);
+    // A group of commands has no action of its own, one that takes arguments (`reproduce mnist`) has.
+    if (command.commands.length > 0 && command.registeredArguments.length === 0) return;
     command.action(() => {
       const { config, set } = command.opts<{ config?: string[]; set?: string[] }>();
       const named = command.parent?.name() === "config" ? command.args : [];

@@ -41,7 +41,12 @@ function checkModels({ models }: ResultsDocument, kinds: readonly string[]): voi
   assert.ok(model.samples_per_second >= 0);
   assert.deepEqual([...new Set(model.curves.map(({ kind }) => kind))].sort(), [...kinds].sort());
   for (const point of model.curves) {
-    assert.deepEqual(Object.keys(point).sort(), [
+    const { protocol, attack, norm, ...documented } = point;
+    // Clean images are of no protocol; by default there is only the paper's.
+    assert.equal(protocol, point.kind === "clean" ? undefined : "paper");
+    assert.equal(attack === undefined, point.kind === "clean");
+    assert.equal(norm, point.kind === "clean" ? undefined : "linf");
+    assert.deepEqual(Object.keys(documented).sort(), [
       "ci_high",
       "ci_low",
       "error",

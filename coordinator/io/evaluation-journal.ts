@@ -1,0 +1,98 @@
+/** eval/results.jsonl: one line a task, with the outcome of every image. */
+import type { Diagnostics } from "../../shared/diagnostics.js";
+import type { SampleImage } from "../../shared/results.js";
+import type { TaskOutcome, TaskSpec } from "../core/task.js";
+import type { TaskRecord } from "../evaluation.js";
+import { readJournal } from "./journal.js";
+
+/** A line; bytes and float32 values (little-endian) in base64. Lines of older versions lack what was not known then. */
+export interface ResultLine {
+  /** SHA-256 of the weights; absent in lines of older versions. */
+  checkpoint?: string;
+  task: Omit<TaskSpec, "firstImage" | "imageCount" | "sampleCount" | "patienceMs"> & {
+    first_image: number;
+    image_count: number;
+    sample_count: number;
+    patience_ms: number;
+  };
+  worker: string;
+  outcomes: {
+    strength: number;
+    predictions: string;
+    confidences: string;
+    wrong: string;
+    distances?: string;
+    origins?: string;
+  }[];
+  samples: SampleImage[];
+  diagnostics?: Diagnostics;
+}
+
+/** Records of these tasks; the first of each counts. Throws ClusterError("storage"). */
+export async function readRecords(file: string, tasks: readonly TaskSpec[]): Promise<TaskRecord[]> {
+  const wanted = new Set(tasks.map(({ id }) => id));
+  const records: TaskRecord[] = [];
+  for (const line of await readJournal<ResultLine>(file)) {
+    if (wanted.delete(line.task.id)) records.push(recordOf(line));
+  }
+  return records;
+}
+
+const base64 = (bytes: Uint8Array | Float32Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
+const floatsOf = (text: string): Float32Array => new Float32Array(bytesOf(text).buffer);
+
+export function lineOf(
+  { task, worker, outcomes, samples, diagnostics }: TaskRecord,
+  checkpoint: string,
+): ResultLine {
+  const { firstImage, imageCount, sampleCount, patienceMs, ...same } = task;
+  return {
+    checkpoint,
+    task: {
+      ...same,
+      first_image: firstImage,
+      image_count: imageCount,
+      sample_count: sampleCount,
+      patience_ms: patienceMs,
+    },
+    worker,
+    outcomes: outcomes.map(({ strength, predictions, confidences, wrong, distances, origins }) => ({
+      strength,
+      predictions: base64(predictions),
+      confidences: base64(confidences),
+      wrong: base64(wrong),
+      distances: base64(distances),
+      origins: base64(origins),
+    })),
+    samples,
+    ...(diagnostics === undefined ? {} : { diagnostics }),
+  };
+}
+
+export function recordOf({ task, worker, outcomes, samples, diagnostics }: ResultLine): TaskRecord {
+  const {
+    first_image: firstImage,
+    image_count: imageCount,
+    sample_count: sampleCount,
+    patience_ms: patienceMs,
+    ...same
+  } = task;
+  return {
+    task: { ...same, firstImage, imageCount, sampleCount, patienceMs },
+    worker,
+    samples,
+    ...(diagnostics === undefined ? {} : { diagnostics }),
+    outcomes: outcomes.map(
+      ({ strength, predictions, confidences, wrong, distances = "", origins = "" }): TaskOutcome => ({
+        strength,
+        predictions: bytesOf(predictions),
+        confidences: floatsOf(confidences),
+        wrong: bytesOf(wrong),
+        distances: floatsOf(distances),
+        origins: bytesOf(origins),
+      }),
+    ),
+  };
+}

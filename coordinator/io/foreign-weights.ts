@@ -1,0 +1,80 @@
+/** Weights from elsewhere as the first checkpoint of a run directory, so that they are measured like a run's own. */
+import { readFile } from "node:fs/promises";
+import { stringify } from "yaml";
+import type { Config } from "../../shared/config.js";
+import { type Layout } from "../../shared/core/layout.js";
+import { type NamedTensor, decodeSafetensors } from "../../shared/core/safetensors.js";
+import { ClusterError } from "../../shared/errors.js";
+import { layoutOf } from "../../shared/networks/network.js";
+import { resolveRun } from "../../shared/resolve.js";
+import { Checkpoints, vectorOf } from "./checkpoints.js";
+import { RunDirectory } from "./run-directory.js";
+
+/** Stands in a checkpoint where a run's own identity would. */
+export const IMPORTED = "imported weights";
+
+/**
+ * The parameter vector in a safetensors file. Throws ClusterError: "data" for a file that cannot be read or holds values
+ * that are no finite numbers, "shape-mismatch" naming the tensor, the expected and the found shape.
+ */
+export async function readForeignWeights(file: string, model: string, layout: Layout): Promise<Float32Array> {
+  const bytes = await readFile(file).catch((cause: unknown) => {
+    throw new ClusterError("data", `Cannot read the weights file ${file}`, { cause });
+  });
+  const { tensors, metadata } = decodeSafetensors(bytes, file);
+  if (metadata["what"] === "momentum") {
+    throw new ClusterError("data", `${file} holds an optimizer's momentum, not weights`, {
+      hint: "the weights of a checkpoint are in its model.safetensors",
+    });
+  }
+  // Misfits first: a file for another network is better told by its shapes than by what is left over.
+  const vector = withHint(layout, model, () => vectorOf(layout, tensors, file));
+  const stranger = tensors.find(({ name }) => !layout.tensors.some((tensor) => tensor.name === name));
+  if (stranger !== undefined) {
+    throw new ClusterError(
+      "shape-mismatch",
+      `${file}: "${model}" has no place for tensor "${stranger.name}" of shape [${stranger.shape.join(", ")}]`,
+      { hint: expectedTensors(layout) },
+    );
+  }
+  refuseNaN(tensors, file);
+  return vector;
+}
+
+function withHint<Value>(layout: Layout, model: string, read: () => Value): Value {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof ClusterError)) throw error;
+    throw new ClusterError(error.code, `${error.message}, as model "${model}" needs it`, {
+      hint: expectedTensors(layout),
+    });
+  }
+}
+
+function expectedTensors(layout: Layout): string {
+  return `tensors: ${layout.tensors.map(({ name, shape }) => `${name} [${shape.join(", ")}]`).join(", ")}`;
+}
+
+function refuseNaN(tensors: readonly NamedTensor[], file: string): void {
+  for (const { name, values } of tensors) {
+    const at = values.findIndex((value) => !Number.isFinite(value));
+    if (at < 0) continue;
+    throw new ClusterError("data", `${file}: tensor "${name}" holds ${values[at]} at position ${at}`);
+  }
+}
+
+/** Writes config.yaml and the checkpoint into `out`. Throws as `readForeignWeights`, and ClusterError("storage"). */
+export async function importWeights(file: string, config: Config, out: string): Promise<void> {
+  const { network } = resolveRun(config);
+  const layout = layoutOf(network);
+  const parameters = await readForeignWeights(file, network.name, layout);
+  const directory = new RunDirectory(out);
+  await directory.create();
+  await directory.writeText("config.yaml", stringify(config));
+  const checkpoints = new Checkpoints(directory.checkpoints, layout, config.train.keep_checkpoints);
+  await checkpoints.write(
+    { step: 0, parameters, velocity: new Float32Array(layout.size) },
+    { model: network.name, identity: IMPORTED, cleanAccuracy: null, best: false },
+  );
+}

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test, type TestContext } from "node:test";
+import type { ModelResult } from "../../shared/results.js";
+import {
+  SEED,
+  type TestCluster,
+  type TestConfig,
+  linesOf,
+  randomNumbers,
+  startCluster,
+} from "../support/cluster.js";
+
+const LIMIT = { timeout: 300_000 };
+const below = randomNumbers(SEED);
+
+const CONFIG: TestConfig = {
+  train: { max_steps: 3 },
+  // Engines compute for long; a busy machine must not look like a dead worker.
+  cluster: { heartbeat_ms: 1000 },
+  evaluate: {
+    kinds: ["clean", "adversarial", "nonsense", "noisy"],
+    protocol: ["paper", "modern"],
+    strengths: [0.1, 0.3],
+    images: 200,
+    attack_batch: 20,
+    attacks: ["fgsm", "pgd-10", { attack: "square", options: { queries: 20 } }],
+  },
+};
+
+interface Line {
+  task: { id: string; attack?: string };
+  worker: string;
+  outcomes: unknown[];
+}
+
+const linesIn = (out: string): Line[] => linesOf(join(out, "eval", "results.jsonl")) as Line[];
+
+/** Of all that an evaluation found; who found it when is left out. */
+function resultsHash(out: string): string {
+  const result = JSON.parse(readFileSync(join(out, "result.json"), "utf8")) as ModelResult;
+  const told = { ...result, samples_per_second: 0 };
+  const records = linesIn(out)
+    .map(({ task, outcomes }) => ({ task, outcomes }))
+    .sort((a, b) => (a.task.id < b.task.id ? -1 : 1));
+  return createHash("sha256")
+    .update(JSON.stringify([told, records]))
+    .digest("hex");
+}
+
+async function evaluated(cluster: TestCluster): Promise<void> {
+  assert.equal(await cluster.finished(), 0, cluster.words());
+}
+
+describe("an evaluation ends with the results of an undisturbed one", () => {
+  let undisturbed = "";
+  let tasks = 0;
+
+  // Tests of a suite run one after another: the others compare with this one.
+  test("which one worker made", LIMIT, async (t) => {
+    const cluster = await startCluster(t, { workers: 1, config: CONFIG });
+    await evaluated(cluster);
+    undisturbed = resultsHash(cluster.out);
+    tasks = linesIn(cluster.out).length;
+    assert.ok(tasks > 12, `${tasks} tasks`);
+  });
+
+  /** Lets some results come, does harm, and looks at what is left in the end. */
+  async function disturbed(
+    t: TestContext,
+    what: string,
+    harm: (cluster: TestCluster) => void,
+    restartCoordinator = false,
+  ): Promise<TestCluster> {
+    const cluster = await startCluster(t, { workers: 2, config: CONFIG, restartCoordinator });
+    const some = 2 + below(8);
+    await cluster.until(`${some} results`, () => linesIn(cluster.out).length >= some);
+    const earlier = linesIn(cluster.out);
+    t.diagnostic(`SAF_TEST_SEED=${SEED}: ${what} after ${earlier.length} of ${tasks} results`);
+    harm(cluster);
+    await evaluated(cluster);
+
+    const lines = linesIn(cluster.out);
+    assert.deepEqual(lines.slice(0, earlier.length), earlier, "what was written stays");
+    assert.equal(new Set(lines.map(({ task }) => task.id)).size, lines.length, "no task counts twice");
+    assert.equal(lines.length, tasks);
+    assert.equal(resultsHash(cluster.out), undisturbed);
+    return cluster;
+  }
+
+  test("when a worker is killed", LIMIT, async (t) => {
+    const victim = `worker-${1 + below(2)}`;
+    const cluster = await disturbed(t, `${victim} killed`, (one) => one.signalWorker(victim, "SIGKILL"));
+    assert.ok(cluster.notes.some((note) => note.startsWith(`${victim} ended (SIGKILL)`)));
+  });
+
+  test("when the coordinator is killed and started again", LIMIT, async (t) => {
+    const cluster = await disturbed(t, "coordinator killed", (one) => one.signalCoordinator("SIGKILL"), true);
+    assert.ok(cluster.notes.some((note) => /^The coordinator ended \(SIGKILL\)/.test(note)));
+  });
+
+  test("when nats-server is killed and comes back", LIMIT, async (t) => {
+    const cluster = await disturbed(t, "nats-server killed", (one) => one.killNats());
+    assert.ok(cluster.notes.some((note) => /nats-server ended \(SIGKILL\)/.test(note)));
+  });
+});
