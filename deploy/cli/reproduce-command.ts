@@ -27,8 +27,6 @@ export function reproduceCommand(): Command {
   const append = (value: string, before: string[]): string[] => [...before, value];
   return addRunOptions(new Command("reproduce"))
     .description("train and measure the paper's networks on a data set, several side by side")
-    // `reproduce theory --json`: what stands behind a subcommand is the subcommand's.
-    .enablePositionalOptions()
     .argument("<data set>", REPRODUCED_SETS.join(" or "))
     .addOption(
       new Option(
@@ -110,7 +108,7 @@ function planOf(
 
 function commandOf(plan: Omit<Plan, "command">, out: string): string {
   const words = [
-    ...["npx saf reproduce", plan.dataset, "--models", plan.models.join(",")],
+    ...["npx", "saf", "reproduce", plan.dataset, "--models", plan.models.join(",")],
     ...(plan.epochs === null ? [] : ["--epochs", String(plan.epochs)]),
     ...(plan.images === null ? [] : ["--images", String(plan.images)]),
     ...(plan.seeds.join() === "0" ? [] : ["--seeds", plan.seeds.join(",")]),

@@ -61,8 +61,11 @@ export function theoryCommand(): Command {
       new Option("--seed <number>", "seed of all draws").default(0).argParser(wholeFrom(0, 2 ** 32 - 1)),
     )
     .option("--json", "print the numbers as one JSON document")
-    .action(async (options: TheoryOptions) => {
-      const { out, json, ...numbers } = options;
+    .action(async (_options: TheoryOptions, command: Command) => {
+      // The parent knows --out and --json too, and takes them first.
+      const options = command.optsWithGlobals<TheoryOptions>();
+      const { out, json, dimension, units, blocks, points, shell, seed } = options;
+      const numbers = { dimension, units, blocks, points, shell, seed };
       // Drawing needs vega, which takes a while to load.
       const { writeTheory } = await import("../../coordinator/report/theory/write.js");
       const document = await writeTheory(resolve(out), { ...numbers, radius: 1 });
