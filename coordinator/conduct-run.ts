@@ -55,7 +55,7 @@ export interface RunObserver {
   committed(step: CommittedStep, total: number): void;
   /** An exclusive lease is this far; its steps are not committed. */
   advanced(stepsDone: number, total: number, loss: number, accuracy: number): void;
-  evaluating(done: number, total: number, detail: string): void;
+  evaluating(progress: EvaluationJob["progress"]): void;
   accuracy(value: number): void;
   checkpoint(outcome: "written" | "failed", seconds: number): void;
   note(level: "info" | "warning" | "error", message: string): void;
@@ -393,7 +393,7 @@ class RunConductor {
         onRecord: (record) => {
           records.push(record);
           journal.append(lineOf(record, checkpoint));
-          observer.evaluating(job.progress.done, job.progress.total, job.progress.detail);
+          observer.evaluating(job.progress);
         },
         fail: (error) => {
           this.#failure ??= error;

@@ -152,8 +152,9 @@ function observerOf(
         metrics.add("workerSamples", (step.samples * block.count) / plan.slots, { worker: block.worker });
       }
     },
-    evaluating: (done, total, detail) => {
-      events.evaluated(done, total, detail);
+    evaluating: (progress) => {
+      const { done, total } = progress;
+      events.evaluated(progress);
       metrics.set("evaluationTasks", done, { ...labels, state: "done" });
       metrics.set("evaluationTasks", total - done, { ...labels, state: "open" });
     },

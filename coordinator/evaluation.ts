@@ -54,6 +54,7 @@ export function planTasks(subject: EvaluationSubject, measures: readonly Planned
         id: createHash("sha256").update(identity).digest("hex").slice(0, 24),
         sampleCount: first === 0 ? planned.samples : 0,
         patienceMs: patienceMs(planned, count),
+        passes: planned.passes * count,
       };
     }),
   );
@@ -135,14 +136,19 @@ export class EvaluationJob implements Job {
   }
 
   /** Images × strengths measured so far, and in all. */
-  get progress(): { done: number; total: number; detail: string } {
-    const weight = ({ imageCount, strengths }: TaskSpec): number => imageCount * strengths.length;
-    const sum = (states: TaskState[]): number => states.reduce((total, { task }) => total + weight(task), 0);
+  /** Also the share of the work, by its cost: a strong attack on few images takes longer than all clean ones. */
+  get progress(): { done: number; total: number; workDone: number; detail: string } {
+    const images = ({ imageCount, strengths }: TaskSpec): number => imageCount * strengths.length;
+    const sum = (states: TaskState[], weight: (task: TaskSpec) => number): number =>
+      states.reduce((total, { task }) => total + weight(task), 0);
+    const done = this.#tasks.filter(({ state }) => state === "done");
+    const cost = ({ passes }: TaskSpec): number => passes;
     const leased = this.#tasks.filter(({ state }) => state === "leased");
     const kinds = new Set(leased.map(({ task }) => task.attack ?? task.kind));
     return {
-      done: sum(this.#tasks.filter(({ state }) => state === "done")),
-      total: sum(this.#tasks),
+      done: sum(done, images),
+      total: sum(this.#tasks, images),
+      workDone: sum(done, cost) / sum(this.#tasks, cost),
       detail: [...kinds].join(", "),
     };
   }

@@ -122,7 +122,8 @@ export class RunEvents {
     });
   }
 
-  evaluated(done: number, total: number, detail: string): void {
+  /** `workDone`: share of the work, by its cost. */
+  evaluated({ done, total, workDone, detail }: EvaluationProgress): void {
     const seconds = (this.#publisher.clock() - this.#evaluation.startedMs) / 1000;
     const rate = done / Math.max(seconds, 1e-3);
     this.#publisher.publish("progress", {
@@ -133,11 +134,19 @@ export class RunEvents {
         done,
         total,
         samplesPerSecond: rate,
-        etaSeconds: done === 0 ? -1 : (total - done) / rate,
+        etaSeconds: workDone === 0 ? -1 : (seconds * (1 - workDone)) / workDone,
         detail,
       },
     });
   }
+}
+
+/** Images x strengths measured and in all, the share of the work behind that, and what is being measured. */
+export interface EvaluationProgress {
+  done: number;
+  total: number;
+  workDone: number;
+  detail: string;
 }
 
 /** Steps of a training, of an epoch, and images of a step. */

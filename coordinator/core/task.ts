@@ -13,6 +13,8 @@ export interface TaskSpec extends SeriesLabel {
   sampleCount: number;
   /** Longest a worker may take while nothing is known about tasks of this series, in milliseconds. */
   patienceMs: number;
+  /** Its cost in forward passes of one image. */
+  passes: number;
 }
 
 /** Outcome per image of one task at one strength: arrays of one entry an image. */
