@@ -181,11 +181,13 @@ test(
     assert.notEqual(one?.worker, other?.worker);
     for (const config of runs) {
       await checkRun(cluster.file(config.name as string), config);
-      const tasks = linesOf(cluster.file(config.name as string, "eval", "results.jsonl")) as {
-        task: { id: string };
-      }[];
-      assert.equal(tasks.length, 10);
-      assert.equal(new Set(tasks.map(({ task }) => task.id)).size, 10);
+      const tasks = linesOf(cluster.file(config.name as string, "eval", "results.jsonl")) as StoredTask[];
+      assert.equal(new Set(tasks.map(({ task }) => task.id)).size, tasks.length, "a task was stored twice");
+      const measured = [...seriesOf(tasks)].filter(([series]) => series.endsWith('{"how":"clean"}'));
+      assert.deepEqual(
+        measured.map(([, images]) => images),
+        [10_000],
+      );
     }
     const { models, failed } = cluster.json<{ models: { name: string }[]; failed: object }>("results.json");
     assert.deepEqual(
@@ -195,3 +197,19 @@ test(
     assert.deepEqual(failed, {});
   },
 );
+
+interface StoredTask {
+  checkpoint: string;
+  task: { id: string; measure: object; first_image: number; image_count: number };
+}
+
+/** Images of each series and checkpoint; its ranges follow one another from image 0 on, without a gap or an overlap. */
+function seriesOf(tasks: readonly StoredTask[]): Map<string, number> {
+  const ends = new Map<string, number>();
+  for (const { checkpoint, task } of tasks.toSorted((a, b) => a.task.first_image - b.task.first_image)) {
+    const series = `${checkpoint} ${JSON.stringify(task.measure)}`;
+    assert.equal(task.first_image, ends.get(series) ?? 0, series);
+    ends.set(series, task.first_image + task.image_count);
+  }
+  return ends;
+}

@@ -21,6 +21,8 @@ import { runHashOf } from "../../shared/run-hash.js";
 import type { Subjects } from "../../shared/subjects.js";
 import { hash } from "./reference-inputs.js";
 
+/** As real workers: a coordinator that is still starting is asked again. */
+const JOIN_PATIENCE_MS = 1000;
 const PATIENCE_MS = 30_000;
 
 // ---- The run that is served -----------------------------------------------------------------------------------
@@ -129,7 +131,7 @@ export class HandWorker {
   }
 
   /** Asks to join, as a healthy worker unless `says` differs. */
-  async join(says: saf.v1.JoinRequest.$Properties = {}): Promise<saf.v1.JoinReply> {
+  async join(says: saf.v1.JoinRequest.$Properties = {}, patienceMs = PATIENCE_MS): Promise<saf.v1.JoinReply> {
     const { control, subjects } = this.#edges;
     await control.flush();
     const request = writeMessage(wire.JoinRequest, {
@@ -142,7 +144,7 @@ export class HandWorker {
       incarnation: this.incarnation,
       ...says,
     });
-    const reply = readMessage(wire.JoinReply, await control.request(subjects.join, request, PATIENCE_MS));
+    const reply = readMessage(wire.JoinReply, await control.request(subjects.join, request, patienceMs));
     if (reply === undefined) throw new Error("The coordinator answered a join with something else");
     if (reply.accepted) this.epoch = reply.epoch;
     return reply;
@@ -153,11 +155,13 @@ export class HandWorker {
     const deadline = Date.now() + PATIENCE_MS;
     for (;;) {
       try {
-        const reply = await this.join();
+        const reply = await this.join({}, JOIN_PATIENCE_MS);
         if (!reply.accepted) throw new Error(reply.reason);
         return;
       } catch (error) {
-        if ((error as { failure?: string }).failure !== "no-responders" || Date.now() > deadline) throw error;
+        // Who only listens on ctl.* keeps the server from saying that nobody answers.
+        const { failure } = error as { failure?: string };
+        if ((failure !== "no-responders" && failure !== "timeout") || Date.now() > deadline) throw error;
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     }

@@ -61,8 +61,10 @@ function makeSandbox(t: TestContext, { complete = false } = {}): Sandbox {
   assert.ok(installedPackage, "the package @tensorflow/tfjs-node is not installed");
   mkdirSync(packageFolder);
   if (complete) {
-    for (const part of ["package.json", "dist", "scripts", "binding"]) {
-      cpSync(join(installedPackage, part), join(packageFolder, part), { recursive: true });
+    // What npm could not share with other packages lies in node_modules of its own.
+    for (const part of ["package.json", "dist", "scripts", "binding", "node_modules"]) {
+      const from = join(installedPackage, part);
+      if (existsSync(from)) cpSync(from, join(packageFolder, part), { recursive: true });
     }
     symlinkSync(join(installedPackage, "../.."), join(folder, "node_modules"));
   } else {
