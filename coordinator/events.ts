@@ -18,12 +18,20 @@ export class EventPublisher {
   readonly #bus: Bus;
   readonly #subjects: Subjects;
   readonly clock: () => number;
+  /** Hears everything that is published. */
+  readonly #listen: (event: saf.v1.Event.$Properties) => void;
   readonly #lastMs = new Map<string, number>();
 
-  constructor(bus: Bus, subjects: Subjects, clock: () => number) {
+  constructor(
+    bus: Bus,
+    subjects: Subjects,
+    clock: () => number,
+    listen: (event: saf.v1.Event.$Properties) => void = () => undefined,
+  ) {
     this.#bus = bus;
     this.#subjects = subjects;
     this.clock = clock;
+    this.#listen = listen;
   }
 
   /** What happens to one run. */
@@ -58,6 +66,7 @@ export class EventPublisher {
   }
 
   publish(kind: string, event: saf.v1.Event.$Properties): void {
+    this.#listen(event);
     if (!this.#bus.connected) return;
     this.#bus.publish(this.#subjects.event(kind), writeMessage(wire.Event, { timeMs: Date.now(), ...event }));
   }

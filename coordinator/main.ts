@@ -22,6 +22,7 @@ import { loadDataset } from "./io/datasets/data-sets.js";
 import { PartitionedDataset } from "./io/datasets/dataset.js";
 import { settleResults } from "./io/model-results.js";
 import { RunDirectory } from "./io/run-directory.js";
+import { ProgressLog } from "./progress-log.js";
 import { reportRun } from "./report/report-run.js";
 
 export interface CoordinatorOptions {
@@ -48,6 +49,10 @@ export interface CoordinatorOptions {
   stay: boolean;
   logLevel?: string | undefined;
   logFile?: string | undefined;
+  /** Give up when NATS cannot be reached for this long at the start. */
+  connectTimeoutMs: number;
+  /** Time for the first workers to come; undefined: the first run's `cluster.wait_for_workers_ms`. */
+  workersTimeoutMs?: number | undefined;
 }
 
 /** `results.json`, and what `--json` prints. */
@@ -64,7 +69,8 @@ export interface ResultsDocument {
   report: string | null;
 }
 
-const CONNECT_TIMEOUT_MS = 60_000;
+/** After these exit codes the same again would end the same: nobody starts us again, so the workers may go too. */
+const FINAL_EXIT_CODES: readonly number[] = [2, 3, 4, 6, 7];
 /** The last messages to workers and watchers get this long to leave. */
 const FAREWELL_MS = 150;
 
@@ -105,9 +111,11 @@ async function serve(
   const began = performance.now();
   const [first] = options.configs;
   if (first === undefined) throw new ClusterError("usage", "A coordinator needs at least one run");
+  const onStderr = options.logFile === "-";
   const logger = createLogger("coordinator", {
     level: options.logLevel,
-    file: options.logFile ?? home.file("log.jsonl"),
+    file: (onStderr ? undefined : options.logFile) ?? home.file("log.jsonl"),
+    alsoStderr: onStderr,
   });
   const log = logTo(logger);
   const metrics = new Metrics("coordinator", VERSION);
@@ -119,7 +127,9 @@ async function serve(
       url: options.natsUrl,
       identity: "coordinator",
       purpose,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      connectTimeoutMs: options.connectTimeoutMs,
+      signal,
+      onWaiting: (reason) => log("warn", reason),
       ...(options.seedFile === undefined ? {} : { seedFile: options.seedFile }),
       onPermissionError: (message) => log("error", `NATS refused: ${message}`),
     });
@@ -129,7 +139,8 @@ async function serve(
       ? bulkNats
       : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: "coordinator" });
   const clock = (): number => performance.now();
-  const events = new EventPublisher(control, subjects, clock);
+  const progress = new ProgressLog(log, clock);
+  const events = new EventPublisher(control, subjects, clock, (event) => progress.take(event));
   const epoch = Date.now();
   const coordinator = new Coordinator({
     control,
@@ -169,10 +180,11 @@ async function serve(
   log("info", `Coordinator ready; metrics at ${probes.url}/metrics`);
   const ticker = setInterval(() => events.workers(coordinator.table()), 500);
 
+  let isFinal = false;
   try {
     await coordinator.start();
     events.phase("waiting", `for ${first.cluster.min_workers} worker(s)`);
-    await waitForWorkers(coordinator, first, signal);
+    await waitForWorkers(coordinator, first, options.workersTimeoutMs, signal);
     const ended = await conductRuns({
       options,
       coordinator,
@@ -192,6 +204,7 @@ async function serve(
     }
     document.seconds = (performance.now() - began) / 1000;
     await home.writeJson("results.json", document);
+    isFinal = !document.interrupted;
     if (options.stay && !signal.aborted) {
       if (options.dismissWorkers) coordinator.dismiss("the work is done");
       log("info", "Everything is done; serving until a signal comes");
@@ -199,11 +212,13 @@ async function serve(
     }
     return document;
   } catch (error) {
+    isFinal = FINAL_EXIT_CODES.includes(exitCodeOf(error));
     events.failed(error);
     throw error;
   } finally {
     clearInterval(ticker);
-    if (options.dismissWorkers) coordinator.dismiss("the work is done");
+    // Whoever takes up an interrupted run needs them.
+    if (options.dismissWorkers && isFinal) coordinator.dismiss("the work is done");
     await Promise.all([control.flush(), bulk.flush()]);
     await delay(FAREWELL_MS);
     coordinator.stop();
@@ -217,8 +232,13 @@ async function serve(
   }
 }
 
-async function waitForWorkers(coordinator: Coordinator, config: Config, signal: AbortSignal): Promise<void> {
-  const { min_workers: wanted, wait_for_workers_ms: patience } = config.cluster;
+async function waitForWorkers(
+  coordinator: Coordinator,
+  { cluster }: Config,
+  patience = cluster.wait_for_workers_ms,
+  signal: AbortSignal,
+): Promise<void> {
+  const wanted = cluster.min_workers;
   const patient = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
   await coordinator.waitForWorkers(wanted, patient);
   if (coordinator.workerCount < wanted && !signal.aborted) {

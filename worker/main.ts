@@ -8,6 +8,7 @@ import { connectNats } from "../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import { isToken, subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
+import type { Bus } from "../shared/bus.js";
 import { startEngineThread } from "./engine-port.js";
 import { Worker } from "./worker.js";
 
@@ -23,66 +24,86 @@ export interface WorkerOptions {
   http: HttpOptions;
   logLevel?: string | undefined;
   logFile?: string | undefined;
+  /** Give up when NATS cannot be reached for this long at the start. */
+  connectTimeoutMs: number;
+  /** End when no coordinator is heard of for this long; 0: never. */
+  coordinatorTimeoutMs: number;
 }
 
-/** The event loop may not stand still for this long: heartbeats would be missed. */
-const CONNECT_TIMEOUT_MS = 60_000;
-
-/** Serves until `signal` aborts or the pool sends it away. Throws ClusterError. */
+/**
+ * Serves until `signal` aborts or the pool sends it away. Throws ClusterError. HTTP comes first, so that the probes can
+ * say what a worker that does not become ready is waiting for.
+ */
 export async function runWorker(options: WorkerOptions, signal: AbortSignal): Promise<void> {
   if (!isToken(options.id)) {
     throw new ClusterError("usage", `Worker id "${options.id}" must be 1 to 32 of a-z, 0-9 and -`);
   }
+  const subjects = subjectsOf(options.pool);
   const logger = createLogger("worker", { level: options.logLevel, file: options.logFile }).child({
     worker: options.id,
   });
   const log = logTo(logger);
   const metrics = new Metrics("worker", VERSION);
-  const engine = await startEngineThread(options.engine);
-  metrics.set("engineInfo", 1, { backend: engine.info.name });
+  let isReady = (): string | undefined => "the engine is starting";
+  const probes = await serveProbes({ ...options.http, registry: metrics.registry, ready: () => isReady() });
+  log("info", `Worker ${options.id} starts; metrics at ${probes.url}/metrics`);
 
-  const connect = (purpose: string) =>
-    connectNats({
-      url: options.natsUrl,
-      identity: options.id,
-      purpose,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      ...(options.seedFile === undefined ? {} : { seedFile: options.seedFile }),
-      onPermissionError: (message) => log("error", `NATS refused: ${message}`),
-    });
-  const [control, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
-  const bulk =
-    options.sharedMemory === undefined
-      ? bulkNats
-      : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: options.id });
-  const probes = await serveProbes({
-    ...options.http,
-    registry: metrics.registry,
-    ready: () => (control.connected && bulk.connected ? undefined : "not connected to NATS"),
-  });
-  log("info", `Engine ${engine.info.version} on ${engine.info.device}; metrics at ${probes.url}/metrics`);
-
+  const closing: (() => Promise<void>)[] = [() => probes.close()];
   try {
-    await new Worker(options.id, {
-      control,
-      bulk,
-      engine,
-      subjects: subjectsOf(options.pool),
-      cacheDirectory: options.cacheDirectory,
-      clock: () => performance.timeOrigin + performance.now(),
-      rssBytes: () => process.memoryUsage.rss(),
-      log,
-      metricsUrl: probes.url,
-      metrics: {
-        phase: (phase, seconds) => metrics.observe("phaseSeconds", seconds, { phase }),
-        wire: (direction, kind, bytes) => metrics.add("wireBytes", bytes, { direction, kind }),
-        tensors: (count) => metrics.set("tensors", count),
-        reconnected: () => metrics.add("reconnects"),
-      },
-    }).serve(signal);
+    const engine = await startEngineThread(options.engine, signal);
+    closing.push(() => engine.stop());
+    metrics.set("engineInfo", 1, { backend: engine.info.name });
+    log("info", `Engine ${engine.info.version} on ${engine.info.device}`);
+
+    isReady = () => "not connected to NATS yet";
+    const connect = async (purpose: string): Promise<Bus> => {
+      const bus = await connectNats({
+        url: options.natsUrl,
+        identity: options.id,
+        purpose,
+        connectTimeoutMs: options.connectTimeoutMs,
+        signal,
+        ...(options.seedFile === undefined ? {} : { seedFile: options.seedFile }),
+        onWaiting: (reason) => log("warn", reason),
+        onPermissionError: (message) => log("error", `NATS refused: ${message}`),
+      });
+      closing.push(() => bus.close());
+      return bus;
+    };
+    const [control, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
+    const bulk =
+      options.sharedMemory === undefined
+        ? bulkNats
+        : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: options.id });
+    isReady = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
+    try {
+      await new Worker(options.id, {
+        control,
+        bulk,
+        engine,
+        subjects,
+        cacheDirectory: options.cacheDirectory,
+        coordinatorTimeoutMs: options.coordinatorTimeoutMs,
+        clock: () => performance.timeOrigin + performance.now(),
+        rssBytes: () => process.memoryUsage.rss(),
+        log,
+        metricsUrl: probes.url,
+        metrics: {
+          phase: (phase, seconds) => metrics.observe("phaseSeconds", seconds, { phase }),
+          wire: (direction, kind, bytes) => metrics.add("wireBytes", bytes, { direction, kind }),
+          tensors: (count) => metrics.set("tensors", count),
+          reconnected: () => metrics.add("reconnects"),
+        },
+      }).serve(signal);
+    } finally {
+      await control.flush();
+      if (bulk !== bulkNats) await bulk.close();
+    }
+  } catch (error) {
+    // Told to end while it was still starting.
+    if (!signal.aborted) throw error;
   } finally {
-    await control.flush();
-    await Promise.all([control.close(), bulk.close(), probes.close(), engine.stop()]);
+    await Promise.all(closing.map((close) => close()));
     logger.flush();
   }
 }

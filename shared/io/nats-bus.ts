@@ -23,13 +23,17 @@ export interface NatsBusOptions {
   purpose: string;
   /** Give up the first dial after this long; later ones are retried for ever. */
   connectTimeoutMs: number;
+  /** Gives up waiting for the first dial. */
+  signal?: AbortSignal | undefined;
+  /** Told once, when the first dial failed and others follow. */
+  onWaiting?: ((reason: string) => void) | undefined;
   onPermissionError?: (message: string) => void;
 }
 
 /** Dials until the server answers. Throws ClusterError("dependency") when it never does. */
 export async function connectNats(options: NatsBusOptions): Promise<Bus> {
   const deadline = Date.now() + options.connectTimeoutMs;
-  for (;;) {
+  for (let attempt = 1; ; attempt++) {
     try {
       const connection = await connectWithLargeReads({
         servers: options.url,
@@ -49,15 +53,16 @@ export async function connectNats(options: NatsBusOptions): Promise<Bus> {
     } catch (cause) {
       const { code } = cause as NatsError;
       const final = code === ErrorCode.AuthorizationViolation || code === ErrorCode.BadAuthentication;
-      if (final || Date.now() >= deadline) {
-        throw new ClusterError(
-          "dependency",
-          `Cannot connect to NATS at ${options.url} as ${options.identity}: ${code ?? String(cause)}`,
-          {
-            hint: final ? "the server refused the credentials" : "is nats-server running there?",
-            cause,
-          },
-        );
+      const message = `Cannot connect to NATS at ${options.url} as ${options.identity}: ${code ?? String(cause)}`;
+      if (final || Date.now() >= deadline || options.signal?.aborted === true) {
+        throw new ClusterError("dependency", message, {
+          hint: final ? "the server refused the credentials" : "is nats-server running there?",
+          cause,
+        });
+      }
+      if (attempt === 1) {
+        const seconds = Math.round(options.connectTimeoutMs / 1000);
+        options.onWaiting?.(`${message}; trying again for ${seconds} s`);
       }
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
