@@ -95,7 +95,8 @@ function titleOf({ dataset, members }: ReproductionData): string {
 function howText(data: ReproductionData, notes: readonly string[]): string {
   const machine = Object.entries(data.environment)
     .filter(([name]) => !["epochs asked for", "test images of each kind"].includes(name))
-    .map(([name, value]) => `${name} ${value}`);
+    // The kernel's version says nothing that the numbers depend on.
+    .map(([name, value]) => `${name} ${name === "system" ? value.split(" ")[0] : value}`);
   const lines = [
     `Command: \`${publicCommand(data.command)}\``,
     `Seeds: ${data.seeds.join(", ")}. Test images of each kind: ${data.environment["test images of each kind"] ?? "all"}.`,
