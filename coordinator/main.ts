@@ -1,10 +1,11 @@
 /** Wiring of the coordinator process: one pool of workers, one or more runs on it, results and report. */
+import { once } from "node:events";
 import { cpus, platform, release, totalmem } from "node:os";
 import { mkdir, rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../shared/config.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
-import { serveProbes } from "../shared/io/http-server.js";
+import { type HttpOptions, serveProbes } from "../shared/io/http-server.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { connectNats } from "../shared/io/nats-bus.js";
@@ -38,12 +39,13 @@ export interface CoordinatorOptions {
   title: string;
   /** The command that makes the same again; for the report. */
   command: string;
-  metricsHost: string;
-  metricsPort: number;
+  http: HttpOptions;
   /** Measure the newest checkpoint as it is; train no further. */
   evaluateOnly: boolean;
   /** Tell the workers to stop when everything is done. */
   dismissWorkers: boolean;
+  /** When everything is done, go on serving until the signal comes. */
+  stay: boolean;
   logLevel?: string | undefined;
   logFile?: string | undefined;
 }
@@ -160,8 +162,7 @@ async function serve(
     },
   });
   const probes = await serveProbes({
-    host: options.metricsHost,
-    port: options.metricsPort,
+    ...options.http,
     registry: metrics.registry,
     ready: () => (control.connected && bulk.connected ? undefined : "not connected to NATS"),
   });
@@ -191,6 +192,11 @@ async function serve(
     }
     document.seconds = (performance.now() - began) / 1000;
     await home.writeJson("results.json", document);
+    if (options.stay && !signal.aborted) {
+      if (options.dismissWorkers) coordinator.dismiss("the work is done");
+      log("info", "Everything is done; serving until a signal comes");
+      await once(signal, "abort");
+    }
     return document;
   } catch (error) {
     events.failed(error);

@@ -1,7 +1,7 @@
 /** Wiring of a worker process. */
 import { ENGINE_NAMES, type EngineName } from "../shared/engine.js";
 import { ClusterError } from "../shared/errors.js";
-import { serveProbes } from "../shared/io/http-server.js";
+import { type HttpOptions, serveProbes } from "../shared/io/http-server.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { connectNats } from "../shared/io/nats-bus.js";
@@ -20,8 +20,7 @@ export interface WorkerOptions {
   sharedMemory?: string | undefined;
   engine: EngineName;
   cacheDirectory: string;
-  metricsHost: string;
-  metricsPort: number;
+  http: HttpOptions;
   logLevel?: string | undefined;
   logFile?: string | undefined;
 }
@@ -57,8 +56,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
       ? bulkNats
       : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: options.id });
   const probes = await serveProbes({
-    host: options.metricsHost,
-    port: options.metricsPort,
+    ...options.http,
     registry: metrics.registry,
     ready: () => (control.connected && bulk.connected ? undefined : "not connected to NATS"),
   });
