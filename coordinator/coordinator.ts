@@ -94,7 +94,7 @@ export class Coordinator {
     const on = (bus: Bus, pattern: string, handler: (message: BusMessage) => void): void => {
       this.#subscriptions.push(bus.subscribe(pattern, handler));
     };
-    on(control, subjects.join, (message) => this.#onJoin(message));
+    on(control, subjects.joinPattern, (message) => this.#onJoin(message));
     on(control, subjects.heartbeatPattern, (message) => this.#onHeartbeat(message));
     on(control, subjects.leasePattern, (message) => this.#onReturn(message));
     on(control, subjects.runGet, (message) => this.#onRunRequest(message));
@@ -225,13 +225,13 @@ export class Coordinator {
 
   // ---- Membership ---------------------------------------------------------------------------------------------
 
-  #onJoin({ data, respond }: BusMessage): void {
+  #onJoin({ subject, data, respond }: BusMessage): void {
     const request = readMessage(wire.JoinRequest, data);
     if (request === undefined) return;
     const { epoch, heartbeatMs, clock, log, metrics } = this.#edges;
     const answer = (accepted: boolean, reason: string): void =>
       respond(writeMessage(wire.JoinReply, { accepted, reason, epoch, heartbeatMs }));
-    const admission = admit(request, PROTOCOL_VERSION, ENGINE_NAMES);
+    const admission = admit(request, lastToken(subject), PROTOCOL_VERSION, ENGINE_NAMES);
     if (!admission.accepted) {
       metrics.workerRefused(admission.label);
       log("error", `Refused worker ${request.workerId.slice(0, 64)}: ${admission.reason}`);

@@ -27,7 +27,7 @@ const PUBLISH: Right[] = [
   ["w0", s.result("w0"), true],
   ["w0", s.result("w1"), false],
   ["w0", s.lease("w1"), false],
-  ["w0", s.join, true],
+  ["w0", s.join("w0"), true],
   ["w0", s.data, true],
   ["w0", s.runGet, true],
   ["w0", s.parameterGet(0), true],
@@ -35,14 +35,14 @@ const PUBLISH: Right[] = [
   ["w0", s.all, false],
   ["w0", s.command("w1"), false],
   ["w0", s.event("step"), false],
-  ["w0", subjectsOf("other").join, false],
+  ["w0", subjectsOf("other").join("w0"), false],
   ["w0", `${inboxPrefix("w1")}.answer`, false],
   ["w0", "$JS.API.STREAM.CREATE.JOBS", false],
   ["w0", "$JS.API.INFO", false],
   ["w0", "$SYS.REQ.SERVER.PING", false],
   ["observer", s.event("step"), false],
   ["observer", s.heartbeat("w0"), false],
-  ["observer", s.join, false],
+  ["observer", s.join("w0"), false],
   ["observer", "$JS.API.INFO", false],
   ["observer", "anything", false],
   ["coordinator", s.parameters(0), true],
@@ -60,11 +60,11 @@ const SUBSCRIBE: Right[] = [
   ["w0", s.commandPattern, false],
   ["w0", s.parameters(0), true],
   ["w0", s.gradientPattern(0), false],
-  ["w0", s.join, false],
+  ["w0", s.join("w0"), false],
   ["w0", `${inboxPrefix("w0")}.>`, true],
   ["w0", `${inboxPrefix("w1")}.>`, false],
   ["w0", "_INBOX.>", false],
-  ["w0", "_INBOX_*.>", false],
+  ["w0", "_INBOX.*.>", false],
   ["w0", ">", false],
   ["w0", "$JS.EVENT.ADVISORY.>", false],
   ["observer", s.eventPattern, true],
@@ -74,7 +74,7 @@ const SUBSCRIBE: Right[] = [
   ["observer", "_INBOX.>", false],
   ["observer", ">", false],
   ["coordinator", s.gradientPattern(0), true],
-  ["coordinator", s.join, true],
+  ["coordinator", s.join("w0"), true],
   ["coordinator", "$JS.EVENT.ADVISORY.>", true],
   ["coordinator", "$SYS.>", false],
   ["coordinator", `${inboxPrefix("w0")}.>`, false],
@@ -142,9 +142,12 @@ for (const { name, binary } of await serversOfBothAges()) {
 
     test("the coordinator may answer a worker's request, though it may not write to its inbox unasked", async () => {
       const coordinator = connections.coordinator.connection;
-      coordinator.subscribe(s.join, { max: 1, callback: (_error, message) => message.respond("welcome") });
+      coordinator.subscribe(s.join("w0"), {
+        max: 1,
+        callback: (_error, message) => message.respond("welcome"),
+      });
       await coordinator.flush();
-      const answer = await connections.w0.connection.request(s.join, "hello", { timeout: 5_000 });
+      const answer = await connections.w0.connection.request(s.join("w0"), "hello", { timeout: 5_000 });
       assert.equal(answer.string(), "welcome");
     });
   });
