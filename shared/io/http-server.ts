@@ -1,7 +1,6 @@
 /** /metrics, /healthz, /readyz of one process, on loopback unless told otherwise. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Registry } from "prom-client";
 import { ClusterError } from "../errors.js";
 
 export interface ProbeServer {
@@ -13,7 +12,8 @@ export interface ProbeOptions {
   host: string;
   /** 0 takes a free one. */
   port: number;
-  registry: Registry;
+  /** The text of /metrics and its type, for a scraper that accepts this. */
+  metrics: (accept: string) => Promise<{ type: string; text: string }>;
   /** Is this process able to do its work now? The reason, when not. */
   ready: () => string | undefined;
 }
@@ -21,7 +21,7 @@ export interface ProbeOptions {
 const HEADER_LIMIT_BYTES = 8 * 1024;
 
 /** Throws ClusterError("dependency") when the port is taken. */
-export async function serveProbes({ host, port, registry, ready }: ProbeOptions): Promise<ProbeServer> {
+export async function serveProbes({ host, port, metrics, ready }: ProbeOptions): Promise<ProbeServer> {
   const server = createServer(
     { maxHeaderSize: HEADER_LIMIT_BYTES, requestTimeout: 10_000 },
     (request, response) => {
@@ -37,8 +37,8 @@ export async function serveProbes({ host, port, registry, ready }: ProbeOptions)
         const reason = ready();
         answer(reason === undefined ? 200 : 503, `${reason ?? "ok"}\n`);
       } else if (path === "/metrics") {
-        registry.metrics().then(
-          (text) => answer(200, text, registry.contentType),
+        metrics(request.headers.accept ?? "").then(
+          ({ text, type }) => answer(200, text, type),
           (error: unknown) => answer(500, `${String(error)}\n`),
         );
       } else answer(404, "served here: /metrics, /healthz, /readyz\n");
