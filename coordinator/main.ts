@@ -5,6 +5,8 @@ import { mkdir, rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../shared/config.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
+import { countedBus } from "../shared/counted-bus.js";
+import { busCounts, watchPending } from "../shared/io/bus-metrics.js";
 import { type HttpOptions, serveProbes } from "../shared/io/http-server.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
@@ -14,7 +16,7 @@ import type { ModelResult } from "../shared/results.js";
 import { subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
 import type { RunOutcome } from "./conduct-run.js";
-import { type Ended, type RunFailure, conductRuns } from "./conduct-runs.js";
+import { type Ended, type RunFailure, conductRuns, telemetryOf } from "./conduct-runs.js";
 import { Coordinator } from "./coordinator.js";
 import { EventPublisher } from "./events.js";
 import { storageError } from "./io/atomic-file.js";
@@ -23,6 +25,7 @@ import { PartitionedDataset } from "./io/datasets/dataset.js";
 import { settleResults } from "./io/model-results.js";
 import { RunDirectory } from "./io/run-directory.js";
 import { reportRun } from "./report/report-run.js";
+import { Telemetry } from "./telemetry.js";
 
 export interface CoordinatorOptions {
   natsUrl: string;
@@ -123,12 +126,16 @@ async function serve(
       ...(options.seedFile === undefined ? {} : { seedFile: options.seedFile }),
       onPermissionError: (message) => log("error", `NATS refused: ${message}`),
     });
-  const [control, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
-  const bulk =
+  const [controlNats, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
+  const sharedBulk =
     options.sharedMemory === undefined
       ? bulkNats
       : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: "coordinator" });
+  const counts = busCounts(metrics);
+  const [control, bulk] = [countedBus(controlNats, counts), countedBus(sharedBulk, counts)];
+  watchPending(metrics, [controlNats, bulkNats]);
   const clock = (): number => performance.now();
+  const telemetry = new Telemetry({ metrics, clock, log });
   const events = new EventPublisher(control, subjects, clock);
   const epoch = Date.now();
   const coordinator = new Coordinator({
@@ -144,26 +151,12 @@ async function serve(
       log(level, message, fields);
       if (level !== "info") events.note(level === "warn" ? "warning" : "error", message);
     },
-    metrics: {
-      gradient: (outcome) => metrics.add("gradients", 1, { outcome }),
-      wire: (direction, kind, bytes) => metrics.add("wireBytes", bytes, { direction, kind }),
-      lease: (outcome) => metrics.add("leases", 1, { outcome }),
-      workerRefused: (reason) => metrics.add("refusedWorkers", 1, { reason }),
-      workers: (counts) => {
-        for (const [state, count] of Object.entries(counts)) metrics.set("workers", count, { state });
-      },
-      quarantined: () => metrics.add("quarantines"),
-      workerTime: (worker, seconds) => metrics.set("workerStepSeconds", seconds, { worker }),
-      workerGone: (worker) => {
-        metrics.remove("workerStepSeconds", { worker });
-        metrics.remove("workerSamples", { worker });
-      },
-      reconnected: () => metrics.add("reconnects"),
-    },
+    metrics: telemetry.pool,
   });
+  telemetry.watchPool(() => coordinator.members());
   const probes = await serveProbes({
     ...options.http,
-    registry: metrics.registry,
+    metrics: (accept) => metrics.exposition(accept),
     ready: () => (control.connected && bulk.connected ? undefined : "not connected to NATS"),
   });
   log("info", `Coordinator ready; metrics at ${probes.url}/metrics`);
@@ -172,13 +165,14 @@ async function serve(
   try {
     await coordinator.start();
     events.phase("waiting", `for ${first.cluster.min_workers} worker(s)`);
+    for (const config of options.configs) telemetryOf({ options, telemetry }, config);
     await waitForWorkers(coordinator, first, signal);
     const ended = await conductRuns({
       options,
       coordinator,
       dataset,
       events,
-      metrics,
+      telemetry,
       epoch,
       signal,
       clock,
@@ -213,7 +207,6 @@ async function serve(
 
   function broadcast(frame: Uint8Array): void {
     bulk.publish(subjects.parameters(0), frame);
-    metrics.add("wireBytes", frame.byteLength, { direction: "out", kind: "parameters" });
   }
 }
 

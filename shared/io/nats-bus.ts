@@ -11,7 +11,7 @@ import {
 import { type Bus, type BusMessage, RequestError, type Subscription } from "../bus.js";
 import { ClusterError } from "../errors.js";
 import { inboxPrefix } from "../subjects.js";
-import { connectWithLargeReads } from "./nats-transport.js";
+import { connectWithLargeReads, unsentBytes } from "./nats-transport.js";
 
 export interface NatsBusOptions {
   url: string;
@@ -87,6 +87,10 @@ class NatsBus implements Bus {
 
   get maxPayload(): number {
     return this.#connection.info?.max_payload ?? 1_048_576;
+  }
+
+  get pendingBytes(): number {
+    return this.#connection.isClosed() ? 0 : unsentBytes(this.#connection);
   }
 
   publish(subject: string, data: Uint8Array): void {
