@@ -8,6 +8,7 @@ import { resolveRun, stepPlan } from "../shared/resolve.js";
 import { type RunContext, type RunObserver, type RunOutcome, conductRun } from "./conduct-run.js";
 import type { Coordinator } from "./coordinator.js";
 import type { EventPublisher, RunEvents } from "./events.js";
+import type { DataShelf } from "./io/data-shelf.js";
 import type { PartitionedDataset } from "./io/datasets/dataset.js";
 import { RunDirectory, type RunStatus } from "./io/run-directory.js";
 import type { RunTelemetry, Telemetry } from "./telemetry.js";
@@ -15,7 +16,7 @@ import type { RunTelemetry, Telemetry } from "./telemetry.js";
 export interface RunsContext extends Pick<RunContext, "signal" | "clock" | "broadcast" | "epoch"> {
   options: { configs: readonly Config[]; out: string; evaluateOnly: boolean; sideBySide: number };
   coordinator: Coordinator;
-  dataset: PartitionedDataset;
+  shelf: DataShelf;
   events: EventPublisher;
   telemetry: Telemetry;
   /** Versions and machine, for env.json. */
@@ -29,7 +30,8 @@ export interface RunFailure {
 }
 
 export type Ended =
-  { name: string; outcome: RunOutcome; directory: RunDirectory } | { name: string; failure: RunFailure };
+  | { name: string; dataset: string; outcome: RunOutcome; directory: RunDirectory }
+  | { name: string; failure: RunFailure };
 
 /** In the order of the settings; runs that were not begun when the signal came are missing. The error of an only run is thrown. */
 export async function conductRuns(context: RunsContext): Promise<Ended[]> {
@@ -73,7 +75,7 @@ async function endOf(context: RunsContext, config: Config, runsSideBySide: () =>
     const outcome = await oneRun(context, config, directory, told, runsSideBySide);
     told.finished(outcome.interrupted);
     telemetry.ended(shown, outcome.interrupted ? "interrupted" : "finished");
-    return { name, outcome, directory };
+    return { name, dataset: config.data.set, outcome, directory };
   } catch (error) {
     const failure = failureOf(error);
     told.failed(error);
@@ -111,7 +113,8 @@ async function oneRun(
   events: RunEvents,
   runsSideBySide: () => number,
 ): Promise<RunOutcome> {
-  const { options, coordinator, dataset, epoch, signal, clock, broadcast, environment } = context;
+  const { options, coordinator, shelf, epoch, signal, clock, broadcast, environment } = context;
+  const dataset = await shelf.dataset(config.data);
   await directory.writeJson("env.json", environment());
   const outcome = await conductRun({
     coordinator,
@@ -124,7 +127,7 @@ async function oneRun(
     clock,
     broadcast,
     runsSideBySide,
-    observer: observerOf(context, config, events, telemetryOf(context, config)),
+    observer: observerOf(context, config, dataset, events, telemetryOf(context, config)),
     evaluateOnly: options.evaluateOnly,
   });
   // Once more: workers may have joined on the way.
@@ -133,13 +136,14 @@ async function oneRun(
 }
 
 function observerOf(
-  { dataset, options }: RunsContext,
+  { options }: RunsContext,
   config: Config,
+  { dataset }: PartitionedDataset,
   events: RunEvents,
   telemetry: RunTelemetry,
 ): RunObserver {
   const run = resolveRun(config);
-  const plan = stepPlan(config, run, dataset.dataset.train.labels.length);
+  const plan = stepPlan(config, run, dataset.train.labels.length);
   /** Steps done as last told: a lease's own report runs ahead of its commits. */
   let shown = 0;
   const tell = (done: number, total: number, loss: number, accuracy: number): void => {

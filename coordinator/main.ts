@@ -20,8 +20,7 @@ import { type Ended, type RunFailure, conductRuns, telemetryOf } from "./conduct
 import { Coordinator } from "./coordinator.js";
 import { EventPublisher } from "./events.js";
 import { storageError } from "./io/atomic-file.js";
-import { loadDataset } from "./io/datasets/data-sets.js";
-import { PartitionedDataset } from "./io/datasets/dataset.js";
+import { DataShelf } from "./io/data-shelf.js";
 import { settleResults } from "./io/model-results.js";
 import { RunDirectory } from "./io/run-directory.js";
 import { reportRun } from "./report/report-run.js";
@@ -115,7 +114,9 @@ async function serve(
   const log = logTo(logger);
   const metrics = new Metrics("coordinator", VERSION);
   const subjects = subjectsOf(options.pool);
-  const dataset = new PartitionedDataset(await loadDataset(first.data.set, first.data.dir, process.env));
+  const shelf = new DataShelf();
+  // One run cannot begin without its images; of several, one may fail while the others go on.
+  if (options.configs.length === 1) await shelf.dataset(first.data);
 
   const connect = (purpose: string): ReturnType<typeof connectNats> =>
     connectNats({
@@ -146,7 +147,7 @@ async function serve(
     epoch,
     heartbeatMs: first.cluster.heartbeat_ms,
     quarantine: { after: first.cluster.quarantine_after, firstMs: first.cluster.quarantine_ms },
-    dataRange: (request) => dataset.range(request),
+    dataRange: (request) => shelf.range(request),
     log: (level, message, fields) => {
       log(level, message, fields);
       if (level !== "info") events.note(level === "warn" ? "warning" : "error", message);
@@ -170,7 +171,7 @@ async function serve(
     const ended = await conductRuns({
       options,
       coordinator,
-      dataset,
+      shelf,
       events,
       telemetry,
       epoch,
@@ -230,7 +231,7 @@ async function documentOf(
 ): Promise<ResultsDocument> {
   const measured = ended.flatMap((run) =>
     "outcome" in run && !run.outcome.interrupted
-      ? [{ result: run.outcome.result, directory: run.directory }]
+      ? [{ dataset: run.dataset, result: run.outcome.result, directory: run.directory }]
       : [],
   );
   const outcomes = ended.flatMap((run): RunOutcome[] => ("outcome" in run ? [run.outcome] : []));
