@@ -19,6 +19,8 @@ export interface RunsContext extends Pick<RunContext, "signal" | "clock" | "broa
   shelf: DataShelf;
   events: EventPublisher;
   telemetry: Telemetry;
+  /** Writes the report of a run that has ended; the others go on meanwhile. */
+  report: (directory: RunDirectory, name: string) => Promise<unknown>;
   /** Versions and machine, for env.json. */
   environment: () => Record<string, string>;
 }
@@ -40,15 +42,21 @@ export async function conductRuns(context: RunsContext): Promise<Ended[]> {
   const ended: (Ended | undefined)[] = configs.map(() => undefined);
   let begun = 0;
   let active = 0;
+  // One after another, and behind the runs: a lane goes on with its next run at once.
+  let reports: Promise<unknown> = Promise.resolve();
   const lane = async (): Promise<void> => {
     while (begun < configs.length && !context.signal.aborted) {
       const at = begun++;
       active++;
-      ended[at] = await endOf(context, configs[at] as Config, () => active);
+      const run = await endOf(context, configs[at] as Config, () => active);
       active--;
+      ended[at] = run;
+      // Runs one after another are shown together at the end; those side by side may be days apart.
+      if (sideBySide > 1 && configs.length > 1) reports = reports.then(() => reportOn(context, run));
     }
   };
   await Promise.all(Array.from({ length: Math.min(sideBySide, configs.length) }, lane));
+  await reports;
   return ended.filter((run) => run !== undefined);
 }
 
@@ -58,6 +66,14 @@ export function telemetryOf(
   config: Config,
 ): RunTelemetry {
   return telemetry.run(runIdOf(options.out, config.name ?? config.model), config);
+}
+
+/** A report that fails costs nothing but itself: the results are on the disk. */
+async function reportOn({ report, events, signal }: RunsContext, run: Ended): Promise<void> {
+  if (!("outcome" in run) || run.outcome.interrupted || signal.aborted) return;
+  await report(run.directory, run.name).catch((error: unknown) => {
+    events.note("warning", `${run.name}: ${error instanceof Error ? error.message : String(error)}`);
+  });
 }
 
 async function endOf(context: RunsContext, config: Config, runsSideBySide: () => number): Promise<Ended> {

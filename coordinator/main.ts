@@ -23,7 +23,7 @@ import { storageError } from "./io/atomic-file.js";
 import { DataShelf } from "./io/data-shelf.js";
 import { settleResults } from "./io/model-results.js";
 import { RunDirectory } from "./io/run-directory.js";
-import { reportRun } from "./report/report-run.js";
+import { reportAside } from "./report/report-thread.js";
 import { Telemetry } from "./telemetry.js";
 
 export interface CoordinatorOptions {
@@ -178,12 +178,15 @@ async function serve(
       signal,
       clock,
       broadcast,
+      report: ({ path }, name) =>
+        reportAside(path, { title: `${options.title}: ${name}`, command: options.command }),
       environment: () => environment(coordinator),
     });
     const document = await documentOf(options, ended, signal.aborted);
     if (!document.interrupted && document.models.length > 0) {
       events.phase("reporting", "tables, plots, report.html");
-      document.report = await reportRun(options.out, options);
+      document.report = await reportAside(options.out, { title: options.title, command: options.command });
+      events.finished("report written");
     }
     document.seconds = (performance.now() - began) / 1000;
     await home.writeJson("results.json", document);
