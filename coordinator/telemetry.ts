@@ -224,7 +224,7 @@ export class RunTelemetry {
   }
 
   tasks(standing: TaskStanding): void {
-    for (const [state, count] of Object.entries(standing))
+    for (const [state, count] of Object.entries({ ...standing }))
       this.#metrics.set("evaluationTasks", count, { ...this.#labels, state });
   }
 
