@@ -7,7 +7,7 @@ import { ClusterError, exitCodeOf } from "../shared/errors.js";
 import { serveProbes } from "../shared/io/http-server.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
-import { connectNats } from "../shared/io/nats-bus.js";
+import { type NatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import type { ModelResult } from "../shared/results.js";
 import { subjectsOf } from "../shared/subjects.js";
@@ -24,8 +24,7 @@ import { RunDirectory } from "./io/run-directory.js";
 import { reportRun } from "./report/report-run.js";
 
 export interface CoordinatorOptions {
-  natsUrl: string;
-  seedFile?: string | undefined;
+  nats: NatsAccess;
   pool: string;
   /** Folder of shared memory for bulk bytes, when all processes run on one machine. */
   sharedMemory?: string | undefined;
@@ -114,12 +113,15 @@ async function serve(
 
   const connect = (purpose: string): ReturnType<typeof connectNats> =>
     connectNats({
-      url: options.natsUrl,
+      ...options.nats,
       identity: "coordinator",
       purpose,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      ...(options.seedFile === undefined ? {} : { seedFile: options.seedFile }),
-      onPermissionError: (message) => log("error", `NATS refused: ${message}`),
+      onPermissionError: (message) => {
+        log("error", `NATS refused: ${message}`);
+        metrics.add("natsRefusals");
+      },
+      onWarning: (message) => log("warn", message),
     });
   const [control, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
   const bulk =

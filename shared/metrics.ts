@@ -186,6 +186,13 @@ export const METRICS = {
     labels: [],
     roles: ["coordinator", "worker"],
   },
+  natsRefusals: {
+    name: "saf_nats_permission_errors_total",
+    type: "counter",
+    help: "Subjects that NATS did not let this process publish or subscribe to: wrong credentials, or a bug.",
+    labels: [],
+    roles: ["coordinator", "worker"],
+  },
   checkpointSeconds: {
     name: "saf_checkpoint_duration_seconds",
     type: "histogram",

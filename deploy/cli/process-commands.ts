@@ -4,20 +4,13 @@ import { EXIT_CODES } from "../../shared/errors.js";
 import { removeRings } from "../../shared/io/shared-memory-bus.js";
 import { defaultCacheDir } from "../setup/engine.js";
 import { loadConfig } from "./config-file.js";
+import { type NatsFlags, addNatsOptions, natsAccessOf } from "./nats-options.js";
 import { wholeNumber } from "./run-options.js";
 import { exitWithParent, interruption } from "./signals.js";
 
 /** Connection options that both share. */
 function connectionOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option("--nats-url <url>", "where nats-server is")
-        .env("SAF_NATS_URL")
-        .default("nats://127.0.0.1:4222"),
-    )
-    .addOption(
-      new Option("--seed-file <file>", "file with this process's nkey seed").env("SAF_NATS_SEED_FILE"),
-    )
+  return addNatsOptions(command)
     .addOption(new Option("--pool <name>", "name of the cluster").env("SAF_POOL").default("local"))
     .addOption(
       new Option("--metrics-host <address>", "address of /metrics, /healthz, /readyz")
@@ -43,9 +36,7 @@ const metricsPort = (): Option =>
     .default(0)
     .argParser((text: string) => Number.parseInt(text, 10));
 
-interface ConnectionOptions {
-  natsUrl: string;
-  seedFile?: string;
+interface ConnectionOptions extends NatsFlags {
   pool: string;
   sharedMemory?: string;
   metricsHost: string;
@@ -67,7 +58,15 @@ export function workerCommand(): Command {
       const { engineNamed, runWorker } = await import("../../worker/main.js");
       const stop = interruption();
       const cacheDirectory = `${options.cacheDir ?? defaultCacheDir(process.env)}/parts`;
-      await runWorker({ ...options, engine: engineNamed(options.engine), cacheDirectory }, stop.signal);
+      await runWorker(
+        {
+          ...options,
+          nats: natsAccessOf(options),
+          engine: engineNamed(options.engine),
+          cacheDirectory,
+        },
+        stop.signal,
+      );
       process.exitCode = stop.exitCode();
     });
 }
@@ -111,7 +110,10 @@ export function coordinatorCommand(): Command {
           options.run.map(async (file) => (await loadConfig({ files: [file], set: [] })).value),
         );
         const stop = interruption();
-        const { failed } = await runCoordinator({ ...options, configs }, stop.signal);
+        const { failed } = await runCoordinator(
+          { ...options, nats: natsAccessOf(options), configs },
+          stop.signal,
+        );
         process.exitCode = stop.exitCode() || (Object.keys(failed).length > 0 ? EXIT_CODES.trials : 0);
       },
     );
