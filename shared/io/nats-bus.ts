@@ -167,6 +167,11 @@ function refusalOf({ code, message, chainedError }: NatsError, isTls: boolean): 
   return undefined;
 }
 
+const REASONS: Record<string, string> = {
+  [ErrorCode.AuthenticationExpired]: "NATS cut the connection: the credentials are over",
+  [ErrorCode.AuthorizationViolation]: "NATS refused the credentials; dialling on",
+};
+
 class NatsBus implements Bus {
   readonly #connection: NatsConnection;
   readonly #credentials: CredentialsFile | undefined;
@@ -277,13 +282,19 @@ class NatsBus implements Bus {
     onPermissionError,
     onWarning,
   }: Pick<NatsBusOptions, "onPermissionError" | "onWarning">): Promise<void> {
+    // Dials that fail one after the other for the same reason are one piece of news.
+    let told = "";
     for await (const status of this.#connection.status()) {
       if (status.type === Events.Disconnect) this.#announce(false);
-      else if (status.type === Events.Reconnect) this.#announce(true);
-      else if (status.type === Events.Error) {
+      else if (status.type === Events.Reconnect) {
+        told = "";
+        this.#announce(true);
+      } else if (status.type === Events.Error) {
         const { permissionContext: refused } = status;
+        const reason = typeof status.data === "string" ? status.data : JSON.stringify(status.data);
         if (refused !== undefined) onPermissionError?.(`${refused.operation} on ${refused.subject}`);
-        else onWarning?.(`NATS: ${JSON.stringify(status.data)}`);
+        else if (told !== reason) onWarning?.(REASONS[reason] ?? `NATS: ${reason}`);
+        if (refused === undefined) told = reason;
       }
     }
     this.#announce(false);

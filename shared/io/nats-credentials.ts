@@ -21,6 +21,7 @@ export interface CredentialsOptions {
 /** Short-lived credentials are looked after once this share of their life is over. */
 const RENEWED_BY = 2 / 3;
 const LONGEST_WAIT_MS = 6 * 3_600_000;
+const OVERDUE_MS = 5000;
 const READABLE_BY_OTHERS = 0o004;
 
 export class CredentialsFile {
@@ -60,26 +61,33 @@ export class CredentialsFile {
     }
   }
 
-  /** Says in time when nobody renews the file. */
+  /** Says in time, and once more at the end, when nobody renews the file. */
   watch(): void {
     const { now = Date.now, identity, onWarning } = this.#options;
     const { claims } = this.#last;
     const endMs = this.expiresMs;
     if (claims === undefined || endMs === undefined) return;
     const dueMs = 1000 * claims.issuedAt + RENEWED_BY * (endMs - 1000 * claims.issuedAt);
-    const waitMs = Math.min(Math.max(dueMs - now(), (endMs - now()) / 2, 1000), LONGEST_WAIT_MS);
-    this.#timer = setTimeout(() => {
+    const nextMs = now() < dueMs ? dueMs : now() < endMs ? endMs : now() + OVERDUE_MS;
+    const check = (): void => {
       this.refresh();
-      if (this.expiresMs === endMs && now() >= dueMs) {
-        const seconds = Math.round((endMs - now()) / 1000);
-        onWarning(
-          seconds > 0
-            ? `The NATS credentials of ${identity} end in ${seconds} s and nobody has renewed ${this.#path()}`
-            : `The NATS credentials of ${identity} are over; waiting for new ones in ${this.#path()}`,
-        );
+      if (this.expiresMs === endMs) {
+        const seconds = Math.ceil((endMs - now()) / 1000);
+        if (nextMs === dueMs)
+          onWarning(
+            `The NATS credentials of ${identity} end in ${seconds} s and nobody has renewed ${this.#path()}`,
+          );
+        else if (nextMs === endMs)
+          onWarning(`The NATS credentials of ${identity} are over; waiting for new ones in ${this.#path()}`);
       }
       this.watch();
-    }, waitMs);
+    };
+    // Of a wait longer than a timer can be, the rest follows.
+    const waitMs = nextMs - now();
+    this.#timer = setTimeout(
+      () => (waitMs > LONGEST_WAIT_MS ? this.watch() : check()),
+      Math.min(waitMs, LONGEST_WAIT_MS),
+    );
     this.#timer.unref();
   }
 
