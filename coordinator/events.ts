@@ -40,6 +40,11 @@ export class EventPublisher {
     this.publish("note", { note: { level, message } });
   }
 
+  /** What the cluster as a whole did has come to its end. */
+  finished(message: string): void {
+    this.publish("finished", { finished: { ok: true, message } });
+  }
+
   /** The whole work ended before any run did. */
   failed(error: unknown): void {
     this.publish("finished", { finished: failureOf(error) });

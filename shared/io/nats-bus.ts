@@ -6,7 +6,7 @@ import { ClusterError } from "../errors.js";
 import { hasSecret, redact } from "../redact.js";
 import { inboxPrefix } from "../subjects.js";
 import { CredentialsFile } from "./nats-credentials.js";
-import { connectWithLargeReads } from "./nats-transport.js";
+import { connectWithLargeReads, unsentBytes } from "./nats-transport.js";
 
 /** Where NATS is, and what this process shows it. Files are read again at every dial, so that they can be renewed. */
 export interface NatsAccess {
@@ -194,6 +194,10 @@ class NatsBus implements Bus {
 
   get maxPayload(): number {
     return this.#connection.info?.max_payload ?? 1_048_576;
+  }
+
+  get pendingBytes(): number {
+    return this.#connection.isClosed() ? 0 : unsentBytes(this.#connection);
   }
 
   publish(subject: string, data: Uint8Array): void {

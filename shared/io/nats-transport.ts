@@ -23,6 +23,14 @@ export function connectWithLargeReads(options: ConnectionOptions): Promise<NatsC
   return NatsConnectionImpl.connect({ ...options, tls: options.tls ?? null });
 }
 
+/** What the client has gathered and what the socket could not write yet: the client's own counts end at `publish`. */
+export function unsentBytes(connection: NatsConnection): number {
+  const { protocol } = connection as unknown as {
+    protocol: { outbound: { size(): number }; transport: { socket?: { writableLength: number } } };
+  };
+  return protocol.outbound.size() + (protocol.transport.socket?.writableLength ?? 0);
+}
+
 type Read = IteratorResult<Uint8Array, undefined>;
 
 class LargeReadTransport extends NodeTransport {

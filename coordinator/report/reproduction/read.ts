@@ -5,16 +5,12 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { ClusterError } from "../../../shared/errors.js";
 import type { FeaturesDocument } from "../../../shared/features.js";
-import type {
-  ModelResult,
-  PerturbationKind,
-  SampleImage,
-  SeriesLabel,
-  StepMetric,
-} from "../../../shared/results.js";
+import type { ModelResult, PerturbationKind, SeriesLabel, StepMetric } from "../../../shared/results.js";
 import type { ClaimOutcome } from "../../core/claims.js";
+import { type ResultLine, readResultLines } from "../../io/evaluation-journal.js";
 import { readJournal } from "../../io/journal.js";
 import { RunDirectory } from "../../io/run-directory.js";
+import { labelKey, newestSamples } from "../samples.js";
 import type { Member, ReproductionData } from "./data.js";
 
 /** As much of `reproduction.json` as a report needs; members are found by their own config.yaml. */
@@ -29,13 +25,6 @@ const manifestSchema = z.looseObject({
 });
 
 const memberConfigSchema = z.looseObject({ model: z.string(), seed: z.int().default(0) });
-
-/** A line of eval/results.jsonl, as far as it is used here. */
-interface ResultLine {
-  task: SeriesLabel & { kind: PerturbationKind; first_image: number; image_count: number };
-  outcomes: { strength: number; wrong: string }[];
-  samples: SampleImage[];
-}
 
 /** Throws ClusterError("data") when `directory` is not a reproduction. */
 export async function readReproduction(directory: string): Promise<ReproductionData> {
@@ -92,7 +81,7 @@ async function memberOf(name: string, run: RunDirectory): Promise<Member | undef
     optional<{ epoch: number }>("status.json"),
     optional<FeaturesDocument>("features.json"),
     readJournal<StepMetric>(run.file("metrics.jsonl")),
-    readJournal<ResultLine>(run.file("eval", "results.jsonl")),
+    readResultLines(run.file("eval", "results.jsonl")),
   ]);
   return {
     name,
@@ -105,21 +94,6 @@ async function memberOf(name: string, run: RunDirectory): Promise<Member | undef
     samples: newestSamples(lines),
     outcome: (kind, strength, label = {}) => outcomeOf(result, lines, kind, strength, label),
   };
-}
-
-const labelKey = ({ protocol = "paper", attack = "", norm = "linf" }: SeriesLabel): string =>
-  `${protocol} ${protocol === "paper" ? "" : attack} ${norm}`;
-
-/** The same picture may have been made by an earlier checkpoint: the last one counts. */
-function newestSamples(lines: readonly ResultLine[]): SampleImage[] {
-  const newest = new Map<string, SampleImage>();
-  for (const sample of lines.flatMap((line) => line.samples)) {
-    newest.set(
-      `${sample.kind} ${labelKey(sample)} ${sample.attack} ${sample.strength} ${sample.index}`,
-      sample,
-    );
-  }
-  return [...newest.values()];
 }
 
 /**
