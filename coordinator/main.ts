@@ -10,7 +10,7 @@ import { busCounts, watchPending } from "../shared/io/bus-metrics.js";
 import { type HttpOptions, serveProbes } from "../shared/io/http-server.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
-import { connectNats } from "../shared/io/nats-bus.js";
+import { type NatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import type { ModelResult } from "../shared/results.js";
 import { subjectsOf } from "../shared/subjects.js";
@@ -27,8 +27,7 @@ import { reportAside } from "./report/report-thread.js";
 import { Telemetry } from "./telemetry.js";
 
 export interface CoordinatorOptions {
-  natsUrl: string;
-  seedFile?: string | undefined;
+  nats: NatsAccess;
   pool: string;
   /** Folder of shared memory for bulk bytes, when all processes run on one machine. */
   sharedMemory?: string | undefined;
@@ -120,12 +119,15 @@ async function serve(
 
   const connect = (purpose: string): ReturnType<typeof connectNats> =>
     connectNats({
-      url: options.natsUrl,
+      ...options.nats,
       identity: "coordinator",
       purpose,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      ...(options.seedFile === undefined ? {} : { seedFile: options.seedFile }),
-      onPermissionError: (message) => log("error", `NATS refused: ${message}`),
+      onPermissionError: (message) => {
+        log("error", `NATS refused: ${message}`);
+        metrics.add("natsRefusals");
+      },
+      onWarning: (message) => log("warn", message),
     });
   const [controlNats, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
   const sharedBulk =

@@ -6,7 +6,7 @@ import { busCounts, watchPending } from "../shared/io/bus-metrics.js";
 import { type HttpOptions, serveProbes } from "../shared/io/http-server.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
-import { connectNats } from "../shared/io/nats-bus.js";
+import { type NatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import { isToken, subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
@@ -15,8 +15,7 @@ import { Worker } from "./worker.js";
 
 export interface WorkerOptions {
   id: string;
-  natsUrl: string;
-  seedFile?: string | undefined;
+  nats: NatsAccess;
   pool: string;
   /** Folder of shared memory for bulk bytes, when coordinator and worker run on one machine. */
   sharedMemory?: string | undefined;
@@ -45,12 +44,15 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
 
   const connect = (purpose: string) =>
     connectNats({
-      url: options.natsUrl,
+      ...options.nats,
       identity: options.id,
       purpose,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      ...(options.seedFile === undefined ? {} : { seedFile: options.seedFile }),
-      onPermissionError: (message) => log("error", `NATS refused: ${message}`),
+      onPermissionError: (message) => {
+        log("error", `NATS refused: ${message}`);
+        metrics.add("natsRefusals");
+      },
+      onWarning: (message) => log("warn", message),
     });
   const [controlNats, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
   const sharedBulk =
