@@ -31,12 +31,13 @@ export interface CoordinatorEdges {
 
 export interface CoordinatorMetrics {
   gradient(outcome: "accepted" | Refusal): void;
-  wire(direction: "in" | "out", kind: "gradient" | "parameters", bytes: number): void;
+  nonfinite(runId: string, where: "gradient" | "state"): void;
   lease(outcome: "done" | "expired" | "returned" | "lost"): void;
   workerRefused(label: string): void;
-  workers(counts: { idle: number; busy: number; quarantined: number; lost: number }): void;
+  workers(counts: { idle: number; busy: number; straggling: number; quarantined: number }): void;
+  workerLost(): void;
   quarantined(): void;
-  workerTime(worker: string, seconds: number): void;
+  workerJoined(worker: string): void;
   workerGone(worker: string): void;
   reconnected(): void;
 }
@@ -81,7 +82,6 @@ export class Coordinator {
   readonly #subscriptions: Subscription[] = [];
   #timer: NodeJS.Timeout | undefined;
   #nextLease = 1;
-  #lost = 0;
   #paused = false;
   #membershipChanged: (() => void)[] = [];
 
@@ -94,7 +94,7 @@ export class Coordinator {
     const on = (bus: Bus, pattern: string, handler: (message: BusMessage) => void): void => {
       this.#subscriptions.push(bus.subscribe(pattern, handler));
     };
-    on(control, subjects.join, (message) => this.#onJoin(message));
+    on(control, subjects.joinPattern, (message) => this.#onJoin(message));
     on(control, subjects.heartbeatPattern, (message) => this.#onHeartbeat(message));
     on(control, subjects.leasePattern, (message) => this.#onReturn(message));
     on(control, subjects.runGet, (message) => this.#onRunRequest(message));
@@ -189,6 +189,12 @@ export class Coordinator {
     }));
   }
 
+  /** Who is in the pool, and for how long each has been silent. */
+  members(): { id: string; silentMs: number }[] {
+    const now = this.#edges.clock();
+    return [...this.#workers.values()].map(({ id, lastSeenMs }) => ({ id, silentMs: now - lastSeenMs }));
+  }
+
   /** Gives work to every idle worker that some job has work for. */
   pump(): void {
     for (const worker of this.#workers.values()) this.#serve(worker);
@@ -225,13 +231,13 @@ export class Coordinator {
 
   // ---- Membership ---------------------------------------------------------------------------------------------
 
-  #onJoin({ data, respond }: BusMessage): void {
+  #onJoin({ subject, data, respond }: BusMessage): void {
     const request = readMessage(wire.JoinRequest, data);
     if (request === undefined) return;
     const { epoch, heartbeatMs, clock, log, metrics } = this.#edges;
     const answer = (accepted: boolean, reason: string): void =>
       respond(writeMessage(wire.JoinReply, { accepted, reason, epoch, heartbeatMs }));
-    const admission = admit(request, PROTOCOL_VERSION, ENGINE_NAMES);
+    const admission = admit(request, lastToken(subject), PROTOCOL_VERSION, ENGINE_NAMES);
     if (!admission.accepted) {
       metrics.workerRefused(admission.label);
       log("error", `Refused worker ${request.workerId.slice(0, 64)}: ${admission.reason}`);
@@ -258,6 +264,7 @@ export class Coordinator {
       standing: known?.standing ?? GOOD_STANDING,
     });
     answer(true, "");
+    metrics.workerJoined(request.workerId);
     if (isRestart) this.#dropLease(known, "lost");
     this.#changed();
   }
@@ -326,7 +333,7 @@ export class Coordinator {
     const now = clock();
     for (const id of lostWorkers(this.#workers, heartbeatMs, now)) {
       const worker = this.#workers.get(id) as PoolWorker;
-      this.#lost++;
+      metrics.workerLost();
       this.#forget(
         worker,
         "lost",
@@ -347,8 +354,9 @@ export class Coordinator {
       lease.job.giveBack(lease.work);
       this.#notify();
     }
-    const counts = { idle: 0, busy: 0, quarantined: 0, lost: this.#lost };
-    for (const worker of this.#workers.values()) counts[stateOf(worker, now)]++;
+    const counts = { idle: 0, busy: 0, straggling: 0, quarantined: 0 };
+    for (const worker of this.#workers.values())
+      counts[worker.lease?.expired === true ? "straggling" : stateOf(worker, now)]++;
     metrics.workers(counts);
     this.pump();
   }
@@ -416,7 +424,8 @@ export class Coordinator {
       if (job === undefined) outcome = "run";
       else if (decoded.header.epoch !== this.#edges.epoch) outcome = "fenced";
       else outcome = job.onChunk(workerId, decoded.header, decoded.body);
-      metrics.wire("in", "gradient", data.byteLength);
+      if (job !== undefined && outcome === "nonfinite")
+        metrics.nonfinite(job.runId, decoded.header.kind === "state" ? "state" : "gradient");
     } else outcome = decoded.reason;
     if (outcome === "completed") {
       metrics.gradient("accepted");
@@ -487,7 +496,6 @@ export class Coordinator {
       worker.imagesPerSecond = smooth(worker.imagesPerSecond, lease.work.images / (ms / 1000));
       worker.images += lease.work.images;
       this.#edges.metrics.lease("done");
-      this.#edges.metrics.workerTime(worker.id, worker.leaseMs / 1000);
       // First who has just been there: run and weights are still in its engine.
       this.#serve(worker);
     }
@@ -506,7 +514,6 @@ export class Coordinator {
       ? (job.velocityChunk?.(request.version, request.chunk) ?? { frame: undefined, latest: 0 })
       : job.parameterChunk(request.version, request.chunk);
     respond(writeMessage(wire.ParamReply, frame === undefined ? { latest } : { chunk: frame, latest }));
-    if (frame !== undefined) this.#edges.metrics.wire("out", "parameters", frame.byteLength);
   }
 
   #onRunRequest({ data, respond }: BusMessage): void {

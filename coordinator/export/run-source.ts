@@ -10,8 +10,8 @@ import type { ModelResult, StepMetric } from "../../shared/results.js";
 import { VERSION } from "../../shared/version.js";
 import { runIdentity } from "../conduct-run.js";
 import { type CheckpointState, Checkpoints, readDescription } from "../io/checkpoints.js";
+import { loadDataset } from "../io/datasets/data-sets.js";
 import { PartitionedDataset } from "../io/datasets/dataset.js";
-import { loadMnist, mnistDirectory } from "../io/datasets/mnist.js";
 import { readResultLines, recordOf } from "../io/evaluation-journal.js";
 import { readJournal } from "../io/journal.js";
 import { RunDirectory } from "../io/run-directory.js";
@@ -230,8 +230,8 @@ function refuseNonFinite(parameters: Float32Array, what: string): void {
 }
 
 async function readDataset(config: Config, { dataDir }: SourceOptions): Promise<PartitionedDataset> {
-  const { directory } = mnistDirectory(dataDir ?? config.data.dir, process.env);
-  return new PartitionedDataset(await loadMnist(directory));
+  const { set, dir } = config.data;
+  return new PartitionedDataset(await loadDataset(set, dataDir ?? dir, process.env));
 }
 
 /** Outcomes of the measured weights; the journal holds those of earlier ones too. */

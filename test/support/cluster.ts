@@ -46,7 +46,7 @@ export function randomNumbers(seed: number): (limit: number) => number {
 }
 
 /** What a run of a test decides; the rest is small and quick. */
-export type TestConfig = Pick<ConfigInput, "model" | "seed" | "evaluate" | "name"> & {
+export type TestConfig = Pick<ConfigInput, "model" | "seed" | "data" | "evaluate" | "name"> & {
   train?: ConfigInput["train"];
   cluster?: ConfigInput["cluster"];
 };
