@@ -83,7 +83,9 @@ export async function runCoordinator(
   // Of an attempt before this one.
   await rm(home.file("error.json"), { force: true });
   try {
-    return await serve(options, home, signal);
+    // They are printed, and were typed by somebody.
+    const { title, command } = options;
+    return await serve({ ...options, ...redactTexts({ title, command }) }, home, signal);
   } catch (error) {
     const record = {
       message: error instanceof Error ? error.message : String(error),
