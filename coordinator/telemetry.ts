@@ -188,7 +188,7 @@ export class RunTelemetry {
       this.#metrics.set("runState", state === now ? 1 : 0, { ...this.#labels, state });
   }
 
-  /** About 15 µs a step. */
+  /** A few microseconds: it is called at every step. */
   committed(step: CommittedStep, total: number, exemplar: Record<string, string> = {}): void {
     const loss = this.#newest?.loss ?? step.loss;
     this.#newest = { step, loss: loss + LOSS_WEIGHT * (step.loss - loss), total };
@@ -224,7 +224,7 @@ export class RunTelemetry {
   }
 
   tasks(standing: TaskStanding): void {
-    for (const [state, count] of Object.entries({ ...standing }))
+    for (const [state, count] of Object.entries<number>({ ...standing }))
       this.#metrics.set("evaluationTasks", count, { ...this.#labels, state });
   }
 

@@ -39,9 +39,13 @@ export function protocolText(protocol: string): Html {
       </li>
       <li><strong>Noisy.</strong> Test images whose every pixel moves by +β or −β at random.</li>
       <li>
-        Nothing is clipped to the pixel range before the network sees it; the pictures in this report are
-        clipped to be shown. Intervals are Wilson's at 95 %: they cover the choice of test images, not a
-        second training with another seed.
+        <strong>Corrected</strong>, where it was measured: the same with stored moments of batch norm for the
+        attack's gradient, clipped to the pixel range, and with probabilities against the threshold.
+      </li>
+      <li>
+        By this protocol nothing is clipped to the pixel range before the network sees it; the pictures in
+        this report are clipped to be shown. Intervals are Wilson's at 95 %: they cover the choice of test
+        images, not a second training with another seed.
       </li>
     </ul>`;
 }

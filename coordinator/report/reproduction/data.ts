@@ -18,6 +18,8 @@ export interface ReproductionData {
   title: string;
   /** ISO 8601, UTC. */
   created: string;
+  /** When the networks were last worked on: ISO 8601, UTC. */
+  measured: string | undefined;
   command: string;
   environment: Record<string, string>;
   /** Networks that were asked for, in order; one that was not trained shows as such. */

@@ -21,6 +21,7 @@ const manifestSchema = z.looseObject({
   epochs: z.number().nullish(),
   images: z.number().nullish(),
   command: z.string().default("saf reproduce"),
+  updated: z.string().optional(),
   environment: z.record(z.string(), z.unknown()).default({}),
 });
 
@@ -37,13 +38,14 @@ export async function readReproduction(directory: string): Promise<ReproductionD
       `Cannot report on ${directory}: reproduction.json says "${issue?.path.join(".")}" wrong: ${issue?.message}`,
     );
   }
-  const { dataset, models, seeds, epochs, images, command, environment } = manifest.data;
+  const { dataset, models, seeds, epochs, images, command, environment, updated } = manifest.data;
   const members = await membersIn(directory);
   const place = (member: Member): number => (models.indexOf(member.network) + models.length) % models.length;
   return {
     dataset,
     title: `Suppressing the Unusual, reproduced: ${dataset === "cifar10" ? "CIFAR-10" : dataset.toUpperCase()}`,
     created: new Date().toISOString(),
+    measured: updated,
     command,
     environment: {
       "epochs asked for": epochs == null ? "the paper's" : String(epochs),
