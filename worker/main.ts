@@ -1,10 +1,12 @@
 /** Wiring of a worker process. */
 import { ENGINE_NAMES, type EngineName } from "../shared/engine.js";
 import { ClusterError } from "../shared/errors.js";
+import { countedBus } from "../shared/counted-bus.js";
+import { busCounts, watchPending } from "../shared/io/bus-metrics.js";
 import { type HttpOptions, serveProbes } from "../shared/io/http-server.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
-import { connectNats } from "../shared/io/nats-bus.js";
+import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import { isToken, subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
@@ -14,8 +16,7 @@ import { Worker } from "./worker.js";
 
 export interface WorkerOptions {
   id: string;
-  natsUrl: string;
-  seedFile?: string | undefined;
+  nats: NatsAccess;
   pool: string;
   /** Folder of shared memory for bulk bytes, when coordinator and worker run on one machine. */
   sharedMemory?: string | undefined;
@@ -39,42 +40,54 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
     throw new ClusterError("usage", `Worker id "${options.id}" must be 1 to 32 of a-z, 0-9 and -`);
   }
   const subjects = subjectsOf(options.pool);
+  checkNatsAccess(options.nats, options.id);
   const logger = createLogger("worker", { level: options.logLevel, file: options.logFile }).child({
     worker: options.id,
   });
   const log = logTo(logger);
   const metrics = new Metrics("worker", VERSION);
   let isReady = (): string | undefined => "the engine is starting";
-  const probes = await serveProbes({ ...options.http, registry: metrics.registry, ready: () => isReady() });
+  const probes = await serveProbes({
+    ...options.http,
+    metrics: (accept) => metrics.exposition(accept),
+    ready: () => isReady(),
+  });
   log("info", `Worker ${options.id} starts; metrics at ${probes.url}/metrics`);
 
   const closing: (() => Promise<void>)[] = [() => probes.close()];
   try {
     const engine = await startEngineThread(options.engine, signal);
     closing.push(() => engine.stop());
-    metrics.set("engineInfo", 1, { backend: engine.info.name });
+    metrics.set("engineInfo", 1, { backend: engine.info.name, version: engine.info.version });
     log("info", `Engine ${engine.info.version} on ${engine.info.device}`);
 
     isReady = () => "not connected to NATS yet";
     const connect = async (purpose: string): Promise<Bus> => {
       const bus = await connectNats({
-        url: options.natsUrl,
+        ...options.nats,
         identity: options.id,
         purpose,
         connectTimeoutMs: options.connectTimeoutMs,
         signal,
-        ...(options.seedFile === undefined ? {} : { seedFile: options.seedFile }),
         onWaiting: (reason) => log("warn", reason),
-        onPermissionError: (message) => log("error", `NATS refused: ${message}`),
+        onPermissionError: (message) => {
+          log("error", `NATS refused: ${message}`);
+          metrics.add("natsRefusals");
+        },
+        onWarning: (message) => log("warn", message),
       });
       closing.push(() => bus.close());
       return bus;
     };
-    const [control, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
-    const bulk =
+    const [controlNats, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
+    const sharedBulk =
       options.sharedMemory === undefined
         ? bulkNats
         : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: options.id });
+    if (sharedBulk !== bulkNats) closing.push(() => sharedBulk.close());
+    const counts = busCounts(metrics);
+    const [control, bulk] = [countedBus(controlNats, counts), countedBus(sharedBulk, counts)];
+    watchPending(metrics, [controlNats, bulkNats]);
     isReady = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
     try {
       await new Worker(options.id, {
@@ -90,14 +103,15 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
         metricsUrl: probes.url,
         metrics: {
           phase: (phase, seconds) => metrics.observe("phaseSeconds", seconds, { phase }),
-          wire: (direction, kind, bytes) => metrics.add("wireBytes", bytes, { direction, kind }),
-          tensors: (count) => metrics.set("tensors", count),
+          tensors: (count, bytes) => {
+            metrics.set("tensors", count);
+            metrics.set("tensorBytes", bytes);
+          },
           reconnected: () => metrics.add("reconnects"),
         },
       }).serve(signal);
     } finally {
       await control.flush();
-      if (bulk !== bulkNats) await bulk.close();
     }
   } catch (error) {
     // Told to end while it was still starting.

@@ -1,28 +1,20 @@
 /** `saf coordinator` and `saf worker`: the processes of a cluster, started by `saf train`, compose or Kubernetes. */
-import { access, constants } from "node:fs/promises";
 import { hostname } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { ClusterError, EXIT_CODES } from "../../shared/errors.js";
+import { EXIT_CODES } from "../../shared/errors.js";
 import { removeRings } from "../../shared/io/shared-memory-bus.js";
 import { defaultCacheDir } from "../setup/engine.js";
 import { loadConfig } from "./config-file.js";
 import { knownVariables, unknownVariables } from "./environment.js";
 import { type HttpFlags, addHttpOptions, httpOptionsOf } from "./http-options.js";
+import { type NatsFlags, addNatsOptions, natsAccessOf } from "./nats-options.js";
 import { wholeNumber } from "./run-options.js";
 import { exitWithParent, interruption } from "./signals.js";
 import { workerName } from "./worker-name.js";
 
 /** Connection options that both share. */
 function connectionOptions(command: Command): Command {
-  return addHttpOptions(command)
-    .addOption(
-      new Option("--nats-url <url>", "where nats-server is")
-        .env("SAF_NATS_URL")
-        .default("nats://127.0.0.1:4222"),
-    )
-    .addOption(
-      new Option("--seed-file <file>", "file with this process's nkey seed").env("SAF_NATS_SEED_FILE"),
-    )
+  return addHttpOptions(addNatsOptions(command))
     .addOption(new Option("--pool <name>", "name of the cluster").env("SAF_POOL").default("local"))
     .addOption(
       new Option(
@@ -53,10 +45,8 @@ const seconds = (flags: string, help: string): Option =>
 
 const MOST_SECONDS = 1_000_000;
 
-interface ConnectionOptions extends HttpFlags {
-  natsUrl: string;
+interface ConnectionOptions extends HttpFlags, NatsFlags {
   natsTimeout: number;
-  seedFile?: string;
   pool: string;
   sharedMemory?: string;
   logLevel: string;
@@ -70,22 +60,6 @@ function warnOfVariables(command: Command): void {
   const all = [workerCommand(), coordinatorCommand(), command].flatMap(({ options }) => options);
   for (const line of unknownVariables(process.env, knownVariables(all.map(({ envVar }) => envVar))))
     process.stderr.write(`saf: ${line}\n`);
-}
-
-/** A Secret that is not mounted is found here, by name, and not as a refusal of the server. */
-async function checkConnection({ natsUrl, seedFile }: ConnectionOptions): Promise<void> {
-  if (!/^(nats|tls):\/\/[^\s/]+$/.test(natsUrl)) {
-    throw new ClusterError("usage", `SAF_NATS_URL or --nats-url must be nats://HOST:PORT or tls://HOST:PORT`);
-  }
-  if (seedFile === undefined) return;
-  await access(seedFile, constants.R_OK).catch((cause: unknown) => {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new ClusterError(
-      "config",
-      `Cannot read the NATS credentials ${seedFile}: ${code === "ENOENT" ? "the file is missing" : code}`,
-      { hint: "named by --seed-file or SAF_NATS_SEED_FILE; is the Secret there, and mounted?" },
-    );
-  });
 }
 
 export function workerCommand(): Command {
@@ -112,7 +86,6 @@ export function workerCommand(): Command {
       if (options.exitWithParent === true) exitWithParent(() => removeRings(options.sharedMemory));
       const stop = interruption();
       const id = workerName(options.id, process.env["JOB_COMPLETION_INDEX"], hostname());
-      await checkConnection(options);
       const { engineNamed, runWorker } = await import("../../worker/main.js");
       const cacheDirectory = `${options.cacheDir ?? defaultCacheDir(process.env)}/parts`;
       await runWorker(
@@ -121,6 +94,7 @@ export function workerCommand(): Command {
           id,
           connectTimeoutMs: 1000 * options.natsTimeout,
           coordinatorTimeoutMs: 1000 * options.coordinatorTimeout,
+          nats: natsAccessOf(options),
           engine: engineNamed(options.engine),
           cacheDirectory,
           http: httpOptionsOf(options),
@@ -181,7 +155,6 @@ export function coordinatorCommand(): Command {
       warnOfVariables(command);
       if (options.exitWithParent === true) exitWithParent(() => removeRings(options.sharedMemory));
       const stop = interruption();
-      await checkConnection(options);
       const { runCoordinator } = await import("../../coordinator/main.js");
       const configs = await Promise.all(
         options.run.map(async (file) => (await loadConfig({ files: [file], set: [] })).value),
@@ -191,6 +164,7 @@ export function coordinatorCommand(): Command {
         {
           ...options,
           configs,
+          nats: natsAccessOf(options),
           http: httpOptionsOf(options),
           connectTimeoutMs: 1000 * options.natsTimeout,
           workersTimeoutMs: waitForWorkers === undefined ? undefined : 1000 * waitForWorkers,

@@ -3,7 +3,6 @@ import { readFile } from "node:fs/promises";
 import { type RequestListener, type Server, createServer } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import type { Registry } from "prom-client";
 import { ClusterError } from "../errors.js";
 
 export interface ProbeServer {
@@ -21,7 +20,8 @@ export interface HttpOptions {
 }
 
 export interface ProbeOptions extends HttpOptions {
-  registry: Registry;
+  /** The text of /metrics and its type, for a scraper that accepts this. */
+  metrics: (accept: string) => Promise<{ type: string; text: string }>;
   /** Is this process able to do its work now? The reason, when not. */
   ready: () => string | undefined;
 }
@@ -30,7 +30,7 @@ const HEADER_LIMIT_BYTES = 8 * 1024;
 
 /** Throws ClusterError: "dependency" when the port is taken, "config" for a certificate that is of no use. */
 export async function serveProbes(options: ProbeOptions): Promise<ProbeServer> {
-  const { host, port, registry, ready } = options;
+  const { host, port, metrics, ready } = options;
   const server = await makeServer(options, (request, response) => {
     const path = (request.url ?? "/").split("?")[0];
     const answer = (status: number, body: string, type = "text/plain; charset=utf-8"): void => {
@@ -43,8 +43,8 @@ export async function serveProbes(options: ProbeOptions): Promise<ProbeServer> {
       const reason = ready();
       answer(reason === undefined ? 200 : 503, `${reason ?? "ok"}\n`);
     } else if (path === "/metrics") {
-      registry.metrics().then(
-        (text) => answer(200, text, registry.contentType),
+      metrics(request.headers.accept ?? "").then(
+        ({ text, type }) => answer(200, text, type),
         (error: unknown) => answer(500, `${String(error)}\n`),
       );
     } else answer(404, "served here: /metrics, /healthz, /readyz\n");
