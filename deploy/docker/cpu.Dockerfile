@@ -38,6 +38,8 @@ COPY --from=build /opt/saf/cache cache
 COPY --from=build /opt/saf/dist dist
 COPY package.json LICENSE THIRD_PARTY_NOTICES.md ./
 COPY deploy/docker/health.mjs deploy/docker/health.mjs
+# A fresh named volume takes over whose this folder is.
+RUN mkdir -p /var/lib/saf && chown 1000:1000 /var/lib/saf
 # One thread for each worker: one process per core beats one process with many, and sums keep their order.
 ENV NODE_ENV=production \
     SAF_ENGINE=${ENGINE} \
