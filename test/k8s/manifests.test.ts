@@ -267,7 +267,7 @@ describe("the manifests", SKIP, () => {
       metadata.name.startsWith("nats-config"),
     );
     const data = config?.["data"] as Record<string, string>;
-    assert.match(data["access.conf"] ?? "", /include "auth\/auth\.conf"/);
+    assert.match(data["access.conf"] ?? "", /include "\.\.\/nats-auth\/auth\.conf"/);
     assert.match(data["cluster.conf"] ?? "", /jetstream/);
   });
 

@@ -10,7 +10,7 @@ import { temporaryDirectory, testConfig } from "../support/cluster.js";
 import { kubectlProblem } from "../support/kube/kubectl.js";
 import { type Kubernetes, startKubernetes } from "../support/kube/kubernetes.js";
 import type { KubeObject } from "../support/kube/objects.js";
-import { exitCodeOfPod, isOver, isReady } from "../support/kube/workloads.js";
+import { exitCodeOfPod, isOver, isReady, type PodStatus } from "../support/kube/workloads.js";
 import { saf } from "../support/saf.js";
 
 const LIMIT = { timeout: 1_200_000 };
@@ -234,5 +234,57 @@ test(
         .map(({ pod, ms, exitCode }) => `${pod} ${exitCode} after ${ms.toFixed(0)} ms`)
         .join(", "),
     );
+  },
+);
+
+test(
+  "with credentials: what is missing is said, then they come, and NATS dies under the run; the weights are a laptop's",
+  { ...LIMIT, skip: SKIP },
+  async (t) => {
+    const folder = await temporaryDirectory(t);
+    const expected = await laptopHash(folder);
+    const kube = await startKubernetes(t, { environment: ENGINE });
+    const more = { ...generated("run", "run.yaml"), components: [kube.path("k8s/components/nats-auth")] };
+    const cluster = kube.overlay("auth", ["k8s/base"], more, { "run.yaml": RUN_YAML });
+    await kube.kubectl("apply", "-k", cluster);
+
+    const lastExit = (pod: string): number | undefined => {
+      const status = kube.store.get("Pod", pod, "saf")?.status as PodStatus | undefined;
+      return status?.containerStatuses?.[0]?.lastState?.terminated?.exitCode;
+    };
+    await kube.until("a worker and the coordinator have said what they miss", () =>
+      ["worker-0", "coordinator-0"].every((pod) => lastExit(pod) === 2),
+    );
+    const missing = await kube.kubectl("-n", "saf", "logs", "worker-0");
+    assert.match(missing, /^saf: Cannot read the NATS credentials \S+worker-0\.creds: the file is missing$/m);
+    assert.match(await kube.kubectl("-n", "saf", "logs", "nats-0"), /auth\.conf: no such file/);
+
+    const made = await saf(["creds", "init", "--dir", "keys", "--pool", "shared"], { cwd: folder });
+    assert.equal(made.code, 0, made.stderr);
+    const args = ["creds", "kubernetes", "--dir", "keys", "--workers", "2", "--namespace", "saf"];
+    const { stdout: secrets } = await saf(args, { cwd: folder });
+    const given = await kube.tryKubectl(["apply", "-f", "-"], secrets);
+    assert.equal(given.code, 0, given.stderr);
+
+    await kube.until(
+      "it trains",
+      async () => (await metric(kube, "coordinator-0", "saf_parameter_version")) >= 3,
+    );
+    const before = kube
+      .pods("worker")
+      .map((pod) => (pod.status as PodStatus).containerStatuses?.[0]?.restartCount);
+    kube.kubelet.kill("nats-0", "SIGKILL");
+    const out = join(kube.kubelet.claimFolder("runs-coordinator-0"), "runs", "tiny");
+    await kube.until("the run is done", () => existsSync(join(out, "results.json")));
+    const results = JSON.parse(readFileSync(join(out, "results.json"), "utf8")) as ResultsDocument;
+    assert.equal(results.weights_sha256["tiny"], expected);
+    const after = kube
+      .pods("worker")
+      .map((pod) => (pod.status as PodStatus).containerStatuses?.[0]?.restartCount);
+    assert.deepEqual(after, before, "a worker did not live through the loss of NATS");
+    assert.ok(((kube.pods("nats")[0]?.status as PodStatus).containerStatuses?.[0]?.restartCount ?? 0) >= 1);
+    // Nothing that a pod may write holds a seed.
+    const logs = kube.store.list("Pod").map(({ metadata }) => kube.kubelet.logOf(metadata.name)?.text ?? "");
+    assert.doesNotMatch(logs.join("\n"), /SU[A-Z2-7]{56}|BEGIN USER NKEY SEED/);
   },
 );

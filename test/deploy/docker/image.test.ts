@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
 import {
+  chmodSync,
   copyFileSync,
   cpSync,
   existsSync,
@@ -26,6 +27,10 @@ const STAND_IN = "localhost/saf-stand-in:1.0.0";
 const IMAGE = "localhost/saf-cpu:test";
 /** What the Dockerfile's commands, npm and the checks below call. */
 const TOOLS = ["sh", "env", "ls", "cat", "rm", "mkdir", "chown", "sleep", "id"];
+const C_LIBRARIES = [
+  ...["librt.so.1", "libpthread.so.0", "libdl.so.2", "libm.so.6", "libutil.so.1", "libresolv.so.2"],
+  ...["libnss_files.so.2", "libnss_dns.so.2", "libgcc_s.so.1", "libstdc++.so.6"],
+];
 
 function run(command: string, args: readonly string[]): SpawnSyncReturns<string> {
   return spawnSync(command, [...args], { encoding: "utf8", cwd: ROOT });
@@ -54,6 +59,7 @@ function standInRoot(folder: string): void {
     "sys",
   ])
     mkdirSync(join(folder, name), { recursive: true });
+  chmodSync(join(folder, "tmp"), 0o1777);
   const programs = TOOLS.map(
     (tool) => [tool, run("sh", ["-c", `command -v ${tool}`]).stdout.trim()] as const,
   );
@@ -68,6 +74,12 @@ function standInRoot(folder: string): void {
       mkdirSync(dirname(target), { recursive: true });
       if (!existsSync(target)) copyFileSync(realpathSync(library), target);
     }
+  }
+  // The C library's own parts, which packages' binaries are linked to though Node is not.
+  const [, libc = ""] = /(\/\S*\/)libc\.so\.6 \(0x/.exec(run("ldd", [process.execPath]).stdout) ?? [];
+  for (const name of C_LIBRARIES) {
+    if (existsSync(join(libc, name)) && !existsSync(join(folder, libc, name)))
+      copyFileSync(realpathSync(join(libc, name)), join(folder, libc, name));
   }
   const npm = join(run("npm", ["root", "--global"]).stdout.trim(), "npm");
   cpSync(realpathSync(npm), join(folder, "usr/local/lib/node_modules/npm"), { recursive: true });

@@ -131,6 +131,12 @@ export class Kubelet {
     this.#pods.get(pod)?.process?.kill(signal);
   }
 
+  /** Runs nothing from here on: pods are objects. */
+  rest(): void {
+    this.#unlisten();
+    this.#store.hasKubelet = false;
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#unlisten();
@@ -138,13 +144,10 @@ export class Kubelet {
       child === undefined ? [] : [child],
     );
     for (const child of children) child.kill("SIGKILL");
-    await Promise.all(
-      children.map((child) =>
-        child.exitCode !== null || child.signalCode !== null
-          ? undefined
-          : new Promise((resolve) => child.once("close", resolve)),
-      ),
-    );
+    for (const child of children) {
+      if (child.exitCode === null && child.signalCode === null)
+        await new Promise((resolve) => child.once("close", resolve));
+    }
   }
 
   // ---- A pod's life -----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import type { TestContext } from "node:test";
 import { stringify } from "yaml";
 import { ROOT } from "../../docs/tables.js";
 import { programs } from "../cluster.js";
-import { startApiServer } from "./api-server.js";
+import { type LogSource, startApiServer } from "./api-server.js";
 import { Controllers } from "./controllers.js";
 import { imagesHere } from "./images.js";
 import { Kubectl, type KubectlRun } from "./kubectl.js";
@@ -27,6 +27,8 @@ export interface Kubernetes {
   /** Resolves at the first change, or look, at which it holds; `look` polls what no change tells. */
   until(what: string, isThere: () => boolean | Promise<boolean>): Promise<void>;
   pods(component: string): KubeObject[];
+  /** A folder of ours, as a kustomization below the test's own folder names it. */
+  path(ours: string): string;
   /** A kustomization around one of ours. */
   overlay(name: string, resources: readonly string[], more?: object, files?: Record<string, string>): string;
 }
@@ -34,15 +36,26 @@ export interface Kubernetes {
 /** `environment`: of what computes, in place of the image's. Without a kubelet pods are objects and nothing runs. */
 export async function startKubernetes(
   t: TestContext,
-  { environment = {}, runs = true }: { environment?: Record<string, string>; runs?: boolean } = {},
+  {
+    environment = {},
+    runs = true,
+    controls = runs,
+    logOf,
+  }: {
+    environment?: Record<string, string>;
+    runs?: boolean;
+    /** Do StatefulSets and Jobs become pods? */
+    controls?: boolean;
+    logOf?: (pod: KubeObject) => LogSource;
+  } = {},
 ): Promise<Kubernetes> {
   const home = await mkdtemp(join(tmpdir(), "saf-kube-"));
   const store = new Store();
   const { nats } = await programs();
   const kubelet = new Kubelet(store, home, imagesHere(nats.path, environment));
-  store.hasKubelet = runs;
-  const controllers = runs ? new Controllers(store) : undefined;
-  const server = await startApiServer(store, (pod) => kubelet.logOf(pod.metadata.name));
+  if (!runs) kubelet.rest();
+  const controllers = controls ? new Controllers(store) : undefined;
+  const server = await startApiServer(store, logOf ?? ((pod) => kubelet.logOf(pod.metadata.name)));
   const client = new Kubectl(server.url);
   t.after(async () => {
     controllers?.stop();
@@ -82,6 +95,7 @@ export async function startKubernetes(
       store
         .list("Pod")
         .filter(({ metadata }) => metadata.labels?.["app.kubernetes.io/component"] === component),
+    path: (ours) => relative(join(home, "any"), join(ROOT, ours)),
     overlay: (name, resources, more = {}, files = {}) => {
       const folder = join(home, name);
       rmSync(folder, { recursive: true, force: true });

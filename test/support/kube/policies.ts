@@ -117,6 +117,12 @@ function containerProblems({ where, spec, object }: Workload): string[] {
       ...(spec.volumes ?? []).map(({ name }) => name),
       ...((object.spec as StatefulSetSpec).volumeClaimTemplates ?? []).map(({ metadata }) => metadata.name),
     ]);
+    const places = (container.volumeMounts ?? []).map(({ mountPath }) => mountPath);
+    for (const place of places) {
+      // A place to mount on cannot be made in a volume that is read-only.
+      const isInside = places.some((other) => place.startsWith(`${other}/`));
+      must(!isInside, `${place} is mounted inside another volume`);
+    }
     for (const name of mounts) must(volumes.has(name), `mounts ${name}, which is no volume`);
     for (const name of volumes) must(mounts.has(name), `does not mount ${name}`);
     return wrong;
@@ -141,7 +147,7 @@ function referenceProblems({ where, spec, object }: Workload, objects: readonly 
   const must = (kind: string, name: string, key?: string): void => {
     const found = objects.find((other) => other.kind === kind && other.metadata.name === name);
     if (found === undefined) wrong.push(`${where}: there is no ${kind} ${name}`);
-    else if (key !== undefined && !(key in ((found["data"] ?? {}) as object)))
+    else if (key !== undefined && !(key in ((found["data"] ?? {}) as Record<string, unknown>)))
       wrong.push(`${where}: ${kind} ${name} has no key ${key}`);
   };
   for (const { configMap, persistentVolumeClaim } of spec.volumes ?? []) {
@@ -295,9 +301,7 @@ function variableProblems(objects: readonly KubeObject[], workloads: readonly Wo
     ),
     ...objects
       .filter(({ kind, metadata }) => kind === "ConfigMap" && metadata.name.startsWith("saf-env"))
-      .flatMap((map) =>
-        Object.keys((map["data"] ?? {}) as object).map((name) => ({ where: map.metadata.name, name })),
-      ),
+      .flatMap((map) => Object.keys(map["data"] ?? {}).map((name) => ({ where: map.metadata.name, name }))),
   ];
   return given
     .filter(({ name }) => name.startsWith("SAF_") && !known.includes(name))

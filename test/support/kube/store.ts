@@ -34,6 +34,9 @@ export const RESOURCE_TYPES: readonly ResourceType[] = [
   of("keda.sh/v1alpha1", "ScaledObject", "scaledobjects"),
 ];
 
+/** As on a real server, there is time to delete one by one what was in it. */
+const NAMESPACE_CLOSES_AFTER_MS = 1500;
+
 export interface Change {
   type: "ADDED" | "MODIFIED" | "DELETED";
   object: KubeObject;
@@ -54,6 +57,7 @@ export class KubeError extends Error {
 export class Store {
   readonly #objects = new Map<string, KubeObject>();
   readonly #listeners = new Set<(change: Change) => void>();
+  readonly #closing = new Map<string, NodeJS.Timeout>();
   #version = 1;
   /** Pods end in their own time: somebody else removes them when they have. */
   hasKubelet = false;
@@ -92,6 +96,11 @@ export class Store {
       generation: 1,
     });
     if (kind === "Job") selectPodsOfJob(created);
+    if (kind === "StatefulSet")
+      created.spec = {
+        updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 0 } },
+        ...(created.spec as object),
+      };
     return this.#put(created, "ADDED");
   }
 
@@ -132,11 +141,31 @@ export class Store {
   delete(kind: string, name: string, namespace?: string): KubeObject {
     const known = this.get(kind, name, namespace);
     if (known === undefined) throw new KubeError(404, "NotFound", `${kind} "${name}" not found`);
-    if (kind === "Pod" && this.hasKubelet) {
-      known.metadata.deletionTimestamp ??= `${new Date().toISOString().slice(0, 19)}Z`;
-      return this.replace(known);
+    this.#closing.get(namespace ?? "")?.refresh();
+    const isSlow = kind === "Namespace" || (kind === "Pod" && this.hasKubelet);
+    if (!isSlow) return this.remove(known);
+    known.metadata.deletionTimestamp ??= `${new Date().toISOString().slice(0, 19)}Z`;
+    const marked = this.replace(known);
+    if (kind === "Namespace" && !this.#closing.has(name))
+      this.#closing.set(
+        name,
+        setTimeout(() => this.#closeNamespace(marked), NAMESPACE_CLOSES_AFTER_MS).unref(),
+      );
+    return marked;
+  }
+
+  /** What is in it goes first; a namespace whose pods take their time is looked at again. */
+  #closeNamespace(namespace: KubeObject): void {
+    const { name } = namespace.metadata;
+    for (const { kind, metadata } of this.#objects.values())
+      if (metadata.namespace === name && metadata.deletionTimestamp === undefined)
+        this.delete(kind, metadata.name, name);
+    if ([...this.#objects.values()].some(({ metadata }) => metadata.namespace === name)) {
+      this.#closing.get(name)?.refresh();
+      return;
     }
-    return this.remove(known);
+    this.#closing.delete(name);
+    this.remove(namespace);
   }
 
   remove(object: KubeObject): KubeObject {
@@ -147,10 +176,8 @@ export class Store {
     this.#objects.delete(key);
     known.metadata.resourceVersion = String(++this.#version);
     this.#tell({ type: "DELETED", object: known });
-    const owned = [...this.#objects.values()].filter(({ metadata: { ownerReferences = [], namespace } }) =>
-      kind === "Namespace"
-        ? namespace === metadata.name
-        : ownerReferences.some(({ uid }) => uid === metadata.uid),
+    const owned = [...this.#objects.values()].filter(({ metadata: { ownerReferences = [] } }) =>
+      ownerReferences.some(({ uid }) => uid === metadata.uid),
     );
     for (const { kind: ownedKind, metadata: each } of owned)
       this.delete(ownedKind, each.name, each.namespace);
