@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import type { Config } from "../shared/config.js";
 import { stepsPerEpoch } from "../shared/core/schedule.js";
 import { ClusterError, type ErrorCode, exitCodeOf } from "../shared/errors.js";
+import { redact, redactTexts } from "../shared/redact.js";
 import { resolveRun, stepPlan } from "../shared/resolve.js";
 import { type RunContext, type RunObserver, type RunOutcome, conductRun } from "./conduct-run.js";
 import type { Coordinator } from "./coordinator.js";
@@ -105,18 +106,19 @@ async function endOf(context: RunsContext, config: Config, runsSideBySide: () =>
 function failureOf(error: unknown): RunFailure {
   return {
     code: error instanceof ClusterError ? error.code : "unexpected",
-    message: error instanceof Error ? error.message : String(error),
+    message: redact(error instanceof Error ? error.message : String(error)),
     exit_code: exitCodeOf(error),
   };
 }
 
 async function recordFailure(directory: RunDirectory, failure: RunFailure, error: unknown): Promise<void> {
-  await directory.writeJson("error.json", {
+  const record = {
     ...failure,
     hint: error instanceof ClusterError ? (error.hint ?? null) : null,
     stack: error instanceof Error ? (error.stack ?? null) : null,
     time: new Date().toISOString(),
-  });
+  };
+  await directory.writeJson("error.json", redactTexts(record));
   const status = await directory.readJson<RunStatus>("status.json").catch(() => undefined);
   if (status !== undefined)
     await directory.writeJson("status.json", { ...status, state: "failed", exit_code: failure.exit_code });

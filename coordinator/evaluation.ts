@@ -114,6 +114,8 @@ interface TaskState {
   retry: "failed" | "given_back";
   /** Who failed at it, once for each time. */
   failedBy: string[];
+  /** Who was ever leased it: nobody else's result counts. */
+  holders: Set<string>;
 }
 
 /** A task at which several workers failed cannot be done; one alone is asked more often before that is believed. */
@@ -145,6 +147,7 @@ export class EvaluationJob implements Job {
       leasedMs: 0,
       retry: "given_back",
       failedBy: [],
+      holders: new Set(),
     }));
     this.#left = this.#tasks.length;
     this.#standing = { pending: this.#left, running: 0, done: 0 };
@@ -184,12 +187,13 @@ export class EvaluationJob implements Job {
     this.#finished();
   }
 
-  next(): Work | undefined {
+  next(workerId: string): Work | undefined {
     const state = this.#stopped ? undefined : this.#tasks.find((candidate) => candidate.state === "open");
     if (state === undefined) return undefined;
     const { task } = state;
     this.#move(state, "leased");
     state.attempts++;
+    state.holders.add(workerId);
     state.leasedMs = this.#edges.clock();
     const times = this.#times.get(seriesOf(task)) ?? new LeaseTimes();
     this.#times.set(seriesOf(task), times);
@@ -237,6 +241,8 @@ export class EvaluationJob implements Job {
   onResult(message: saf.v1.TaskResult): { reply: saf.v1.TaskReply.$Properties; fate: LeaseFate } {
     const state = this.#tasks.find(({ task }) => task.id === message.taskId);
     if (state === undefined) return { reply: { accepted: false, reason: "no such task" }, fate: "failed" };
+    if (!state.holders.has(message.workerId))
+      return { reply: { accepted: false, reason: "this task was not leased to you" }, fate: "failed" };
     if (state.state === "done") return { reply: { accepted: false, reason: "duplicate" }, fate: "done" };
     if (message.error?.message) return this.#onFailure(state, message);
     const checked = checkedResult(state.task, message, this.#options.outputs);

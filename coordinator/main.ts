@@ -13,6 +13,7 @@ import { Metrics } from "../shared/io/metrics-registry.js";
 import { type NatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import type { ModelResult } from "../shared/results.js";
+import { redactTexts } from "../shared/redact.js";
 import { subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
 import type { RunOutcome } from "./conduct-run.js";
@@ -82,18 +83,19 @@ export async function runCoordinator(
   // Of an attempt before this one.
   await rm(home.file("error.json"), { force: true });
   try {
-    return await serve(options, home, signal);
+    // They are printed, and were typed by somebody.
+    const { title, command } = options;
+    return await serve({ ...options, ...redactTexts({ title, command }) }, home, signal);
   } catch (error) {
-    await home
-      .writeJson("error.json", {
-        message: error instanceof Error ? error.message : String(error),
-        code: error instanceof ClusterError ? error.code : "unexpected",
-        hint: error instanceof ClusterError ? (error.hint ?? null) : null,
-        exit_code: exitCodeOf(error),
-        stack: error instanceof Error ? (error.stack ?? null) : null,
-        time: new Date().toISOString(),
-      })
-      .catch(() => undefined);
+    const record = {
+      message: error instanceof Error ? error.message : String(error),
+      code: error instanceof ClusterError ? error.code : "unexpected",
+      hint: error instanceof ClusterError ? (error.hint ?? null) : null,
+      exit_code: exitCodeOf(error),
+      stack: error instanceof Error ? (error.stack ?? null) : null,
+      time: new Date().toISOString(),
+    };
+    await home.writeJson("error.json", redactTexts(record)).catch(() => undefined);
     throw error;
   }
 }

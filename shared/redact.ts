@@ -10,7 +10,7 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/\b([a-z][a-z0-9+.-]{1,15}:\/\/)[^\s/"'`<>]{1,512}@/gi, `$1${BLOT}@`],
   // ?token=…, &password=… in a URL; --token=…, password: … in a command or a configuration
   [
-    /\b(token|password|passwd|secret|api[_-]?key|access[_-]?key)(["']?\s*[=:]\s*["']?)[^\s"'&,;}]{1,4096}/gi,
+    /\b(token|password|passwd|secret|api[_-]?key|access[_-]?key)(\\?["']?\s*[=:]\s*\\?["']?)[^\s"'&,;}\\]{1,4096}/gi,
     `$1$2${BLOT}`,
   ],
   [/\b(bearer|basic)(\s+)[\w.~+/=-]{8,4096}/gi, `$1$2${BLOT}`],
@@ -18,7 +18,10 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/\bS[UAOCNX][A-Z2-7]{56}\b/g, BLOT],
   // JWTs: two parts of base64url JSON and a signature
   [/\beyJ[\w-]{8,8192}\.[\w-]{8,16384}\.[\w-]{8,1024}/g, BLOT],
-  [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]{1,16384}?-----END [A-Z ]*PRIVATE KEY-----/g, BLOT],
+  [
+    /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:(?!-----BEGIN)[\s\S]){1,16384}?-----END [A-Z ]*PRIVATE KEY-----/g,
+    BLOT,
+  ],
 ];
 
 /** What may hold a secret; most texts do not, and are looked at only once. */
@@ -34,4 +37,13 @@ export function redact(text: string): string {
 /** Does a URL carry a user, a password or a token? */
 export function hasSecret(url: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(url);
+}
+
+/** The same of every text in a record that is going to be written. */
+export function redactTexts<Record extends object>(record: Record): Record {
+  const clean = Object.entries(record).map(([key, value]: [string, unknown]) => [
+    key,
+    typeof value === "string" ? redact(value) : value,
+  ]);
+  return Object.fromEntries(clean) as Record;
 }

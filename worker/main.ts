@@ -6,7 +6,7 @@ import { busCounts, watchPending } from "../shared/io/bus-metrics.js";
 import { type HttpOptions, serveProbes } from "../shared/io/http-server.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
-import { type NatsAccess, connectNats } from "../shared/io/nats-bus.js";
+import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import { isToken, subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
@@ -34,6 +34,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   if (!isToken(options.id)) {
     throw new ClusterError("usage", `Worker id "${options.id}" must be 1 to 32 of a-z, 0-9 and -`);
   }
+  checkNatsAccess(options.nats, options.id);
   const logger = createLogger("worker", { level: options.logLevel, file: options.logFile }).child({
     worker: options.id,
   });

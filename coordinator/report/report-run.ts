@@ -5,6 +5,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { ClusterError } from "../../shared/errors.js";
 import type { FeaturesDocument } from "../../shared/features.js";
+import { redactTexts } from "../../shared/redact.js";
 import type { ModelResult, StepMetric } from "../../shared/results.js";
 import { readResultLines } from "../io/evaluation-journal.js";
 import { readJournal } from "../io/journal.js";
@@ -35,7 +36,7 @@ export async function reportRun(out: string, names: ReportNames): Promise<string
     );
   }
   const data: ReportData = {
-    ...names,
+    ...redactTexts(names),
     dataset: await datasetOf(directories[0] as RunDirectory),
     created: new Date().toISOString(),
     models: await Promise.all(directories.map(modelOf)),

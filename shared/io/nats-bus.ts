@@ -92,6 +92,13 @@ export async function connectNats(options: NatsBusOptions): Promise<Bus> {
   }
 }
 
+/** What can be said before anything is dialled, or an engine started. Throws ClusterError("config"). */
+export function checkNatsAccess(access: NatsAccess, identity: string): void {
+  tlsOf(serversOf(access.url), access);
+  const file = access.credentialsFile ?? access.seedFile;
+  if (file !== undefined) new CredentialsFile({ file, identity, onWarning: () => undefined });
+}
+
 function serversOf(url: string): string[] {
   if (hasSecret(url)) {
     throw new ClusterError("config", `The NATS URL ${redact(url)} holds a secret`, {

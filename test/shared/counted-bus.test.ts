@@ -73,6 +73,8 @@ test("a request counts both ways on both sides, and its time", async () => {
 
 test("a request that nobody answers has its time counted too", async () => {
   const { bus, seen } = counted();
-  await assert.rejects(bus.request(subjects.join("w1"), new Uint8Array(3), 1000), { failure: "no-responders" });
+  await assert.rejects(bus.request(subjects.join("w1"), new Uint8Array(3), 1000), {
+    failure: "no-responders",
+  });
   assert.deepEqual(seen, ["out control 3", "join took 0.25"]);
 });
