@@ -1,12 +1,18 @@
 /** Several runs on one pool: so many at a time, each in a folder of its own; one that fails does not stop the others. */
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { rm } from "node:fs/promises";
 import type { Config } from "../shared/config.js";
 import { stepsPerEpoch } from "../shared/core/schedule.js";
 import { ClusterError, type ErrorCode, exitCodeOf } from "../shared/errors.js";
 import type { Metrics } from "../shared/io/metrics-registry.js";
 import { resolveRun, stepPlan } from "../shared/resolve.js";
-import { type RunContext, type RunObserver, type RunOutcome, conductRun } from "./conduct-run.js";
+import {
+  type RunBeside,
+  type RunContext,
+  type RunObserver,
+  type RunOutcome,
+  conductRun,
+} from "./conduct-run.js";
 import type { Coordinator } from "./coordinator.js";
 import type { EventPublisher, RunEvents } from "./events.js";
 import type { DataShelf } from "./io/data-shelf.js";
@@ -35,42 +41,79 @@ export type Ended =
 
 /** In the order of the settings; runs that were not begun when the signal came are missing. The error of an only run is thrown. */
 export async function conductRuns(context: RunsContext): Promise<Ended[]> {
-  const { configs, sideBySide } = context.options;
+  const { configs, sideBySide, evaluateOnly } = context.options;
   const ended: (Ended | undefined)[] = configs.map(() => undefined);
-  let begun = 0;
-  let active = 0;
-  const lane = async (): Promise<void> => {
-    while (begun < configs.length && !context.signal.aborted) {
-      const at = begun++;
-      active++;
-      ended[at] = await endOf(context, configs[at] as Config, () => active);
-      active--;
-    }
+  const beside = new Map<string, RunBeside>(
+    configs.map((config) => [resolve(folderOf(context, config)), { isTrained: false, isOver: false }]),
+  );
+  const conduct = (places: number[], measureOnly: boolean): Promise<void> => {
+    const work = async (at: number, runsSideBySide: () => number): Promise<void> => {
+      const lap = { beside, evaluateOnly: measureOnly, runsSideBySide };
+      ended[at] = await endOf(context, configs[at] as Config, lap);
+    };
+    return inLanes(sideBySide, places, context.signal, work);
   };
-  await Promise.all(Array.from({ length: Math.min(sideBySide, configs.length) }, lane));
+  await conduct([...configs.keys()], evaluateOnly);
+  // What could not be measured before another run was trained.
+  await conduct(
+    [...configs.keys()].filter((at) => isIncomplete(ended[at])),
+    true,
+  );
   return ended.filter((run) => run !== undefined);
 }
 
-async function endOf(context: RunsContext, config: Config, runsSideBySide: () => number): Promise<Ended> {
+function isIncomplete(run: Ended | undefined): boolean {
+  return run !== undefined && "outcome" in run && !run.outcome.interrupted && run.outcome.isIncomplete;
+}
+
+/** So many at a time, in their order. */
+async function inLanes(
+  lanes: number,
+  places: readonly number[],
+  signal: AbortSignal,
+  work: (at: number, runsSideBySide: () => number) => Promise<void>,
+): Promise<void> {
+  const waiting = [...places];
+  let active = 0;
+  const lane = async (): Promise<void> => {
+    for (let at = waiting.shift(); at !== undefined && !signal.aborted; at = waiting.shift()) {
+      active++;
+      await work(at, () => active);
+      active--;
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(lanes, places.length) }, lane));
+}
+
+type Lap = Pick<RunContext, "beside" | "evaluateOnly" | "runsSideBySide">;
+
+function folderOf({ options }: RunsContext, { name, model }: Config): string {
+  return options.configs.length === 1 ? options.out : join(options.out, name ?? model);
+}
+
+async function endOf(context: RunsContext, config: Config, lap: Lap): Promise<Ended> {
   const { options, events } = context;
   const name = config.name ?? config.model;
-  const isOnly = options.configs.length === 1;
-  const directory = new RunDirectory(isOnly ? options.out : join(options.out, name));
+  const directory = new RunDirectory(resolve(folderOf(context, config)));
   const told = events.ofRun(runIdOf(options.out, name), name);
   try {
     told.phase("loading", "");
     await directory.create();
     // Of an attempt before this one.
     await rm(directory.file("error.json"), { force: true });
-    const outcome = await oneRun(context, config, directory, told, runsSideBySide);
-    told.finished(outcome.interrupted);
+    const outcome = await oneRun(context, config, directory, told, lap);
+    if (outcome.interrupted || !outcome.isIncomplete) told.finished(outcome.interrupted);
+    else told.phase("waiting", "for the network that it is attacked from");
     return { name, dataset: config.data.set, outcome, directory };
   } catch (error) {
     const failure = failureOf(error);
     told.failed(error);
-    if (isOnly) throw error;
+    if (options.configs.length === 1) throw error;
     await recordFailure(directory, failure, error).catch(() => undefined);
     return { name, failure };
+  } finally {
+    const own = lap.beside.get(directory.path);
+    if (own !== undefined) own.isOver = true;
   }
 }
 
@@ -99,7 +142,7 @@ async function oneRun(
   config: Config,
   directory: RunDirectory,
   events: RunEvents,
-  runsSideBySide: () => number,
+  lap: Lap,
 ): Promise<RunOutcome> {
   const { options, coordinator, shelf, epoch, signal, clock, broadcast, environment } = context;
   const dataset = await shelf.dataset(config.data);
@@ -114,9 +157,9 @@ async function oneRun(
     signal,
     clock,
     broadcast,
-    runsSideBySide,
+    shelf,
+    ...lap,
     observer: observerOf(context, config, dataset, events),
-    evaluateOnly: options.evaluateOnly,
   });
   // Once more: workers may have joined on the way.
   await directory.writeJson("env.json", environment());
