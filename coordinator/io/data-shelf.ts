@@ -51,7 +51,14 @@ export class DataShelf {
       (await this.#load(named ?? { set }, env)).dataset;
     const { SAF_DATA_DIR: folder, ...elsewhere } = process.env;
     if (named !== undefined || folder === undefined) return read(process.env);
-    return read(process.env).catch((error: unknown) => read(elsewhere).catch(() => Promise.reject(error)));
+    try {
+      return await read(process.env);
+    } catch (error) {
+      // What was looked for first is what is told.
+      const found = await read(elsewhere).catch(() => undefined);
+      if (found === undefined) throw error;
+      return found;
+    }
   }
 
   /** Serves these bytes too; returns their SHA-256. */

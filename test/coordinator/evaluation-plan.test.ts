@@ -97,8 +97,8 @@ describe("protocols", () => {
       plan({ protocol: "modern", ...evaluate }, 1000, sources).flatMap(({ measure }) =>
         measure.how === "attack" && measure.source !== undefined ? [[measure.name, measure.source]] : [],
       );
-    const { name: _plain, ...fromPlain } = PLAIN;
-    const { name: _other, ...fromOther } = OTHER;
+    const sourceOf = ({ model, weights_sha256 }: NamedSource): object => ({ model, weights_sha256 });
+    const [fromPlain, fromOther] = [sourceOf(PLAIN), sourceOf(OTHER)];
     for (const budget of ["quick", "standard", "full"] as const) {
       assert.deepEqual(transfers({ budget }), []);
       assert.deepEqual(transfers({ budget }, PLAIN), [
