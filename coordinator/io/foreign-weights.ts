@@ -1,5 +1,5 @@
 /** Weights from elsewhere as the first checkpoint of a run directory, so that they are measured like a run's own. */
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { stringify } from "yaml";
 import type { Config } from "../../shared/config.js";
 import { type Layout } from "../../shared/core/layout.js";
@@ -13,11 +13,20 @@ import { RunDirectory } from "./run-directory.js";
 /** Stands in a checkpoint where a run's own identity would. */
 export const IMPORTED = "imported weights";
 
+/** A header, and tensors that are then refused by name. */
+const MAX_EXTRA_BYTES = 64 * 1024 * 1024;
+
 /**
  * The parameter vector in a safetensors file. Throws ClusterError: "data" for a file that cannot be read or holds values
  * that are no finite numbers, "shape-mismatch" naming the tensor, the expected and the found shape.
  */
 export async function readForeignWeights(file: string, model: string, layout: Layout): Promise<Float32Array> {
+  const most = 4 * layout.size + MAX_EXTRA_BYTES;
+  const { size } = await stat(file).catch((cause: unknown) => unreadable(file, cause));
+  if (size > most)
+    throw new ClusterError("data", `${file} has ${size} bytes, the weights of "${model}" at most ${most}`, {
+      hint: expectedTensors(layout),
+    });
   const { tensors, metadata } = await readWeightsFile(file);
   if (metadata["what"] === "momentum") {
     throw new ClusterError("data", `${file} holds an optimizer's momentum, not weights`, {
@@ -39,14 +48,22 @@ export async function readForeignWeights(file: string, model: string, layout: La
 }
 
 async function readWeightsFile(file: string): Promise<ReturnType<typeof decodeSafetensors>> {
-  const bytes = await readFile(file).catch((cause: unknown) => {
-    throw new ClusterError("data", `Cannot read the weights file ${file}`, { cause });
-  });
+  const bytes = await readFile(file).catch((cause: unknown) => unreadable(file, cause));
   return decodeSafetensors(bytes, file);
 }
 
+function unreadable(file: string, cause: unknown): never {
+  throw new ClusterError("data", `Cannot read the weights file ${file}`, { cause });
+}
+
+/** Of a file that is for no network of ours. */
+const MAX_WEIGHTS_BYTES = 1024 * 1024 * 1024;
+
 /** The network that a file says it is for: our checkpoints do. Throws ClusterError("data"). */
 export async function weightsModel(file: string): Promise<string | undefined> {
+  const { size } = await stat(file).catch((cause: unknown) => unreadable(file, cause));
+  if (size > MAX_WEIGHTS_BYTES)
+    throw new ClusterError("data", `${file} has ${size} bytes, weights at most ${MAX_WEIGHTS_BYTES}`);
   return (await readWeightsFile(file)).metadata["model"];
 }
 
