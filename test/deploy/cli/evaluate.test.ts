@@ -194,8 +194,8 @@ describe("an evaluation that makes no sense is refused before anything is begun"
     },
     {
       what: "a second network whose weights do not fit its model",
-      args: [...MODERN, "--transfer-from", "weights.safetensors:plain"],
-      says: /tensor .* as model "plain" needs it/,
+      args: [...MODERN, "--transfer-from", "weights.safetensors:mrelu-r-m"],
+      says: /tensor "fc\/weight" has shape .* as model "mrelu-r-m" needs it/,
     },
     {
       what: "a second network of no known model",
