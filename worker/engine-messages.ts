@@ -71,6 +71,10 @@ export type ToEngine =
       epoch: number;
       version: number;
       parameters: SharedArrayBuffer;
+      /** The second network of `measure.source`. */
+      source?: { network: Network; sha256: string; parameters: SharedArrayBuffer } | undefined;
+      /** Bytes of the images of a measure of another data set. */
+      pictures?: SharedArrayBuffer | undefined;
       measure: Measure;
       strengths: number[];
       firstImage: number;

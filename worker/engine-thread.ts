@@ -40,6 +40,8 @@ interface Run {
   anchor: NetworkEngine;
   anchorLoaded: string;
   order: { epoch: number; images: Uint32Array };
+  /** The second network of transfer attacks, and which weights it holds. */
+  source: { sha256: string; network: Network; engine: NetworkEngine } | undefined;
   /** What exclusive leases have come to. */
   local: LocalTraining | undefined;
   train: ImageSet | undefined;
@@ -194,11 +196,24 @@ function trainingOf(
   return run.local;
 }
 
+function sourceOf(run: Run, told: Extract<ToEngine, { type: "task" }>["source"]): Run["source"] {
+  if (told === undefined) return undefined;
+  const { network, sha256, parameters } = told;
+  if (run.source?.sha256 === sha256 && run.source.network.name === network.name) return run.source;
+  run.source?.engine.dispose();
+  const held = new NetworkEngine(engine.tf, network, layoutOf(network));
+  held.load(new Float32Array(parameters));
+  run.source = { sha256, network, engine: held };
+  return run.source;
+}
+
 function computeTask(message: Extract<ToEngine, { type: "task" }>, run: Run): void {
   if (run.test === undefined) throw new RangeError(`Run ${message.runId} has no test images yet`);
   const started = performance.now();
   loadParameters(run, message.epoch, message.version, message.parameters);
-  const findings = evaluateTask({ ...run, test: run.test }, { ...message, seed: run.seed });
+  const subject = { ...run, test: run.test, source: sourceOf(run, message.source) };
+  const pictures = message.pictures === undefined ? undefined : new Uint8Array(message.pictures);
+  const findings = evaluateTask(subject, { ...message, pictures, seed: run.seed });
   const seconds = (performance.now() - started) / 1000;
   send({
     type: "task-done",
@@ -229,6 +244,7 @@ function handle(message: ToEngine): void {
   if (message.type === "forget") {
     runs.get(message.runId)?.engine.dispose();
     runs.get(message.runId)?.anchor.dispose();
+    runs.get(message.runId)?.source?.engine.dispose();
     runs.delete(message.runId);
     return;
   }
@@ -242,6 +258,7 @@ function handle(message: ToEngine): void {
       anchor: new NetworkEngine(engine.tf, message.network, layout),
       anchorLoaded: "",
       order: { epoch: -1, images: new Uint32Array() },
+      source: undefined,
       local: undefined,
       train: undefined,
       test: undefined,

@@ -17,6 +17,7 @@ import { CONTROL, type FromEngine } from "./engine-messages.js";
 import { FrameSender, type Push, framesAround } from "./frame-sender.js";
 import { type PreparedRun, prepareRun } from "./run-setup.js";
 import { pullVector } from "./state-pull.js";
+import { AssetCache } from "./task-assets.js";
 import { measureOf, resultOf } from "./task-messages.js";
 
 export interface WorkerEdges {
@@ -60,6 +61,7 @@ export class Worker {
   readonly #subscriptions: Subscription[] = [];
   readonly #queue: Lease[] = [];
   readonly #incarnation: number;
+  readonly #assets: AssetCache;
   #wake: () => void = () => undefined;
   /** Stops waiting for the engine. */
   #giveUp: () => void = () => undefined;
@@ -82,6 +84,7 @@ export class Worker {
     this.#id = id;
     this.#edges = edges;
     this.#incarnation = Math.floor(edges.clock());
+    this.#assets = new AssetCache(edges.bulk, edges.subjects.data, edges.cacheDirectory);
   }
 
   /**
@@ -481,6 +484,7 @@ export class Worker {
   async #serveTask(run: PreparedRun, lease: saf.v1.TaskLease): Promise<void> {
     const measure = measureOf(lease);
     await run.loadImages("test");
+    const assets = await this.#assets.of(measure, run.run.network);
     const parameters = await run.parameters.take(lease.version, lease.epoch, this.#stopping.signal);
     if (parameters === undefined) {
       this.#publishReturn(lease.leaseId, "the weights are gone", false);
@@ -493,6 +497,7 @@ export class Worker {
       epoch: lease.epoch,
       version: lease.version,
       parameters,
+      ...assets,
       measure,
       strengths: lease.strengths,
       firstImage: lease.firstImage,
