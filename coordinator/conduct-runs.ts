@@ -12,7 +12,7 @@ import type { EventPublisher, RunEvents } from "./events.js";
 import type { PartitionedDataset } from "./io/datasets/dataset.js";
 import { RunDirectory, type RunStatus } from "./io/run-directory.js";
 
-export interface RunsContext extends Pick<RunContext, "signal" | "clock" | "broadcast" | "epoch"> {
+export interface RunsContext extends Pick<RunContext, "signal" | "clock" | "broadcast" | "mapped" | "epoch"> {
   options: { configs: readonly Config[]; out: string; evaluateOnly: boolean; sideBySide: number };
   coordinator: Coordinator;
   dataset: PartitionedDataset;
@@ -99,7 +99,7 @@ async function oneRun(
   events: RunEvents,
   runsSideBySide: () => number,
 ): Promise<RunOutcome> {
-  const { options, coordinator, dataset, epoch, signal, clock, broadcast, environment } = context;
+  const { options, coordinator, dataset, epoch, signal, clock, broadcast, mapped, environment } = context;
   await directory.writeJson("env.json", environment());
   const outcome = await conductRun({
     coordinator,
@@ -111,6 +111,7 @@ async function oneRun(
     signal,
     clock,
     broadcast,
+    mapped,
     runsSideBySide,
     observer: observerOf(context, config, events),
     evaluateOnly: options.evaluateOnly,

@@ -182,6 +182,7 @@ async function serve(
       signal,
       clock,
       broadcast,
+      mapped: bulk.mapped,
       environment: () => environment(coordinator),
     });
     const document = await documentOf(options, ended, signal.aborted);

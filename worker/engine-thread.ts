@@ -65,11 +65,11 @@ function imageSet(images: SharedImages, imageSize: number): ImageSet {
 }
 
 /** Chunk bodies inside the frames, as views: [header | body] [header | body] … */
-function bodiesOf(frames: SharedArrayBuffer, values: number): Float32Array[] {
+function bodiesOf({ buffer, byteOffset }: Uint8Array, values: number): Float32Array[] {
   const totalBytes = values * 4;
   return Array.from({ length: chunkCountOf(totalBytes) }, (_, chunk) => {
-    const start = chunk * (HEADER_BYTES + BODY_BYTES) + HEADER_BYTES;
-    return new Float32Array(frames, start, Math.min(BODY_BYTES, totalBytes - chunk * BODY_BYTES) / 4);
+    const start = byteOffset + chunk * (HEADER_BYTES + BODY_BYTES) + HEADER_BYTES;
+    return new Float32Array(buffer, start, Math.min(BODY_BYTES, totalBytes - chunk * BODY_BYTES) / 4);
   });
 }
 
