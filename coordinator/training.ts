@@ -125,6 +125,8 @@ export class TrainingJob implements Trainer {
   #step: number;
   #stopAt: number;
   #blocks: BlockState[] = [];
+  /** The first slot that each worker had in its last block. */
+  readonly #lastSlot = new Map<string, number>();
   #openedMs = 0;
   #idle: (() => void)[] = [];
 
@@ -229,10 +231,13 @@ export class TrainingJob implements Trainer {
     if (this.#blocks.length === 0) this.#openStep(workers);
     // What was not finite from a worker goes to another one, while there is one.
     const mayHave = ({ spoiled }: BlockState): boolean => isAlone || !spoiled.has(workerId);
-    const block = this.#blocks.find(
+    const open = this.#blocks.filter(
       (candidate) => candidate.open && candidate.finished === undefined && mayHave(candidate),
     );
+    // The slots it had last: their inputs it has made while it waited.
+    const block = open.find((candidate) => candidate.block.first === this.#lastSlot.get(workerId)) ?? open[0];
     if (block === undefined) return undefined;
+    this.#lastSlot.set(workerId, block.block.first);
     block.open = false;
     block.attempts++;
     block.holders.set(workerId, { attempt: block.attempts, grantedMs: this.#edges.clock() });

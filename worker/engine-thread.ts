@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { BODY_BYTES, HEADER_BYTES, chunkCountOf } from "../shared/core/chunk.js";
-import { epochOrder, stepImages, type StepPlan } from "../shared/core/schedule.js";
+import { epochOrder, slotImages, stepImages, totalSteps, type StepPlan } from "../shared/core/schedule.js";
 import { type Layout, TAIL } from "../shared/core/layout.js";
 import { allFinite } from "../shared/core/vectors/vector-memory.js";
 import { stateParts } from "../shared/core/stretch.js";
@@ -24,6 +24,7 @@ import { measureFeatures } from "./nn/features.js";
 import { LocalTraining } from "./nn/local-training.js";
 import { NetworkEngine } from "./nn/network-engine.js";
 import { runSelfTest } from "./nn/self-test.js";
+import { type SlotInputs, areWeightless, slotInputs } from "./nn/slot-inputs.js";
 import { type SlotSink, type StepContext, computeBlock } from "./nn/train-step.js";
 
 interface Run {
@@ -40,6 +41,8 @@ interface Run {
   anchor: NetworkEngine;
   anchorLoaded: string;
   order: { epoch: number; images: Uint32Array };
+  /** Inputs of slots of a step that may be asked for next. */
+  ready: { step: number; slots: ReadonlyMap<number, SlotInputs> } | undefined;
   /** What exclusive leases have come to. */
   local: LocalTraining | undefined;
   train: ImageSet | undefined;
@@ -129,13 +132,32 @@ function computeLease(message: Extract<ToEngine, { type: "block" }>, run: Run): 
   loadAnchor(run, message);
   const sink = announcingSink(message, bodiesOf(message.frames, run.layout.pushSize));
   const order = orderOf(run, stepImages(run.plan, message.step).epoch);
-  computeBlock(context, order, message.step, message, sink);
+  const ready = run.ready?.step === message.step ? run.ready.slots : undefined;
+  run.ready = undefined;
+  computeBlock(context, order, message.step, message, sink, ready);
   send({
     type: "block-done",
     leaseId: message.leaseId,
     seconds: (performance.now() - started) / 1000,
     tensors: engine.tf.memory().numTensors,
   });
+  prepareNext(context, run, message);
+}
+
+/** The same slots of the next step will most likely be ours: their inputs are made while the others are waited for. */
+function prepareNext(
+  context: StepContext,
+  run: Run,
+  { step, first, count }: { step: number; first: number; count: number },
+): void {
+  const { plan, network } = run;
+  const next = step + 1;
+  if (next >= totalSteps(plan) || !areWeightless(network.augmentation)) return;
+  const order = orderOf(run, stepImages(plan, next).epoch);
+  const slots = new Map<number, SlotInputs>();
+  for (let slot = first; slot < first + count; slot++)
+    slots.set(slot, slotInputs(context, next, slotImages(plan, order, next, slot)));
+  run.ready = { step: next, slots };
 }
 
 /** Steps until the count is full, the main thread says halt, or a sum is not finite. */
@@ -237,6 +259,7 @@ function handle(message: ToEngine): void {
       anchor: new NetworkEngine(engine.tf, message.network, layout),
       anchorLoaded: "",
       order: { epoch: -1, images: new Uint32Array() },
+      ready: undefined,
       local: undefined,
       train: undefined,
       test: undefined,
