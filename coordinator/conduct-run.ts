@@ -20,7 +20,7 @@ import { accuracyOf, modelResult } from "./core/model-result.js";
 import { everythingFalls } from "./core/modern-protocol.js";
 import { cleanMeasure, planMeasures } from "./core/protocols.js";
 import type { TaskSpec } from "./core/task.js";
-import { EvaluationJob, planTasks, type TaskRecord } from "./evaluation.js";
+import { EvaluationJob, planTasks, type TaskRecord, type TaskStanding } from "./evaluation.js";
 import { ExclusiveTraining } from "./exclusive-training.js";
 import { FeaturesJob } from "./features.js";
 import { Checkpoints, hashOf } from "./io/checkpoints.js";
@@ -59,7 +59,12 @@ export interface RunObserver {
   advanced(stepsDone: number, total: number, loss: number, accuracy: number): void;
   evaluating(progress: EvaluationJob["progress"]): void;
   accuracy(value: number): void;
-  checkpoint(outcome: "written" | "failed", seconds: number): void;
+  checkpoint(outcome: "written" | "failed", seconds: number, bytes: number): void;
+  /** An evaluation begins; `known` was measured by an attempt before this one. */
+  evaluationBegins(known: readonly TaskRecord[]): void;
+  tasks(standing: TaskStanding): void;
+  taskRetried(reason: "failed" | "given_back"): void;
+  measured(record: TaskRecord, seconds: number): void;
   note(level: "info" | "warning" | "error", message: string): void;
 }
 
@@ -333,16 +338,16 @@ class RunConductor {
     const began = clock();
     const best = accuracy !== null && accuracy > this.#bestAccuracy;
     try {
-      await this.#checkpoints.write(state, {
+      const { bytes } = await this.#checkpoints.write(state, {
         model: this.#run.network.name,
         identity: this.#identity,
         cleanAccuracy: accuracy,
         best,
       });
       if (best) this.#bestAccuracy = accuracy;
-      observer.checkpoint("written", (clock() - began) / 1000);
+      observer.checkpoint("written", (clock() - began) / 1000, bytes);
     } catch (error) {
-      observer.checkpoint("failed", (clock() - began) / 1000);
+      observer.checkpoint("failed", (clock() - began) / 1000, 0);
       const { message, hint } = error as ClusterError;
       if (isLast) throw unsaved(this.#context.directory.path, error as ClusterError);
       observer.note("error", hint === undefined ? message : `${message} (${hint})`);
@@ -380,6 +385,7 @@ class RunConductor {
     const file = directory.file("eval", "results.jsonl");
     const records = await readRecords(file, tasks);
     const open = tasks.filter((task) => !records.some((record) => record.task.id === task.id));
+    observer.evaluationBegins(records);
     if (open.length === 0) return inOrder(records, tasks);
 
     observer.phase("evaluating", [...new Set(open.map(({ protocol, kind }) => protocol ?? kind))].join(", "));
@@ -399,8 +405,12 @@ class RunConductor {
       {
         clock,
         wake: () => coordinator.pump(),
-        onRecord: (record) => {
+        onTasks: ({ pending, running, done }) =>
+          observer.tasks({ pending, running, done: done + tasks.length - open.length }),
+        onRetry: (reason) => observer.taskRetried(reason),
+        onRecord: (record, seconds) => {
           records.push(record);
+          observer.measured(record, seconds);
           journal.append(lineOf(record, checkpoint));
           observer.evaluating(job.progress);
         },
