@@ -1,6 +1,7 @@
 /** One run from its settings to its results: train, checkpoint, measure. Continues where a run directory left off. */
 import { createHash } from "node:crypto";
 import { stringify } from "yaml";
+import type { MappedMemory } from "../shared/bus.js";
 import type { Config } from "../shared/config.js";
 import { initialParameters } from "../shared/core/layout.js";
 import { stepsPerEpoch, totalSteps } from "../shared/core/schedule.js";
@@ -48,6 +49,7 @@ export interface RunContext {
   signal: AbortSignal;
   clock: () => number;
   broadcast: (frame: Uint8Array) => void;
+  mapped: MappedMemory | undefined;
   /** Runs that are conducted now, this one included. */
   runsSideBySide: () => number;
   /** What workers pull by its hash. */
@@ -209,7 +211,7 @@ class RunConductor {
       await this.#status("done", state.step, 0);
       return outcome;
     } finally {
-      if (this.#trainer !== undefined) this.#context.coordinator.remove(this.#trainer.job);
+      this.#endTrainer();
       await Promise.all([ledger.close(), metrics.close()]);
     }
   }
@@ -256,15 +258,22 @@ class RunConductor {
     const { coordinator, config, runsSideBySide } = this.#context;
     const kind = leaseKind(config.train.lease, this.#plan.slots, runsSideBySide());
     if (this.#trainer?.kind === kind) return this.#trainer.job;
-    if (this.#trainer !== undefined) coordinator.remove(this.#trainer.job);
     const job = this.#makeTrainer(kind, state(), onCommit);
+    this.#endTrainer();
     this.#trainer = { kind, job };
     coordinator.add(job);
     return job;
   }
 
+  #endTrainer(): void {
+    if (this.#trainer === undefined) return;
+    this.#context.coordinator.remove(this.#trainer.job);
+    this.#trainer.job.dispose?.();
+    this.#trainer = undefined;
+  }
+
   #makeTrainer(kind: LeaseKind, state: TrainingState, onCommit: (step: CommittedStep) => void): Trainer {
-    const { coordinator, runId, config, epoch, clock, broadcast, observer } = this.#context;
+    const { coordinator, runId, config, epoch, clock, broadcast, mapped, observer } = this.#context;
     const options = {
       runId,
       config,
@@ -287,7 +296,7 @@ class RunConductor {
     };
     const job: Trainer =
       kind === "step"
-        ? new TrainingJob(options, { ...edges, broadcast })
+        ? new TrainingJob(options, { ...edges, broadcast, mapped })
         : new ExclusiveTraining(options, {
             ...edges,
             recall: () => coordinator.recall(job),
@@ -329,10 +338,10 @@ class RunConductor {
       throughput.pause();
       if (!last) job = this.#trainerFor(() => job.snapshot(), onCommit);
     }
-    coordinator.remove(job);
-    this.#trainer = undefined;
     signal.removeEventListener("abort", onAbort);
-    return job.snapshot();
+    const end = job.snapshot();
+    this.#endTrainer();
+    return end;
   }
 
   /** Clean accuracy in the middle of training, on the same workers. */

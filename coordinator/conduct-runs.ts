@@ -20,7 +20,7 @@ import type { PartitionedDataset } from "./io/datasets/dataset.js";
 import { RunDirectory, type RunStatus } from "./io/run-directory.js";
 import type { RunTelemetry, Telemetry } from "./telemetry.js";
 
-export interface RunsContext extends Pick<RunContext, "signal" | "clock" | "broadcast" | "epoch"> {
+export interface RunsContext extends Pick<RunContext, "signal" | "clock" | "broadcast" | "mapped" | "epoch"> {
   options: { configs: readonly Config[]; out: string; evaluateOnly: boolean; sideBySide: number };
   coordinator: Coordinator;
   shelf: DataShelf;
@@ -177,7 +177,7 @@ async function oneRun(
   events: RunEvents,
   lap: Lap,
 ): Promise<RunOutcome> {
-  const { options, coordinator, shelf, epoch, signal, clock, broadcast, environment } = context;
+  const { options, coordinator, shelf, epoch, signal, clock, broadcast, mapped, environment } = context;
   const dataset = await shelf.dataset(config.data);
   await directory.writeJson("env.json", environment());
   const outcome = await conductRun({
@@ -192,6 +192,7 @@ async function oneRun(
     broadcast,
     shelf,
     ...lap,
+    mapped,
     observer: observerOf(context, config, dataset, events, telemetryOf(context, config)),
   });
   // Once more: workers may have joined on the way.

@@ -184,6 +184,7 @@ async function serve(
       signal,
       clock,
       broadcast,
+      mapped: bulk.mapped,
       report: ({ path }, name) =>
         reportAside(path, { title: `${options.title}: ${name}`, command: options.command }),
       environment: () => environment(coordinator, commit),

@@ -46,7 +46,7 @@ export type ToEngine =
       /** Flag A: the vector of the version that `anchorOf` names, where the step needs one. */
       anchor?: { version: number; parameters: SharedArrayBuffer } | undefined;
       /** Receives the chunk frames: header space, body, header space, body, … */
-      frames: SharedArrayBuffer;
+      frames: Uint8Array<SharedArrayBuffer>;
     }
   | {
       type: "stretch";

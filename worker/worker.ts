@@ -99,7 +99,7 @@ export class Worker {
     this.#subscriptions.push(
       control.subscribe(subjects.command(this.#id), ({ data }) => this.#onCommand(data)),
       control.subscribe(subjects.all, ({ data }) => this.#onAnnounce(data)),
-      bulk.subscribe(subjects.parameters(0), ({ data }) => this.#onParameters(data)),
+      bulk.subscribe(subjects.parameters(0), ({ data, inPlace }) => this.#onParameters(data, inPlace)),
     );
     control.onConnection((connected) => this.#onConnection(connected));
     await control.flush();
@@ -299,6 +299,7 @@ export class Worker {
     while (this.#runs.length >= RUNS_KEPT) {
       const oldest = this.#runs.shift() as PreparedRun;
       engine.send({ type: "forget", runId: oldest.runId });
+      if (oldest.inPlace) bulk.mapped?.release(oldest.frames);
     }
     const run = await prepareRun(
       {
@@ -314,10 +315,10 @@ export class Worker {
     return run;
   }
 
-  #onParameters(frame: Uint8Array): void {
+  #onParameters(frame: Uint8Array, inPlace: boolean | undefined): void {
     const runHash = runHashIn(frame);
     const run = this.#runs.find((candidate) => candidate.runHash === runHash);
-    run?.parameters.accept(frame);
+    run?.parameters.accept(frame, inPlace);
   }
 
   async #serveBlock(run: PreparedRun, lease: saf.v1.BlockLease): Promise<void> {
@@ -335,7 +336,7 @@ export class Worker {
 
     const node = nodeOfBlock(run.run.train.slots, { first: lease.firstSlot, count: lease.slotCount });
     const totalBytes = run.layout.pushSize * 4;
-    const sender = this.#sender(run.frames, { ...identityOf(run, lease), node, totalBytes });
+    const sender = this.#sender(run, { ...identityOf(run, lease), node, totalBytes });
     const done = await this.#compute<"block-done">(
       {
         type: "block",
@@ -359,9 +360,9 @@ export class Worker {
     metrics.phase("push", (clock() - began) / 1000);
   }
 
-  #sender(frames: SharedArrayBuffer, identity: Push["identity"]): FrameSender {
+  #sender({ frames, inPlace }: Pick<Push, "frames" | "inPlace">, identity: Push["identity"]): FrameSender {
     const { bulk, subjects } = this.#edges;
-    return new FrameSender(bulk, subjects.gradient(0, this.#id), { frames, identity });
+    return new FrameSender(bulk, subjects.gradient(0, this.#id), { frames, inPlace, identity });
   }
 
   /** Many steps by ourselves, then the state. */
@@ -407,7 +408,7 @@ export class Worker {
     const began = clock();
     const totalBytes = 4 * stateSize(run.layout, steps);
     const identity = { ...identityOf(run, lease), kind: "state" as const, node: steps, totalBytes };
-    const sender = this.#sender(framesAround(state, totalBytes), identity);
+    const sender = this.#sender({ frames: framesAround(state, totalBytes) }, identity);
     sender.sendAll();
     const status = await this.#finishPush(
       { ...endOf(this.#id, run, lease), stepCount: steps, computeSeconds: seconds, waitSeconds },
