@@ -3,19 +3,20 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, describe, test } from "node:test";
+import { ClusterError } from "../../shared/errors.js";
 import { connectNats } from "../../shared/io/nats-bus.js";
 import type { Role } from "../../shared/subjects.js";
 import { NO_SERVER, anyServer } from "../deploy/nats-support.js";
-import { type LedgerLine, programs, testConfig } from "../support/cluster.js";
+import { type LedgerLine, programs, startCluster, testConfig } from "../support/cluster.js";
 import { type ProductionNats, productionNats } from "../support/production-nats.js";
 import { saf } from "../support/saf.js";
 
 const binary = await anyServer();
 const LIMIT = { timeout: 240_000 };
-const STEPS = 60;
+const STEPS = 40;
 const WORKERS = ["worker-0", "worker-1"];
 /** Of credentials that end in mid-run; the server counts in seconds. */
-const SHORT_S = 3;
+const SHORT_S = 4;
 const RENEWAL_MS = 1000;
 
 const EVERYBODY: [Role, string][] = [
@@ -166,6 +167,23 @@ describe("credentials that end", { skip: binary === undefined && NO_SERVER }, ()
     },
   );
 
+  test("of another authority are refused at once, with exit code 5", LIMIT, async (t) => {
+    assert.ok(binary);
+    const [server, other] = [await productionNats(t, binary), await productionNats(t, binary)];
+    const began = performance.now();
+    await assert.rejects(
+      connectNats({
+        ...{ url: server.url, identity: "w1", purpose: "test", connectTimeoutMs: 60_000 },
+        credentialsFile: await other.mint("worker", "w1"),
+      }),
+      (error) =>
+        error instanceof ClusterError &&
+        error.exitCode === 5 &&
+        /refused the credentials/.test(error.hint ?? ""),
+    );
+    assert.ok(performance.now() - began < 30_000, "it went on dialling");
+  });
+
   test(
     "of a rotated key are cut off when its grace is over, the others' connections stay",
     LIMIT,
@@ -208,4 +226,19 @@ describe("credentials that end", { skip: binary === undefined && NO_SERVER }, ()
       assert.deepEqual(new Set(cut), new Set(["worker false"]));
     },
   );
+});
+
+test("what is set for a NATS of many machines does not disturb a local cluster", LIMIT, async (t) => {
+  const set = {
+    SAF_NATS_URL: "tls://nats.invalid:4222",
+    SAF_NATS_CREDS_FILE: "/nowhere/creds",
+    SAF_NATS_CA_FILE: "/nowhere/ca.crt",
+  };
+  Object.assign(process.env, set);
+  t.after(() => Object.keys(set).forEach((name) => delete process.env[name]));
+  const cluster = await startCluster(t, {
+    workers: 1,
+    config: { model: "plain", train: { max_steps: 2 } },
+  });
+  assert.equal(await cluster.finished(), 0, cluster.words());
 });

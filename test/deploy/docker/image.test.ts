@@ -21,6 +21,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { ROOT } from "../../docs/tables.js";
+import { missingTools } from "../../support/apt-tools.js";
 
 const LIMIT_MS = 1_500_000;
 const STAND_IN = "localhost/saf-stand-in:1.0.0";
@@ -36,12 +37,11 @@ function run(command: string, args: readonly string[]): SpawnSyncReturns<string>
   return spawnSync(command, [...args], { encoding: "utf8", cwd: ROOT });
 }
 
-/** Why the image cannot be built here; undefined when it can. */
-function problem(): string | undefined {
+/** Why the image cannot be built here; undefined when it can. Debian's buildah is installed, where that may be done. */
+async function problem(): Promise<string | undefined> {
   if (process.platform !== "linux") return "buildah is for Linux";
-  if (run("buildah", ["--version"]).status !== 0) return "there is no buildah (Debian's package buildah)";
   if (process.getuid?.() !== 0) return "buildah's chroot isolation needs root here";
-  return undefined;
+  return missingTools(["buildah"], "buildah");
 }
 
 /** A minimal root file system: Node, npm, a shell and some tools, with the libraries they are linked to. */
@@ -139,7 +139,7 @@ async function makeStandIn(buildah: Buildah, folder: string): Promise<string | u
   return undefined;
 }
 
-const SKIP = problem() ?? false;
+const SKIP = (await problem()) ?? false;
 
 test(
   "the CPU image is built, and its entry point runs as a user without rights",
