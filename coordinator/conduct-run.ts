@@ -56,7 +56,12 @@ export interface RunObserver {
   /** An exclusive lease is this far; its steps are not committed. */
   advanced(stepsDone: number, total: number, loss: number, accuracy: number): void;
   evaluating(progress: EvaluationJob["progress"]): void;
-  accuracy(value: number): void;
+  /** Where the run begins or goes on, and the steps before. */
+  opened(step: number, total: number, before: readonly StepMetric[]): void;
+  /** Outcomes on the weights with this hash: those found in the run directory, then each as it comes. */
+  measured(checkpoint: string, records: readonly TaskRecord[]): void;
+  /** On the clean test images, after so many steps. */
+  accuracy(value: number, step: number): void;
   checkpoint(outcome: "written" | "failed", seconds: number): void;
   note(level: "info" | "warning" | "error", message: string): void;
 }
@@ -154,6 +159,7 @@ class RunConductor {
     const throughput = new Throughput();
     const startedMs = this.#context.clock() - 1000 * (began.steps.at(-1)?.seconds ?? 0);
     const steps = began.steps;
+    this.#context.observer.opened(began.state.step, totalSteps(this.#plan), steps);
 
     const onCommit = (step: CommittedStep): void => {
       ledger.append(ledgerLine(step));
@@ -370,6 +376,7 @@ class RunConductor {
     const tasks = planTasks(subject, measures);
     const file = directory.file("eval", "results.jsonl");
     const records = await readRecords(file, tasks);
+    if (records.length > 0) observer.measured(checkpoint, records);
     const open = tasks.filter((task) => !records.some((record) => record.task.id === task.id));
     if (open.length === 0) return inOrder(records, tasks);
 
@@ -394,6 +401,7 @@ class RunConductor {
           records.push(record);
           journal.append(lineOf(record, checkpoint));
           observer.evaluating(job.progress);
+          observer.measured(checkpoint, [record]);
         },
         fail: (error) => {
           this.#failure ??= error;
@@ -409,7 +417,7 @@ class RunConductor {
     signal.removeEventListener("abort", onAbort);
     await journal.close();
     if (this.#failure !== undefined) throw this.#failure;
-    if (!signal.aborted) observer.accuracy(accuracyOf(curvesOf(records)));
+    if (!signal.aborted) observer.accuracy(accuracyOf(curvesOf(records)), state.step);
     return inOrder(records, tasks);
   }
 

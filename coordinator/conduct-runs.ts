@@ -61,6 +61,7 @@ async function endOf(context: RunsContext, config: Config, runsSideBySide: () =>
     // Of an attempt before this one.
     await rm(directory.file("error.json"), { force: true });
     const outcome = await oneRun(context, config, directory, told, runsSideBySide);
+    if (!outcome.interrupted) told.result(outcome.result);
     told.finished(outcome.interrupted);
     return { name, outcome, directory };
   } catch (error) {
@@ -135,11 +136,18 @@ function observerOf(
     events.trained(done, { total, perEpoch: stepsPerEpoch(plan), samples: plan.batchSize }, loss, accuracy);
   };
   return {
+    opened: (done, total, before) => {
+      const { seed, network, train } = run;
+      const length = { done, total, epochs: total / stepsPerEpoch(plan), batchSize: train.batchSize };
+      events.opened({ ...length, network: network.name, dataSet: config.data.set, seed }, before);
+    },
+    measured: (checkpoint, records) => events.measured(checkpoint, records),
     phase: (name, detail) => events.phase(name, detail),
     advanced: tell,
     committed: (step, total) => {
       const done = step.step + 1;
       if (done >= shown) tell(done, total, step.loss, step.hits / step.samples);
+      events.learningRate(step.learningRate);
       metrics.add("steps", 1, labels);
       metrics.add("samples", step.samples, labels);
       metrics.set("parameterVersion", done, labels);
@@ -158,7 +166,8 @@ function observerOf(
       metrics.set("evaluationTasks", done, { ...labels, state: "done" });
       metrics.set("evaluationTasks", total - done, { ...labels, state: "open" });
     },
-    accuracy: (value) => {
+    accuracy: (value, step) => {
+      events.testAccuracy(step, value);
       metrics.set("accuracy", value, labels);
       events.note("info", `${run.name}: clean accuracy ${(100 * value).toFixed(2)} %`);
     },

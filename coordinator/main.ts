@@ -5,7 +5,8 @@ import { mkdir, rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../shared/config.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
-import { type HttpOptions, serveProbes } from "../shared/io/http-server.js";
+import type { HttpOptions } from "../shared/io/http-server.js";
+import { serveHttp } from "../shared/io/http-service.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { connectNats } from "../shared/io/nats-bus.js";
@@ -20,6 +21,8 @@ import { EventPublisher } from "./events.js";
 import { storageError } from "./io/atomic-file.js";
 import { loadDataset } from "./io/datasets/data-sets.js";
 import { PartitionedDataset } from "./io/datasets/dataset.js";
+import type { LiveEvent } from "./live/core/live-event.js";
+import type { LivePage } from "./live/live-thread.js";
 import { settleResults } from "./io/model-results.js";
 import { RunDirectory } from "./io/run-directory.js";
 import { reportRun } from "./report/report-run.js";
@@ -65,6 +68,7 @@ export interface ResultsDocument {
 }
 
 const CONNECT_TIMEOUT_MS = 60_000;
+const LIVE_THREAD = new URL("./live/live-thread.js", import.meta.url);
 /** The last messages to workers and watchers get this long to leave. */
 const FAREWELL_MS = 150;
 
@@ -112,6 +116,21 @@ async function serve(
   const log = logTo(logger);
   const metrics = new Metrics("coordinator", VERSION);
   const subjects = subjectsOf(options.pool);
+  let unready: () => string | undefined = () => "not connected to NATS yet";
+  const page: LivePage = {
+    title: options.title,
+    pool: options.pool,
+    version: VERSION,
+    started: Date.now(),
+  };
+  const http = await serveHttp({
+    script: LIVE_THREAD,
+    http: options.http,
+    page,
+    registry: metrics.registry,
+    ready: () => unready(),
+    log,
+  });
   const dataset = new PartitionedDataset(await loadDataset(first.data.set, first.data.dir, process.env));
 
   const connect = (purpose: string): ReturnType<typeof connectNats> =>
@@ -129,7 +148,7 @@ async function serve(
       ? bulkNats
       : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: "coordinator" });
   const clock = (): number => performance.now();
-  const events = new EventPublisher(control, subjects, clock);
+  const events = new EventPublisher(control, subjects, clock, (event: LiveEvent) => http.tell(event));
   const epoch = Date.now();
   const coordinator = new Coordinator({
     control,
@@ -161,16 +180,13 @@ async function serve(
       reconnected: () => metrics.add("reconnects"),
     },
   });
-  const probes = await serveProbes({
-    ...options.http,
-    registry: metrics.registry,
-    ready: () => (control.connected && bulk.connected ? undefined : "not connected to NATS"),
-  });
-  log("info", `Coordinator ready; metrics at ${probes.url}/metrics`);
+  unready = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
+  log("info", `Coordinator ready; live page at ${http.url}/; metrics at ${http.url}/metrics`);
   const ticker = setInterval(() => events.workers(coordinator.table()), 500);
 
   try {
     await coordinator.start();
+    events.serving(`${http.url}/`);
     events.phase("waiting", `for ${first.cluster.min_workers} worker(s)`);
     await waitForWorkers(coordinator, first, signal);
     const ended = await conductRuns({
@@ -207,7 +223,7 @@ async function serve(
     await Promise.all([control.flush(), bulk.flush()]);
     await delay(FAREWELL_MS);
     coordinator.stop();
-    await Promise.all([control.close(), bulk.close(), probes.close()]);
+    await Promise.all([control.close(), bulk.close(), http.close()]);
     logger.flush();
   }
 

@@ -1,7 +1,8 @@
 /** Wiring of a worker process. */
 import { ENGINE_NAMES, type EngineName } from "../shared/engine.js";
 import { ClusterError } from "../shared/errors.js";
-import { type HttpOptions, serveProbes } from "../shared/io/http-server.js";
+import type { HttpOptions } from "../shared/io/http-server.js";
+import { serveHttp } from "../shared/io/http-service.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { connectNats } from "../shared/io/nats-bus.js";
@@ -25,6 +26,8 @@ export interface WorkerOptions {
   logFile?: string | undefined;
 }
 
+const PROBE_THREAD = new URL("../shared/io/probe-thread.js", import.meta.url);
+
 /** The event loop may not stand still for this long: heartbeats would be missed. */
 const CONNECT_TIMEOUT_MS = 60_000;
 
@@ -38,7 +41,16 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   });
   const log = logTo(logger);
   const metrics = new Metrics("worker", VERSION);
+  let unready: () => string | undefined = () => "the engine is not there yet";
+  const http = await serveHttp({
+    script: PROBE_THREAD,
+    http: options.http,
+    registry: metrics.registry,
+    ready: () => unready(),
+    log,
+  });
   const engine = await startEngineThread(options.engine);
+  unready = () => "not connected to NATS yet";
   metrics.set("engineInfo", 1, { backend: engine.info.name });
 
   const connect = (purpose: string) =>
@@ -55,12 +67,8 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
     options.sharedMemory === undefined
       ? bulkNats
       : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: options.id });
-  const probes = await serveProbes({
-    ...options.http,
-    registry: metrics.registry,
-    ready: () => (control.connected && bulk.connected ? undefined : "not connected to NATS"),
-  });
-  log("info", `Engine ${engine.info.version} on ${engine.info.device}; metrics at ${probes.url}/metrics`);
+  unready = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
+  log("info", `Engine ${engine.info.version} on ${engine.info.device}; metrics at ${http.url}/metrics`);
 
   try {
     await new Worker(options.id, {
@@ -72,7 +80,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
       clock: () => performance.timeOrigin + performance.now(),
       rssBytes: () => process.memoryUsage.rss(),
       log,
-      metricsUrl: probes.url,
+      metricsUrl: http.url,
       metrics: {
         phase: (phase, seconds) => metrics.observe("phaseSeconds", seconds, { phase }),
         wire: (direction, kind, bytes) => metrics.add("wireBytes", bytes, { direction, kind }),
@@ -82,7 +90,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
     }).serve(signal);
   } finally {
     await control.flush();
-    await Promise.all([control.close(), bulk.close(), probes.close(), engine.stop()]);
+    await Promise.all([control.close(), bulk.close(), http.close(), engine.stop()]);
     logger.flush();
   }
 }
