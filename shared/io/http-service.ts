@@ -149,13 +149,15 @@ class ThreadService implements HttpService {
     this.#thread?.postMessage(message);
   }
 
+  /** May be called again. */
   async close(): Promise<void> {
     this.#closing = true;
     const thread = this.#thread;
+    this.#thread = undefined;
     if (thread === undefined) return;
     thread.ref();
     const gone = once(thread, "exit");
-    this.#post({ kind: "close" });
+    thread.postMessage({ kind: "close" } satisfies ToThread);
     await gone;
   }
 }

@@ -4,11 +4,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { WebSocket } from "ws";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 const START_MS = 60_000;
 const CALL_MS = 60_000;
+const LOOK_MS = 100;
 /** No network of its own, no first-run pages. */
 const FLAGS = [
   "--headless",
@@ -92,21 +94,17 @@ export class Page {
     return result.value;
   }
 
-  /** Resolves when an expression becomes true: looked at with every frame of the page, or ten times a second. */
+  /** Resolves when an expression becomes true; looked at ten times a second, across navigations. */
   async until(condition: string, limitMs = CALL_MS): Promise<void> {
-    const isThere = await this.evaluate<boolean>(
-      `new Promise((resolve) => {
-        const end = performance.now() + ${limitMs};
-        const look = () => {
-          let holds = false;
-          try { holds = Boolean(${condition}); } catch {}
-          if (holds || performance.now() > end) resolve(holds);
-          else setTimeout(look, 100);
-        };
-        look();
-      })`,
-    );
-    if (!isThere) throw new Error(`${condition} did not become true; the page says:\n${await this.text()}`);
+    const end = performance.now() + limitMs;
+    for (;;) {
+      // While a page is on its way there is none to be asked.
+      const holds = await this.evaluate<boolean>(`Boolean(${condition})`).catch(() => false);
+      if (holds) return;
+      if (performance.now() > end)
+        throw new Error(`${condition} did not become true; the page says:\n${await this.text()}`);
+      await delay(LOOK_MS);
+    }
   }
 
   text(): Promise<string> {

@@ -96,7 +96,7 @@ test("the page shows numbers that change, without a complaint of the browser", L
     "plain",
     "mrelu-r-m",
     "300 / 1,000",
-    "90.00 %",
+    "95.00 %",
     "slowest",
     "The loss is not finite any more",
   ])
