@@ -19,7 +19,7 @@ import { accuracyOf, modelResult } from "./core/model-result.js";
 import { everythingFalls } from "./core/modern-protocol.js";
 import { cleanMeasure, planMeasures } from "./core/protocols.js";
 import type { TaskSpec } from "./core/task.js";
-import { EvaluationJob, planTasks, type TaskRecord } from "./evaluation.js";
+import { EvaluationJob, planTasks, type TaskRecord, type TaskStanding } from "./evaluation.js";
 import { ExclusiveTraining } from "./exclusive-training.js";
 import { FeaturesJob } from "./features.js";
 import { Checkpoints, hashOf } from "./io/checkpoints.js";
@@ -58,11 +58,14 @@ export interface RunObserver {
   evaluating(progress: EvaluationJob["progress"]): void;
   /** Where the run begins or goes on, and the steps before. */
   opened(step: number, total: number, before: readonly StepMetric[]): void;
-  /** Outcomes on the weights with this hash: those found in the run directory, then each as it comes. */
-  measured(checkpoint: string, records: readonly TaskRecord[]): void;
   /** On the clean test images, after so many steps. */
   accuracy(value: number, step: number): void;
-  checkpoint(outcome: "written" | "failed", seconds: number): void;
+  checkpoint(outcome: "written" | "failed", seconds: number, bytes: number): void;
+  /** An evaluation of the weights with this hash begins; `known` was measured by an attempt before this one. */
+  evaluationBegins(known: readonly TaskRecord[], checkpoint: string): void;
+  tasks(standing: TaskStanding): void;
+  taskRetried(reason: "failed" | "given_back"): void;
+  measured(record: TaskRecord, seconds: number, checkpoint: string): void;
   note(level: "info" | "warning" | "error", message: string): void;
 }
 
@@ -330,16 +333,16 @@ class RunConductor {
     const began = clock();
     const best = accuracy !== null && accuracy > this.#bestAccuracy;
     try {
-      await this.#checkpoints.write(state, {
+      const { bytes } = await this.#checkpoints.write(state, {
         model: this.#run.network.name,
         identity: this.#identity,
         cleanAccuracy: accuracy,
         best,
       });
       if (best) this.#bestAccuracy = accuracy;
-      observer.checkpoint("written", (clock() - began) / 1000);
+      observer.checkpoint("written", (clock() - began) / 1000, bytes);
     } catch (error) {
-      observer.checkpoint("failed", (clock() - began) / 1000);
+      observer.checkpoint("failed", (clock() - began) / 1000, 0);
       const { message, hint } = error as ClusterError;
       if (isLast) throw unsaved(this.#context.directory.path, error as ClusterError);
       observer.note("error", hint === undefined ? message : `${message} (${hint})`);
@@ -376,8 +379,8 @@ class RunConductor {
     const tasks = planTasks(subject, measures);
     const file = directory.file("eval", "results.jsonl");
     const records = await readRecords(file, tasks);
-    if (records.length > 0) observer.measured(checkpoint, records);
     const open = tasks.filter((task) => !records.some((record) => record.task.id === task.id));
+    observer.evaluationBegins(records, checkpoint);
     if (open.length === 0) return inOrder(records, tasks);
 
     observer.phase("evaluating", [...new Set(open.map(({ protocol, kind }) => protocol ?? kind))].join(", "));
@@ -397,11 +400,14 @@ class RunConductor {
       {
         clock,
         wake: () => coordinator.pump(),
-        onRecord: (record) => {
+        onTasks: ({ pending, running, done }) =>
+          observer.tasks({ pending, running, done: done + tasks.length - open.length }),
+        onRetry: (reason) => observer.taskRetried(reason),
+        onRecord: (record, seconds) => {
           records.push(record);
+          observer.measured(record, seconds, checkpoint);
           journal.append(lineOf(record, checkpoint));
           observer.evaluating(job.progress);
-          observer.measured(checkpoint, [record]);
         },
         fail: (error) => {
           this.#failure ??= error;

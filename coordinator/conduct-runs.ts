@@ -4,20 +4,24 @@ import { rm } from "node:fs/promises";
 import type { Config } from "../shared/config.js";
 import { stepsPerEpoch } from "../shared/core/schedule.js";
 import { ClusterError, type ErrorCode, exitCodeOf } from "../shared/errors.js";
-import type { Metrics } from "../shared/io/metrics-registry.js";
+import { redact, redactTexts } from "../shared/redact.js";
 import { resolveRun, stepPlan } from "../shared/resolve.js";
 import { type RunContext, type RunObserver, type RunOutcome, conductRun } from "./conduct-run.js";
 import type { Coordinator } from "./coordinator.js";
 import type { EventPublisher, RunEvents } from "./events.js";
+import type { DataShelf } from "./io/data-shelf.js";
 import type { PartitionedDataset } from "./io/datasets/dataset.js";
 import { RunDirectory, type RunStatus } from "./io/run-directory.js";
+import type { RunTelemetry, Telemetry } from "./telemetry.js";
 
 export interface RunsContext extends Pick<RunContext, "signal" | "clock" | "broadcast" | "epoch"> {
   options: { configs: readonly Config[]; out: string; evaluateOnly: boolean; sideBySide: number };
   coordinator: Coordinator;
-  dataset: PartitionedDataset;
+  shelf: DataShelf;
   events: EventPublisher;
-  metrics: Metrics;
+  telemetry: Telemetry;
+  /** Writes the report of a run that has ended; the others go on meanwhile. */
+  report: (directory: RunDirectory, name: string) => Promise<unknown>;
   /** Versions and machine, for env.json. */
   environment: () => Record<string, string>;
 }
@@ -29,28 +33,53 @@ export interface RunFailure {
 }
 
 export type Ended =
-  { name: string; outcome: RunOutcome; directory: RunDirectory } | { name: string; failure: RunFailure };
+  | { name: string; dataset: string; outcome: RunOutcome; directory: RunDirectory }
+  | { name: string; failure: RunFailure };
 
 /** In the order of the settings; runs that were not begun when the signal came are missing. The error of an only run is thrown. */
 export async function conductRuns(context: RunsContext): Promise<Ended[]> {
   const { configs, sideBySide } = context.options;
+  for (const config of configs) telemetryOf(context, config).state("pending");
   const ended: (Ended | undefined)[] = configs.map(() => undefined);
   let begun = 0;
   let active = 0;
+  // One after another, and behind the runs: a lane goes on with its next run at once.
+  let reports: Promise<unknown> = Promise.resolve();
   const lane = async (): Promise<void> => {
     while (begun < configs.length && !context.signal.aborted) {
       const at = begun++;
       active++;
-      ended[at] = await endOf(context, configs[at] as Config, () => active);
+      const run = await endOf(context, configs[at] as Config, () => active);
       active--;
+      ended[at] = run;
+      // Runs one after another are shown together at the end; those side by side may be days apart.
+      if (sideBySide > 1 && configs.length > 1) reports = reports.then(() => reportOn(context, run));
     }
   };
   await Promise.all(Array.from({ length: Math.min(sideBySide, configs.length) }, lane));
+  await reports;
   return ended.filter((run) => run !== undefined);
 }
 
+/** Shown from the start, while it waits for workers and for its turn. */
+export function telemetryOf(
+  { options, telemetry }: { options: { out: string }; telemetry: Telemetry },
+  config: Config,
+): RunTelemetry {
+  return telemetry.run(runIdOf(options.out, config.name ?? config.model), config);
+}
+
+/** A report that fails costs nothing but itself: the results are on the disk. */
+async function reportOn({ report, events, signal }: RunsContext, run: Ended): Promise<void> {
+  if (!("outcome" in run) || run.outcome.interrupted || signal.aborted) return;
+  await report(run.directory, run.name).catch((error: unknown) => {
+    events.note("warning", `${run.name}: ${error instanceof Error ? error.message : String(error)}`);
+  });
+}
+
 async function endOf(context: RunsContext, config: Config, runsSideBySide: () => number): Promise<Ended> {
-  const { options, events } = context;
+  const { options, events, telemetry } = context;
+  const shown = telemetryOf(context, config);
   const name = config.name ?? config.model;
   const isOnly = options.configs.length === 1;
   const directory = new RunDirectory(isOnly ? options.out : join(options.out, name));
@@ -63,10 +92,12 @@ async function endOf(context: RunsContext, config: Config, runsSideBySide: () =>
     const outcome = await oneRun(context, config, directory, told, runsSideBySide);
     if (!outcome.interrupted) told.result(outcome.result);
     told.finished(outcome.interrupted);
-    return { name, outcome, directory };
+    telemetry.ended(shown, outcome.interrupted ? "interrupted" : "finished");
+    return { name, dataset: config.data.set, outcome, directory };
   } catch (error) {
     const failure = failureOf(error);
     told.failed(error);
+    telemetry.ended(shown, "failed");
     if (isOnly) throw error;
     await recordFailure(directory, failure, error).catch(() => undefined);
     return { name, failure };
@@ -76,18 +107,19 @@ async function endOf(context: RunsContext, config: Config, runsSideBySide: () =>
 function failureOf(error: unknown): RunFailure {
   return {
     code: error instanceof ClusterError ? error.code : "unexpected",
-    message: error instanceof Error ? error.message : String(error),
+    message: redact(error instanceof Error ? error.message : String(error)),
     exit_code: exitCodeOf(error),
   };
 }
 
 async function recordFailure(directory: RunDirectory, failure: RunFailure, error: unknown): Promise<void> {
-  await directory.writeJson("error.json", {
+  const record = {
     ...failure,
     hint: error instanceof ClusterError ? (error.hint ?? null) : null,
     stack: error instanceof Error ? (error.stack ?? null) : null,
     time: new Date().toISOString(),
-  });
+  };
+  await directory.writeJson("error.json", redactTexts(record));
   const status = await directory.readJson<RunStatus>("status.json").catch(() => undefined);
   if (status !== undefined)
     await directory.writeJson("status.json", { ...status, state: "failed", exit_code: failure.exit_code });
@@ -100,7 +132,8 @@ async function oneRun(
   events: RunEvents,
   runsSideBySide: () => number,
 ): Promise<RunOutcome> {
-  const { options, coordinator, dataset, epoch, signal, clock, broadcast, environment } = context;
+  const { options, coordinator, shelf, epoch, signal, clock, broadcast, environment } = context;
+  const dataset = await shelf.dataset(config.data);
   await directory.writeJson("env.json", environment());
   const outcome = await conductRun({
     coordinator,
@@ -113,7 +146,7 @@ async function oneRun(
     clock,
     broadcast,
     runsSideBySide,
-    observer: observerOf(context, config, events),
+    observer: observerOf(context, config, dataset, events, telemetryOf(context, config)),
     evaluateOnly: options.evaluateOnly,
   });
   // Once more: workers may have joined on the way.
@@ -122,13 +155,14 @@ async function oneRun(
 }
 
 function observerOf(
-  { dataset, metrics, options }: RunsContext,
+  { options }: RunsContext,
   config: Config,
+  { dataset }: PartitionedDataset,
   events: RunEvents,
+  telemetry: RunTelemetry,
 ): RunObserver {
   const run = resolveRun(config);
-  const plan = stepPlan(config, run, dataset.dataset.train.labels.length);
-  const labels = { run: run.name };
+  const plan = stepPlan(config, run, dataset.train.labels.length);
   /** Steps done as last told: a lease's own report runs ahead of its commits. */
   let shown = 0;
   const tell = (done: number, total: number, loss: number, accuracy: number): void => {
@@ -141,41 +175,34 @@ function observerOf(
       const length = { done, total, epochs: total / stepsPerEpoch(plan), batchSize: train.batchSize };
       events.opened({ ...length, network: network.name, dataSet: config.data.set, seed }, before);
     },
-    measured: (checkpoint, records) => events.measured(checkpoint, records),
-    phase: (name, detail) => events.phase(name, detail),
+    phase: (name, detail) => {
+      events.phase(name, detail);
+      telemetry.state(name);
+    },
     advanced: tell,
     committed: (step, total) => {
       const done = step.step + 1;
       if (done >= shown) tell(done, total, step.loss, step.hits / step.samples);
       events.learningRate(step.learningRate);
-      metrics.add("steps", 1, labels);
-      metrics.add("samples", step.samples, labels);
-      metrics.set("parameterVersion", done, labels);
-      metrics.set("runProgress", done / total, labels);
-      metrics.set("loss", step.loss, labels);
-      metrics.set("learningRate", step.learningRate, labels);
-      metrics.observe("barrierSeconds", step.barrierMs / 1000);
-      metrics.observe("stepSeconds", step.seconds);
-      for (const block of step.blocks) {
-        metrics.add("workerSamples", (step.samples * block.count) / plan.slots, { worker: block.worker });
-      }
+      telemetry.committed(step, total);
     },
-    evaluating: (progress) => {
-      const { done, total } = progress;
-      events.evaluated(progress);
-      metrics.set("evaluationTasks", done, { ...labels, state: "done" });
-      metrics.set("evaluationTasks", total - done, { ...labels, state: "open" });
+    evaluating: (progress) => events.evaluated(progress),
+    evaluationBegins: (known, checkpoint) => {
+      telemetry.evaluating(known);
+      if (known.length > 0) events.measured(checkpoint, known);
+    },
+    tasks: (standing) => telemetry.tasks(standing),
+    taskRetried: (reason) => telemetry.taskRetried(reason),
+    measured: (record, seconds, checkpoint) => {
+      telemetry.measured(record, seconds);
+      events.measured(checkpoint, [record]);
     },
     accuracy: (value, step) => {
       events.testAccuracy(step, value);
-      metrics.set("accuracy", value, labels);
+      telemetry.accuracy(value);
       events.note("info", `${run.name}: clean accuracy ${(100 * value).toFixed(2)} %`);
     },
-    checkpoint: (outcome, seconds) => {
-      metrics.add("checkpoints", 1, { outcome });
-      metrics.observe("checkpointSeconds", seconds);
-      if (outcome === "written") metrics.set("checkpointTime", Date.now() / 1000);
-    },
+    checkpoint: (outcome, seconds, bytes) => telemetry.checkpoint(outcome, seconds, bytes),
     note: (level, message) =>
       events.note(level, options.configs.length === 1 ? message : `${run.name}: ${message}`),
   };

@@ -31,12 +31,13 @@ export interface CoordinatorEdges {
 
 export interface CoordinatorMetrics {
   gradient(outcome: "accepted" | Refusal): void;
-  wire(direction: "in" | "out", kind: "gradient" | "parameters", bytes: number): void;
+  nonfinite(runId: string, where: "gradient" | "state"): void;
   lease(outcome: "done" | "expired" | "returned" | "lost"): void;
   workerRefused(label: string): void;
-  workers(counts: { idle: number; busy: number; quarantined: number; lost: number }): void;
+  workers(counts: { idle: number; busy: number; straggling: number; quarantined: number }): void;
+  workerLost(): void;
   quarantined(): void;
-  workerTime(worker: string, seconds: number): void;
+  workerJoined(worker: string): void;
   workerGone(worker: string): void;
   reconnected(): void;
 }
@@ -71,6 +72,7 @@ interface PoolWorker {
 }
 
 const TICKS_PER_HEARTBEAT = 4;
+const MOST_IMPOSTORS = 1000;
 
 export class Coordinator {
   readonly #edges: CoordinatorEdges;
@@ -81,9 +83,10 @@ export class Coordinator {
   readonly #subscriptions: Subscription[] = [];
   #timer: NodeJS.Timeout | undefined;
   #nextLease = 1;
-  #lost = 0;
   #paused = false;
   #membershipChanged: (() => void)[] = [];
+  /** Who spoke for another; each is named once. */
+  readonly #impostors = new Set<string>();
 
   constructor(edges: CoordinatorEdges) {
     this.#edges = edges;
@@ -94,7 +97,7 @@ export class Coordinator {
     const on = (bus: Bus, pattern: string, handler: (message: BusMessage) => void): void => {
       this.#subscriptions.push(bus.subscribe(pattern, handler));
     };
-    on(control, subjects.join, (message) => this.#onJoin(message));
+    on(control, subjects.joinPattern, (message) => this.#onJoin(message));
     on(control, subjects.heartbeatPattern, (message) => this.#onHeartbeat(message));
     on(control, subjects.leasePattern, (message) => this.#onReturn(message));
     on(control, subjects.runGet, (message) => this.#onRunRequest(message));
@@ -190,6 +193,12 @@ export class Coordinator {
     }));
   }
 
+  /** Who is in the pool, and for how long each has been silent. */
+  members(): { id: string; silentMs: number }[] {
+    const now = this.#edges.clock();
+    return [...this.#workers.values()].map(({ id, lastSeenMs }) => ({ id, silentMs: now - lastSeenMs }));
+  }
+
   /** Gives work to every idle worker that some job has work for. */
   pump(): void {
     for (const worker of this.#workers.values()) this.#serve(worker);
@@ -226,13 +235,13 @@ export class Coordinator {
 
   // ---- Membership ---------------------------------------------------------------------------------------------
 
-  #onJoin({ data, respond }: BusMessage): void {
+  #onJoin({ subject, data, respond }: BusMessage): void {
     const request = readMessage(wire.JoinRequest, data);
     if (request === undefined) return;
     const { epoch, heartbeatMs, clock, log, metrics } = this.#edges;
     const answer = (accepted: boolean, reason: string): void =>
       respond(writeMessage(wire.JoinReply, { accepted, reason, epoch, heartbeatMs }));
-    const admission = admit(request, PROTOCOL_VERSION, ENGINE_NAMES);
+    const admission = admit(request, lastToken(subject), PROTOCOL_VERSION, ENGINE_NAMES);
     if (!admission.accepted) {
       metrics.workerRefused(admission.label);
       log("error", `Refused worker ${request.workerId.slice(0, 64)}: ${admission.reason}`);
@@ -259,13 +268,14 @@ export class Coordinator {
       standing: known?.standing ?? GOOD_STANDING,
     });
     answer(true, "");
+    metrics.workerJoined(request.workerId);
     if (isRestart) this.#dropLease(known, "lost");
     this.#changed();
   }
 
   #onHeartbeat({ subject, data }: BusMessage): void {
     const beat = readMessage(wire.Heartbeat, data);
-    if (beat === undefined || !isFrom(subject, beat.workerId)) return;
+    if (beat === undefined || !this.#isFrom(subject, beat.workerId)) return;
     const worker = this.#workers.get(beat.workerId);
     const { clock, epoch, heartbeatMs } = this.#edges;
     if (worker === undefined || worker.incarnation !== beat.incarnation || beat.epoch !== epoch) {
@@ -288,7 +298,7 @@ export class Coordinator {
 
   #onReturn({ subject, data }: BusMessage): void {
     const back = readMessage(wire.LeaseReturn, data);
-    if (back === undefined || !isFrom(subject, back.workerId)) return;
+    if (back === undefined || !this.#isFrom(subject, back.workerId)) return;
     const worker = this.#workers.get(back.workerId);
     if (worker === undefined) return;
     if (back.leaving) this.#forget(worker, "returned", "info", `Worker ${worker.id} left: ${back.reason}`);
@@ -327,7 +337,7 @@ export class Coordinator {
     const now = clock();
     for (const id of lostWorkers(this.#workers, heartbeatMs, now)) {
       const worker = this.#workers.get(id) as PoolWorker;
-      this.#lost++;
+      metrics.workerLost();
       this.#forget(
         worker,
         "lost",
@@ -348,8 +358,9 @@ export class Coordinator {
       lease.job.giveBack(lease.work);
       this.#notify();
     }
-    const counts = { idle: 0, busy: 0, quarantined: 0, lost: this.#lost };
-    for (const worker of this.#workers.values()) counts[stateOf(worker, now)]++;
+    const counts = { idle: 0, busy: 0, straggling: 0, quarantined: 0 };
+    for (const worker of this.#workers.values())
+      counts[worker.lease?.expired === true ? "straggling" : stateOf(worker, now)]++;
     metrics.workers(counts);
     this.pump();
   }
@@ -417,7 +428,8 @@ export class Coordinator {
       if (job === undefined) outcome = "run";
       else if (decoded.header.epoch !== this.#edges.epoch) outcome = "fenced";
       else outcome = job.onChunk(workerId, decoded.header, decoded.body);
-      metrics.wire("in", "gradient", data.byteLength);
+      if (job !== undefined && outcome === "nonfinite")
+        metrics.nonfinite(job.runId, decoded.header.kind === "state" ? "state" : "gradient");
     } else outcome = decoded.reason;
     if (outcome === "completed") {
       metrics.gradient("accepted");
@@ -438,7 +450,7 @@ export class Coordinator {
 
   #onPushEnd({ subject, data, respond }: BusMessage): void {
     const message = readMessage(wire.PushEnd, data);
-    if (message === undefined || !isFrom(subject, message.workerId)) return;
+    if (message === undefined || !this.#isFrom(subject, message.workerId)) return;
     const reply = (properties: saf.v1.PushReply.$Properties): void =>
       respond(writeMessage(wire.PushReply, properties));
     if (message.epoch !== this.#edges.epoch) {
@@ -458,7 +470,7 @@ export class Coordinator {
 
   #onResult({ subject, data, respond }: BusMessage): void {
     const message = readMessage(wire.TaskResult, data);
-    if (message === undefined || !isFrom(subject, message.workerId)) return;
+    if (message === undefined || !this.#isFrom(subject, message.workerId)) return;
     const job = this.#jobs.find((candidate) => candidate.runId === message.runId);
     if (message.epoch !== this.#edges.epoch || job === undefined) {
       respond(writeMessage(wire.TaskReply, { accepted: false, reason: "this evaluation is over" }));
@@ -468,6 +480,20 @@ export class Coordinator {
     const outcome = job.onResult(message);
     respond(writeMessage(wire.TaskReply, outcome.reply));
     this.#settle(message.workerId, message.leaseId, outcome.fate, outcome.reply.reason ?? "");
+  }
+
+  /** Does a message that came on this subject speak for the worker that it names? Who does not is named once. */
+  #isFrom(subject: string, workerId: string): boolean {
+    const speaker = lastToken(subject);
+    if (workerId === speaker) return isToken(speaker);
+    if (!this.#impostors.has(speaker) && this.#impostors.size < MOST_IMPOSTORS) {
+      this.#impostors.add(speaker);
+      this.#edges.log(
+        "error",
+        `Worker ${speaker} spoke for another: ${subject} named "${workerId.slice(0, 64)}"`,
+      );
+    }
+    return false;
   }
 
   #settle(workerId: string, leaseId: number, fate: LeaseFate, reason = ""): void {
@@ -488,7 +514,6 @@ export class Coordinator {
       worker.imagesPerSecond = smooth(worker.imagesPerSecond, lease.work.images / (ms / 1000));
       worker.images += lease.work.images;
       this.#edges.metrics.lease("done");
-      this.#edges.metrics.workerTime(worker.id, worker.leaseMs / 1000);
       // First who has just been there: run and weights are still in its engine.
       this.#serve(worker);
     }
@@ -507,7 +532,6 @@ export class Coordinator {
       ? (job.velocityChunk?.(request.version, request.chunk) ?? { frame: undefined, latest: 0 })
       : job.parameterChunk(request.version, request.chunk);
     respond(writeMessage(wire.ParamReply, frame === undefined ? { latest } : { chunk: frame, latest }));
-    if (frame !== undefined) this.#edges.metrics.wire("out", "parameters", frame.byteLength);
   }
 
   #onRunRequest({ data, respond }: BusMessage): void {
@@ -530,9 +554,4 @@ function smooth(mean: number, value: number): number {
 /** The last token of a subject names the worker: NATS lets it publish only on its own. */
 function lastToken(subject: string): string {
   return subject.slice(subject.lastIndexOf(".") + 1);
-}
-
-/** Does a message that came on this subject speak for the worker that it names? */
-function isFrom(subject: string, workerId: string): boolean {
-  return isToken(workerId) && workerId === lastToken(subject);
 }

@@ -73,8 +73,12 @@ const WARM_LEASE_FLOOR_MS = 60_000;
 
 export interface EvaluationEdges {
   clock: () => number;
-  /** Stores the result; called once a task. */
-  onRecord: (record: TaskRecord) => void;
+  /** Stores the result; called once a task. `seconds`: from its lease to this. */
+  onRecord: (record: TaskRecord, seconds: number) => void;
+  /** How many tasks are in which state, whenever that changes. */
+  onTasks?: (standing: TaskStanding) => void;
+  /** A task goes to somebody again: it could not be computed, or its worker was lost or late. */
+  onRetry?: (reason: "failed" | "given_back") => void;
   wake: () => void;
   /** A task that no worker can do: the evaluation cannot be finished. */
   fail: (error: ClusterError) => void;
@@ -93,12 +97,25 @@ export interface EvaluationOptions {
   labelOf: (index: number) => number;
 }
 
+/** Tasks by state. */
+export interface TaskStanding {
+  pending: number;
+  running: number;
+  done: number;
+}
+
 interface TaskState {
   task: TaskSpec;
   state: "open" | "leased" | "done";
   attempts: number;
+  /** When it was leased last. */
+  leasedMs: number;
+  /** Why it is given out again, when it is. */
+  retry: "failed" | "given_back";
   /** Who failed at it, once for each time. */
   failedBy: string[];
+  /** Who was ever leased it: nobody else's result counts. */
+  holders: Set<string>;
 }
 
 /** A task at which several workers failed cannot be done; one alone is asked more often before that is believed. */
@@ -113,6 +130,7 @@ export class EvaluationJob implements Job {
   readonly #frames: Uint8Array[];
   readonly #times = new Map<string, LeaseTimes>();
   #left: number;
+  #standing: TaskStanding;
   #stopped = false;
   #finished: () => void = () => undefined;
   readonly done: Promise<void>;
@@ -122,8 +140,18 @@ export class EvaluationJob implements Job {
     this.runHash = runHashOf(options.runId);
     this.#options = options;
     this.#edges = edges;
-    this.#tasks = options.tasks.map((task) => ({ task, state: "open", attempts: 0, failedBy: [] }));
+    this.#tasks = options.tasks.map((task) => ({
+      task,
+      state: "open",
+      attempts: 0,
+      leasedMs: 0,
+      retry: "given_back",
+      failedBy: [],
+      holders: new Set(),
+    }));
     this.#left = this.#tasks.length;
+    this.#standing = { pending: this.#left, running: 0, done: 0 };
+    edges.onTasks?.(this.#standing);
     this.done = new Promise((resolve) => {
       this.#finished = resolve;
     });
@@ -159,12 +187,14 @@ export class EvaluationJob implements Job {
     this.#finished();
   }
 
-  next(): Work | undefined {
+  next(workerId: string): Work | undefined {
     const state = this.#stopped ? undefined : this.#tasks.find((candidate) => candidate.state === "open");
     if (state === undefined) return undefined;
     const { task } = state;
-    state.state = "leased";
+    this.#move(state, "leased");
     state.attempts++;
+    state.holders.add(workerId);
+    state.leasedMs = this.#edges.clock();
     const times = this.#times.get(seriesOf(task)) ?? new LeaseTimes();
     this.#times.set(seriesOf(task), times);
     return {
@@ -194,7 +224,9 @@ export class EvaluationJob implements Job {
   giveBack(work: Work): void {
     const state = this.#tasks.find(({ task }) => task.id === work.key);
     if (state?.state !== "leased") return;
-    state.state = "open";
+    this.#move(state, "open");
+    this.#edges.onRetry?.(state.retry);
+    state.retry = "given_back";
     this.#edges.wake();
   }
 
@@ -209,30 +241,44 @@ export class EvaluationJob implements Job {
   onResult(message: saf.v1.TaskResult): { reply: saf.v1.TaskReply.$Properties; fate: LeaseFate } {
     const state = this.#tasks.find(({ task }) => task.id === message.taskId);
     if (state === undefined) return { reply: { accepted: false, reason: "no such task" }, fate: "failed" };
+    if (!state.holders.has(message.workerId))
+      return { reply: { accepted: false, reason: "this task was not leased to you" }, fate: "failed" };
     if (state.state === "done") return { reply: { accepted: false, reason: "duplicate" }, fate: "done" };
     if (message.error?.message) return this.#onFailure(state, message);
     const checked = checkedResult(state.task, message, this.#options.outputs);
     if (checked === undefined) {
+      state.retry = "failed";
       return { reply: { accepted: false, reason: "the result does not fit the task" }, fate: "failed" };
     }
-    state.state = "done";
+    this.#move(state, "done");
     this.#times.get(seriesOf(state.task))?.record(1000 * message.computeSeconds);
-    this.#edges.onRecord({
+    const record = {
       task: state.task,
       worker: message.workerId,
       ...checked,
       samples: this.#samples(state.task, message),
-    });
+    };
+    this.#edges.onRecord(record, (this.#edges.clock() - state.leasedMs) / 1000);
     this.#left--;
     if (this.#left === 0) this.#finished();
     return { reply: { accepted: true }, fate: "done" };
   }
 
+  #move(state: TaskState, to: TaskState["state"]): void {
+    const labels = { open: "pending", leased: "running", done: "done" } as const;
+    this.#standing[labels[state.state]]--;
+    this.#standing[labels[to]]++;
+    state.state = to;
+    this.#edges.onTasks?.(this.#standing);
+  }
+
   /** Computing it failed on the worker; perhaps another can. */
   #onFailure(
-    { task, failedBy }: TaskState,
+    state: TaskState,
     { workerId, error }: saf.v1.TaskResult,
   ): { reply: saf.v1.TaskReply.$Properties; fate: LeaseFate } {
+    const { task, failedBy } = state;
+    state.retry = "failed";
     failedBy.push(workerId);
     const limit = new Set(failedBy).size > 1 ? MOST_FAILURES.several : MOST_FAILURES.one;
     if (failedBy.length >= limit) {

@@ -346,6 +346,7 @@ export class ExclusiveTraining implements Trainer {
         learningRate: learningRate(run.train.stages, plan, step),
         blocks: [{ first: 0, count: plan.slots, worker, attempt, ms: stepMs }],
         barrierMs: 0,
+        aggregateMs: 0,
         seconds: stepMs / 1000,
         atMs: now - (sums.length - 1 - i) * stepMs,
       });

@@ -5,31 +5,33 @@ import { mkdir, rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../shared/config.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
+import { countedBus } from "../shared/counted-bus.js";
+import { busCounts, watchPending } from "../shared/io/bus-metrics.js";
 import type { HttpOptions } from "../shared/io/http-server.js";
 import { serveHttp } from "../shared/io/http-service.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
-import { connectNats } from "../shared/io/nats-bus.js";
+import { type NatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import type { ModelResult } from "../shared/results.js";
+import { redactTexts } from "../shared/redact.js";
 import { subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
 import type { RunOutcome } from "./conduct-run.js";
-import { type Ended, type RunFailure, conductRuns } from "./conduct-runs.js";
+import { type Ended, type RunFailure, conductRuns, telemetryOf } from "./conduct-runs.js";
 import { Coordinator } from "./coordinator.js";
 import { EventPublisher } from "./events.js";
 import { storageError } from "./io/atomic-file.js";
-import { loadDataset } from "./io/datasets/data-sets.js";
-import { PartitionedDataset } from "./io/datasets/dataset.js";
+import { DataShelf } from "./io/data-shelf.js";
 import type { LiveEvent } from "./live/core/live-event.js";
 import type { LivePage } from "./live/live-thread.js";
 import { settleResults } from "./io/model-results.js";
 import { RunDirectory } from "./io/run-directory.js";
-import { reportRun } from "./report/report-run.js";
+import { reportAside } from "./report/report-thread.js";
+import { Telemetry } from "./telemetry.js";
 
 export interface CoordinatorOptions {
-  natsUrl: string;
-  seedFile?: string | undefined;
+  nats: NatsAccess;
   pool: string;
   /** Folder of shared memory for bulk bytes, when all processes run on one machine. */
   sharedMemory?: string | undefined;
@@ -85,18 +87,19 @@ export async function runCoordinator(
   // Of an attempt before this one.
   await rm(home.file("error.json"), { force: true });
   try {
-    return await serve(options, home, signal);
+    // They are printed, and were typed by somebody.
+    const { title, command } = options;
+    return await serve({ ...options, ...redactTexts({ title, command }) }, home, signal);
   } catch (error) {
-    await home
-      .writeJson("error.json", {
-        message: error instanceof Error ? error.message : String(error),
-        code: error instanceof ClusterError ? error.code : "unexpected",
-        hint: error instanceof ClusterError ? (error.hint ?? null) : null,
-        exit_code: exitCodeOf(error),
-        stack: error instanceof Error ? (error.stack ?? null) : null,
-        time: new Date().toISOString(),
-      })
-      .catch(() => undefined);
+    const record = {
+      message: error instanceof Error ? error.message : String(error),
+      code: error instanceof ClusterError ? error.code : "unexpected",
+      hint: error instanceof ClusterError ? (error.hint ?? null) : null,
+      exit_code: exitCodeOf(error),
+      stack: error instanceof Error ? (error.stack ?? null) : null,
+      time: new Date().toISOString(),
+    };
+    await home.writeJson("error.json", redactTexts(record)).catch(() => undefined);
     throw error;
   }
 }
@@ -127,27 +130,36 @@ async function serve(
     script: LIVE_THREAD,
     http: options.http,
     page,
-    registry: metrics.registry,
+    metrics: (accept) => metrics.exposition(accept),
     ready: () => unready(),
     log,
   });
-  const dataset = new PartitionedDataset(await loadDataset(first.data.set, first.data.dir, process.env));
+  const shelf = new DataShelf();
+  // One run cannot begin without its images; of several, one may fail while the others go on.
+  if (options.configs.length === 1) await shelf.dataset(first.data);
 
   const connect = (purpose: string): ReturnType<typeof connectNats> =>
     connectNats({
-      url: options.natsUrl,
+      ...options.nats,
       identity: "coordinator",
       purpose,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      ...(options.seedFile === undefined ? {} : { seedFile: options.seedFile }),
-      onPermissionError: (message) => log("error", `NATS refused: ${message}`),
+      onPermissionError: (message) => {
+        log("error", `NATS refused: ${message}`);
+        metrics.add("natsRefusals");
+      },
+      onWarning: (message) => log("warn", message),
     });
-  const [control, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
-  const bulk =
+  const [controlNats, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
+  const sharedBulk =
     options.sharedMemory === undefined
       ? bulkNats
       : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: "coordinator" });
+  const counts = busCounts(metrics);
+  const [control, bulk] = [countedBus(controlNats, counts), countedBus(sharedBulk, counts)];
+  watchPending(metrics, [controlNats, bulkNats]);
   const clock = (): number => performance.now();
+  const telemetry = new Telemetry({ metrics, clock, log });
   const events = new EventPublisher(control, subjects, clock, (event: LiveEvent) => http.tell(event));
   const epoch = Date.now();
   const coordinator = new Coordinator({
@@ -158,28 +170,14 @@ async function serve(
     epoch,
     heartbeatMs: first.cluster.heartbeat_ms,
     quarantine: { after: first.cluster.quarantine_after, firstMs: first.cluster.quarantine_ms },
-    dataRange: (request) => dataset.range(request),
+    dataRange: (request) => shelf.range(request),
     log: (level, message, fields) => {
       log(level, message, fields);
       if (level !== "info") events.note(level === "warn" ? "warning" : "error", message);
     },
-    metrics: {
-      gradient: (outcome) => metrics.add("gradients", 1, { outcome }),
-      wire: (direction, kind, bytes) => metrics.add("wireBytes", bytes, { direction, kind }),
-      lease: (outcome) => metrics.add("leases", 1, { outcome }),
-      workerRefused: (reason) => metrics.add("refusedWorkers", 1, { reason }),
-      workers: (counts) => {
-        for (const [state, count] of Object.entries(counts)) metrics.set("workers", count, { state });
-      },
-      quarantined: () => metrics.add("quarantines"),
-      workerTime: (worker, seconds) => metrics.set("workerStepSeconds", seconds, { worker }),
-      workerGone: (worker) => {
-        metrics.remove("workerStepSeconds", { worker });
-        metrics.remove("workerSamples", { worker });
-      },
-      reconnected: () => metrics.add("reconnects"),
-    },
+    metrics: telemetry.pool,
   });
+  telemetry.watchPool(() => coordinator.members());
   unready = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
   log("info", `Coordinator ready; live page at ${http.url}/; metrics at ${http.url}/metrics`);
   const ticker = setInterval(() => events.workers(coordinator.table()), 500);
@@ -188,23 +186,27 @@ async function serve(
     await coordinator.start();
     events.serving(`${http.url}/`);
     events.phase("waiting", `for ${first.cluster.min_workers} worker(s)`);
+    for (const config of options.configs) telemetryOf({ options, telemetry }, config);
     await waitForWorkers(coordinator, first, signal);
     const ended = await conductRuns({
       options,
       coordinator,
-      dataset,
+      shelf,
       events,
-      metrics,
+      telemetry,
       epoch,
       signal,
       clock,
       broadcast,
+      report: ({ path }, name) =>
+        reportAside(path, { title: `${options.title}: ${name}`, command: options.command }),
       environment: () => environment(coordinator),
     });
     const document = await documentOf(options, ended, signal.aborted);
     if (!document.interrupted && document.models.length > 0) {
       events.phase("reporting", "tables, plots, report.html");
-      document.report = await reportRun(options.out, options);
+      document.report = await reportAside(options.out, { title: options.title, command: options.command });
+      events.finished("report written");
     }
     document.seconds = (performance.now() - began) / 1000;
     await home.writeJson("results.json", document);
@@ -229,7 +231,6 @@ async function serve(
 
   function broadcast(frame: Uint8Array): void {
     bulk.publish(subjects.parameters(0), frame);
-    metrics.add("wireBytes", frame.byteLength, { direction: "out", kind: "parameters" });
   }
 }
 
@@ -253,7 +254,7 @@ async function documentOf(
 ): Promise<ResultsDocument> {
   const measured = ended.flatMap((run) =>
     "outcome" in run && !run.outcome.interrupted
-      ? [{ result: run.outcome.result, directory: run.directory }]
+      ? [{ dataset: run.dataset, result: run.outcome.result, directory: run.directory }]
       : [],
   );
   const outcomes = ended.flatMap((run): RunOutcome[] => ("outcome" in run ? [run.outcome] : []));

@@ -5,6 +5,7 @@
 import type { Config } from "../shared/config.js";
 import { BODY_BYTES, type ChunkHeader, bodyLength, chunkCountOf } from "../shared/core/chunk.js";
 import { type Layout, TAIL } from "../shared/core/layout.js";
+import { squaredDistance, squaredNorm } from "../shared/core/norms.js";
 import { updateRange } from "../shared/core/optimizer.js";
 import { BufferPool, TreeSum } from "../shared/core/reduction.js";
 import { type StepPlan, learningRate, stepImages, stepSamples, totalSteps } from "../shared/core/schedule.js";
@@ -46,6 +47,10 @@ export interface CommittedStep {
   blocks: { first: number; count: number; worker: string; attempt: number; ms: number }[];
   /** Between the first and the last finished block. */
   barrierMs: number;
+  /** Summing, updating and publishing; 0 where a worker did that by itself. */
+  aggregateMs: number;
+  /** Euclidean norms of mean gradient and update of the weights, where they were measured. */
+  norms?: { gradient: number; update: number };
   /** From the step's first lease to its commit. */
   seconds: number;
   /** When it was done, by the coordinator's clock. */
@@ -75,6 +80,8 @@ export interface TrainingOptions {
   state: TrainingState;
 }
 
+/** The norms of a step take half a millisecond, so not every step is measured. */
+const NORMS_EVERY_MS = 1000;
 /** A worker that has to load the engine's network and the images first gets this long. */
 export const COLD_LEASE_MS = 60_000;
 
@@ -119,6 +126,12 @@ export class TrainingJob implements Trainer {
   #stopAt: number;
   #blocks: BlockState[] = [];
   #openedMs = 0;
+  /** Time spent on the step's chunks, but for the one in work, which began then. */
+  #aggregateMs = 0;
+  #chunkBeganMs = 0;
+  #normsMs = -Infinity;
+  /** Squared, as the ranges complete; undefined in a step that is not measured. */
+  #norms: { gradient: number; update: number } | undefined;
   #idle: (() => void)[] = [];
 
   constructor(options: TrainingOptions, edges: TrainingEdges) {
@@ -255,6 +268,10 @@ export class TrainingJob implements Trainer {
   #openStep(workers: number): void {
     const { slots } = this.#options.plan;
     this.#openedMs = this.#edges.clock();
+    this.#aggregateMs = 0;
+    const measures = this.#openedMs - this.#normsMs >= NORMS_EVERY_MS;
+    if (measures) this.#normsMs = this.#openedMs;
+    this.#norms = measures ? { gradient: 0, update: 0 } : undefined;
     this.#blocks = planBlocks(slots, workers).map((block) => ({
       block,
       node: nodeOfBlock(slots, block),
@@ -277,6 +294,7 @@ export class TrainingJob implements Trainer {
     const block = this.#blocks.find((candidate) => candidate.node === header.node);
     if (block === undefined || !block.holders.has(workerId)) return "node";
     const tree = this.#trees[header.chunk] as TreeSum;
+    this.#chunkBeganMs = this.#edges.clock();
     const outcome = tree.addBytes(header.node, body);
     switch (outcome) {
       case "duplicate":
@@ -291,6 +309,7 @@ export class TrainingJob implements Trainer {
       case "added":
         this.#countChunk(block, workerId);
         if (tree.root !== undefined) this.#finishRange(header.chunk, tree.root);
+        this.#aggregateMs += this.#edges.clock() - this.#chunkBeganMs;
         return block.finished === undefined ? "accepted" : "completed";
     }
   }
@@ -376,6 +395,7 @@ export class TrainingJob implements Trainer {
     };
     this.#velocityBefore.set(this.#velocity.subarray(start, start + sums.length), start);
     updateRange(layout, rule, start, sums, this.#current, this.#velocity, this.#next);
+    if (this.#norms !== undefined) this.#addNorms(this.#norms, start, sums, rule.samples);
     for (let i = Math.max(0, layout.size - start); i < sums.length; i++) {
       this.#tail[start + i - layout.size] = sums[i] as number;
     }
@@ -388,12 +408,28 @@ export class TrainingJob implements Trainer {
     if (this.#rangesDone.length === this.#trees.length) this.#commit(rule.learningRate, rule.samples);
   }
 
+  /** Of the weights only: a running moment has no gradient. */
+  #addNorms(
+    norms: { gradient: number; update: number },
+    start: number,
+    sums: Float32Array,
+    samples: number,
+  ): void {
+    for (const { role, offset, size } of this.#options.layout.tensors) {
+      const [from, to] = [Math.max(start, offset), Math.min(start + sums.length, offset + size)];
+      if (role === "moment" || from >= to) continue;
+      norms.gradient += squaredNorm(sums.subarray(from - start, to - start)) / samples ** 2;
+      norms.update += squaredDistance(this.#next.subarray(from, to), this.#current.subarray(from, to));
+    }
+  }
+
   #commit(rate: number, expectedSamples: number): void {
     const { plan } = this.#options;
     const samples = this.#tail[TAIL.samples] as number;
     const loss = (this.#tail[TAIL.loss] as number) / expectedSamples;
     const { epoch, first, end } = stepImages(plan, this.#step);
     const ends = this.#blocks.map((block) => block.finished?.atMs ?? 0);
+    const atMs = this.#edges.clock();
     const committed: CommittedStep = {
       step: this.#step,
       epoch,
@@ -410,8 +446,12 @@ export class TrainingJob implements Trainer {
         ms: finished?.ms ?? 0,
       })),
       barrierMs: Math.max(...ends) - Math.min(...ends),
-      seconds: (this.#edges.clock() - this.#openedMs) / 1000,
-      atMs: this.#edges.clock(),
+      aggregateMs: this.#aggregateMs + atMs - this.#chunkBeganMs,
+      ...(this.#norms === undefined
+        ? {}
+        : { norms: { gradient: Math.sqrt(this.#norms.gradient), update: Math.sqrt(this.#norms.update) } }),
+      seconds: (atMs - this.#openedMs) / 1000,
+      atMs,
     };
     this.#clearStep();
     [this.#current, this.#next] = [this.#next, this.#current];

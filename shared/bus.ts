@@ -33,6 +33,8 @@ export interface Bus {
   readonly connected: boolean;
   /** Largest payload, in bytes. */
   readonly maxPayload: number;
+  /** Bytes published that the operating system has not taken yet, where that is known. */
+  readonly pendingBytes?: number;
   /**
    * Sends once, without waiting. The bytes may be read until the next await of the caller: do not change them before.
    * Throws ClusterError("protocol") when they exceed `maxPayload`.

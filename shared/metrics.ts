@@ -14,8 +14,13 @@ export interface MetricDefinition {
   zeroes?: readonly Readonly<Record<string, string>>[];
 }
 
+/** Of steps and requests. */
 const SHORT_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+/** Of checkpoints. */
 const LONG_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+/** Of evaluation tasks: powers of about 2.5. */
+const TASK_SECONDS = [0.1, 0.25, 0.6, 1.5, 4, 10, 25, 60, 150, 400, 1000, 1800];
+const STALE_STEPS = [0, 1, 2, 3, 5, 8, 13, 21, 34];
 
 /** Why a pushed chunk or push was not counted. */
 export const REFUSALS = [
@@ -33,8 +38,39 @@ export const REFUSALS = [
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
+/** Where a run stands; exactly one is 1. */
+export const RUN_STATES = [
+  "waiting_for_workers",
+  "pending",
+  "training",
+  "evaluating",
+  "finished",
+  "interrupted",
+  "failed",
+] as const;
+export type RunStateLabel = (typeof RUN_STATES)[number];
+
+/** What a message on the bus carries. */
+export const TRAFFIC_KINDS = ["gradient", "parameters", "data", "evaluation", "control"] as const;
+export type TrafficKind = (typeof TRAFFIC_KINDS)[number];
+
+/** Requests that a worker makes. */
+export const REQUESTS = ["join", "run", "data", "parameters", "push", "result"] as const;
+export type RequestOperation = (typeof REQUESTS)[number];
+
+/** What a worker does with its time. */
+export const WORKER_PHASES = ["wait", "compute", "push", "evaluate"] as const;
+export type WorkerPhase = (typeof WORKER_PHASES)[number];
+
+/** Series of `saf_evaluation_accuracy_ratio` in one process; a larger grid is not exported, and the log says so. */
+export const MOST_ACCURACY_SERIES = 500;
+/** Attacks that have a histogram of their own; the others share the label "other". */
+export const MOST_ATTACK_LABELS = 24;
+
 const each = (label: string, values: readonly string[]): Record<string, string>[] =>
   values.map((value) => ({ [label]: value }));
+
+const TRAFFIC = ["in", "out"].flatMap((direction) => TRAFFIC_KINDS.map((kind) => ({ direction, kind })));
 
 export const METRICS = {
   buildInfo: {
@@ -43,6 +79,28 @@ export const METRICS = {
     help: "Always 1; the labels say what runs.",
     labels: ["version", "node"],
     roles: ["coordinator", "worker"],
+  },
+  runInfo: {
+    name: "saf_run_info",
+    type: "gauge",
+    help: "Always 1; the labels say what is trained, on what, and how.",
+    labels: ["run", "model", "dataset", "mode", "optimizer"],
+    roles: ["coordinator"],
+  },
+  runState: {
+    name: "saf_run_state",
+    type: "gauge",
+    help: "1 for the state that the run is in, 0 for the others.",
+    labels: ["run", "state"],
+    roles: ["coordinator"],
+  },
+  runsEnded: {
+    name: "saf_runs_ended_total",
+    type: "counter",
+    help: "Runs that this coordinator is done with, by how they ended.",
+    labels: ["outcome"],
+    roles: ["coordinator"],
+    zeroes: each("outcome", ["finished", "interrupted", "failed"]),
   },
   runProgress: {
     name: "saf_run_progress_ratio",
@@ -75,14 +133,28 @@ export const METRICS = {
   loss: {
     name: "saf_train_loss",
     type: "gauge",
-    help: "Mean training loss of the newest committed step.",
+    help: "Training loss, an exponentially weighted mean over the last steps.",
+    labels: ["run"],
+    roles: ["coordinator"],
+  },
+  gradientNorm: {
+    name: "saf_gradient_norm",
+    type: "gauge",
+    help: "Euclidean norm of the mean gradient of a step, measured about once a second; absent with exclusive leases.",
+    labels: ["run"],
+    roles: ["coordinator"],
+  },
+  updateNorm: {
+    name: "saf_update_norm",
+    type: "gauge",
+    help: "Euclidean norm of what the same step changed in the weights.",
     labels: ["run"],
     roles: ["coordinator"],
   },
   learningRate: {
     name: "saf_learning_rate",
     type: "gauge",
-    help: "Learning rate of the step in work.",
+    help: "Learning rate of the newest committed step.",
     labels: ["run"],
     roles: ["coordinator"],
   },
@@ -101,11 +173,26 @@ export const METRICS = {
     roles: ["coordinator"],
     zeroes: each("outcome", ["accepted", ...REFUSALS]),
   },
+  staleness: {
+    name: "saf_gradient_staleness_steps",
+    type: "histogram",
+    help: "Versions between the parameters that a step's gradients were computed from and those they changed; 0 in synchronous mode.",
+    labels: ["run"],
+    roles: ["coordinator"],
+    buckets: STALE_STEPS,
+  },
+  nonfinite: {
+    name: "saf_nonfinite_total",
+    type: "counter",
+    help: "Chunks refused because values in them were not finite, by what they were part of.",
+    labels: ["run", "where"],
+    roles: ["coordinator"],
+  },
   stepSeconds: {
     name: "saf_step_duration_seconds",
     type: "histogram",
-    help: "Time from one committed step to the next.",
-    labels: [],
+    help: "Time from a step's first lease to its commit.",
+    labels: ["run"],
     roles: ["coordinator"],
     buckets: SHORT_SECONDS,
   },
@@ -113,17 +200,32 @@ export const METRICS = {
     name: "saf_barrier_wait_seconds",
     type: "histogram",
     help: "Time between the first and the last finished block of a step: what the slowest worker costs.",
-    labels: [],
+    labels: ["run"],
+    roles: ["coordinator"],
+    buckets: SHORT_SECONDS,
+  },
+  aggregateSeconds: {
+    name: "saf_aggregate_duration_seconds",
+    type: "histogram",
+    help: "Time that summing a step's gradients, updating the parameters and publishing them took.",
+    labels: ["run"],
     roles: ["coordinator"],
     buckets: SHORT_SECONDS,
   },
   workers: {
     name: "saf_workers",
     type: "gauge",
-    help: "Workers of the pool by state.",
+    help: "Workers of the pool by state; straggling ones hold a lease that is overdue.",
     labels: ["state"],
     roles: ["coordinator"],
-    zeroes: each("state", ["idle", "busy", "quarantined", "lost"]),
+    zeroes: each("state", ["idle", "busy", "straggling", "quarantined"]),
+  },
+  workersLost: {
+    name: "saf_workers_lost_total",
+    type: "counter",
+    help: "Workers that fell silent without taking their leave.",
+    labels: [],
+    roles: ["coordinator"],
   },
   leases: {
     name: "saf_leases_total",
@@ -148,10 +250,17 @@ export const METRICS = {
     labels: [],
     roles: ["coordinator"],
   },
+  workerLastSeen: {
+    name: "saf_worker_last_seen_timestamp_seconds",
+    type: "gauge",
+    help: "When the worker was last heard of, seconds since 1970.",
+    labels: ["worker"],
+    roles: ["coordinator"],
+  },
   workerStepSeconds: {
     name: "saf_worker_step_seconds",
     type: "gauge",
-    help: "Exponentially weighted time of this worker's leases.",
+    help: "Exponentially weighted time of this worker's part of a step, from lease to result.",
     labels: ["worker"],
     roles: ["coordinator"],
   },
@@ -165,24 +274,82 @@ export const METRICS = {
   evaluationTasks: {
     name: "saf_evaluation_tasks",
     type: "gauge",
-    help: "Evaluation tasks of the run by state.",
+    help: "Tasks of the run's evaluation in work, by state: the queue that more workers would shorten.",
     labels: ["run", "state"],
+    roles: ["coordinator"],
+  },
+  evaluationTaskSeconds: {
+    name: "saf_evaluation_task_duration_seconds",
+    type: "histogram",
+    help: "Time from an evaluation task's lease to its result, by attack.",
+    labels: ["attack"],
+    roles: ["coordinator"],
+    buckets: TASK_SECONDS,
+  },
+  evaluationRetries: {
+    name: "saf_evaluation_task_retries_total",
+    type: "counter",
+    help: "Evaluation tasks that had to be given out again: their worker could not compute them, or was lost or late.",
+    labels: ["reason"],
+    roles: ["coordinator"],
+    zeroes: each("reason", ["failed", "given_back"]),
+  },
+  evaluationSamples: {
+    name: "saf_evaluation_samples_total",
+    type: "counter",
+    help: "Images measured, each counted at every strength.",
+    labels: ["run"],
+    roles: ["coordinator"],
+  },
+  evaluationAccuracy: {
+    name: "saf_evaluation_accuracy_ratio",
+    type: "gauge",
+    help: `Accuracy against strength, over the images measured so far; on nonsense the share not taken for real. At most ${MOST_ACCURACY_SERIES} series, the log says when there would be more.`,
+    labels: ["run", "protocol", "kind", "attack", "norm", "strength"],
     roles: ["coordinator"],
   },
   wireBytes: {
     name: "saf_wire_bytes_total",
     type: "counter",
-    help: "Bulk bytes by direction, as this process sees it.",
+    help: "Bytes of messages on the bus by direction, as this process sees it; large ones may have gone through shared memory.",
     labels: ["direction", "kind"],
     roles: ["coordinator", "worker"],
-    zeroes: ["in", "out"].flatMap((direction) =>
-      ["gradient", "parameters"].map((kind) => ({ direction, kind })),
-    ),
+    zeroes: TRAFFIC,
+  },
+  wireMessages: {
+    name: "saf_wire_messages_total",
+    type: "counter",
+    help: "Messages on the bus by direction, as this process sees it.",
+    labels: ["direction", "kind"],
+    roles: ["coordinator", "worker"],
+    zeroes: TRAFFIC,
+  },
+  requestSeconds: {
+    name: "saf_nats_request_duration_seconds",
+    type: "histogram",
+    help: "Time from a request to its answer, or to the end of patience.",
+    labels: ["operation"],
+    roles: ["worker"],
+    buckets: SHORT_SECONDS,
   },
   reconnects: {
     name: "saf_nats_reconnects_total",
     type: "counter",
     help: "Times that a connection to NATS came back.",
+    labels: [],
+    roles: ["coordinator", "worker"],
+  },
+  natsRefusals: {
+    name: "saf_nats_permission_errors_total",
+    type: "counter",
+    help: "Subjects that NATS did not let this process publish or subscribe to: wrong credentials, or a bug.",
+    labels: [],
+    roles: ["coordinator", "worker"],
+  },
+  pendingBytes: {
+    name: "saf_nats_pending_bytes",
+    type: "gauge",
+    help: "Bytes published to NATS that the operating system has not taken yet: a server or network that does not keep up.",
     labels: [],
     roles: ["coordinator", "worker"],
   },
@@ -193,6 +360,13 @@ export const METRICS = {
     labels: [],
     roles: ["coordinator"],
     buckets: LONG_SECONDS,
+  },
+  checkpointBytes: {
+    name: "saf_checkpoint_size_bytes",
+    type: "gauge",
+    help: "Size of the run's last checkpoint.",
+    labels: ["run"],
+    roles: ["coordinator"],
   },
   checkpoints: {
     name: "saf_checkpoints_total",
@@ -205,14 +379,14 @@ export const METRICS = {
   checkpointTime: {
     name: "saf_checkpoint_last_success_timestamp_seconds",
     type: "gauge",
-    help: "When the last checkpoint was written, seconds since 1970.",
-    labels: [],
+    help: "When the run's last checkpoint was written, seconds since 1970.",
+    labels: ["run"],
     roles: ["coordinator"],
   },
   phaseSeconds: {
     name: "saf_worker_phase_duration_seconds",
     type: "histogram",
-    help: "Where a worker's time goes: waiting for parameters, computing, pushing.",
+    help: "Where a worker's time goes: waiting for parameters, computing gradients, pushing them, evaluating.",
     labels: ["phase"],
     roles: ["worker"],
     buckets: SHORT_SECONDS,
@@ -224,11 +398,18 @@ export const METRICS = {
     labels: [],
     roles: ["worker"],
   },
+  tensorBytes: {
+    name: "saf_worker_tensor_memory_bytes",
+    type: "gauge",
+    help: "Memory of the live tensors.",
+    labels: [],
+    roles: ["worker"],
+  },
   engineInfo: {
     name: "saf_worker_backend_info",
     type: "gauge",
-    help: "Always 1; the label names the engine.",
-    labels: ["backend"],
+    help: "Always 1; the labels name the engine and its version.",
+    labels: ["backend", "version"],
     roles: ["worker"],
   },
 } as const satisfies Record<string, MetricDefinition>;

@@ -85,11 +85,19 @@ export type ToEngine =
       imageCount: number;
     };
 
+/** What every finished order says: the engine's time for it, and what lives in the engine after it. */
+interface Done {
+  leaseId: number;
+  seconds: number;
+  tensors: number;
+  tensorBytes: number;
+}
+
 export type FromEngine =
   | { type: "ready"; info: EngineInfo; selfTest: SelfTestReport }
   | { type: "chunks"; leaseId: number; chunks: number[] }
-  | { type: "block-done"; leaseId: number; seconds: number; tensors: number }
-  | { type: "stretch-done"; leaseId: number; seconds: number; tensors: number; steps: number }
-  | { type: "task-done"; leaseId: number; seconds: number; tensors: number; findings: Findings }
-  | { type: "features-done"; leaseId: number; seconds: number; tensors: number; features: FeatureCounts }
+  | ({ type: "block-done" } & Done)
+  | ({ type: "stretch-done"; steps: number } & Done)
+  | ({ type: "task-done"; findings: Findings } & Done)
+  | ({ type: "features-done"; features: FeatureCounts } & Done)
   | { type: "failed"; leaseId: number; message: string };

@@ -51,6 +51,11 @@ if (port === null) throw new Error("engine-thread.js must be started as a worker
 const engine: Engine = await startEngine((workerData as EngineStart).engine);
 const runs = new Map<string, Run>();
 
+function living(): { tensors: number; tensorBytes: number } {
+  const { numTensors, numBytes } = engine.tf.memory();
+  return { tensors: numTensors, tensorBytes: numBytes };
+}
+
 function send(message: FromEngine): void {
   port?.postMessage(message);
 }
@@ -134,7 +139,7 @@ function computeLease(message: Extract<ToEngine, { type: "block" }>, run: Run): 
     type: "block-done",
     leaseId: message.leaseId,
     seconds: (performance.now() - started) / 1000,
-    tensors: engine.tf.memory().numTensors,
+    ...living(),
   });
 }
 
@@ -164,7 +169,7 @@ function computeStretch(message: Extract<ToEngine, { type: "stretch" }>, run: Ru
     type: "stretch-done",
     leaseId: message.leaseId,
     seconds: (performance.now() - started) / 1000,
-    tensors: engine.tf.memory().numTensors,
+    ...living(),
     steps: done,
   });
 }
@@ -199,7 +204,7 @@ function computeTask(message: Extract<ToEngine, { type: "task" }>, run: Run): vo
     type: "task-done",
     leaseId: message.leaseId,
     seconds,
-    tensors: engine.tf.memory().numTensors,
+    ...living(),
     findings,
   });
 }
@@ -215,7 +220,7 @@ function computeFeatures(message: Extract<ToEngine, { type: "features" }>, run: 
     type: "features-done",
     leaseId: message.leaseId,
     seconds: (performance.now() - started) / 1000,
-    tensors: engine.tf.memory().numTensors,
+    ...living(),
     features,
   });
 }

@@ -19,7 +19,6 @@ export interface Push {
   identity: Pick<ChunkHeader, "runHash" | "epoch" | "step" | "node" | "attempt" | "totalBytes"> & {
     kind?: "gradient" | "state";
   };
-  onSent: (bytes: number) => void;
 }
 
 /** The frames of values that are not in frames yet. */
@@ -75,7 +74,6 @@ export class FrameSender {
     for (let chunk = this.#ready.shift(); chunk !== undefined; chunk = this.#ready.shift()) {
       const frame = (this.#sealed[chunk] ??= this.#seal(chunk));
       this.#bus.publish(this.#subject, frame);
-      this.#push.onSent(frame.byteLength);
       this.#credit -= frame.byteLength;
       if (this.#credit <= 0) {
         await this.#bus.flush();

@@ -1,11 +1,13 @@
 /** Wiring of a worker process. */
 import { ENGINE_NAMES, type EngineName } from "../shared/engine.js";
 import { ClusterError } from "../shared/errors.js";
+import { countedBus } from "../shared/counted-bus.js";
+import { busCounts, watchPending } from "../shared/io/bus-metrics.js";
 import type { HttpOptions } from "../shared/io/http-server.js";
 import { serveHttp } from "../shared/io/http-service.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
-import { connectNats } from "../shared/io/nats-bus.js";
+import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import { isToken, subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
@@ -14,8 +16,7 @@ import { Worker } from "./worker.js";
 
 export interface WorkerOptions {
   id: string;
-  natsUrl: string;
-  seedFile?: string | undefined;
+  nats: NatsAccess;
   pool: string;
   /** Folder of shared memory for bulk bytes, when coordinator and worker run on one machine. */
   sharedMemory?: string | undefined;
@@ -36,6 +37,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   if (!isToken(options.id)) {
     throw new ClusterError("usage", `Worker id "${options.id}" must be 1 to 32 of a-z, 0-9 and -`);
   }
+  checkNatsAccess(options.nats, options.id);
   const logger = createLogger("worker", { level: options.logLevel, file: options.logFile }).child({
     worker: options.id,
   });
@@ -45,28 +47,34 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   const http = await serveHttp({
     script: PROBE_THREAD,
     http: options.http,
-    registry: metrics.registry,
+    metrics: (accept) => metrics.exposition(accept),
     ready: () => unready(),
     log,
   });
   const engine = await startEngineThread(options.engine);
   unready = () => "not connected to NATS yet";
-  metrics.set("engineInfo", 1, { backend: engine.info.name });
+  metrics.set("engineInfo", 1, { backend: engine.info.name, version: engine.info.version });
 
   const connect = (purpose: string) =>
     connectNats({
-      url: options.natsUrl,
+      ...options.nats,
       identity: options.id,
       purpose,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      ...(options.seedFile === undefined ? {} : { seedFile: options.seedFile }),
-      onPermissionError: (message) => log("error", `NATS refused: ${message}`),
+      onPermissionError: (message) => {
+        log("error", `NATS refused: ${message}`);
+        metrics.add("natsRefusals");
+      },
+      onWarning: (message) => log("warn", message),
     });
-  const [control, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
-  const bulk =
+  const [controlNats, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
+  const sharedBulk =
     options.sharedMemory === undefined
       ? bulkNats
       : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: options.id });
+  const counts = busCounts(metrics);
+  const [control, bulk] = [countedBus(controlNats, counts), countedBus(sharedBulk, counts)];
+  watchPending(metrics, [controlNats, bulkNats]);
   unready = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
   log("info", `Engine ${engine.info.version} on ${engine.info.device}; metrics at ${http.url}/metrics`);
 
@@ -83,8 +91,10 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
       metricsUrl: http.url,
       metrics: {
         phase: (phase, seconds) => metrics.observe("phaseSeconds", seconds, { phase }),
-        wire: (direction, kind, bytes) => metrics.add("wireBytes", bytes, { direction, kind }),
-        tensors: (count) => metrics.set("tensors", count),
+        tensors: (count, bytes) => {
+          metrics.set("tensors", count);
+          metrics.set("tensorBytes", bytes);
+        },
         reconnected: () => metrics.add("reconnects"),
       },
     }).serve(signal);

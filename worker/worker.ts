@@ -10,6 +10,7 @@ import { nodeOfBlock } from "../shared/core/slots.js";
 import { stateParts, stateSize } from "../shared/core/stretch.js";
 import { ClusterError } from "../shared/errors.js";
 import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
+import type { WorkerPhase } from "../shared/metrics.js";
 import type { Subjects } from "../shared/subjects.js";
 import type { EnginePort } from "./engine-port.js";
 import { CONTROL, type FromEngine } from "./engine-messages.js";
@@ -33,9 +34,8 @@ export interface WorkerEdges {
 
 /** What the worker counts; main.ts hands in the Prometheus side. */
 export interface WorkerMetrics {
-  phase(phase: "wait" | "compute" | "push", seconds: number): void;
-  wire(direction: "in" | "out", kind: "gradient" | "parameters", bytes: number): void;
-  tensors(count: number): void;
+  phase(phase: WorkerPhase, seconds: number): void;
+  tensors(count: number, bytes: number): void;
   reconnected(): void;
 }
 
@@ -157,7 +157,7 @@ export class Worker {
       try {
         const reply = readMessage(
           wire.JoinReply,
-          await control.request(subjects.join, request, JOIN_TIMEOUT_MS),
+          await control.request(subjects.join(this.#id), request, JOIN_TIMEOUT_MS),
         );
         if (reply?.accepted === true) {
           // What is computed for another coordinator nobody will take.
@@ -314,8 +314,7 @@ export class Worker {
   #onParameters(frame: Uint8Array): void {
     const runHash = runHashIn(frame);
     const run = this.#runs.find((candidate) => candidate.runHash === runHash);
-    if (run?.parameters.accept(frame) === true)
-      this.#edges.metrics.wire("in", "parameters", frame.byteLength);
+    run?.parameters.accept(frame);
   }
 
   async #serveBlock(run: PreparedRun, lease: saf.v1.BlockLease): Promise<void> {
@@ -358,9 +357,8 @@ export class Worker {
   }
 
   #sender(frames: SharedArrayBuffer, identity: Push["identity"]): FrameSender {
-    const { bulk, subjects, metrics } = this.#edges;
-    const onSent = (bytes: number): void => metrics.wire("out", "gradient", bytes);
-    return new FrameSender(bulk, subjects.gradient(0, this.#id), { frames, identity, onSent });
+    const { bulk, subjects } = this.#edges;
+    return new FrameSender(bulk, subjects.gradient(0, this.#id), { frames, identity });
   }
 
   /** Many steps by ourselves, then the state. */
@@ -573,8 +571,9 @@ export class Worker {
         } else if (message.type !== "ready" && message.leaseId === order.leaseId) {
           this.#busySeconds += message.seconds;
           this.#tensors = message.tensors;
-          this.#edges.metrics.tensors(message.tensors);
-          this.#edges.metrics.phase("compute", message.seconds);
+          this.#edges.metrics.tensors(message.tensors, message.tensorBytes);
+          const trains = message.type === "block-done" || message.type === "stretch-done";
+          this.#edges.metrics.phase(trains ? "compute" : "evaluate", message.seconds);
           resolve(message as Extract<FromEngine, { type: Done }>);
         }
       };

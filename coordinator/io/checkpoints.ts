@@ -51,7 +51,7 @@ export class Checkpoints {
   async write(
     state: TrainingState,
     info: { model: string; identity: string; cleanAccuracy: number | null; best: boolean },
-  ): Promise<string> {
+  ): Promise<{ path: string; bytes: number }> {
     const files: Record<string, Uint8Array> = {
       "model.safetensors": encodeSafetensors({
         tensors: tensorsOf(this.#layout, state.parameters),
@@ -91,7 +91,7 @@ export class Checkpoints {
     await this.#point("latest", name);
     if (info.best) await this.#point("best", name);
     await this.#prune(name);
-    return path;
+    return { path, bytes: Object.values(files).reduce((sum, { byteLength }) => sum + byteLength, 0) };
   }
 
   /** The newest checkpoint that is whole, or undefined. Damaged ones are passed over and named in `onDamaged`. */

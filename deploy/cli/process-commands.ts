@@ -5,20 +5,13 @@ import { removeRings } from "../../shared/io/shared-memory-bus.js";
 import { defaultCacheDir } from "../setup/engine.js";
 import { loadConfig } from "./config-file.js";
 import { type HttpFlags, addHttpOptions, addPageOptions, httpOptionsOf } from "./http-options.js";
+import { type NatsFlags, addNatsOptions, natsAccessOf } from "./nats-options.js";
 import { wholeNumber } from "./run-options.js";
 import { exitWithParent, interruption } from "./signals.js";
 
 /** Connection options that both share. */
 function connectionOptions(command: Command): Command {
-  return addHttpOptions(command)
-    .addOption(
-      new Option("--nats-url <url>", "where nats-server is")
-        .env("SAF_NATS_URL")
-        .default("nats://127.0.0.1:4222"),
-    )
-    .addOption(
-      new Option("--seed-file <file>", "file with this process's nkey seed").env("SAF_NATS_SEED_FILE"),
-    )
+  return addHttpOptions(addNatsOptions(command))
     .addOption(new Option("--pool <name>", "name of the cluster").env("SAF_POOL").default("local"))
     .addOption(
       new Option(
@@ -33,9 +26,7 @@ function connectionOptions(command: Command): Command {
     .addOption(new Option("--exit-with-parent", "end when standard input closes").hideHelp());
 }
 
-interface ConnectionOptions extends HttpFlags {
-  natsUrl: string;
-  seedFile?: string;
+interface ConnectionOptions extends HttpFlags, NatsFlags {
   pool: string;
   sharedMemory?: string;
   logLevel: string;
@@ -57,6 +48,7 @@ export function workerCommand(): Command {
       await runWorker(
         {
           ...options,
+          nats: natsAccessOf(options),
           engine: engineNamed(options.engine),
           cacheDirectory,
           http: httpOptionsOf(options),
@@ -107,8 +99,8 @@ export function coordinatorCommand(): Command {
           options.run.map(async (file) => (await loadConfig({ files: [file], set: [] })).value),
         );
         const stop = interruption();
-        const http = httpOptionsOf(options);
-        const { failed, interrupted } = await runCoordinator({ ...options, configs, http }, stop.signal);
+        const access = { nats: natsAccessOf(options), http: httpOptionsOf(options) };
+        const { failed, interrupted } = await runCoordinator({ ...options, configs, ...access }, stop.signal);
         // Whoever stays when all is done is ended by a signal: that interrupts nothing.
         const ended = options.stay && !interrupted ? 0 : stop.exitCode();
         process.exitCode = ended || (Object.keys(failed).length > 0 ? EXIT_CODES.trials : 0);

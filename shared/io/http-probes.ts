@@ -12,8 +12,10 @@ export interface Answer {
 }
 
 /** Rejects when the main thread ends. */
-export type Ask = (question: Question) => Promise<Answer>;
+export type Ask = (question: Question, accept?: string) => Promise<Answer>;
 
+/** What a scraper says that understands exemplars. */
+const OPEN_METRICS = "application/openmetrics-text";
 /** However many scrape at once, the main thread is asked at most so often. */
 const FRESH_MS = 200;
 /** A probe gets its answer within a kubelet's patience of one second. */
@@ -22,13 +24,16 @@ const PATIENCE_MS = 800;
 const HUNG_MS = 30_000;
 
 export class Probes {
-  readonly #metrics: Kept;
+  readonly #metrics: { text: Kept; openMetrics: Kept };
   readonly #ready: Kept;
   readonly #clock: () => number;
 
   constructor(ask: Ask, clock: () => number = () => performance.now()) {
     this.#clock = clock;
-    this.#metrics = new Kept(() => ask("metrics"), clock);
+    this.#metrics = {
+      text: new Kept(() => ask("metrics"), clock),
+      openMetrics: new Kept(() => ask("metrics", OPEN_METRICS), clock),
+    };
     this.#ready = new Kept(() => ask("ready"), clock);
   }
 
@@ -38,7 +43,7 @@ export class Probes {
     if (request.method !== "GET" && request.method !== "HEAD") refuse(response, 405, "only GET and HEAD");
     else if (hasBody(request)) refuse(response, 413);
     else {
-      void this.#answerTo(path).then(({ status, type, body }) => {
+      void this.#answerTo(path, request.headers.accept ?? "").then(({ status, type, body }) => {
         response.writeHead(status, {
           "content-type": type,
           "cache-control": "no-store",
@@ -50,8 +55,9 @@ export class Probes {
     return true;
   }
 
-  async #answerTo(path: "/metrics" | "/healthz" | "/readyz"): Promise<Answer> {
-    const kept = path === "/metrics" ? this.#metrics : this.#ready;
+  async #answerTo(path: "/metrics" | "/healthz" | "/readyz", accept: string): Promise<Answer> {
+    const metrics = accept.includes(OPEN_METRICS) ? this.#metrics.openMetrics : this.#metrics.text;
+    const kept = path === "/metrics" ? metrics : this.#ready;
     const answer = await kept.within(PATIENCE_MS);
     if (path !== "/healthz") return answer ?? plain(503, "the main thread is busy");
     const silentMs = this.#clock() - (this.#ready.waitingSince ?? this.#clock());

@@ -12,7 +12,7 @@ import type { HttpLog, HttpOptions } from "./http-server.js";
 export type FromThread =
   | { kind: "serving"; url: string }
   | { kind: "failed"; code: ErrorCode; message: string; hint: string | undefined }
-  | { kind: "ask"; question: Question; id: number }
+  | { kind: "ask"; question: Question; id: number; accept: string }
   | { kind: "log"; level: "info" | "warn" | "error"; message: string }
   /** So many messages were worked off. */
   | { kind: "heard"; count: number };
@@ -33,7 +33,8 @@ export interface HttpServiceOptions {
   http: HttpOptions;
   /** For the thread; must survive a structured clone. */
   page?: unknown;
-  registry: { contentType: string; metrics(): Promise<string> };
+  /** The text of /metrics and its type, for a scraper that accepts this. */
+  metrics: (accept: string) => Promise<{ type: string; text: string }>;
   /** Is this process able to do its work now? The reason, when not. */
   ready: () => string | undefined;
   log: HttpLog;
@@ -119,21 +120,22 @@ class ThreadService implements HttpService {
       case "log":
         return this.#options.log(message.level, message.message);
       case "ask":
-        void this.#answerTo(message.question).then((answer) => {
+        void this.#answerTo(message).then((answer) => {
           this.#post({ kind: "answer", id: message.id, answer });
         });
     }
   }
 
-  async #answerTo(question: Question): Promise<Answer> {
-    const { registry, ready } = this.#options;
+  async #answerTo({ question, accept }: { question: Question; accept: string }): Promise<Answer> {
+    const { metrics, ready } = this.#options;
     const type = "text/plain; charset=utf-8";
     if (question === "ready") {
       const reason = ready();
       return { status: reason === undefined ? 200 : 503, type, body: `${reason ?? "ok"}\n` };
     }
     try {
-      return { status: 200, type: registry.contentType, body: await registry.metrics() };
+      const found = await metrics(accept);
+      return { status: 200, type: found.type, body: found.text };
     } catch (error) {
       return { status: 500, type, body: `${String(error)}\n` };
     }

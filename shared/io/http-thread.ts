@@ -30,11 +30,11 @@ export async function serveInThread<Page>(make: (main: MainThread<Page>) => Prom
   const log: HttpLog = (level, message) => post({ kind: "log", level, message });
   const waiting = new Map<number, (answer: Answer) => void>();
   let nextId = 0;
-  const ask: Ask = (question) =>
+  const ask: Ask = (question, accept = "") =>
     new Promise((resolve) => {
       const id = nextId++;
       waiting.set(id, resolve);
-      post({ kind: "ask", question, id });
+      post({ kind: "ask", question, id, accept });
     });
   const early: unknown[] = [];
   let hear: (message: unknown) => void = (message) => early.push(message);

@@ -51,7 +51,7 @@ async function refusal(reading: Promise<unknown>): Promise<ClusterError> {
 test("what was written is read back: step, parameters, momentum, and what describes them", async (t) => {
   const directory = await temporaryDirectory(t);
   const checkpoints = new Checkpoints(directory, LAYOUT, 2);
-  const path = await checkpoints.write(stateOf(7), { ...INFO, cleanAccuracy: 0.5 });
+  const { path } = await checkpoints.write(stateOf(7), { ...INFO, cleanAccuracy: 0.5 });
   assert.equal(path, join(directory, "step-00000007"));
   for (const name of ["step-00000007", "latest"]) {
     const { state, description } = await checkpoints.read(name);

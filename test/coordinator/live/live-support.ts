@@ -33,12 +33,10 @@ export async function startLive(
     script: new URL("../../../coordinator/live/live-thread.js", import.meta.url),
     http: { host: "127.0.0.1", port: 0, ...http },
     page: { ...PAGE, ...page },
-    registry: {
-      contentType: "text/plain; version=0.0.4",
-      metrics: () => {
-        scrapes++;
-        return Promise.resolve(`# HELP saf_test A number.\n# TYPE saf_test gauge\nsaf_test ${scrapes}\n`);
-      },
+    metrics: () => {
+      scrapes++;
+      const text = `# HELP saf_test A number.\n# TYPE saf_test gauge\nsaf_test ${scrapes}\n`;
+      return Promise.resolve({ type: "text/plain; version=0.0.4", text });
     },
     ready: () => undefined,
     log: (level, message) => log.push(`${level}: ${message}`),

@@ -1,0 +1,20 @@
+/** Squared Euclidean norms of parts of the parameter vector, in double precision. */
+
+export function squaredNorm(values: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    sum += value * value;
+  }
+  return sum;
+}
+
+/** Of two vectors of one length. */
+export function squaredDistance(one: Float32Array, other: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < one.length; i++) {
+    const difference = (one[i] as number) - (other[i] as number);
+    sum += difference * difference;
+  }
+  return sum;
+}
