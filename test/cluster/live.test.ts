@@ -70,8 +70,8 @@ function attack(t: TestContext, url: string): { answered: () => number } {
   for (let i = 0; i < 30; i++) hold(`GET /${"a".repeat(30_000)}`, "");
   for (let i = 0; i < 30; i++)
     hold("POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000000\r\n\r\n", "x");
-  for (let i = 0; i < 16; i++) scrape(2000);
-  for (let i = 0; i < 4; i++) shout(500);
+  for (let i = 0; i < 16; i++) scrape(1000);
+  for (let i = 0; i < 4; i++) shout(200);
   t.after(() => {
     isOver = true;
     agent.destroy();
@@ -84,14 +84,14 @@ test(
   "hostile clients do not stop a training, nor change its weights, nor keep its viewers out",
   LIMIT,
   async (t) => {
-    const config = { train: { max_steps: 60 } };
+    const config = { train: { max_steps: 40 } };
     const cluster = await startCluster(t, { workers: 2, config });
     const url = await pageOf(cluster);
     await cluster.untilStep(3);
     const { answered } = attack(t, url);
-    await cluster.untilStep(20);
+    await cluster.untilStep(15);
     const { runs } = await api<{ runs: RunView[] }>(url, "/runs");
-    assert.equal(runs[0]?.training.total, 60);
+    assert.equal(runs[0]?.training.total, 40);
     assert.equal((await fetch(`${url}/healthz`)).status, 200);
     assert.equal((await fetch(`${url}/readyz`)).status, 200);
     const { workers } = await api<{ workers: WorkerView[] }>(url, "/workers");

@@ -5,7 +5,10 @@ import { API, ENDPOINTS, type Endpoint, errorView } from "./api.js";
 /** OpenAPI 3.1, whose schemas are JSON Schema 2020-12. */
 export function openApiDocument(version: string): object {
   const schemas = new Schemas();
-  const paths = ENDPOINTS.map((endpoint) => [endpoint.path, { get: operationOf(endpoint, schemas) }]);
+  const paths = ENDPOINTS.map((endpoint): [string, object] => [
+    endpoint.path,
+    { get: operationOf(endpoint, schemas) },
+  ]);
   return {
     openapi: "3.1.0",
     info: {
@@ -67,7 +70,8 @@ class Schemas {
 
   content(schema: z.ZodType): object {
     const moved = JSON.stringify(z.toJSONSchema(schema)).replaceAll('"#/$defs/', '"#/components/schemas/');
-    const { $schema: _, $defs, ...own } = JSON.parse(moved) as Record<string, object>;
+    const { $defs, ...own } = JSON.parse(moved) as Record<string, object>;
+    delete own["$schema"];
     this.#named = { ...this.#named, ...$defs };
     return { "application/json": { schema: own } };
   }

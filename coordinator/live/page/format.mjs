@@ -1,26 +1,27 @@
 /** Numbers and times as people read them. "–" stands for what is not known. */
 
 const UNKNOWN = "–";
+const isKnown = (value) => value !== null && value !== undefined;
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const timeOfDay = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
 export function count(value) {
-  return value == null ? UNKNOWN : whole.format(value);
+  return !isKnown(value) ? UNKNOWN : whole.format(value);
 }
 
 /** Three digits that count. */
 export function figure(value) {
-  if (value == null) return UNKNOWN;
+  if (!isKnown(value)) return UNKNOWN;
   if (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e6)) return value.toExponential(1);
   return Math.abs(value) >= 1000 ? whole.format(value) : String(Number(value.toPrecision(3)));
 }
 
 export function percent(share, digits = 1) {
-  return share == null ? UNKNOWN : `${(100 * share).toFixed(digits)} %`;
+  return !isKnown(share) ? UNKNOWN : `${(100 * share).toFixed(digits)} %`;
 }
 
 export function duration(seconds) {
-  if (seconds == null) return UNKNOWN;
+  if (!isKnown(seconds)) return UNKNOWN;
   if (seconds < 1) return `${Math.round(1000 * seconds)} ms`;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   if (seconds < 100) return `${Math.round(seconds)} s`;

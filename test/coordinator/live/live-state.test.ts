@@ -26,7 +26,6 @@ const sent = (message: unknown): unknown => JSON.parse(JSON.stringify(message));
 /** What a page shows, in one comparable piece. */
 function shown(store: PageStore): unknown {
   return {
-    cluster: store.cluster,
     runs: Object.fromEntries(store.runs),
     curves: Object.fromEntries(store.curves),
     series: Object.fromEntries(
