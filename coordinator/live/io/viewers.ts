@@ -43,7 +43,7 @@ export class Viewers {
   #pushedMs = -Infinity;
   #saidMs = -Infinity;
   /** Until something changes, all newcomers get the same. */
-  #snapshot: string | undefined;
+  #snapshot: Buffer | undefined;
 
   constructor(state: LiveState, clock: () => number = () => performance.now()) {
     this.#state = state;
@@ -74,11 +74,11 @@ export class Viewers {
     socket.on("message", () => socket.close(CLOSE.policy, "viewers only listen"));
     socket.on("error", () => socket.terminate());
     socket.on("close", () => this.#viewers.delete(viewer));
-    socket.send(this.#currentSnapshot());
+    socket.send(this.#currentSnapshot(), { binary: false });
   }
 
-  #currentSnapshot(): string {
-    this.#snapshot ??= JSON.stringify(this.#state.snapshot());
+  #currentSnapshot(): Buffer {
+    this.#snapshot ??= Buffer.from(JSON.stringify(this.#state.snapshot()));
     return this.#snapshot;
   }
 
@@ -121,7 +121,7 @@ export class Viewers {
     if (viewer.behindSinceMs === undefined) socket.send(bytes, { binary: false });
     else {
       viewer.behindSinceMs = undefined;
-      socket.send(this.#currentSnapshot());
+      socket.send(this.#currentSnapshot(), { binary: false });
     }
   }
 

@@ -122,6 +122,13 @@ test("the page shows numbers that change, without a complaint of the browser", L
   await page.until(`document.getElementById("announcer").textContent === ""`);
   live.tell({ timeMs: Date.now(), note: { level: "warning", message: "mind the gap" } });
   await page.until(`document.getElementById("announcer").textContent.includes("mind the gap")`);
+  // Words from elsewhere are words, whatever they look like.
+  live.tell({
+    timeMs: Date.now(),
+    note: { level: "error", message: "<img src=x onerror=alert(1)><b>bold</b>" },
+  });
+  await page.until(`document.body.innerText.includes("<img src=x onerror=alert(1)><b>bold</b>")`);
+  assert.equal(await page.evaluate("document.querySelectorAll('img, b').length"), 0);
   // The table of a chart holds what the chart shows.
   const rows = await page.evaluate<string[][]>(`(() => {
     const chart = [...document.querySelectorAll(".chart")].find((node) => node.textContent.includes("noise"));
