@@ -3,7 +3,7 @@
  * knows who holds what and until when; what the work means is the job's affair (training.ts, evaluation.ts).
  */
 import type { Bus, BusMessage, Subscription } from "../shared/bus.js";
-import { decodeChunk } from "../shared/core/chunk.js";
+import { decodeChunk, sealOf } from "../shared/core/chunk.js";
 import { ENGINE_NAMES } from "../shared/engine.js";
 import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
 import type { Refusal } from "../shared/metrics.js";
@@ -436,16 +436,18 @@ export class Coordinator {
 
   // ---- Work that comes back -----------------------------------------------------------------------------------
 
-  #onGradient({ subject, data }: BusMessage): void {
+  #onGradient({ subject, data, inPlace }: BusMessage): void {
     const { metrics } = this.#edges;
     const workerId = lastToken(subject);
-    const decoded = decodeChunk(data);
+    const seal = inPlace === true ? sealOf(data) : 0;
+    const isIntact = (): boolean => inPlace !== true || sealOf(data) === seal;
+    const decoded = decodeChunk(data, inPlace);
     let outcome: ChunkFate;
     if (decoded.ok) {
       const job = this.#jobs.find((candidate) => candidate.runHash === decoded.header.runHash);
       if (job === undefined) outcome = "run";
       else if (decoded.header.epoch !== this.#edges.epoch) outcome = "fenced";
-      else outcome = job.onChunk(workerId, decoded.header, decoded.body);
+      else outcome = job.onChunk(workerId, decoded.header, decoded.body, isIntact);
       if (job !== undefined && outcome === "nonfinite")
         metrics.nonfinite(job.runId, decoded.header.kind === "state" ? "state" : "gradient");
     } else outcome = decoded.reason;

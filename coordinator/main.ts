@@ -21,6 +21,7 @@ import { type Ended, type RunFailure, conductRuns, telemetryOf } from "./conduct
 import { Coordinator } from "./coordinator.js";
 import { EventPublisher } from "./events.js";
 import { storageError } from "./io/atomic-file.js";
+import { codeCommit } from "./io/code-commit.js";
 import { DataShelf } from "./io/data-shelf.js";
 import { settleResults } from "./io/model-results.js";
 import { RunDirectory } from "./io/run-directory.js";
@@ -115,7 +116,8 @@ async function serve(
   const log = logTo(logger);
   const metrics = new Metrics("coordinator", VERSION);
   const subjects = subjectsOf(options.pool);
-  const shelf = new DataShelf();
+  const commit = await codeCommit();
+  const shelf = new DataShelf(options.configs.map(({ data }) => data));
   // One run cannot begin without its images; of several, one may fail while the others go on.
   if (options.configs.length === 1) await shelf.dataset(first.data);
 
@@ -182,9 +184,10 @@ async function serve(
       signal,
       clock,
       broadcast,
+      mapped: bulk.mapped,
       report: ({ path }, name) =>
         reportAside(path, { title: `${options.title}: ${name}`, command: options.command }),
-      environment: () => environment(coordinator),
+      environment: () => environment(coordinator, commit),
     });
     const document = await documentOf(options, ended, signal.aborted);
     if (!document.interrupted && document.models.length > 0) {
@@ -256,11 +259,12 @@ async function documentOf(
   };
 }
 
-function environment(coordinator: Coordinator): Record<string, string> {
+function environment(coordinator: Coordinator, commit: string | null): Record<string, string> {
   const [core] = cpus();
   const engines = new Set(coordinator.table().map((row) => row.engine ?? ""));
   return {
     saf: VERSION,
+    ...(commit === null ? {} : { commit }),
     node: process.version,
     engine: [...engines].join(", "),
     workers: String(coordinator.workerCount),
