@@ -3,7 +3,8 @@ import { ENGINE_NAMES, type EngineName } from "../shared/engine.js";
 import { ClusterError } from "../shared/errors.js";
 import { countedBus } from "../shared/counted-bus.js";
 import { busCounts, watchPending } from "../shared/io/bus-metrics.js";
-import { type HttpOptions, serveProbes } from "../shared/io/http-server.js";
+import type { HttpOptions } from "../shared/io/http-server.js";
+import { serveHttp } from "../shared/io/http-service.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
@@ -26,6 +27,8 @@ export interface WorkerOptions {
   logFile?: string | undefined;
 }
 
+const PROBE_THREAD = new URL("../shared/io/probe-thread.js", import.meta.url);
+
 /** The event loop may not stand still for this long: heartbeats would be missed. */
 const CONNECT_TIMEOUT_MS = 60_000;
 
@@ -40,7 +43,16 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   });
   const log = logTo(logger);
   const metrics = new Metrics("worker", VERSION);
+  let unready: () => string | undefined = () => "the engine is not there yet";
+  const http = await serveHttp({
+    script: PROBE_THREAD,
+    http: options.http,
+    metrics: (accept) => metrics.exposition(accept),
+    ready: () => unready(),
+    log,
+  });
   const engine = await startEngineThread(options.engine);
+  unready = () => "not connected to NATS yet";
   metrics.set("engineInfo", 1, { backend: engine.info.name, version: engine.info.version });
 
   const connect = (purpose: string) =>
@@ -63,12 +75,8 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   const counts = busCounts(metrics);
   const [control, bulk] = [countedBus(controlNats, counts), countedBus(sharedBulk, counts)];
   watchPending(metrics, [controlNats, bulkNats]);
-  const probes = await serveProbes({
-    ...options.http,
-    metrics: (accept) => metrics.exposition(accept),
-    ready: () => (control.connected && bulk.connected ? undefined : "not connected to NATS"),
-  });
-  log("info", `Engine ${engine.info.version} on ${engine.info.device}; metrics at ${probes.url}/metrics`);
+  unready = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
+  log("info", `Engine ${engine.info.version} on ${engine.info.device}; metrics at ${http.url}/metrics`);
 
   try {
     await new Worker(options.id, {
@@ -80,7 +88,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
       clock: () => performance.timeOrigin + performance.now(),
       rssBytes: () => process.memoryUsage.rss(),
       log,
-      metricsUrl: probes.url,
+      metricsUrl: http.url,
       metrics: {
         phase: (phase, seconds) => metrics.observe("phaseSeconds", seconds, { phase }),
         tensors: (count, bytes) => {
@@ -92,7 +100,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
     }).serve(signal);
   } finally {
     await control.flush();
-    await Promise.all([control.close(), bulk.close(), probes.close(), engine.stop()]);
+    await Promise.all([control.close(), bulk.close(), http.close(), engine.stop()]);
     logger.flush();
   }
 }
