@@ -1,6 +1,7 @@
 /** One run from its settings to its results: train, checkpoint, measure. Continues where a run directory left off. */
 import { createHash } from "node:crypto";
 import { stringify } from "yaml";
+import type { MappedMemory } from "../shared/bus.js";
 import type { Config } from "../shared/config.js";
 import { initialParameters } from "../shared/core/layout.js";
 import { stepsPerEpoch, totalSteps } from "../shared/core/schedule.js";
@@ -10,14 +11,15 @@ import type { saf } from "../shared/messages.js";
 import { layoutOf } from "../shared/networks/network.js";
 import { networkNamed } from "../shared/networks/registry.js";
 import { resolveRun, stepPlan } from "../shared/resolve.js";
-import type { ModelResult, SampleImage, StepMetric } from "../shared/results.js";
+import type { ModelResult, NotMeasured, SampleImage, StepMetric } from "../shared/results.js";
 import type { Coordinator } from "./coordinator.js";
 import { curvesOf } from "./core/curve.js";
 import { leaseKind, type LeaseKind } from "./core/exclusive.js";
+import type { NamedSource } from "./core/attack-names.js";
 import type { PlannedMeasure } from "./core/measures.js";
 import { accuracyOf, modelResult } from "./core/model-result.js";
-import { everythingFalls } from "./core/modern-protocol.js";
-import { cleanMeasure, planMeasures } from "./core/protocols.js";
+import { type ForeignPictures, everythingFalls } from "./core/modern-protocol.js";
+import { cleanMeasure, planMeasures, protocolsOf } from "./core/protocols.js";
 import type { TaskSpec } from "./core/task.js";
 import { EvaluationJob, planTasks, type TaskRecord, type TaskStanding } from "./evaluation.js";
 import { ExclusiveTraining } from "./exclusive-training.js";
@@ -25,9 +27,12 @@ import { FeaturesJob } from "./features.js";
 import { Checkpoints, hashOf } from "./io/checkpoints.js";
 import type { PartitionedDataset } from "./io/datasets/dataset.js";
 import { lineOf, readRecords } from "./io/evaluation-journal.js";
+import type { DataShelf } from "./io/data-shelf.js";
+import { foreignImages } from "./io/foreign-images.js";
 import { IMPORTED } from "./io/foreign-weights.js";
 import { Journal, trimJournal } from "./io/journal.js";
 import type { RunDirectory, RunState } from "./io/run-directory.js";
+import { checkSources, findSource, readSource, sourcesIn, withNames } from "./io/transfer-sources.js";
 import type { Trainer } from "./trainer.js";
 import { type CommittedStep, TrainingJob, type TrainingState } from "./training.js";
 
@@ -44,9 +49,22 @@ export interface RunContext {
   signal: AbortSignal;
   clock: () => number;
   broadcast: (frame: Uint8Array) => void;
+  mapped: MappedMemory | undefined;
   /** Runs that are conducted now, this one included. */
   runsSideBySide: () => number;
+  /** What workers pull by its hash. */
+  shelf: DataShelf;
+  /** The coordinator's runs by their folders, this one included. */
+  beside: ReadonlyMap<string, RunBeside>;
   observer: RunObserver;
+}
+
+/** How far a run is that another one may need. */
+export interface RunBeside {
+  /** Its weights are final. */
+  isTrained: boolean;
+  /** It ended, trained or not. */
+  isOver: boolean;
 }
 
 /** Who wants to know: progress events, metrics, the log. */
@@ -77,6 +95,8 @@ export interface RunOutcome {
   weightsSha256: string;
   /** The signal came first: the run can be resumed. */
   interrupted: boolean;
+  /** A network that it is to be attacked from is not trained yet: more can be measured once it is. */
+  isIncomplete: boolean;
 }
 
 /** Pictures per kind and strength for the report. */
@@ -134,6 +154,8 @@ class RunConductor {
   #earlierRate = 0;
   #trainer: { kind: LeaseKind; job: Trainer } | undefined;
   #failure: ClusterError | undefined;
+  #isIncomplete = false;
+  #notMeasured: NotMeasured[] = [];
 
   constructor(context: RunContext) {
     const { config, dataset, directory, runId } = context;
@@ -152,8 +174,10 @@ class RunConductor {
   }
 
   async conduct(): Promise<RunOutcome> {
-    const { directory, signal, config, evaluateOnly } = this.#context;
+    const { directory, signal, config, evaluateOnly, beside } = this.#context;
     const began = await this.#begin();
+    // Better now than after hours of training.
+    await checkSources(config, directory.path, (path) => beside.has(path));
     // Once it is known that these settings are the run's own; a measurement's are not.
     if (!evaluateOnly) await directory.writeText("config.yaml", stringify(config));
     const onError = (error: Error): void => this.#context.observer.note("warning", error.message);
@@ -177,9 +201,13 @@ class RunConductor {
         ? began.state
         : await this.#train(began.state, onCommit, [ledger, metrics], throughput);
       if (signal.aborted) return this.#interrupted(state, steps, throughput);
+      const own = beside.get(directory.path);
+      if (own !== undefined) own.isTrained = true;
 
       await this.#status("evaluating", state.step);
-      const records = await this.#evaluate(state, this.#measures());
+      const sources = await this.#sources(hashOf(state.parameters));
+      const foreign = await this.#foreign();
+      const records = await this.#evaluate(state, this.#measures({ sources, foreign }));
       if (config.evaluate.features && !signal.aborted) await this.#features(state);
       if (signal.aborted) return this.#interrupted(state, steps, throughput);
       const outcome = this.#outcome(state, steps, throughput, records);
@@ -187,7 +215,7 @@ class RunConductor {
       await this.#status("done", state.step, 0);
       return outcome;
     } finally {
-      if (this.#trainer !== undefined) this.#context.coordinator.remove(this.#trainer.job);
+      this.#endTrainer();
       await Promise.all([ledger.close(), metrics.close()]);
     }
   }
@@ -234,15 +262,22 @@ class RunConductor {
     const { coordinator, config, runsSideBySide } = this.#context;
     const kind = leaseKind(config.train.lease, this.#plan.slots, runsSideBySide());
     if (this.#trainer?.kind === kind) return this.#trainer.job;
-    if (this.#trainer !== undefined) coordinator.remove(this.#trainer.job);
     const job = this.#makeTrainer(kind, state(), onCommit);
+    this.#endTrainer();
     this.#trainer = { kind, job };
     coordinator.add(job);
     return job;
   }
 
+  #endTrainer(): void {
+    if (this.#trainer === undefined) return;
+    this.#context.coordinator.remove(this.#trainer.job);
+    this.#trainer.job.dispose?.();
+    this.#trainer = undefined;
+  }
+
   #makeTrainer(kind: LeaseKind, state: TrainingState, onCommit: (step: CommittedStep) => void): Trainer {
-    const { coordinator, runId, config, epoch, clock, broadcast, observer } = this.#context;
+    const { coordinator, runId, config, epoch, clock, broadcast, mapped, observer } = this.#context;
     const options = {
       runId,
       config,
@@ -265,7 +300,7 @@ class RunConductor {
     };
     const job: Trainer =
       kind === "step"
-        ? new TrainingJob(options, { ...edges, broadcast })
+        ? new TrainingJob(options, { ...edges, broadcast, mapped })
         : new ExclusiveTraining(options, {
             ...edges,
             recall: () => coordinator.recall(job),
@@ -307,10 +342,10 @@ class RunConductor {
       throughput.pause();
       if (!last) job = this.#trainerFor(() => job.snapshot(), onCommit);
     }
-    coordinator.remove(job);
-    this.#trainer = undefined;
     signal.removeEventListener("abort", onAbort);
-    return job.snapshot();
+    const end = job.snapshot();
+    this.#endTrainer();
+    return end;
   }
 
   /** Clean accuracy in the middle of training, on the same workers. */
@@ -356,14 +391,54 @@ class RunConductor {
     return this.#context.dataset.dataset.test.labels.length;
   }
 
+  /**
+   * The networks that this one is attacked from; their weights are put where workers pull them. One that is trained beside
+   * this run and not done yet comes later; one that failed there is left out. Throws as `readSource`.
+   */
+  async #sources(checkpoint: string): Promise<NamedSource[]> {
+    const { config, directory, shelf, beside, observer } = this.#context;
+    if (!protocolsOf(config.evaluate).includes("modern")) return [];
+    const found: NamedSource[] = [];
+    for (const text of sourcesIn(config.evaluate)) {
+      const place = await findSource(text, directory.path, (path) => beside.has(path));
+      const other = beside.get(place.path);
+      if (other?.isTrained === false) {
+        if (other.isOver) observer.note("warning", `No transfer from ${text}: it was not trained`);
+        else this.#isIncomplete = true;
+        continue;
+      }
+      const { parameters, ...source } = await readSource(place, config.data.set);
+      if (source.weights_sha256 === checkpoint)
+        throw new ClusterError("config", `The second network ${text} is the one that it is to attack`);
+      shelf.hold(new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength));
+      found.push(source);
+    }
+    return withNames(found);
+  }
+
+  /** Pictures of other data sets for the budgets of the modern protocol; what is missing is told, and goes into the result. */
+  async #foreign(): Promise<ForeignPictures[]> {
+    const { config, shelf, observer } = this.#context;
+    const { evaluate, data } = config;
+    if (!protocolsOf(evaluate).includes("modern") || evaluate.attacks !== undefined) return [];
+    const { found, missing } = await foreignImages(shelf, data.set, this.#run.network.input);
+    for (const { what, why } of missing) observer.note("info", `Not run: ${what}: ${why}`);
+    this.#notMeasured = missing;
+    return found;
+  }
+
   /** Throws ClusterError("config") for an attack that there is not. */
-  #measures(): PlannedMeasure[] {
+  #measures(beside: {
+    sources: readonly NamedSource[];
+    foreign: readonly ForeignPictures[];
+  }): PlannedMeasure[] {
     return planMeasures({
       config: this.#context.config.evaluate,
       network: this.#run.network,
       strengths: this.#run.strengths,
       testImages: this.#testImages,
       samples: REPORT_SAMPLES,
+      ...beside,
     });
   }
 
@@ -463,11 +538,15 @@ class RunConductor {
       everything: everythingFalls(this.#run.network),
     };
     return {
-      result: modelResult(network, records),
+      result: {
+        ...modelResult(network, records),
+        ...(this.#notMeasured.length === 0 ? {} : { not_measured: this.#notMeasured }),
+      },
       steps,
       samples: records.flatMap((record) => record.samples),
       weightsSha256: hashOf(state.parameters),
       interrupted: false,
+      isIncomplete: this.#isIncomplete,
     };
   }
 

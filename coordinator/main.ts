@@ -22,6 +22,7 @@ import { type Ended, type RunFailure, conductRuns, telemetryOf } from "./conduct
 import { Coordinator } from "./coordinator.js";
 import { EventPublisher } from "./events.js";
 import { storageError } from "./io/atomic-file.js";
+import { codeCommit } from "./io/code-commit.js";
 import { DataShelf } from "./io/data-shelf.js";
 import type { LiveEvent } from "./live/core/live-event.js";
 import type { LivePage } from "./live/live-thread.js";
@@ -119,6 +120,7 @@ async function serve(
   const log = logTo(logger);
   const metrics = new Metrics("coordinator", VERSION);
   const subjects = subjectsOf(options.pool);
+  const commit = await codeCommit();
   let unready: () => string | undefined = () => "not connected to NATS yet";
   const page: LivePage = {
     title: options.title,
@@ -134,7 +136,7 @@ async function serve(
     ready: () => unready(),
     log,
   });
-  const shelf = new DataShelf();
+  const shelf = new DataShelf(options.configs.map(({ data }) => data));
   // One run cannot begin without its images; of several, one may fail while the others go on.
   if (options.configs.length === 1) await shelf.dataset(first.data);
 
@@ -198,9 +200,10 @@ async function serve(
       signal,
       clock,
       broadcast,
+      mapped: bulk.mapped,
       report: ({ path }, name) =>
         reportAside(path, { title: `${options.title}: ${name}`, command: options.command }),
-      environment: () => environment(coordinator),
+      environment: () => environment(coordinator, commit),
     });
     const document = await documentOf(options, ended, signal.aborted);
     if (!document.interrupted && document.models.length > 0) {
@@ -272,11 +275,12 @@ async function documentOf(
   };
 }
 
-function environment(coordinator: Coordinator): Record<string, string> {
+function environment(coordinator: Coordinator, commit: string | null): Record<string, string> {
   const [core] = cpus();
   const engines = new Set(coordinator.table().map((row) => row.engine ?? ""));
   return {
     saf: VERSION,
+    ...(commit === null ? {} : { commit }),
     node: process.version,
     engine: [...engines].join(", "),
     workers: String(coordinator.workerCount),

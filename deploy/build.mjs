@@ -94,8 +94,17 @@ function copyAssets() {
   }
 }
 
+/** An image has no .git: whoever builds it says the commit. coordinator/io/code-commit.ts reads it. */
+function recordCommit() {
+  const commit = process.env.SAF_COMMIT ?? "";
+  if (!/^[0-9a-f]{40}$/.test(commit)) return;
+  mkdirSync(join(root, "dist"), { recursive: true });
+  writeFileSync(join(root, "dist/commit"), `${commit}\n`);
+}
+
 compileMessages();
 removeOrphans();
 if (process.argv.includes("--force")) rmSync(join(root, "dist/.tsbuildinfo"), { force: true });
 run("typescript/bin/tsc", ["-p", "tsconfig.json"]);
 copyAssets();
+recordCommit();

@@ -17,6 +17,7 @@ import { CONTROL, type FromEngine } from "./engine-messages.js";
 import { FrameSender, type Push, framesAround } from "./frame-sender.js";
 import { type PreparedRun, prepareRun } from "./run-setup.js";
 import { pullVector } from "./state-pull.js";
+import { AssetCache } from "./task-assets.js";
 import { measureOf, resultOf } from "./task-messages.js";
 
 export interface WorkerEdges {
@@ -60,6 +61,7 @@ export class Worker {
   readonly #subscriptions: Subscription[] = [];
   readonly #queue: Lease[] = [];
   readonly #incarnation: number;
+  readonly #assets: AssetCache;
   #wake: () => void = () => undefined;
   /** Stops waiting for the engine. */
   #giveUp: () => void = () => undefined;
@@ -82,6 +84,7 @@ export class Worker {
     this.#id = id;
     this.#edges = edges;
     this.#incarnation = Math.floor(edges.clock());
+    this.#assets = new AssetCache(edges.bulk, edges.subjects.data, edges.cacheDirectory);
   }
 
   /**
@@ -96,7 +99,7 @@ export class Worker {
     this.#subscriptions.push(
       control.subscribe(subjects.command(this.#id), ({ data }) => this.#onCommand(data)),
       control.subscribe(subjects.all, ({ data }) => this.#onAnnounce(data)),
-      bulk.subscribe(subjects.parameters(0), ({ data }) => this.#onParameters(data)),
+      bulk.subscribe(subjects.parameters(0), ({ data, inPlace }) => this.#onParameters(data, inPlace)),
     );
     control.onConnection((connected) => this.#onConnection(connected));
     await control.flush();
@@ -296,6 +299,7 @@ export class Worker {
     while (this.#runs.length >= RUNS_KEPT) {
       const oldest = this.#runs.shift() as PreparedRun;
       engine.send({ type: "forget", runId: oldest.runId });
+      if (oldest.inPlace) bulk.mapped?.release(oldest.frames);
     }
     const run = await prepareRun(
       {
@@ -311,10 +315,10 @@ export class Worker {
     return run;
   }
 
-  #onParameters(frame: Uint8Array): void {
+  #onParameters(frame: Uint8Array, inPlace: boolean | undefined): void {
     const runHash = runHashIn(frame);
     const run = this.#runs.find((candidate) => candidate.runHash === runHash);
-    run?.parameters.accept(frame);
+    run?.parameters.accept(frame, inPlace);
   }
 
   async #serveBlock(run: PreparedRun, lease: saf.v1.BlockLease): Promise<void> {
@@ -332,7 +336,7 @@ export class Worker {
 
     const node = nodeOfBlock(run.run.train.slots, { first: lease.firstSlot, count: lease.slotCount });
     const totalBytes = run.layout.pushSize * 4;
-    const sender = this.#sender(run.frames, { ...identityOf(run, lease), node, totalBytes });
+    const sender = this.#sender(run, { ...identityOf(run, lease), node, totalBytes });
     const done = await this.#compute<"block-done">(
       {
         type: "block",
@@ -356,9 +360,9 @@ export class Worker {
     metrics.phase("push", (clock() - began) / 1000);
   }
 
-  #sender(frames: SharedArrayBuffer, identity: Push["identity"]): FrameSender {
+  #sender({ frames, inPlace }: Pick<Push, "frames" | "inPlace">, identity: Push["identity"]): FrameSender {
     const { bulk, subjects } = this.#edges;
-    return new FrameSender(bulk, subjects.gradient(0, this.#id), { frames, identity });
+    return new FrameSender(bulk, subjects.gradient(0, this.#id), { frames, inPlace, identity });
   }
 
   /** Many steps by ourselves, then the state. */
@@ -404,7 +408,7 @@ export class Worker {
     const began = clock();
     const totalBytes = 4 * stateSize(run.layout, steps);
     const identity = { ...identityOf(run, lease), kind: "state" as const, node: steps, totalBytes };
-    const sender = this.#sender(framesAround(state, totalBytes), identity);
+    const sender = this.#sender({ frames: framesAround(state, totalBytes) }, identity);
     sender.sendAll();
     const status = await this.#finishPush(
       { ...endOf(this.#id, run, lease), stepCount: steps, computeSeconds: seconds, waitSeconds },
@@ -481,6 +485,7 @@ export class Worker {
   async #serveTask(run: PreparedRun, lease: saf.v1.TaskLease): Promise<void> {
     const measure = measureOf(lease);
     await run.loadImages("test");
+    const assets = await this.#assets.of(measure, run.run.network);
     const parameters = await run.parameters.take(lease.version, lease.epoch, this.#stopping.signal);
     if (parameters === undefined) {
       this.#publishReturn(lease.leaseId, "the weights are gone", false);
@@ -493,6 +498,7 @@ export class Worker {
       epoch: lease.epoch,
       version: lease.version,
       parameters,
+      ...assets,
       measure,
       strengths: lease.strengths,
       firstImage: lease.firstImage,

@@ -174,7 +174,7 @@ export function suppressedTable(members: readonly Measured[]): Html {
     ...new Set(members.flatMap(({ features }) => (features?.places ?? []).map(({ layer }) => layer))),
   ];
   return html`<div class="scroll" role="region" tabindex="0" aria-label="Suppressed units">
-    <table>
+    <table class="slim">
       <caption>
         <span
           ><strong>Suppressed units, percent</strong> ReLU and mReLU: those that answer 0; RBF: below

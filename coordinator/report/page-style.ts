@@ -63,6 +63,7 @@ tr .edge{border-left:1px solid var(--line)}
 th[scope=row]{font-weight:650}
 th[scope=row],thead tr:first-child>th:first-child{position:sticky;left:0;background:var(--card);z-index:1}
 td.strong{font-weight:650}
+.slim td,.slim th{padding:3px 9px}
 .dense td,.dense th{padding:4px 6px}
 .dense th:first-child{padding-left:14px}.dense td:last-child,.dense th:last-child{padding-right:14px}
 .dense:not(.fit) thead th:not(:first-child){width:7%}

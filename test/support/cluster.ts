@@ -225,12 +225,12 @@ export class TestCluster {
     });
     const directory = local.sharedMemory;
     this.#tap = directory === undefined ? nats : sharedMemoryBus(nats, { directory, identity: "test" });
-    this.#tap.subscribe(this.subjects.parameters(0), ({ data }) =>
-      this.#onChunk(data, (header) => this.#onVersion(header)),
+    this.#tap.subscribe(this.subjects.parameters(0), ({ data, inPlace }) =>
+      this.#onChunk(data, inPlace, (header) => this.#onVersion(header)),
     );
-    this.#tap.subscribe(this.subjects.gradientPattern(0), ({ subject, data }) => {
+    this.#tap.subscribe(this.subjects.gradientPattern(0), ({ subject, data, inPlace }) => {
       const worker = subject.slice(subject.lastIndexOf(".") + 1);
-      this.#onChunk(data, (header) => this.#onGradient(worker, header));
+      this.#onChunk(data, inPlace, (header) => this.#onGradient(worker, header));
     });
     this.#tap.subscribe(this.subjects.commandPattern, ({ subject, data }) => {
       const lease = readMessage(wire.WorkerCommand, data)?.exclusive as saf.v1.ExclusiveLease | undefined;
@@ -260,8 +260,8 @@ export class TestCluster {
     this.#look();
   }
 
-  #onChunk(frame: Uint8Array, take: (header: ChunkHeader) => void): void {
-    const decoded = decodeChunk(frame);
+  #onChunk(frame: Uint8Array, inPlace: boolean | undefined, take: (header: ChunkHeader) => void): void {
+    const decoded = decodeChunk(frame, inPlace);
     if (!decoded.ok) return;
     take(decoded.header);
     this.#look();
