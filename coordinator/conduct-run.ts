@@ -74,13 +74,16 @@ export interface RunObserver {
   /** An exclusive lease is this far; its steps are not committed. */
   advanced(stepsDone: number, total: number, loss: number, accuracy: number): void;
   evaluating(progress: EvaluationJob["progress"]): void;
-  accuracy(value: number): void;
+  /** Where the run begins or goes on, and the steps before. */
+  opened(step: number, total: number, before: readonly StepMetric[]): void;
+  /** On the clean test images, after so many steps. */
+  accuracy(value: number, step: number): void;
   checkpoint(outcome: "written" | "failed", seconds: number, bytes: number): void;
-  /** An evaluation begins; `known` was measured by an attempt before this one. */
-  evaluationBegins(known: readonly TaskRecord[]): void;
+  /** An evaluation of the weights with this hash begins; `known` was measured by an attempt before this one. */
+  evaluationBegins(known: readonly TaskRecord[], checkpoint: string): void;
   tasks(standing: TaskStanding): void;
   taskRetried(reason: "failed" | "given_back"): void;
-  measured(record: TaskRecord, seconds: number): void;
+  measured(record: TaskRecord, seconds: number, checkpoint: string): void;
   note(level: "info" | "warning" | "error", message: string): void;
 }
 
@@ -183,6 +186,7 @@ class RunConductor {
     const throughput = new Throughput();
     const startedMs = this.#context.clock() - 1000 * (began.steps.at(-1)?.seconds ?? 0);
     const steps = began.steps;
+    this.#context.observer.opened(began.state.step, totalSteps(this.#plan), steps);
 
     const onCommit = (step: CommittedStep): void => {
       ledger.append(ledgerLine(step));
@@ -451,7 +455,7 @@ class RunConductor {
     const file = directory.file("eval", "results.jsonl");
     const records = await readRecords(file, tasks);
     const open = tasks.filter((task) => !records.some((record) => record.task.id === task.id));
-    observer.evaluationBegins(records);
+    observer.evaluationBegins(records, checkpoint);
     if (open.length === 0) return inOrder(records, tasks);
 
     observer.phase("evaluating", [...new Set(open.map(({ protocol, kind }) => protocol ?? kind))].join(", "));
@@ -476,7 +480,7 @@ class RunConductor {
         onRetry: (reason) => observer.taskRetried(reason),
         onRecord: (record, seconds) => {
           records.push(record);
-          observer.measured(record, seconds);
+          observer.measured(record, seconds, checkpoint);
           journal.append(lineOf(record, checkpoint));
           observer.evaluating(job.progress);
         },
@@ -494,7 +498,7 @@ class RunConductor {
     signal.removeEventListener("abort", onAbort);
     await journal.close();
     if (this.#failure !== undefined) throw this.#failure;
-    if (!signal.aborted) observer.accuracy(accuracyOf(curvesOf(records)));
+    if (!signal.aborted) observer.accuracy(accuracyOf(curvesOf(records)), state.step);
     return inOrder(records, tasks);
   }
 

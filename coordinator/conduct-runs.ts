@@ -132,6 +132,7 @@ async function endOf(context: RunsContext, config: Config, lap: Lap): Promise<En
     const { interrupted, isIncomplete: isAwaiting } = outcome;
     if (isAwaiting && !interrupted) told.phase("waiting", "for the network that it is attacked from");
     else {
+      if (!interrupted) told.result(outcome.result);
       told.finished(interrupted);
       telemetry.ended(shown, interrupted ? "interrupted" : "finished");
     }
@@ -216,6 +217,11 @@ function observerOf(
     events.trained(done, { total, perEpoch: stepsPerEpoch(plan), samples: plan.batchSize }, loss, accuracy);
   };
   return {
+    opened: (done, total, before) => {
+      const { seed, network, train } = run;
+      const length = { done, total, epochs: total / stepsPerEpoch(plan), batchSize: train.batchSize };
+      events.opened({ ...length, network: network.name, dataSet: config.data.set, seed }, before);
+    },
     phase: (name, detail) => {
       events.phase(name, detail);
       telemetry.state(name);
@@ -224,14 +230,22 @@ function observerOf(
     committed: (step, total) => {
       const done = step.step + 1;
       if (done >= shown) tell(done, total, step.loss, step.hits / step.samples);
+      events.learningRate(step.learningRate);
       telemetry.committed(step, total);
     },
     evaluating: (progress) => events.evaluated(progress),
-    evaluationBegins: (known) => telemetry.evaluating(known),
+    evaluationBegins: (known, checkpoint) => {
+      telemetry.evaluating(known);
+      if (known.length > 0) events.measured(checkpoint, known);
+    },
     tasks: (standing) => telemetry.tasks(standing),
     taskRetried: (reason) => telemetry.taskRetried(reason),
-    measured: (record, seconds) => telemetry.measured(record, seconds),
-    accuracy: (value) => {
+    measured: (record, seconds, checkpoint) => {
+      telemetry.measured(record, seconds);
+      events.measured(checkpoint, [record]);
+    },
+    accuracy: (value, step) => {
+      events.testAccuracy(step, value);
       telemetry.accuracy(value);
       events.note("info", `${run.name}: clean accuracy ${(100 * value).toFixed(2)} %`);
     },

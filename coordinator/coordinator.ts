@@ -195,6 +195,7 @@ export class Coordinator {
       samples: worker.images,
       rssBytes: worker.rssBytes,
       retries: worker.retries,
+      silentSeconds: Math.max(0, this.#edges.clock() - worker.lastSeenMs) / 1000,
     }));
   }
 

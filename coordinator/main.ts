@@ -7,7 +7,8 @@ import type { Config } from "../shared/config.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
 import { countedBus } from "../shared/counted-bus.js";
 import { busCounts, watchPending } from "../shared/io/bus-metrics.js";
-import { type HttpOptions, serveProbes } from "../shared/io/http-server.js";
+import type { HttpOptions } from "../shared/io/http-server.js";
+import { serveHttp } from "../shared/io/http-service.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { type NatsAccess, connectNats } from "../shared/io/nats-bus.js";
@@ -23,6 +24,8 @@ import { EventPublisher } from "./events.js";
 import { storageError } from "./io/atomic-file.js";
 import { codeCommit } from "./io/code-commit.js";
 import { DataShelf } from "./io/data-shelf.js";
+import type { LiveEvent } from "./live/core/live-event.js";
+import type { LivePage } from "./live/live-thread.js";
 import { settleResults } from "./io/model-results.js";
 import { RunDirectory } from "./io/run-directory.js";
 import { ProgressLog } from "./progress-log.js";
@@ -72,6 +75,7 @@ export interface ResultsDocument {
   report: string | null;
 }
 
+const LIVE_THREAD = new URL("./live/live-thread.js", import.meta.url);
 /** After these exit codes the same again would end the same: nobody starts us again, so the workers may go too. */
 const FINAL_EXIT_CODES: readonly number[] = [2, 3, 4, 6, 7];
 /** The last messages to workers and watchers get this long to leave. */
@@ -125,6 +129,21 @@ async function serve(
   const metrics = new Metrics("coordinator", VERSION);
   const subjects = subjectsOf(options.pool);
   const commit = await codeCommit();
+  let unready: () => string | undefined = () => "not connected to NATS yet";
+  const page: LivePage = {
+    title: options.title,
+    pool: options.pool,
+    version: VERSION,
+    started: Date.now(),
+  };
+  const http = await serveHttp({
+    script: LIVE_THREAD,
+    http: options.http,
+    page,
+    metrics: (accept) => metrics.exposition(accept),
+    ready: () => unready(),
+    log,
+  });
   const shelf = new DataShelf(options.configs.map(({ data }) => data));
   // One run cannot begin without its images; of several, one may fail while the others go on.
   if (options.configs.length === 1) await shelf.dataset(first.data);
@@ -153,7 +172,10 @@ async function serve(
   watchPending(metrics, [controlNats, bulkNats]);
   const clock = (): number => performance.now();
   const progress = new ProgressLog(log, clock);
-  const events = new EventPublisher(control, subjects, clock, (event) => progress.take(event));
+  const events = new EventPublisher(control, subjects, clock, (event: LiveEvent) => {
+    http.tell(event);
+    progress.take(event);
+  });
   const telemetry = new Telemetry({ metrics, clock, log });
   const epoch = Date.now();
   const coordinator = new Coordinator({
@@ -172,17 +194,14 @@ async function serve(
     metrics: telemetry.pool,
   });
   telemetry.watchPool(() => coordinator.members());
-  const probes = await serveProbes({
-    ...options.http,
-    metrics: (accept) => metrics.exposition(accept),
-    ready: () => (control.connected && bulk.connected ? undefined : "not connected to NATS"),
-  });
-  log("info", `Coordinator ready; metrics at ${probes.url}/metrics`);
+  unready = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
+  log("info", `Coordinator ready; live page at ${http.url}/; metrics at ${http.url}/metrics`);
   const ticker = setInterval(() => events.workers(coordinator.table()), 500);
 
   let isFinal = false;
   try {
     await coordinator.start();
+    events.serving(`${http.url}/`);
     events.phase("waiting", `for ${first.cluster.min_workers} worker(s)`);
     for (const config of options.configs) telemetryOf({ options, telemetry }, config);
     await waitForWorkers(coordinator, first, options.workersTimeoutMs, signal);
@@ -227,7 +246,7 @@ async function serve(
     await Promise.all([control.flush(), bulk.flush()]);
     await delay(FAREWELL_MS);
     coordinator.stop();
-    await Promise.all([control.close(), bulk.close(), probes.close()]);
+    await Promise.all([control.close(), bulk.close(), http.close()]);
     logger.flush();
   }
 

@@ -17,7 +17,7 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const SOURCE_FOLDERS = ["shared", "coordinator", "worker", "deploy", "test"];
 /** Read at run time beside the compiled code. */
-const ASSETS = [".json", ".html", ".css", ".py", ".mjs", ".wasm"];
+const ASSETS = [".json", ".html", ".css", ".py", ".mjs", ".svg", ".wasm"];
 
 function filesBelow(folder) {
   if (!existsSync(folder)) return [];

@@ -3,7 +3,8 @@ import { ENGINE_NAMES, type EngineName } from "../shared/engine.js";
 import { ClusterError } from "../shared/errors.js";
 import { countedBus } from "../shared/counted-bus.js";
 import { busCounts, watchPending } from "../shared/io/bus-metrics.js";
-import { type HttpOptions, serveProbes } from "../shared/io/http-server.js";
+import type { HttpOptions } from "../shared/io/http-server.js";
+import { serveHttp } from "../shared/io/http-service.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
@@ -31,6 +32,8 @@ export interface WorkerOptions {
   coordinatorTimeoutMs: number;
 }
 
+const PROBE_THREAD = new URL("../shared/io/probe-thread.js", import.meta.url);
+
 /**
  * Serves until `signal` aborts or the pool sends it away. Throws ClusterError. HTTP comes first, so that the probes can
  * say what a worker that does not become ready is waiting for.
@@ -46,22 +49,24 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   });
   const log = logTo(logger);
   const metrics = new Metrics("worker", VERSION);
-  let isReady = (): string | undefined => "the engine is starting";
-  const probes = await serveProbes({
-    ...options.http,
+  let unready = (): string | undefined => "the engine is starting";
+  const http = await serveHttp({
+    script: PROBE_THREAD,
+    http: options.http,
     metrics: (accept) => metrics.exposition(accept),
-    ready: () => isReady(),
+    ready: () => unready(),
+    log,
   });
-  log("info", `Worker ${options.id} starts; metrics at ${probes.url}/metrics`);
+  log("info", `Worker ${options.id} starts; metrics at ${http.url}/metrics`);
 
-  const closing: (() => Promise<void>)[] = [() => probes.close()];
+  const closing: (() => Promise<void>)[] = [() => http.close()];
   try {
     const engine = await startEngineThread(options.engine, signal);
     closing.push(() => engine.stop());
     metrics.set("engineInfo", 1, { backend: engine.info.name, version: engine.info.version });
     log("info", `Engine ${engine.info.version} on ${engine.info.device}`);
 
-    isReady = () => "not connected to NATS yet";
+    unready = () => "not connected to NATS yet";
     const connect = async (purpose: string): Promise<Bus> => {
       const bus = await connectNats({
         ...options.nats,
@@ -88,7 +93,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
     const counts = busCounts(metrics);
     const [control, bulk] = [countedBus(controlNats, counts), countedBus(sharedBulk, counts)];
     watchPending(metrics, [controlNats, bulkNats]);
-    isReady = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
+    unready = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
     try {
       await new Worker(options.id, {
         control,
@@ -100,7 +105,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
         clock: () => performance.timeOrigin + performance.now(),
         rssBytes: () => process.memoryUsage.rss(),
         log,
-        metricsUrl: probes.url,
+        metricsUrl: http.url,
         metrics: {
           phase: (phase, seconds) => metrics.observe("phaseSeconds", seconds, { phase }),
           tensors: (count, bytes) => {

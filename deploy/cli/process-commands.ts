@@ -6,7 +6,7 @@ import { removeRings } from "../../shared/io/shared-memory-bus.js";
 import { defaultCacheDir } from "../setup/engine.js";
 import { loadConfig } from "./config-file.js";
 import { knownVariables, unknownVariables } from "./environment.js";
-import { type HttpFlags, addHttpOptions, httpOptionsOf } from "./http-options.js";
+import { type HttpFlags, addHttpOptions, addPageOptions, httpOptionsOf } from "./http-options.js";
 import { type NatsFlags, addNatsOptions, natsAccessOf } from "./nats-options.js";
 import { wholeNumber } from "./run-options.js";
 import { exitWithParent, interruption } from "./signals.js";
@@ -126,7 +126,7 @@ interface CoordinatorFlags extends ConnectionOptions {
 
 export function coordinatorCommand(): Command {
   const collect = (value: string, previous: string[]): string[] => [...previous, value];
-  return connectionOptions(new Command("coordinator"))
+  return addPageOptions(connectionOptions(new Command("coordinator")))
     .description("lead a cluster: lease work, sum gradients, keep the results")
     .requiredOption(
       "--run <file>",

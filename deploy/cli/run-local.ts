@@ -39,6 +39,8 @@ export interface LocalRunOptions {
   runs: string;
   engine?: EngineName;
   natsServer?: string;
+  /** Port of the live page; a free one by itself. */
+  httpPort?: number;
   progress: ProgressMode;
 }
 
@@ -88,6 +90,11 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
       );
       cluster?.interrupt();
     });
+    let page: string | undefined;
+    const sayPage = (url: string): void => {
+      if (url !== page) progress.say(`live page ${url}`);
+      page = url;
+    };
     let lastWords = undefined as saf.v1.Finished.$Properties | undefined;
     let cluster: LocalCluster | undefined = undefined as LocalCluster | undefined;
     cluster = await LocalCluster.start({
@@ -105,7 +112,9 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
       cacheDir,
       sharedMemory: first.cluster.shared_memory,
       restartCoordinator: true,
+      httpPort: options.httpPort,
       onEvent: (event) => {
+        if (event.serving?.url != null) sayPage(event.serving.url);
         if (event.finished?.ok === false) lastWords = event.finished;
         progress.update(event);
         options.onEvent?.(event);

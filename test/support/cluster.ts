@@ -115,6 +115,8 @@ export interface ClusterSetting {
   config?: TestConfig;
   /** Start a killed coordinator again. */
   restartCoordinator?: boolean;
+  /** More arguments of `saf coordinator`. */
+  coordinatorArguments?: string[];
   /** Several runs, all at the same time, each in a folder of its own name; instead of `config`. */
   runs?: TestConfig[];
 }
@@ -148,6 +150,7 @@ export async function startCluster(t: TestContext, setting: ClusterSetting): Pro
     coordinatorArguments: [
       ...files.flatMap((file) => ["--run", file]),
       ...["--out", out, "--side-by-side", String(configs.length)],
+      ...(setting.coordinatorArguments ?? []),
     ],
     cacheDir,
     sharedMemory: setting.sharedMemory ?? true,
