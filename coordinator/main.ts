@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { cpus, platform, release, totalmem } from "node:os";
 import { mkdir, rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Bus } from "../shared/bus.js";
 import type { Config } from "../shared/config.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
 import { countedBus } from "../shared/counted-bus.js";
@@ -145,11 +146,9 @@ async function serve(
     log,
   });
   const shelf = new DataShelf(options.configs.map(({ data }) => data));
-  // One run cannot begin without its images; of several, one may fail while the others go on.
-  if (options.configs.length === 1) await shelf.dataset(first.data);
-
-  const connect = (purpose: string): ReturnType<typeof connectNats> =>
-    connectNats({
+  const opened: Bus[] = [];
+  const connect = async (purpose: string): Promise<Bus> => {
+    const bus = await connectNats({
       ...options.nats,
       identity: "coordinator",
       purpose,
@@ -162,7 +161,20 @@ async function serve(
       },
       onWarning: (message) => log("warn", message),
     });
-  const [controlNats, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
+    opened.push(bus);
+    return bus;
+  };
+  const begin = async (): Promise<[Bus, Bus]> => {
+    // One run cannot begin without its images; of several, one may fail while the others go on.
+    if (options.configs.length === 1) await shelf.dataset(first.data);
+    return Promise.all([connect("control"), connect("bulk")]);
+  };
+  const [controlNats, bulkNats] = await begin().catch(async (error: unknown) => {
+    // What is left open would keep the process.
+    await Promise.all([http.close(), ...opened.map((bus) => bus.close())]);
+    logger.flush();
+    throw error;
+  });
   const sharedBulk =
     options.sharedMemory === undefined
       ? bulkNats
