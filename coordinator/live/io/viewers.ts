@@ -31,6 +31,7 @@ interface Viewer {
 export class Viewers {
   readonly #state: LiveState;
   readonly #clock: () => number;
+  readonly #now: () => number;
   readonly #server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -45,9 +46,15 @@ export class Viewers {
   /** Until something changes, all newcomers get the same. */
   #snapshot: Buffer | undefined;
 
-  constructor(state: LiveState, clock: () => number = () => performance.now()) {
+  /** `clock` counts milliseconds, `now` those since 1970. */
+  constructor(
+    state: LiveState,
+    clock: () => number = () => performance.now(),
+    now: () => number = () => Date.now(),
+  ) {
     this.#state = state;
     this.#clock = clock;
+    this.#now = now;
     this.#timers.push(
       setInterval(() => this.#beat(), BEAT_MS / 2),
       setInterval(() => this.#ping(), PING_EVERY_MS),
@@ -102,7 +109,9 @@ export class Viewers {
 
   #beat(): void {
     if (this.#viewers.size === 0 || this.#clock() - this.#saidMs < BEAT_MS) return;
-    this.#broadcast(JSON.stringify({ type: "beat", heard: this.#state.cluster.heard }));
+    // As a time that passed: a viewer's clock may be another.
+    const silentMs = Math.max(0, this.#now() - this.#state.cluster.heard);
+    this.#broadcast(JSON.stringify({ type: "beat", silent_ms: silentMs }));
   }
 
   #broadcast(text: string): void {

@@ -64,13 +64,17 @@ function show() {
   byId("robustness").hidden = !robustness.update(store.series);
   workers.update(store.workers, store.cluster.heard);
   events.update(store.events, started);
-  const clusterWords = `${phase} ${detail}`.trim();
-  byId("cluster-phase").hidden = clusterWords === "" && runs.length > 0;
-  setText(
-    byId("cluster-phase"),
-    clusterWords === "" ? "No run has begun yet." : `The cluster is ${clusterWords}.`,
-  );
+  const words = clusterWords(phase, detail);
+  byId("cluster-phase").hidden = words === "" && runs.length > 0;
+  setText(byId("cluster-phase"), words === "" ? "No run has begun yet." : words);
   document.title = titleOf(runs);
+}
+
+/** What the cluster as a whole does, while that is more than what its runs do. */
+function clusterWords(phase, detail) {
+  if (phase === "waiting") return `Waiting ${detail} …`;
+  if (phase === "reporting") return `Writing the report: ${detail} …`;
+  return phase === "failed" ? `It failed: ${detail}` : "";
 }
 
 function titleOf(runs) {
@@ -91,12 +95,11 @@ let lineState = "connecting";
 let lastMs = 0;
 
 function showLine() {
-  const silentMs = store.isEmpty ? 0 : lastMs - store.cluster.heard;
   const isOver =
     !store.isEmpty &&
     store.runs.size > 0 &&
     [...store.runs.values()].every(({ outcome }) => outcome !== null);
-  const [state, words] = lineWords(silentMs, isOver);
+  const [state, words] = lineWords(store.silentMs, isOver);
   setAttribute(byId("connection"), "data-state", state);
   setText(byId("connection-words"), words);
   document.body.classList.toggle("stale", state === "lost" || state === "silent");

@@ -4,6 +4,8 @@ const MOST_EVENTS = 200;
 
 export class Store {
   cluster = undefined;
+  /** For how long the coordinator's main thread has said nothing. */
+  silentMs = 0;
   runs = new Map();
   curves = new Map();
   series = new Map();
@@ -17,11 +19,8 @@ export class Store {
 
   /** Takes a message of the server in; returns the events that are new. */
   take(message) {
+    this.silentMs = message.type === "beat" ? message.silent_ms : 0;
     if (message.type === "snapshot") return this.#start(message);
-    if (message.type === "beat") {
-      if (this.cluster !== undefined) this.cluster.heard = message.heard;
-      return [];
-    }
     return message.type === "delta" && !this.isEmpty ? this.#change(message) : [];
   }
 
