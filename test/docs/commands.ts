@@ -67,7 +67,8 @@ export function hintedCommands(): Written[] {
         return [...text.matchAll(/npx saf (?:\$\{(?:[^{}]|\{[^}]*\})*\}|[^"'`\n$])*/g)].map((match) => ({
           where: `${folder}/${file}:${text.slice(0, match.index).split("\n").length}`,
           text: match[0]
-            .replace(/( data (?:verify|fetch) )\$\{\w+\}/g, "$1mnist")
+            // The name of a data set, everywhere else a run directory.
+            .replace(/(saf data \w+ )\$\{(?:[^{}]|\{[^}]*\})*\}/g, "$1mnist")
             .replace(/\$\{(?:[^{}]|\{[^}]*\})*\}/g, "runs/example"),
         }));
       }),
