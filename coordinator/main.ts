@@ -28,6 +28,7 @@ import type { LiveEvent } from "./live/core/live-event.js";
 import type { LivePage } from "./live/live-thread.js";
 import { settleResults } from "./io/model-results.js";
 import { RunDirectory } from "./io/run-directory.js";
+import { ProgressLog } from "./progress-log.js";
 import { reportAside } from "./report/report-thread.js";
 import { Telemetry } from "./telemetry.js";
 
@@ -54,6 +55,10 @@ export interface CoordinatorOptions {
   stay: boolean;
   logLevel?: string | undefined;
   logFile?: string | undefined;
+  /** Give up when NATS cannot be reached for this long at the start. */
+  connectTimeoutMs: number;
+  /** Time for the first workers to come; undefined: the first run's `cluster.wait_for_workers_ms`. */
+  workersTimeoutMs?: number | undefined;
 }
 
 /** `results.json`, and what `--json` prints. */
@@ -70,8 +75,9 @@ export interface ResultsDocument {
   report: string | null;
 }
 
-const CONNECT_TIMEOUT_MS = 60_000;
 const LIVE_THREAD = new URL("./live/live-thread.js", import.meta.url);
+/** After these exit codes the same again would end the same: nobody starts us again, so the workers may go too. */
+const FINAL_EXIT_CODES: readonly number[] = [2, 3, 4, 6, 7];
 /** The last messages to workers and watchers get this long to leave. */
 const FAREWELL_MS = 150;
 
@@ -113,9 +119,11 @@ async function serve(
   const began = performance.now();
   const [first] = options.configs;
   if (first === undefined) throw new ClusterError("usage", "A coordinator needs at least one run");
+  const onStderr = options.logFile === "-";
   const logger = createLogger("coordinator", {
     level: options.logLevel,
-    file: options.logFile ?? home.file("log.jsonl"),
+    file: (onStderr ? undefined : options.logFile) ?? home.file("log.jsonl"),
+    alsoStderr: onStderr,
   });
   const log = logTo(logger);
   const metrics = new Metrics("coordinator", VERSION);
@@ -145,7 +153,9 @@ async function serve(
       ...options.nats,
       identity: "coordinator",
       purpose,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      connectTimeoutMs: options.connectTimeoutMs,
+      signal,
+      onWaiting: (reason) => log("warn", reason),
       onPermissionError: (message) => {
         log("error", `NATS refused: ${message}`);
         metrics.add("natsRefusals");
@@ -161,8 +171,12 @@ async function serve(
   const [control, bulk] = [countedBus(controlNats, counts), countedBus(sharedBulk, counts)];
   watchPending(metrics, [controlNats, bulkNats]);
   const clock = (): number => performance.now();
+  const progress = new ProgressLog(log, clock);
+  const events = new EventPublisher(control, subjects, clock, (event: LiveEvent) => {
+    http.tell(event);
+    progress.take(event);
+  });
   const telemetry = new Telemetry({ metrics, clock, log });
-  const events = new EventPublisher(control, subjects, clock, (event: LiveEvent) => http.tell(event));
   const epoch = Date.now();
   const coordinator = new Coordinator({
     control,
@@ -184,12 +198,13 @@ async function serve(
   log("info", `Coordinator ready; live page at ${http.url}/; metrics at ${http.url}/metrics`);
   const ticker = setInterval(() => events.workers(coordinator.table()), 500);
 
+  let isFinal = false;
   try {
     await coordinator.start();
     events.serving(`${http.url}/`);
     events.phase("waiting", `for ${first.cluster.min_workers} worker(s)`);
     for (const config of options.configs) telemetryOf({ options, telemetry }, config);
-    await waitForWorkers(coordinator, first, signal);
+    await waitForWorkers(coordinator, first, options.workersTimeoutMs, signal);
     const ended = await conductRuns({
       options,
       coordinator,
@@ -213,6 +228,7 @@ async function serve(
     }
     document.seconds = (performance.now() - began) / 1000;
     await home.writeJson("results.json", document);
+    isFinal = !document.interrupted;
     if (options.stay && !signal.aborted) {
       if (options.dismissWorkers) coordinator.dismiss("the work is done");
       log("info", "Everything is done; serving until a signal comes");
@@ -220,11 +236,13 @@ async function serve(
     }
     return document;
   } catch (error) {
+    isFinal = FINAL_EXIT_CODES.includes(exitCodeOf(error));
     events.failed(error);
     throw error;
   } finally {
     clearInterval(ticker);
-    if (options.dismissWorkers) coordinator.dismiss("the work is done");
+    // Whoever takes up an interrupted run needs them.
+    if (options.dismissWorkers && isFinal) coordinator.dismiss("the work is done");
     await Promise.all([control.flush(), bulk.flush()]);
     await delay(FAREWELL_MS);
     coordinator.stop();
@@ -237,8 +255,13 @@ async function serve(
   }
 }
 
-async function waitForWorkers(coordinator: Coordinator, config: Config, signal: AbortSignal): Promise<void> {
-  const { min_workers: wanted, wait_for_workers_ms: patience } = config.cluster;
+async function waitForWorkers(
+  coordinator: Coordinator,
+  { cluster }: Config,
+  patience = cluster.wait_for_workers_ms,
+  signal: AbortSignal,
+): Promise<void> {
+  const wanted = cluster.min_workers;
   const patient = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
   await coordinator.waitForWorkers(wanted, patient);
   if (coordinator.workerCount < wanted && !signal.aborted) {

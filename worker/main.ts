@@ -11,6 +11,7 @@ import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import { isToken, subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
+import type { Bus } from "../shared/bus.js";
 import { startEngineThread } from "./engine-port.js";
 import { Worker } from "./worker.js";
 
@@ -25,25 +26,30 @@ export interface WorkerOptions {
   http: HttpOptions;
   logLevel?: string | undefined;
   logFile?: string | undefined;
+  /** Give up when NATS cannot be reached for this long at the start. */
+  connectTimeoutMs: number;
+  /** End when no coordinator is heard of for this long; 0: never. */
+  coordinatorTimeoutMs: number;
 }
 
 const PROBE_THREAD = new URL("../shared/io/probe-thread.js", import.meta.url);
 
-/** The event loop may not stand still for this long: heartbeats would be missed. */
-const CONNECT_TIMEOUT_MS = 60_000;
-
-/** Serves until `signal` aborts or the pool sends it away. Throws ClusterError. */
+/**
+ * Serves until `signal` aborts or the pool sends it away. Throws ClusterError. HTTP comes first, so that the probes can
+ * say what a worker that does not become ready is waiting for.
+ */
 export async function runWorker(options: WorkerOptions, signal: AbortSignal): Promise<void> {
   if (!isToken(options.id)) {
     throw new ClusterError("usage", `Worker id "${options.id}" must be 1 to 32 of a-z, 0-9 and -`);
   }
+  const subjects = subjectsOf(options.pool);
   checkNatsAccess(options.nats, options.id);
   const logger = createLogger("worker", { level: options.logLevel, file: options.logFile }).child({
     worker: options.id,
   });
   const log = logTo(logger);
   const metrics = new Metrics("worker", VERSION);
-  let unready: () => string | undefined = () => "the engine is not there yet";
+  let unready = (): string | undefined => "the engine is starting";
   const http = await serveHttp({
     script: PROBE_THREAD,
     http: options.http,
@@ -51,56 +57,72 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
     ready: () => unready(),
     log,
   });
-  const engine = await startEngineThread(options.engine);
-  unready = () => "not connected to NATS yet";
-  metrics.set("engineInfo", 1, { backend: engine.info.name, version: engine.info.version });
+  log("info", `Worker ${options.id} starts; metrics at ${http.url}/metrics`);
 
-  const connect = (purpose: string) =>
-    connectNats({
-      ...options.nats,
-      identity: options.id,
-      purpose,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      onPermissionError: (message) => {
-        log("error", `NATS refused: ${message}`);
-        metrics.add("natsRefusals");
-      },
-      onWarning: (message) => log("warn", message),
-    });
-  const [controlNats, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
-  const sharedBulk =
-    options.sharedMemory === undefined
-      ? bulkNats
-      : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: options.id });
-  const counts = busCounts(metrics);
-  const [control, bulk] = [countedBus(controlNats, counts), countedBus(sharedBulk, counts)];
-  watchPending(metrics, [controlNats, bulkNats]);
-  unready = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
-  log("info", `Engine ${engine.info.version} on ${engine.info.device}; metrics at ${http.url}/metrics`);
-
+  const closing: (() => Promise<void>)[] = [() => http.close()];
   try {
-    await new Worker(options.id, {
-      control,
-      bulk,
-      engine,
-      subjects: subjectsOf(options.pool),
-      cacheDirectory: options.cacheDirectory,
-      clock: () => performance.timeOrigin + performance.now(),
-      rssBytes: () => process.memoryUsage.rss(),
-      log,
-      metricsUrl: http.url,
-      metrics: {
-        phase: (phase, seconds) => metrics.observe("phaseSeconds", seconds, { phase }),
-        tensors: (count, bytes) => {
-          metrics.set("tensors", count);
-          metrics.set("tensorBytes", bytes);
+    const engine = await startEngineThread(options.engine, signal);
+    closing.push(() => engine.stop());
+    metrics.set("engineInfo", 1, { backend: engine.info.name, version: engine.info.version });
+    log("info", `Engine ${engine.info.version} on ${engine.info.device}`);
+
+    unready = () => "not connected to NATS yet";
+    const connect = async (purpose: string): Promise<Bus> => {
+      const bus = await connectNats({
+        ...options.nats,
+        identity: options.id,
+        purpose,
+        connectTimeoutMs: options.connectTimeoutMs,
+        signal,
+        onWaiting: (reason) => log("warn", reason),
+        onPermissionError: (message) => {
+          log("error", `NATS refused: ${message}`);
+          metrics.add("natsRefusals");
         },
-        reconnected: () => metrics.add("reconnects"),
-      },
-    }).serve(signal);
+        onWarning: (message) => log("warn", message),
+      });
+      closing.push(() => bus.close());
+      return bus;
+    };
+    const [controlNats, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
+    const sharedBulk =
+      options.sharedMemory === undefined
+        ? bulkNats
+        : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: options.id });
+    if (sharedBulk !== bulkNats) closing.push(() => sharedBulk.close());
+    const counts = busCounts(metrics);
+    const [control, bulk] = [countedBus(controlNats, counts), countedBus(sharedBulk, counts)];
+    watchPending(metrics, [controlNats, bulkNats]);
+    unready = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
+    try {
+      await new Worker(options.id, {
+        control,
+        bulk,
+        engine,
+        subjects,
+        cacheDirectory: options.cacheDirectory,
+        coordinatorTimeoutMs: options.coordinatorTimeoutMs,
+        clock: () => performance.timeOrigin + performance.now(),
+        rssBytes: () => process.memoryUsage.rss(),
+        log,
+        metricsUrl: http.url,
+        metrics: {
+          phase: (phase, seconds) => metrics.observe("phaseSeconds", seconds, { phase }),
+          tensors: (count, bytes) => {
+            metrics.set("tensors", count);
+            metrics.set("tensorBytes", bytes);
+          },
+          reconnected: () => metrics.add("reconnects"),
+        },
+      }).serve(signal);
+    } finally {
+      await control.flush();
+    }
+  } catch (error) {
+    // Told to end while it was still starting.
+    if (!signal.aborted) throw error;
   } finally {
-    await control.flush();
-    await Promise.all([control.close(), bulk.close(), http.close(), engine.stop()]);
+    await Promise.all(closing.map((close) => close()));
     logger.flush();
   }
 }

@@ -26,6 +26,8 @@ export interface WorkerEdges {
   engine: EnginePort;
   subjects: Subjects;
   cacheDirectory: string;
+  /** The worker ends when it hears of no coordinator for this long; 0: never. */
+  coordinatorTimeoutMs: number;
   clock: () => number;
   rssBytes: () => number;
   log: (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void;
@@ -44,6 +46,8 @@ const JOIN_TIMEOUT_MS = 2000;
 const JOIN_PAUSE_MS = 300;
 const PUSH_TIMEOUT_MS = 3000;
 const PUSH_ATTEMPTS = 20;
+/** A worker that may not wait for ever asks after its coordinator this often within its patience. */
+const ASKS_PER_TIMEOUT = 4;
 /** Runs whose network and weights stay loaded: with several side by side a worker goes from one to another. */
 const RUNS_KEPT = 4;
 
@@ -76,6 +80,9 @@ export class Worker {
   #busySeconds = 0;
   #tensors = 0;
   #heartbeat: NodeJS.Timeout | undefined;
+  #watch: NodeJS.Timeout | undefined;
+  /** When the coordinator last said anything. */
+  #heardMs = 0;
   #joining: Promise<void> | undefined;
   #refusal: ClusterError | undefined;
   #onEngine: (message: FromEngine | undefined) => void = () => undefined;
@@ -103,6 +110,7 @@ export class Worker {
     );
     control.onConnection((connected) => this.#onConnection(connected));
     await control.flush();
+    this.#watchCoordinator();
     await this.#join();
 
     while (!this.#stopping.signal.aborted) {
@@ -116,6 +124,7 @@ export class Worker {
       await this.#serveLease(lease);
     }
     clearInterval(this.#heartbeat);
+    clearInterval(this.#watch);
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     if (this.#refusal !== undefined) throw this.#refusal;
   }
@@ -127,6 +136,23 @@ export class Worker {
     this.#giveUp();
     this.#publishReturn(this.#current, reason, true);
     this.#wake();
+  }
+
+  /** An idle pool is silent: whoever has heard nothing for a while joins again, which an answer follows. */
+  #watchCoordinator(): void {
+    const { coordinatorTimeoutMs: patienceMs, clock } = this.#edges;
+    this.#heardMs = clock();
+    if (patienceMs === 0) return;
+    this.#watch = setInterval(() => {
+      const silentMs = clock() - this.#heardMs;
+      if (silentMs >= patienceMs) {
+        const seconds = Math.round(silentMs / 1000);
+        this.#refusal = new ClusterError("dependency", `No coordinator was heard of for ${seconds} s`, {
+          hint: "has it ended? --coordinator-timeout 0 (SAF_COORDINATOR_TIMEOUT_S) waits for ever",
+        });
+        this.#stop("no coordinator");
+      } else if (silentMs >= patienceMs / 2) void this.#join();
+    }, patienceMs / ASKS_PER_TIMEOUT);
   }
 
   // ---- Membership ---------------------------------------------------------------------------------------------
@@ -162,6 +188,7 @@ export class Worker {
           wire.JoinReply,
           await control.request(subjects.join(this.#id), request, JOIN_TIMEOUT_MS),
         );
+        if (reply !== undefined) this.#heardMs = this.#edges.clock();
         if (reply?.accepted === true) {
           // What is computed for another coordinator nobody will take.
           if (reply.epoch !== this.#epoch) this.#stretch?.halt();
@@ -219,11 +246,13 @@ export class Worker {
 
   #onAnnounce(data: Uint8Array): void {
     const announce = readMessage(wire.Announce, data);
+    if (announce !== undefined) this.#heardMs = this.#edges.clock();
     if (announce !== undefined && announce.epoch !== this.#epoch) void this.#join();
   }
 
   #onCommand(data: Uint8Array): void {
     const command = readMessage(wire.WorkerCommand, data);
+    if (command !== undefined) this.#heardMs = this.#edges.clock();
     // Decoded inner messages are whole, but the generated types call them partial.
     if (command?.block != null) this.#enqueue({ kind: "block", order: command.block as saf.v1.BlockLease });
     else if (command?.exclusive != null)

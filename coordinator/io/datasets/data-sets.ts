@@ -31,7 +31,10 @@ export async function loadDataset(
     return await source.load(place);
   } catch (error) {
     if (!(error instanceof ClusterError) || error.code !== "data" || error.hint !== undefined) throw error;
-    const hint = `npx saf data verify ${name} --data-dir ${place.path} looks at every file; npx saf data fetch ${name} brings a whole copy`;
+    const hint = [
+      `to look at every file: npx saf data verify ${name} --data-dir ${place.path}`,
+      `to have a whole copy: npx saf data fetch ${name}`,
+    ].join("\n");
     throw new ClusterError("data", error.message, { cause: error, hint });
   }
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Bus, BusMessage, MappedMemory } from "../../../shared/bus.js";
 import { breakSeal, sealOf } from "../../../shared/core/chunk.js";
+import { countedBus } from "../../../shared/counted-bus.js";
 import { FileMapping } from "../../../shared/io/file-mapping.js";
 import { sharedMemoryBus } from "../../../shared/io/shared-memory-bus.js";
 import { MemoryBroker } from "../../../shared/memory-bus.js";
@@ -149,8 +150,11 @@ test(
   "mapped memory is read where its writer keeps it: nothing is copied",
   { skip: NO_MAPPING },
   async (t) => {
-    const { directory, broker, writer, reader } = await pair(t);
-    const memory = mappedOf(writer).allocate(2 * LARGE);
+    const { directory, broker, writer, reader: bare } = await pair(t);
+    // As processes have it: counting must take nothing away.
+    const counts = { message: () => undefined, requested: () => undefined, clock: () => 0 };
+    const reader = countedBus(bare, counts);
+    const memory = mappedOf(countedBus(writer, counts)).allocate(2 * LARGE);
     assert.ok(memory !== undefined && memory.every((byte) => byte === 0));
     const frame = memory.subarray(LARGE, LARGE + 1000);
     frame.set(pattern(1000, 9));
