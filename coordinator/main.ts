@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { cpus, platform, release, totalmem } from "node:os";
 import { mkdir, rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Bus } from "../shared/bus.js";
 import type { Config } from "../shared/config.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
 import { countedBus } from "../shared/counted-bus.js";
@@ -11,7 +12,7 @@ import type { HttpOptions } from "../shared/io/http-server.js";
 import { type HttpService, serveHttp } from "../shared/io/http-service.js";
 import { type Log, createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
-import { type NatsAccess, connectNats } from "../shared/io/nats-bus.js";
+import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import type { ModelResult } from "../shared/results.js";
 import { redactTexts } from "../shared/redact.js";
@@ -118,6 +119,7 @@ async function serve(
 ): Promise<ResultsDocument> {
   const [first] = options.configs;
   if (first === undefined) throw new ClusterError("usage", "A coordinator needs at least one run");
+  checkNatsAccess(options.nats, "coordinator");
   const onStderr = options.logFile === "-";
   const logger = createLogger("coordinator", {
     level: options.logLevel,
@@ -176,11 +178,9 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
   const subjects = subjectsOf(options.pool);
   const commit = await codeCommit();
   const shelf = new DataShelf(options.configs.map(({ data }) => data));
-  // One run cannot begin without its images; of several, one may fail while the others go on.
-  if (options.configs.length === 1) await shelf.dataset(first.data);
-
-  const connect = (purpose: string): ReturnType<typeof connectNats> =>
-    connectNats({
+  const opened: { close(): Promise<void> }[] = [http];
+  const connect = async (purpose: string): ReturnType<typeof connectNats> => {
+    const bus = await connectNats({
       ...options.nats,
       identity: "coordinator",
       purpose,
@@ -193,7 +193,20 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
       },
       onWarning: (message) => log("warn", message),
     });
-  const [controlNats, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
+    opened.push(bus);
+    return bus;
+  };
+  const begin = async (): Promise<[Bus, Bus]> => {
+    // One run cannot begin without its images; of several, one may fail while the others go on.
+    if (options.configs.length === 1) await shelf.dataset(first.data);
+    return [await connect("control"), await connect("bulk")];
+  };
+  const [controlNats, bulkNats] = await begin().catch(async (error: unknown) => {
+    // What is open would keep the process from ending.
+    await Promise.all(opened.map((each) => each.close()));
+    logger.flush();
+    throw error;
+  });
   const sharedBulk =
     options.sharedMemory === undefined
       ? bulkNats
