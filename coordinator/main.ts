@@ -9,10 +9,10 @@ import { ClusterError, exitCodeOf } from "../shared/errors.js";
 import { countedBus } from "../shared/counted-bus.js";
 import { busCounts, watchPending } from "../shared/io/bus-metrics.js";
 import type { HttpOptions } from "../shared/io/http-server.js";
-import { serveHttp } from "../shared/io/http-service.js";
-import { createLogger, logTo } from "../shared/io/logger.js";
+import { type HttpService, serveHttp } from "../shared/io/http-service.js";
+import { type Log, createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
-import { type NatsAccess, connectNats } from "../shared/io/nats-bus.js";
+import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import type { ModelResult } from "../shared/results.js";
 import { redactTexts } from "../shared/redact.js";
@@ -117,9 +117,9 @@ async function serve(
   home: RunDirectory,
   signal: AbortSignal,
 ): Promise<ResultsDocument> {
-  const began = performance.now();
   const [first] = options.configs;
   if (first === undefined) throw new ClusterError("usage", "A coordinator needs at least one run");
+  checkNatsAccess(options.nats, "coordinator");
   const onStderr = options.logFile === "-";
   const logger = createLogger("coordinator", {
     level: options.logLevel,
@@ -128,8 +128,6 @@ async function serve(
   });
   const log = logTo(logger);
   const metrics = new Metrics("coordinator", VERSION);
-  const subjects = subjectsOf(options.pool);
-  const commit = await codeCommit();
   let unready: () => string | undefined = () => "not connected to NATS yet";
   const page: LivePage = {
     title: options.title,
@@ -145,9 +143,43 @@ async function serve(
     ready: () => unready(),
     log,
   });
+  try {
+    return await lead({
+      options,
+      home,
+      signal,
+      first,
+      log,
+      metrics,
+      http,
+      whenReady: (reason) => (unready = reason),
+    });
+  } finally {
+    await http.close();
+    logger.flush();
+  }
+}
+
+interface Edges {
+  options: CoordinatorOptions;
+  home: RunDirectory;
+  signal: AbortSignal;
+  first: Config;
+  log: Log;
+  metrics: Metrics;
+  http: HttpService;
+  /** From now on this says why the process is not ready, if it is not. */
+  whenReady: (reason: () => string | undefined) => void;
+}
+
+async function lead(edges: Edges): Promise<ResultsDocument> {
+  const { options, home, signal, first, log, metrics, http, whenReady } = edges;
+  const began = performance.now();
+  const subjects = subjectsOf(options.pool);
+  const commit = await codeCommit();
   const shelf = new DataShelf(options.configs.map(({ data }) => data));
-  const opened: Bus[] = [];
-  const connect = async (purpose: string): Promise<Bus> => {
+  const opened: { close(): Promise<void> }[] = [http];
+  const connect = async (purpose: string): ReturnType<typeof connectNats> => {
     const bus = await connectNats({
       ...options.nats,
       identity: "coordinator",
@@ -167,11 +199,11 @@ async function serve(
   const begin = async (): Promise<[Bus, Bus]> => {
     // One run cannot begin without its images; of several, one may fail while the others go on.
     if (options.configs.length === 1) await shelf.dataset(first.data);
-    return Promise.all([connect("control"), connect("bulk")]);
+    return [await connect("control"), await connect("bulk")];
   };
   const [controlNats, bulkNats] = await begin().catch(async (error: unknown) => {
-    // What is left open would keep the process.
-    await Promise.all([http.close(), ...opened.map((bus) => bus.close())]);
+    // What is open would keep the process from ending.
+    await Promise.all(opened.map((each) => each.close()));
     logger.flush();
     throw error;
   });
@@ -206,7 +238,7 @@ async function serve(
     metrics: telemetry.pool,
   });
   telemetry.watchPool(() => coordinator.members());
-  unready = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
+  whenReady(() => (control.connected && bulk.connected ? undefined : "not connected to NATS"));
   log("info", `Coordinator ready; live page at ${http.url}/; metrics at ${http.url}/metrics`);
   const ticker = setInterval(() => events.workers(coordinator.table()), 500);
 
@@ -258,8 +290,7 @@ async function serve(
     await Promise.all([control.flush(), bulk.flush()]);
     await delay(FAREWELL_MS);
     coordinator.stop();
-    await Promise.all([control.close(), bulk.close(), http.close()]);
-    logger.flush();
+    await Promise.all([control.close(), bulk.close()]);
   }
 
   function broadcast(frame: Uint8Array): void {

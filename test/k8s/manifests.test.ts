@@ -140,6 +140,18 @@ describe("the manifests", SKIP, () => {
     );
   });
 
+  test("git ignores none of their files", (t) => {
+    const files = readdirSync(join(ROOT, "k8s"), { recursive: true, encoding: "utf8", withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
+    const asked = spawnSync("git", ["check-ignore", "--no-index", "--stdin"], {
+      ...{ cwd: ROOT, encoding: "utf8", input: files.join("\n") },
+    });
+    // 0: these are ignored; 1: none is; anything else: no git, or no repository.
+    if (asked.status !== 0 && asked.status !== 1) return t.skip("this is no git checkout");
+    assert.equal(asked.stdout, "");
+  });
+
   for (const root of everything()) {
     test(`${root}: types and required fields are Kubernetes' own`, () => {
       for (const object of objectsOf(root)) {
