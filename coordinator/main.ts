@@ -204,7 +204,6 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
   const [controlNats, bulkNats] = await begin().catch(async (error: unknown) => {
     // What is open would keep the process from ending.
     await Promise.all(opened.map((each) => each.close()));
-    logger.flush();
     throw error;
   });
   const sharedBulk =
