@@ -11,6 +11,7 @@ import { layoutOf } from "../shared/networks/network.js";
 import { networkNamed } from "../shared/networks/registry.js";
 import { resolveRun, stepPlan } from "../shared/resolve.js";
 import type { ModelResult, SampleImage, StepMetric } from "../shared/results.js";
+import type { Tracer } from "../shared/tracing.js";
 import type { Coordinator } from "./coordinator.js";
 import { curvesOf } from "./core/curve.js";
 import { leaseKind, type LeaseKind } from "./core/exclusive.js";
@@ -47,6 +48,7 @@ export interface RunContext {
   /** Runs that are conducted now, this one included. */
   runsSideBySide: () => number;
   observer: RunObserver;
+  tracer?: Tracer;
 }
 
 /** Who wants to know: progress events, metrics, the log. */
@@ -62,7 +64,7 @@ export interface RunObserver {
   evaluationBegins(known: readonly TaskRecord[]): void;
   tasks(standing: TaskStanding): void;
   taskRetried(reason: "failed" | "given_back"): void;
-  measured(record: TaskRecord, seconds: number): void;
+  measured(record: TaskRecord, seconds: number, traceId: string | undefined): void;
   note(level: "info" | "warning" | "error", message: string): void;
 }
 
@@ -238,7 +240,7 @@ class RunConductor {
   }
 
   #makeTrainer(kind: LeaseKind, state: TrainingState, onCommit: (step: CommittedStep) => void): Trainer {
-    const { coordinator, runId, config, epoch, clock, broadcast, observer } = this.#context;
+    const { coordinator, runId, config, epoch, clock, broadcast, observer, tracer } = this.#context;
     const options = {
       runId,
       config,
@@ -261,7 +263,7 @@ class RunConductor {
     };
     const job: Trainer =
       kind === "step"
-        ? new TrainingJob(options, { ...edges, broadcast })
+        ? new TrainingJob(options, { ...edges, broadcast, ...(tracer === undefined ? {} : { tracer }) })
         : new ExclusiveTraining(options, {
             ...edges,
             recall: () => coordinator.recall(job),
@@ -364,7 +366,7 @@ class RunConductor {
   }
 
   async #evaluate(state: TrainingState, measures: readonly PlannedMeasure[]): Promise<TaskRecord[]> {
-    const { coordinator, dataset, directory, epoch, observer, runId, signal, clock } = this.#context;
+    const { coordinator, dataset, directory, epoch, observer, runId, signal, clock, tracer } = this.#context;
     const checkpoint = hashOf(state.parameters);
     const subject = {
       checkpoint,
@@ -399,9 +401,10 @@ class RunConductor {
         onTasks: ({ pending, running, done }) =>
           observer.tasks({ pending, running, done: done + tasks.length - open.length }),
         onRetry: (reason) => observer.taskRetried(reason),
-        onRecord: (record, seconds) => {
+        ...(tracer === undefined ? {} : { tracer }),
+        onRecord: (record, seconds, traceId) => {
           records.push(record);
-          observer.measured(record, seconds);
+          observer.measured(record, seconds, traceId);
           journal.append(lineOf(record, checkpoint));
           observer.evaluating(job.progress);
         },

@@ -12,7 +12,7 @@ import type { PartitionedDataset } from "./io/datasets/dataset.js";
 import { RunDirectory, type RunStatus } from "./io/run-directory.js";
 import type { RunTelemetry, Telemetry } from "./telemetry.js";
 
-export interface RunsContext extends Pick<RunContext, "signal" | "clock" | "broadcast" | "epoch"> {
+export interface RunsContext extends Pick<RunContext, "signal" | "clock" | "broadcast" | "epoch" | "tracer"> {
   options: { configs: readonly Config[]; out: string; evaluateOnly: boolean; sideBySide: number };
   coordinator: Coordinator;
   dataset: PartitionedDataset;
@@ -111,7 +111,7 @@ async function oneRun(
   events: RunEvents,
   runsSideBySide: () => number,
 ): Promise<RunOutcome> {
-  const { options, coordinator, dataset, epoch, signal, clock, broadcast, environment } = context;
+  const { options, coordinator, dataset, epoch, signal, clock, broadcast, environment, tracer } = context;
   await directory.writeJson("env.json", environment());
   const outcome = await conductRun({
     coordinator,
@@ -124,6 +124,7 @@ async function oneRun(
     clock,
     broadcast,
     runsSideBySide,
+    ...(tracer === undefined ? {} : { tracer }),
     observer: observerOf(context, config, events, telemetryOf(context, config)),
     evaluateOnly: options.evaluateOnly,
   });
@@ -161,7 +162,7 @@ function observerOf(
     evaluationBegins: (known) => telemetry.evaluating(known),
     tasks: (standing) => telemetry.tasks(standing),
     taskRetried: (reason) => telemetry.taskRetried(reason),
-    measured: (record, seconds) => telemetry.measured(record, seconds),
+    measured: (record, seconds, traceId) => telemetry.measured(record, seconds, traceId),
     accuracy: (value) => {
       telemetry.accuracy(value);
       events.note("info", `${run.name}: clean accuracy ${(100 * value).toFixed(2)} %`);

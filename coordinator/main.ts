@@ -10,6 +10,7 @@ import { serveProbes } from "../shared/io/http-server.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { connectNats } from "../shared/io/nats-bus.js";
+import { startTracing } from "../shared/io/otlp-tracing.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import type { ModelResult } from "../shared/results.js";
 import { subjectsOf } from "../shared/subjects.js";
@@ -134,6 +135,7 @@ async function serve(
   watchPending(metrics, [controlNats, bulkNats]);
   const clock = (): number => performance.now();
   const telemetry = new Telemetry({ metrics, clock, log });
+  const tracing = await startTracing({ identity: "coordinator", role: "coordinator", env: process.env, log });
   const events = new EventPublisher(control, subjects, clock);
   const epoch = Date.now();
   const coordinator = new Coordinator({
@@ -172,6 +174,7 @@ async function serve(
       dataset,
       events,
       telemetry,
+      tracer: tracing.tracer,
       epoch,
       signal,
       clock,
@@ -195,7 +198,7 @@ async function serve(
     await Promise.all([control.flush(), bulk.flush()]);
     await delay(FAREWELL_MS);
     coordinator.stop();
-    await Promise.all([control.close(), bulk.close(), probes.close()]);
+    await Promise.all([control.close(), bulk.close(), probes.close(), tracing.stop()]);
     logger.flush();
   }
 

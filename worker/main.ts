@@ -7,6 +7,7 @@ import { serveProbes } from "../shared/io/http-server.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { connectNats } from "../shared/io/nats-bus.js";
+import { startTracing } from "../shared/io/otlp-tracing.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import { isToken, subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
@@ -58,6 +59,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
     options.sharedMemory === undefined
       ? bulkNats
       : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: options.id });
+  const tracing = await startTracing({ identity: options.id, role: "worker", env: process.env, log });
   const counts = busCounts(metrics);
   const [control, bulk] = [countedBus(controlNats, counts), countedBus(sharedBulk, counts)];
   watchPending(metrics, [controlNats, bulkNats]);
@@ -80,6 +82,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
       rssBytes: () => process.memoryUsage.rss(),
       log,
       metricsUrl: probes.url,
+      tracer: tracing.tracer,
       metrics: {
         phase: (phase, seconds) => metrics.observe("phaseSeconds", seconds, { phase }),
         tensors: (count, bytes) => {
@@ -91,7 +94,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
     }).serve(signal);
   } finally {
     await control.flush();
-    await Promise.all([control.close(), bulk.close(), probes.close(), engine.stop()]);
+    await Promise.all([control.close(), bulk.close(), probes.close(), engine.stop(), tracing.stop()]);
     logger.flush();
   }
 }
