@@ -4,10 +4,12 @@ import { rm } from "node:fs/promises";
 import type { Config } from "../shared/config.js";
 import { stepsPerEpoch } from "../shared/core/schedule.js";
 import { ClusterError, type ErrorCode, exitCodeOf } from "../shared/errors.js";
+import { redact, redactTexts } from "../shared/redact.js";
 import { resolveRun, stepPlan } from "../shared/resolve.js";
 import { type RunContext, type RunObserver, type RunOutcome, conductRun } from "./conduct-run.js";
 import type { Coordinator } from "./coordinator.js";
 import type { EventPublisher, RunEvents } from "./events.js";
+import type { DataShelf } from "./io/data-shelf.js";
 import type { PartitionedDataset } from "./io/datasets/dataset.js";
 import { RunDirectory, type RunStatus } from "./io/run-directory.js";
 import type { RunTelemetry, Telemetry } from "./telemetry.js";
@@ -15,9 +17,11 @@ import type { RunTelemetry, Telemetry } from "./telemetry.js";
 export interface RunsContext extends Pick<RunContext, "signal" | "clock" | "broadcast" | "epoch" | "tracer"> {
   options: { configs: readonly Config[]; out: string; evaluateOnly: boolean; sideBySide: number };
   coordinator: Coordinator;
-  dataset: PartitionedDataset;
+  shelf: DataShelf;
   events: EventPublisher;
   telemetry: Telemetry;
+  /** Writes the report of a run that has ended; the others go on meanwhile. */
+  report: (directory: RunDirectory, name: string) => Promise<unknown>;
   /** Versions and machine, for env.json. */
   environment: () => Record<string, string>;
 }
@@ -29,7 +33,8 @@ export interface RunFailure {
 }
 
 export type Ended =
-  { name: string; outcome: RunOutcome; directory: RunDirectory } | { name: string; failure: RunFailure };
+  | { name: string; dataset: string; outcome: RunOutcome; directory: RunDirectory }
+  | { name: string; failure: RunFailure };
 
 /** In the order of the settings; runs that were not begun when the signal came are missing. The error of an only run is thrown. */
 export async function conductRuns(context: RunsContext): Promise<Ended[]> {
@@ -38,15 +43,21 @@ export async function conductRuns(context: RunsContext): Promise<Ended[]> {
   const ended: (Ended | undefined)[] = configs.map(() => undefined);
   let begun = 0;
   let active = 0;
+  // One after another, and behind the runs: a lane goes on with its next run at once.
+  let reports: Promise<unknown> = Promise.resolve();
   const lane = async (): Promise<void> => {
     while (begun < configs.length && !context.signal.aborted) {
       const at = begun++;
       active++;
-      ended[at] = await endOf(context, configs[at] as Config, () => active);
+      const run = await endOf(context, configs[at] as Config, () => active);
       active--;
+      ended[at] = run;
+      // Runs one after another are shown together at the end; those side by side may be days apart.
+      if (sideBySide > 1 && configs.length > 1) reports = reports.then(() => reportOn(context, run));
     }
   };
   await Promise.all(Array.from({ length: Math.min(sideBySide, configs.length) }, lane));
+  await reports;
   return ended.filter((run) => run !== undefined);
 }
 
@@ -56,6 +67,14 @@ export function telemetryOf(
   config: Config,
 ): RunTelemetry {
   return telemetry.run(runIdOf(options.out, config.name ?? config.model), config);
+}
+
+/** A report that fails costs nothing but itself: the results are on the disk. */
+async function reportOn({ report, events, signal }: RunsContext, run: Ended): Promise<void> {
+  if (!("outcome" in run) || run.outcome.interrupted || signal.aborted) return;
+  await report(run.directory, run.name).catch((error: unknown) => {
+    events.note("warning", `${run.name}: ${error instanceof Error ? error.message : String(error)}`);
+  });
 }
 
 async function endOf(context: RunsContext, config: Config, runsSideBySide: () => number): Promise<Ended> {
@@ -73,7 +92,7 @@ async function endOf(context: RunsContext, config: Config, runsSideBySide: () =>
     const outcome = await oneRun(context, config, directory, told, runsSideBySide);
     told.finished(outcome.interrupted);
     telemetry.ended(shown, outcome.interrupted ? "interrupted" : "finished");
-    return { name, outcome, directory };
+    return { name, dataset: config.data.set, outcome, directory };
   } catch (error) {
     const failure = failureOf(error);
     told.failed(error);
@@ -87,18 +106,19 @@ async function endOf(context: RunsContext, config: Config, runsSideBySide: () =>
 function failureOf(error: unknown): RunFailure {
   return {
     code: error instanceof ClusterError ? error.code : "unexpected",
-    message: error instanceof Error ? error.message : String(error),
+    message: redact(error instanceof Error ? error.message : String(error)),
     exit_code: exitCodeOf(error),
   };
 }
 
 async function recordFailure(directory: RunDirectory, failure: RunFailure, error: unknown): Promise<void> {
-  await directory.writeJson("error.json", {
+  const record = {
     ...failure,
     hint: error instanceof ClusterError ? (error.hint ?? null) : null,
     stack: error instanceof Error ? (error.stack ?? null) : null,
     time: new Date().toISOString(),
-  });
+  };
+  await directory.writeJson("error.json", redactTexts(record));
   const status = await directory.readJson<RunStatus>("status.json").catch(() => undefined);
   if (status !== undefined)
     await directory.writeJson("status.json", { ...status, state: "failed", exit_code: failure.exit_code });
@@ -111,7 +131,8 @@ async function oneRun(
   events: RunEvents,
   runsSideBySide: () => number,
 ): Promise<RunOutcome> {
-  const { options, coordinator, dataset, epoch, signal, clock, broadcast, environment, tracer } = context;
+  const { options, coordinator, shelf, epoch, signal, clock, broadcast, environment, tracer } = context;
+  const dataset = await shelf.dataset(config.data);
   await directory.writeJson("env.json", environment());
   const outcome = await conductRun({
     coordinator,
@@ -125,7 +146,7 @@ async function oneRun(
     broadcast,
     runsSideBySide,
     ...(tracer === undefined ? {} : { tracer }),
-    observer: observerOf(context, config, events, telemetryOf(context, config)),
+    observer: observerOf(context, config, dataset, events, telemetryOf(context, config)),
     evaluateOnly: options.evaluateOnly,
   });
   // Once more: workers may have joined on the way.
@@ -134,13 +155,14 @@ async function oneRun(
 }
 
 function observerOf(
-  { dataset, options }: RunsContext,
+  { options }: RunsContext,
   config: Config,
+  { dataset }: PartitionedDataset,
   events: RunEvents,
   telemetry: RunTelemetry,
 ): RunObserver {
   const run = resolveRun(config);
-  const plan = stepPlan(config, run, dataset.dataset.train.labels.length);
+  const plan = stepPlan(config, run, dataset.train.labels.length);
   /** Steps done as last told: a lease's own report runs ahead of its commits. */
   let shown = 0;
   const tell = (done: number, total: number, loss: number, accuracy: number): void => {

@@ -72,6 +72,7 @@ interface PoolWorker {
 }
 
 const TICKS_PER_HEARTBEAT = 4;
+const MOST_IMPOSTORS = 1000;
 
 export class Coordinator {
   readonly #edges: CoordinatorEdges;
@@ -84,6 +85,8 @@ export class Coordinator {
   #nextLease = 1;
   #paused = false;
   #membershipChanged: (() => void)[] = [];
+  /** Who spoke for another; each is named once. */
+  readonly #impostors = new Set<string>();
 
   constructor(edges: CoordinatorEdges) {
     this.#edges = edges;
@@ -94,7 +97,7 @@ export class Coordinator {
     const on = (bus: Bus, pattern: string, handler: (message: BusMessage) => void): void => {
       this.#subscriptions.push(bus.subscribe(pattern, handler));
     };
-    on(control, subjects.join, (message) => this.#onJoin(message));
+    on(control, subjects.joinPattern, (message) => this.#onJoin(message));
     on(control, subjects.heartbeatPattern, (message) => this.#onHeartbeat(message));
     on(control, subjects.leasePattern, (message) => this.#onReturn(message));
     on(control, subjects.runGet, (message) => this.#onRunRequest(message));
@@ -231,13 +234,13 @@ export class Coordinator {
 
   // ---- Membership ---------------------------------------------------------------------------------------------
 
-  #onJoin({ data, respond }: BusMessage): void {
+  #onJoin({ subject, data, respond }: BusMessage): void {
     const request = readMessage(wire.JoinRequest, data);
     if (request === undefined) return;
     const { epoch, heartbeatMs, clock, log, metrics } = this.#edges;
     const answer = (accepted: boolean, reason: string): void =>
       respond(writeMessage(wire.JoinReply, { accepted, reason, epoch, heartbeatMs }));
-    const admission = admit(request, PROTOCOL_VERSION, ENGINE_NAMES);
+    const admission = admit(request, lastToken(subject), PROTOCOL_VERSION, ENGINE_NAMES);
     if (!admission.accepted) {
       metrics.workerRefused(admission.label);
       log("error", `Refused worker ${request.workerId.slice(0, 64)}: ${admission.reason}`);
@@ -271,7 +274,7 @@ export class Coordinator {
 
   #onHeartbeat({ subject, data }: BusMessage): void {
     const beat = readMessage(wire.Heartbeat, data);
-    if (beat === undefined || !isFrom(subject, beat.workerId)) return;
+    if (beat === undefined || !this.#isFrom(subject, beat.workerId)) return;
     const worker = this.#workers.get(beat.workerId);
     const { clock, epoch, heartbeatMs } = this.#edges;
     if (worker === undefined || worker.incarnation !== beat.incarnation || beat.epoch !== epoch) {
@@ -294,7 +297,7 @@ export class Coordinator {
 
   #onReturn({ subject, data }: BusMessage): void {
     const back = readMessage(wire.LeaseReturn, data);
-    if (back === undefined || !isFrom(subject, back.workerId)) return;
+    if (back === undefined || !this.#isFrom(subject, back.workerId)) return;
     const worker = this.#workers.get(back.workerId);
     if (worker === undefined) return;
     if (back.leaving) this.#forget(worker, "returned", "info", `Worker ${worker.id} left: ${back.reason}`);
@@ -446,7 +449,7 @@ export class Coordinator {
 
   #onPushEnd({ subject, data, respond }: BusMessage): void {
     const message = readMessage(wire.PushEnd, data);
-    if (message === undefined || !isFrom(subject, message.workerId)) return;
+    if (message === undefined || !this.#isFrom(subject, message.workerId)) return;
     const reply = (properties: saf.v1.PushReply.$Properties): void =>
       respond(writeMessage(wire.PushReply, properties));
     if (message.epoch !== this.#edges.epoch) {
@@ -466,7 +469,7 @@ export class Coordinator {
 
   #onResult({ subject, data, respond }: BusMessage): void {
     const message = readMessage(wire.TaskResult, data);
-    if (message === undefined || !isFrom(subject, message.workerId)) return;
+    if (message === undefined || !this.#isFrom(subject, message.workerId)) return;
     const job = this.#jobs.find((candidate) => candidate.runId === message.runId);
     if (message.epoch !== this.#edges.epoch || job === undefined) {
       respond(writeMessage(wire.TaskReply, { accepted: false, reason: "this evaluation is over" }));
@@ -476,6 +479,20 @@ export class Coordinator {
     const outcome = job.onResult(message);
     respond(writeMessage(wire.TaskReply, outcome.reply));
     this.#settle(message.workerId, message.leaseId, outcome.fate, outcome.reply.reason ?? "");
+  }
+
+  /** Does a message that came on this subject speak for the worker that it names? Who does not is named once. */
+  #isFrom(subject: string, workerId: string): boolean {
+    const speaker = lastToken(subject);
+    if (workerId === speaker) return isToken(speaker);
+    if (!this.#impostors.has(speaker) && this.#impostors.size < MOST_IMPOSTORS) {
+      this.#impostors.add(speaker);
+      this.#edges.log(
+        "error",
+        `Worker ${speaker} spoke for another: ${subject} named "${workerId.slice(0, 64)}"`,
+      );
+    }
+    return false;
   }
 
   #settle(workerId: string, leaseId: number, fate: LeaseFate, reason = ""): void {
@@ -536,9 +553,4 @@ function smooth(mean: number, value: number): number {
 /** The last token of a subject names the worker: NATS lets it publish only on its own. */
 function lastToken(subject: string): string {
   return subject.slice(subject.lastIndexOf(".") + 1);
-}
-
-/** Does a message that came on this subject speak for the worker that it names? */
-function isFrom(subject: string, workerId: string): boolean {
-  return isToken(workerId) && workerId === lastToken(subject);
 }

@@ -119,6 +119,8 @@ interface TaskState {
   span: Span | undefined;
   /** Who failed at it, once for each time. */
   failedBy: string[];
+  /** Who was ever leased it: nobody else's result counts. */
+  holders: Set<string>;
 }
 
 /** A task at which several workers failed cannot be done; one alone is asked more often before that is believed. */
@@ -151,6 +153,7 @@ export class EvaluationJob implements Job {
       retry: "given_back",
       span: undefined,
       failedBy: [],
+      holders: new Set(),
     }));
     this.#left = this.#tasks.length;
     this.#standing = { pending: this.#left, running: 0, done: 0 };
@@ -196,6 +199,7 @@ export class EvaluationJob implements Job {
     const { task } = state;
     this.#move(state, "leased");
     state.attempts++;
+    state.holders.add(workerId);
     state.leasedMs = this.#edges.clock();
     state.span = this.#edges.tracer?.start("evaluation task", {
       kind: "producer",
@@ -258,6 +262,8 @@ export class EvaluationJob implements Job {
   onResult(message: saf.v1.TaskResult): { reply: saf.v1.TaskReply.$Properties; fate: LeaseFate } {
     const state = this.#tasks.find(({ task }) => task.id === message.taskId);
     if (state === undefined) return { reply: { accepted: false, reason: "no such task" }, fate: "failed" };
+    if (!state.holders.has(message.workerId))
+      return { reply: { accepted: false, reason: "this task was not leased to you" }, fate: "failed" };
     if (state.state === "done") return { reply: { accepted: false, reason: "duplicate" }, fate: "done" };
     if (message.error?.message) return this.#onFailure(state, message);
     const checked = checkedResult(state.task, message, this.#options.outputs);

@@ -2,6 +2,7 @@
 import type { Bus } from "../shared/bus.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
 import { type saf, wire, writeMessage } from "../shared/messages.js";
+import { redact } from "../shared/redact.js";
 import type { Subjects } from "../shared/subjects.js";
 
 const PROGRESS_EVERY_MS = 200;
@@ -37,7 +38,12 @@ export class EventPublisher {
   }
 
   note(level: "info" | "warning" | "error", message: string): void {
-    this.publish("note", { note: { level, message } });
+    this.publish("note", { note: { level, message: redact(message) } });
+  }
+
+  /** What the cluster as a whole did has come to its end. */
+  finished(message: string): void {
+    this.publish("finished", { finished: { ok: true, message } });
   }
 
   /** The whole work ended before any run did. */
@@ -179,7 +185,7 @@ function failureOf(error: unknown): saf.v1.Finished.$Properties {
     error instanceof ClusterError
       ? error
       : { message: error instanceof Error ? error.message : String(error), code: "unexpected", hint: "" };
-  return { ok: false, message, code, hint: hint ?? "", exitCode: exitCodeOf(error) };
+  return { ok: false, message: redact(message), code, hint: redact(hint ?? ""), exitCode: exitCodeOf(error) };
 }
 
 function smooth(average: number, value: number): number {

@@ -42,6 +42,8 @@ export class FeaturesJob implements Job {
   readonly #frames: Uint8Array[];
   #state: "open" | "leased" | "done" = "open";
   #attempts = 0;
+  /** Who was ever leased it: nobody else\'s result counts. */
+  readonly #holders = new Set<string>();
   #refused = 0;
   #finish: (document: FeaturesDocument | undefined) => void = () => undefined;
 
@@ -65,8 +67,9 @@ export class FeaturesJob implements Job {
     this.#finish(undefined);
   }
 
-  next(): Work | undefined {
+  next(workerId: string): Work | undefined {
     if (this.#state !== "open") return undefined;
+    this.#holders.add(workerId);
     this.#state = "leased";
     this.#attempts++;
     const { version } = this.#measured;
@@ -107,6 +110,8 @@ export class FeaturesJob implements Job {
   onResult(message: saf.v1.TaskResult): { reply: saf.v1.TaskReply.$Properties; fate: LeaseFate } {
     if (message.taskId !== this.#taskId)
       return { reply: { accepted: false, reason: "no such task" }, fate: "failed" };
+    if (!this.#holders.has(message.workerId))
+      return { reply: { accepted: false, reason: "this task was not leased to you" }, fate: "failed" };
     if (this.#state === "done") return { reply: { accepted: false, reason: "duplicate" }, fate: "done" };
     const counts = checkedCounts(message.featuresJson, this.#measured.network);
     if (counts === undefined) {

@@ -1,4 +1,5 @@
 /** Wiring of the coordinator process: one pool of workers, one or more runs on it, results and report. */
+import { once } from "node:events";
 import { cpus, platform, release, totalmem } from "node:os";
 import { mkdir, rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
@@ -6,13 +7,14 @@ import type { Config } from "../shared/config.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
 import { countedBus } from "../shared/counted-bus.js";
 import { busCounts, watchPending } from "../shared/io/bus-metrics.js";
-import { serveProbes } from "../shared/io/http-server.js";
+import { type HttpOptions, serveProbes } from "../shared/io/http-server.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
-import { connectNats } from "../shared/io/nats-bus.js";
+import { type NatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { startTracing } from "../shared/io/otlp-tracing.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import type { ModelResult } from "../shared/results.js";
+import { redactTexts } from "../shared/redact.js";
 import { subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
 import type { RunOutcome } from "./conduct-run.js";
@@ -20,16 +22,14 @@ import { type Ended, type RunFailure, conductRuns, telemetryOf } from "./conduct
 import { Coordinator } from "./coordinator.js";
 import { EventPublisher } from "./events.js";
 import { storageError } from "./io/atomic-file.js";
-import { loadDataset } from "./io/datasets/data-sets.js";
-import { PartitionedDataset } from "./io/datasets/dataset.js";
+import { DataShelf } from "./io/data-shelf.js";
 import { settleResults } from "./io/model-results.js";
 import { RunDirectory } from "./io/run-directory.js";
-import { reportRun } from "./report/report-run.js";
+import { reportAside } from "./report/report-thread.js";
 import { Telemetry } from "./telemetry.js";
 
 export interface CoordinatorOptions {
-  natsUrl: string;
-  seedFile?: string | undefined;
+  nats: NatsAccess;
   pool: string;
   /** Folder of shared memory for bulk bytes, when all processes run on one machine. */
   sharedMemory?: string | undefined;
@@ -42,12 +42,13 @@ export interface CoordinatorOptions {
   title: string;
   /** The command that makes the same again; for the report. */
   command: string;
-  metricsHost: string;
-  metricsPort: number;
+  http: HttpOptions;
   /** Measure the newest checkpoint as it is; train no further. */
   evaluateOnly: boolean;
   /** Tell the workers to stop when everything is done. */
   dismissWorkers: boolean;
+  /** When everything is done, go on serving until the signal comes. */
+  stay: boolean;
   logLevel?: string | undefined;
   logFile?: string | undefined;
 }
@@ -83,18 +84,19 @@ export async function runCoordinator(
   // Of an attempt before this one.
   await rm(home.file("error.json"), { force: true });
   try {
-    return await serve(options, home, signal);
+    // They are printed, and were typed by somebody.
+    const { title, command } = options;
+    return await serve({ ...options, ...redactTexts({ title, command }) }, home, signal);
   } catch (error) {
-    await home
-      .writeJson("error.json", {
-        message: error instanceof Error ? error.message : String(error),
-        code: error instanceof ClusterError ? error.code : "unexpected",
-        hint: error instanceof ClusterError ? (error.hint ?? null) : null,
-        exit_code: exitCodeOf(error),
-        stack: error instanceof Error ? (error.stack ?? null) : null,
-        time: new Date().toISOString(),
-      })
-      .catch(() => undefined);
+    const record = {
+      message: error instanceof Error ? error.message : String(error),
+      code: error instanceof ClusterError ? error.code : "unexpected",
+      hint: error instanceof ClusterError ? (error.hint ?? null) : null,
+      exit_code: exitCodeOf(error),
+      stack: error instanceof Error ? (error.stack ?? null) : null,
+      time: new Date().toISOString(),
+    };
+    await home.writeJson("error.json", redactTexts(record)).catch(() => undefined);
     throw error;
   }
 }
@@ -114,16 +116,21 @@ async function serve(
   const log = logTo(logger);
   const metrics = new Metrics("coordinator", VERSION);
   const subjects = subjectsOf(options.pool);
-  const dataset = new PartitionedDataset(await loadDataset(first.data.set, first.data.dir, process.env));
+  const shelf = new DataShelf();
+  // One run cannot begin without its images; of several, one may fail while the others go on.
+  if (options.configs.length === 1) await shelf.dataset(first.data);
 
   const connect = (purpose: string): ReturnType<typeof connectNats> =>
     connectNats({
-      url: options.natsUrl,
+      ...options.nats,
       identity: "coordinator",
       purpose,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      ...(options.seedFile === undefined ? {} : { seedFile: options.seedFile }),
-      onPermissionError: (message) => log("error", `NATS refused: ${message}`),
+      onPermissionError: (message) => {
+        log("error", `NATS refused: ${message}`);
+        metrics.add("natsRefusals");
+      },
+      onWarning: (message) => log("warn", message),
     });
   const [controlNats, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
   const sharedBulk =
@@ -146,7 +153,7 @@ async function serve(
     epoch,
     heartbeatMs: first.cluster.heartbeat_ms,
     quarantine: { after: first.cluster.quarantine_after, firstMs: first.cluster.quarantine_ms },
-    dataRange: (request) => dataset.range(request),
+    dataRange: (request) => shelf.range(request),
     log: (level, message, fields) => {
       log(level, message, fields);
       if (level !== "info") events.note(level === "warn" ? "warning" : "error", message);
@@ -155,8 +162,7 @@ async function serve(
   });
   telemetry.watchPool(() => coordinator.members());
   const probes = await serveProbes({
-    host: options.metricsHost,
-    port: options.metricsPort,
+    ...options.http,
     metrics: (accept) => metrics.exposition(accept),
     ready: () => (control.connected && bulk.connected ? undefined : "not connected to NATS"),
   });
@@ -171,7 +177,7 @@ async function serve(
     const ended = await conductRuns({
       options,
       coordinator,
-      dataset,
+      shelf,
       events,
       telemetry,
       tracer: tracing.tracer,
@@ -179,15 +185,23 @@ async function serve(
       signal,
       clock,
       broadcast,
+      report: ({ path }, name) =>
+        reportAside(path, { title: `${options.title}: ${name}`, command: options.command }),
       environment: () => environment(coordinator),
     });
     const document = await documentOf(options, ended, signal.aborted);
     if (!document.interrupted && document.models.length > 0) {
       events.phase("reporting", "tables, plots, report.html");
-      document.report = await reportRun(options.out, options);
+      document.report = await reportAside(options.out, { title: options.title, command: options.command });
+      events.finished("report written");
     }
     document.seconds = (performance.now() - began) / 1000;
     await home.writeJson("results.json", document);
+    if (options.stay && !signal.aborted) {
+      if (options.dismissWorkers) coordinator.dismiss("the work is done");
+      log("info", "Everything is done; serving until a signal comes");
+      await once(signal, "abort");
+    }
     return document;
   } catch (error) {
     events.failed(error);
@@ -227,7 +241,7 @@ async function documentOf(
 ): Promise<ResultsDocument> {
   const measured = ended.flatMap((run) =>
     "outcome" in run && !run.outcome.interrupted
-      ? [{ result: run.outcome.result, directory: run.directory }]
+      ? [{ dataset: run.dataset, result: run.outcome.result, directory: run.directory }]
       : [],
   );
   const outcomes = ended.flatMap((run): RunOutcome[] => ("outcome" in run ? [run.outcome] : []));

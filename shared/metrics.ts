@@ -339,6 +339,13 @@ export const METRICS = {
     labels: [],
     roles: ["coordinator", "worker"],
   },
+  natsRefusals: {
+    name: "saf_nats_permission_errors_total",
+    type: "counter",
+    help: "Subjects that NATS did not let this process publish or subscribe to: wrong credentials, or a bug.",
+    labels: [],
+    roles: ["coordinator", "worker"],
+  },
   pendingBytes: {
     name: "saf_nats_pending_bytes",
     type: "gauge",

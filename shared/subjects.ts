@@ -16,8 +16,11 @@ export function isWorkerName(value: string): boolean {
   return TOKEN.test(value) && !RESERVED_NAMES.includes(value);
 }
 
+/** In place of a worker's name: NATS puts the name in, from the credentials that were signed for it. */
+export const OWN_NAME = "{{name()}}";
+
 function token(value: string): string {
-  if (!TOKEN.test(value)) {
+  if (!TOKEN.test(value) && value !== OWN_NAME) {
     throw new ClusterError(
       "usage",
       `Cannot build a subject from "${value}": expected 1 to 32 of a-z, 0-9 and -`,
@@ -27,8 +30,9 @@ function token(value: string): string {
 }
 
 export interface Subjects {
-  /** Request: a worker joins. */
-  join: string;
+  /** Request: a worker joins, under its own name only. */
+  join(worker: string): string;
+  joinPattern: string;
   /** Coordinator to all workers. */
   all: string;
   /** Coordinator to one worker. */
@@ -65,7 +69,8 @@ export interface Subjects {
 export function subjectsOf(pool: string): Subjects {
   const base = `${PREFIX}.${token(pool)}`;
   return {
-    join: `${base}.ctl.join`,
+    join: (worker) => `${base}.ctl.join.${token(worker)}`,
+    joinPattern: `${base}.ctl.join.*`,
     all: `${base}.ctl.all`,
     command: (worker) => `${base}.ctl.${token(worker)}`,
     commandPattern: `${base}.ctl.*`,
@@ -90,34 +95,45 @@ export function subjectsOf(pool: string): Subjects {
   };
 }
 
-/** Publish and subscribe rights of one role, as NATS subject patterns. */
+/** Publish and subscribe rights of one identity, as NATS subject patterns. */
 export interface Permissions {
   publish: string[];
+  /** Exceptions to `publish`. */
+  denyPublish: string[];
   subscribe: string[];
   /** A replier may answer the requests it received. */
   allowResponses: boolean;
 }
 
-/** Inbox prefix of an identity: nobody else may read its answers. */
+/**
+ * Inbox prefix of an identity: nobody else may read its answers. The name is a token of its own: nats-server before 2.10
+ * puts names into templates only there.
+ */
 export function inboxPrefix(identity: string): string {
-  return `_INBOX_${token(identity)}`;
+  return `_INBOX.${token(identity)}`;
 }
 
+/** Streams, consumers and key-value buckets are the coordinator's. Nobody reads or restores a whole stream's files. */
 export function coordinatorPermissions(pool: string): Permissions {
+  const all = `${PREFIX}.${token(pool)}.>`;
   return {
-    publish: [`${PREFIX}.${token(pool)}.>`],
-    subscribe: [`${PREFIX}.${token(pool)}.>`, `${inboxPrefix("coordinator")}.>`],
+    publish: [all, "$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$KV.>"],
+    denyPublish: ["$JS.API.STREAM.SNAPSHOT.>", "$JS.API.STREAM.RESTORE.>"],
+    subscribe: [all, `${inboxPrefix("coordinator")}.>`, "$JS.EVENT.ADVISORY.>", "$KV.>"],
     allowResponses: true,
   };
 }
 
-/** A worker publishes only its own gradients, heartbeats and results, and reads only what is meant for it. */
+/**
+ * A worker publishes only its own gradients, heartbeats and results, and reads only what is meant for it. Of JetStream
+ * it may take and acknowledge jobs; acknowledgements have two forms, the second since nats-server 2.14.
+ */
 export function workerPermissions(pool: string, worker: string): Permissions {
   const s = subjectsOf(pool);
   const base = `${PREFIX}.${token(pool)}`;
   return {
     publish: [
-      s.join,
+      s.join(worker),
       s.heartbeat(worker),
       s.lease(worker),
       `${base}.grad.*.${token(worker)}`,
@@ -126,7 +142,12 @@ export function workerPermissions(pool: string, worker: string): Permissions {
       s.runGet,
       s.data,
       s.result(worker),
+      "$JS.API.CONSUMER.INFO.JOBS.*",
+      "$JS.API.CONSUMER.MSG.NEXT.JOBS.*",
+      "$JS.ACK.JOBS.>",
+      "$JS.ACK.*.*.JOBS.>",
     ],
+    denyPublish: [],
     subscribe: [s.all, s.command(worker), s.parametersPattern, `${inboxPrefix(worker)}.>`],
     allowResponses: false,
   };
@@ -137,7 +158,17 @@ export function observerPermissions(pool: string): Permissions {
   const s = subjectsOf(pool);
   return {
     publish: [],
+    denyPublish: [],
     subscribe: [s.eventPattern, s.heartbeatPattern, `${inboxPrefix("observer")}.>`],
     allowResponses: false,
   };
+}
+
+/** What a process of the cluster may be to NATS. A worker has a name of its own, the others are called as their role. */
+export const ROLES = ["coordinator", "worker", "observer"] as const;
+export type Role = (typeof ROLES)[number];
+
+export function permissionsOf(role: Role, pool: string, worker: string = OWN_NAME): Permissions {
+  if (role === "coordinator") return coordinatorPermissions(pool);
+  return role === "observer" ? observerPermissions(pool) : workerPermissions(pool, worker);
 }

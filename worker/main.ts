@@ -3,10 +3,10 @@ import { ENGINE_NAMES, type EngineName } from "../shared/engine.js";
 import { ClusterError } from "../shared/errors.js";
 import { countedBus } from "../shared/counted-bus.js";
 import { busCounts, watchPending } from "../shared/io/bus-metrics.js";
-import { serveProbes } from "../shared/io/http-server.js";
+import { type HttpOptions, serveProbes } from "../shared/io/http-server.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
-import { connectNats } from "../shared/io/nats-bus.js";
+import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { startTracing } from "../shared/io/otlp-tracing.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import { isToken, subjectsOf } from "../shared/subjects.js";
@@ -16,15 +16,13 @@ import { Worker } from "./worker.js";
 
 export interface WorkerOptions {
   id: string;
-  natsUrl: string;
-  seedFile?: string | undefined;
+  nats: NatsAccess;
   pool: string;
   /** Folder of shared memory for bulk bytes, when coordinator and worker run on one machine. */
   sharedMemory?: string | undefined;
   engine: EngineName;
   cacheDirectory: string;
-  metricsHost: string;
-  metricsPort: number;
+  http: HttpOptions;
   logLevel?: string | undefined;
   logFile?: string | undefined;
 }
@@ -37,6 +35,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   if (!isToken(options.id)) {
     throw new ClusterError("usage", `Worker id "${options.id}" must be 1 to 32 of a-z, 0-9 and -`);
   }
+  checkNatsAccess(options.nats, options.id);
   const logger = createLogger("worker", { level: options.logLevel, file: options.logFile }).child({
     worker: options.id,
   });
@@ -47,12 +46,15 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
 
   const connect = (purpose: string) =>
     connectNats({
-      url: options.natsUrl,
+      ...options.nats,
       identity: options.id,
       purpose,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      ...(options.seedFile === undefined ? {} : { seedFile: options.seedFile }),
-      onPermissionError: (message) => log("error", `NATS refused: ${message}`),
+      onPermissionError: (message) => {
+        log("error", `NATS refused: ${message}`);
+        metrics.add("natsRefusals");
+      },
+      onWarning: (message) => log("warn", message),
     });
   const [controlNats, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
   const sharedBulk =
@@ -64,8 +66,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   const [control, bulk] = [countedBus(controlNats, counts), countedBus(sharedBulk, counts)];
   watchPending(metrics, [controlNats, bulkNats]);
   const probes = await serveProbes({
-    host: options.metricsHost,
-    port: options.metricsPort,
+    ...options.http,
     metrics: (accept) => metrics.exposition(accept),
     ready: () => (control.connected && bulk.connected ? undefined : "not connected to NATS"),
   });

@@ -137,6 +137,8 @@ async function describe({ control, subjects }: RunSources, runId: string): Promi
   }
 }
 
+const MAX_SPLIT_BYTES = 4 * 2 ** 30;
+
 /** Splits already in memory, by the hashes of their parts: runs on one data set share them. */
 const splits = new Map<string, Promise<SharedImages>>();
 
@@ -169,6 +171,14 @@ async function assemble(
 ): Promise<SharedImages> {
   const imageSize = (data.height ?? 0) * (data.width ?? 0) * (data.channels ?? 0);
   const count = parts.reduce((sum, part) => sum + part.images, 0);
+  // Before memory is taken for them.
+  const wrong = parts.find((part) => part.byteLength !== part.images * (1 + imageSize));
+  if (wrong !== undefined || !(count * imageSize <= MAX_SPLIT_BYTES)) {
+    throw new ClusterError(
+      "data",
+      `The coordinator describes data that cannot be: ${count} images of ${imageSize} bytes`,
+    );
+  }
   const pixels = new SharedArrayBuffer(count * imageSize);
   const labels = new SharedArrayBuffer(count);
   let first = 0;

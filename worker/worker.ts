@@ -159,7 +159,7 @@ export class Worker {
       try {
         const reply = readMessage(
           wire.JoinReply,
-          await control.request(subjects.join, request, JOIN_TIMEOUT_MS),
+          await control.request(subjects.join(this.#id), request, JOIN_TIMEOUT_MS),
         );
         if (reply?.accepted === true) {
           // What is computed for another coordinator nobody will take.

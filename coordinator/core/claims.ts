@@ -74,6 +74,11 @@ export const CLAIM_SETTINGS: Readonly<Record<string, ClaimSettings>> = {
   cifar10: { dataset: "cifar10", small: 0.01, reference: 0.05, large: 0.15, marginal: 0.02, far: 0.1 },
 };
 
+/** Those of MNIST for any other data set. */
+export function settingsOf(dataset: string): ClaimSettings {
+  return CLAIM_SETTINGS[dataset] ?? { ...(CLAIM_SETTINGS["mnist"] as ClaimSettings), dataset };
+}
+
 /** Adversarially trained maxout on MNIST at 0.25: Goodfellow et al., METHOD.md 2.4. */
 export const MAXOUT_ERROR = 0.179;
 const BEST = "mrelu-r-m";

@@ -34,14 +34,25 @@ export type Admission =
   | { accepted: true }
   | { accepted: false; label: "name" | "protocol" | "self_test" | "engine"; reason: string };
 
-/** A worker with wrong gradients, or another protocol, would spoil the run: it is refused by name. */
-export function admit(applicant: Applicant, protocol: number, engines: readonly string[]): Admission {
+/**
+ * A worker with wrong gradients, or another protocol, would spoil the run: it is refused by name. `speaker` is the name
+ * that its credentials let it speak under; who speaks for another is refused too.
+ */
+export function admit(
+  applicant: Applicant,
+  speaker: string,
+  protocol: number,
+  engines: readonly string[],
+): Admission {
   if (!isWorkerName(applicant.workerId)) {
     return {
       accepted: false,
       label: "name",
       reason: "its name is reserved or not 1 to 32 of a-z, 0-9 and -",
     };
+  }
+  if (applicant.workerId !== speaker) {
+    return { accepted: false, label: "name", reason: `it is "${speaker}" and spoke for another` };
   }
   if (applicant.protocol !== protocol) {
     return {

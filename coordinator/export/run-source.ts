@@ -10,9 +10,9 @@ import type { ModelResult, StepMetric } from "../../shared/results.js";
 import { VERSION } from "../../shared/version.js";
 import { runIdentity } from "../conduct-run.js";
 import { type CheckpointState, Checkpoints, readDescription } from "../io/checkpoints.js";
+import { loadDataset } from "../io/datasets/data-sets.js";
 import { PartitionedDataset } from "../io/datasets/dataset.js";
-import { loadMnist, mnistDirectory } from "../io/datasets/mnist.js";
-import { type ResultLine, recordOf } from "../io/evaluation-journal.js";
+import { readResultLines, recordOf } from "../io/evaluation-journal.js";
 import { readJournal } from "../io/journal.js";
 import { RunDirectory } from "../io/run-directory.js";
 import type { ExportedModel, ExportedRun, MeasuredImages } from "./export-format.js";
@@ -230,14 +230,14 @@ function refuseNonFinite(parameters: Float32Array, what: string): void {
 }
 
 async function readDataset(config: Config, { dataDir }: SourceOptions): Promise<PartitionedDataset> {
-  const { directory } = mnistDirectory(dataDir ?? config.data.dir, process.env);
-  return new PartitionedDataset(await loadMnist(directory));
+  const { set, dir } = config.data;
+  return new PartitionedDataset(await loadDataset(set, dataDir ?? dir, process.env));
 }
 
 /** Outcomes of the measured weights; the journal holds those of earlier ones too. */
 async function readImages(path: string, run: ExportedRun, options: SourceOptions): Promise<MeasuredImages> {
   const { sha256 } = run.measured;
-  const lines = await readJournal<ResultLine>(join(path, "eval", "results.jsonl"));
+  const lines = await readResultLines(join(path, "eval", "results.jsonl"));
   const records = lines.filter(({ checkpoint }) => checkpoint === sha256 && sha256 !== null).map(recordOf);
   if (records.length === 0) {
     throw new ClusterError(

@@ -28,11 +28,29 @@ export interface ResultLine {
   diagnostics?: Diagnostics;
 }
 
+/** Lines as versions before 0.2 wrote them. */
+type OldTask = Partial<Record<"firstImage" | "imageCount" | "sampleCount" | "patienceMs", number>>;
+
+/** All lines of eval/results.jsonl, those of older versions under today's names. Throws ClusterError("storage"). */
+export async function readResultLines(file: string): Promise<ResultLine[]> {
+  const lines = await readJournal<ResultLine>(file);
+  return lines.map((line) => {
+    const { firstImage, imageCount, sampleCount, patienceMs, ...task } = line.task as ResultLine["task"] &
+      OldTask;
+    if (firstImage === undefined) return line;
+    const named = { first_image: firstImage, image_count: imageCount ?? 0 };
+    return {
+      ...line,
+      task: { ...task, ...named, sample_count: sampleCount ?? 0, patience_ms: patienceMs ?? 0 },
+    };
+  });
+}
+
 /** Records of these tasks; the first of each counts. Throws ClusterError("storage"). */
 export async function readRecords(file: string, tasks: readonly TaskSpec[]): Promise<TaskRecord[]> {
   const wanted = new Set(tasks.map(({ id }) => id));
   const records: TaskRecord[] = [];
-  for (const line of await readJournal<ResultLine>(file)) {
+  for (const line of await readResultLines(file)) {
     if (wanted.delete(line.task.id)) records.push(recordOf(line));
   }
   return records;

@@ -1,5 +1,5 @@
 /** Weights from elsewhere as the first checkpoint of a run directory, so that they are measured like a run's own. */
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { stringify } from "yaml";
 import type { Config } from "../../shared/config.js";
 import { type Layout } from "../../shared/core/layout.js";
@@ -13,14 +13,24 @@ import { RunDirectory } from "./run-directory.js";
 /** Stands in a checkpoint where a run's own identity would. */
 export const IMPORTED = "imported weights";
 
+/** A header, and tensors that are then refused by name. */
+const MAX_EXTRA_BYTES = 64 * 1024 * 1024;
+
 /**
  * The parameter vector in a safetensors file. Throws ClusterError: "data" for a file that cannot be read or holds values
  * that are no finite numbers, "shape-mismatch" naming the tensor, the expected and the found shape.
  */
 export async function readForeignWeights(file: string, model: string, layout: Layout): Promise<Float32Array> {
-  const bytes = await readFile(file).catch((cause: unknown) => {
+  const unreadable = (cause: unknown): never => {
     throw new ClusterError("data", `Cannot read the weights file ${file}`, { cause });
-  });
+  };
+  const { size } = await stat(file).catch(unreadable);
+  const most = 4 * layout.size + MAX_EXTRA_BYTES;
+  if (size > most)
+    throw new ClusterError("data", `${file} has ${size} bytes, the weights of "${model}" at most ${most}`, {
+      hint: expectedTensors(layout),
+    });
+  const bytes = await readFile(file).catch(unreadable);
   const { tensors, metadata } = decodeSafetensors(bytes, file);
   if (metadata["what"] === "momentum") {
     throw new ClusterError("data", `${file} holds an optimizer's momentum, not weights`, {

@@ -3,11 +3,21 @@ import type { ModelResult } from "../../shared/results.js";
 import { checkedTogether } from "../core/sanity.js";
 import type { RunDirectory } from "./run-directory.js";
 
+export interface MeasuredRun {
+  /** Name of its data set: networks on other images say nothing about it. */
+  dataset: string;
+  result: ModelResult;
+  directory: RunDirectory;
+}
+
 /** What each network's checks learn from the others; written where it differs. Throws ClusterError("storage"). */
-export async function settleResults(
-  measured: readonly { result: ModelResult; directory: RunDirectory }[],
-): Promise<ModelResult[]> {
-  const settled = checkedTogether(measured.map(({ result }) => result));
+export async function settleResults(measured: readonly MeasuredRun[]): Promise<ModelResult[]> {
+  const settled = measured.map(({ result }) => result);
+  for (const dataset of new Set(measured.map((run) => run.dataset))) {
+    const places = [...measured.keys()].filter((i) => measured[i]?.dataset === dataset);
+    const together = checkedTogether(places.map((i) => settled[i] as ModelResult));
+    places.forEach((place, i) => (settled[place] = together[i] as ModelResult));
+  }
   await Promise.all(
     measured.map(async ({ result, directory }, i) => {
       if (JSON.stringify(settled[i]) !== JSON.stringify(result))

@@ -1,9 +1,12 @@
 /** Picks from curves what a table, a plot or a sentence shows. */
 import { PERTURBATION_KINDS, protocolOf, seriesOf } from "../../shared/results.js";
-import type { CurvePoint, ModelResult, PerturbationKind } from "../../shared/results.js";
+import type { CurvePoint, ModelResult, PerturbationKind, Protocol } from "../../shared/results.js";
 
 /** The strength at which MNIST results are usually compared: METHOD.md 2.3. */
 const USUAL_REFERENCE = 0.25;
+/** CIFAR-10's grid ends at the first; the second is its counterpart of 0.25: METHOD.md 1.11 and 2.3. */
+const CIFAR_LARGEST = 0.15;
+const CIFAR_REFERENCE = 0.05;
 
 /**
  * A kind's points as tables, plots and sentences show them by default: the paper's; without them those of the next
@@ -47,9 +50,13 @@ export function strengthsOf(models: readonly ModelResult[], kinds: readonly Pert
   return [...found].sort((a, b) => a - b);
 }
 
-/** The strength to compare at: 0.25, or the largest measured below it, or the smallest above 0. */
+/**
+ * The strength to compare at, of ascending `strengths`: 0.25, or the largest measured below it, or the smallest above
+ * 0; on a grid that ends where CIFAR-10's does, 0.05.
+ */
 export function referenceStrength(strengths: readonly number[]): number | undefined {
   const positive = strengths.filter((strength) => strength > 0);
+  if ((positive.at(-1) ?? 0) <= CIFAR_LARGEST && positive.includes(CIFAR_REFERENCE)) return CIFAR_REFERENCE;
   return positive.filter((strength) => strength <= USUAL_REFERENCE).at(-1) ?? positive[0];
 }
 
@@ -74,4 +81,17 @@ export function chooseSpread(
     chosen.add(rest.reduce((best, value) => (distance(value) > distance(best) ? value : best)));
   }
   return values.filter((value) => chosen.has(value));
+}
+
+/** The same with the curves of one protocol only; without one in their label they are the paper's. */
+export function underProtocol(results: readonly ModelResult[], protocol: Protocol): ModelResult[] {
+  return results.map((result) => ({
+    ...result,
+    curves: result.curves.filter((point) => point.kind === "clean" || protocolOf(point) === protocol),
+  }));
+}
+
+/** Does anything say that this point, or the whole network's numbers, must not be believed? */
+export function isUnreliable(result: ModelResult, point: { unreliable?: string[] }): boolean {
+  return (point.unreliable ?? []).length > 0 || (result.unreliable ?? []).length > 0;
 }

@@ -17,7 +17,8 @@ export interface SeriesGroup {
   rows: SeriesRow[];
 }
 
-export function otherSeries(models: readonly ModelResult[]): SeriesGroup[] {
+/** `withMain`: those too that have tables and plots of their own elsewhere. */
+export function otherSeries(models: readonly ModelResult[], withMain = false): SeriesGroup[] {
   const groups = new Map<string, SeriesGroup>();
   const order = new Map<string, number>();
   for (const model of models) {
@@ -27,7 +28,7 @@ export function otherSeries(models: readonly ModelResult[]): SeriesGroup[] {
       ),
     );
     for (const [key, points] of bySeries(model)) {
-      if (shown.has(key)) continue;
+      if (!withMain && shown.has(key)) continue;
       if (!order.has(key)) order.set(key, order.size);
       const strengths = points.map(({ strength }) => strength);
       const [first] = points as [CurvePoint];

@@ -44,10 +44,10 @@ export function dateText(iso: string): string {
   return `${new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short", timeZone: "UTC" }).format(time)} UTC`;
 }
 
-/** A plot with its title; `label` says what is seen. */
-export function panel(title: string, svg: string, label: string): Html {
+/** A plot with its title, and a legend where it has one of its own; `label` says what is seen. */
+export function panel(title: string, svg: string, label: string, ownLegend?: Html): Html {
   return html`<figure class="panel">
     <h3>${title}</h3>
-    ${trusted(inlineSvg(svg, label))}
+    ${ownLegend} ${trusted(inlineSvg(svg, label))}
   </figure>`;
 }

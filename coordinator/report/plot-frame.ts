@@ -28,15 +28,21 @@ function labelledStrengths(strengths: readonly number[], width: number): number[
 }
 
 /** The horizontal axis of everything that depends on β. */
-export function strengthAxis(strengths: readonly number[], width: number): Panel {
+export function strengthAxis(
+  strengths: readonly number[],
+  width: number,
+  title = "strength β (share of the pixel range)",
+): Panel {
+  // A format would round by the distance of ticks that are not these.
+  const labelled = labelledStrengths(strengths, width);
+  const labels = strengths.map((strength) => (labelled.includes(strength) ? String(strength) : ""));
   return {
     field: "strength",
     type: "quantitative",
-    title: "strength β (share of the pixel range)",
+    title,
     axis: {
       values: strengths,
-      format: "~g",
-      labelExpr: `indexof(${JSON.stringify(labelledStrengths(strengths, width))}, datum.value) < 0 ? '' : datum.label`,
+      labelExpr: `(${JSON.stringify(labels)})[indexof(${JSON.stringify(strengths)}, datum.value)] || ''`,
       labelOverlap: false,
       labelFlush: false,
     },

@@ -1,8 +1,9 @@
 /** The plots as vega-lite specifications: plain data that says what is drawn, with the numbers inside. */
 import type { TopLevelSpec } from "vega-lite";
-import type { ModelResult, PerturbationKind } from "../../shared/results.js";
+import type { CurvePoint, ModelResult, PerturbationKind } from "../../shared/results.js";
 import type { ReportModel } from "./data.js";
-import { curveOf, perturbedKinds, referenceStrength, strengthsOf } from "./curves.js";
+import { type DrawnCurve, curvePanel } from "./curve-panel.js";
+import { curveOf, isUnreliable, perturbedKinds, referenceStrength, strengthsOf } from "./curves.js";
 import {
   type Looks,
   type Panel,
@@ -11,11 +12,8 @@ import {
   figure,
   looksOf,
   panelTitle,
-  strengthAxis,
   whole,
 } from "./plot-frame.js";
-import { INKS, seriesStyle } from "./plot-style.js";
-import type { SeriesStyle } from "./plot-style.js";
 import { trainingCurve } from "./series.js";
 import type { TrainingMeasure } from "./series.js";
 
@@ -46,7 +44,9 @@ export function errorVsStrengthSpec(models: readonly ModelResult[]): TopLevelSpe
   const panels = perturbedKinds(models).map((kind) => errorPanel(models, kind, FILE_PANEL, looks));
   const reference = referenceStrength(strengthsOf(models, perturbedKinds(models)));
   const marked = reference === undefined ? "" : ` · dotted: β = ${reference}`;
-  return figure(panels, "Error against strength", `shaded: Wilson intervals at 95 %${marked}`);
+  const isDoubted = models.some((model) => model.curves.some((point) => isUnreliable(model, point)));
+  const doubts = isDoubted ? " · hollow: unreliable" : "";
+  return figure(panels, "Error against strength", `shaded: Wilson intervals at 95 %${marked}${doubts}`);
 }
 
 /** One panel of `errorVsStrengthSpec` by itself, without legend and background, for a page that has its own. */
@@ -93,47 +93,37 @@ function errorPanel(
   size: PanelSize,
   looks: Looks,
 ): Panel {
-  const values = models.flatMap((model) =>
-    curveOf(model, kind).map((point) => ({
-      model: model.name,
+  const curves = models.map((model) => errorCurve(model.name, model, curveOf(model, kind)));
+  const reference = referenceStrength(strengthsOf(models, [kind]));
+  return curvePanel(curves, {
+    ...size,
+    title: KIND_TITLES[kind],
+    measure: ERROR_MEASURES[kind],
+    looks,
+    reference,
+  });
+}
+
+/** What an error means, by kind. */
+export const ERROR_MEASURES: Readonly<Record<PerturbationKind, string>> = {
+  clean: "wrong answers",
+  adversarial: "wrong answers",
+  nonsense: "taken for a real class",
+  noisy: "wrong answers",
+};
+
+/** Points of one of `model`'s curves as they are drawn. */
+export function errorCurve(name: string, model: ModelResult, points: readonly CurvePoint[]): DrawnCurve {
+  return {
+    name,
+    points: points.map((point) => ({
       strength: point.strength,
-      error: point.error,
+      value: point.error,
       low: point.ci_low,
       high: point.ci_high,
+      unreliable: isUnreliable(model, point),
     })),
-  );
-  const strengths = strengthsOf(models, [kind]);
-  const reference = referenceStrength(strengths);
-  const x = strengthAxis(strengths, size.width);
-  const y = { ...PERCENT_AXIS, title: kind === "nonsense" ? "taken for a real class" : "wrong answers" };
-  // Bands and marks have fixed looks of their own: joined to the colour scale, they would change the legend's symbols.
-  const ofEachModel = (layer: (style: SeriesStyle) => Panel): Panel[] =>
-    models.map((model, place) => ({
-      transform: [{ filter: { field: "model", equal: model.name } }],
-      ...layer(seriesStyle(place)),
-    }));
-  const layers: Panel[] = [
-    ...ofEachModel(({ ink }) => ({
-      mark: { type: "area", opacity: 0.18, color: ink.light },
-      encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" } },
-    })),
-    {
-      mark: { type: "line", strokeWidth: 2 },
-      encoding: { x, y: { ...y, field: "error" }, color: looks.colour, strokeDash: looks.dash },
-    },
-    ...ofEachModel(({ ink, shape }) => ({
-      mark: { type: "point", filled: true, size: 26, opacity: 1, color: ink.light, shape },
-      encoding: { x, y: { ...y, field: "error" } },
-    })),
-  ];
-  if (reference !== undefined) {
-    layers.unshift({
-      data: { values: [{ strength: reference }] },
-      mark: { type: "rule", color: INKS.muted.light, strokeDash: [1.5, 3], strokeWidth: 1 },
-      encoding: { x },
-    });
-  }
-  return { ...size, title: panelTitle(KIND_TITLES[kind]), data: { values }, layer: layers };
+  };
 }
 
 function trainingPanel(

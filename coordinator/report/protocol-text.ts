@@ -6,9 +6,9 @@ import type { Html } from "./html.js";
 const PAPER = "paper";
 
 /** The warning that stands above every robustness number. */
-export function limitsBox(protocol: string): Html {
+export function limitsBox(protocol: string, isModern: boolean): Html {
   const reason =
-    protocol === PAPER
+    protocol === PAPER && !isModern
       ? "The attack is one single gradient step, as was usual in 2016. A low error says that this one attack failed, not that no attack works."
       : "A low error says that the attacks tried here failed, not that no attack works.";
   return html`<div class="warning" role="note">
@@ -39,17 +39,21 @@ export function protocolText(protocol: string): Html {
       </li>
       <li><strong>Noisy.</strong> Test images whose every pixel moves by +β or −β at random.</li>
       <li>
-        Nothing is clipped to the pixel range before the network sees it; the pictures in this report are
-        clipped to be shown. Intervals are Wilson's at 95 %: they cover the choice of test images, not a
-        second training with another seed.
+        <strong>Corrected</strong>, where it was measured: the same with stored moments of batch norm for the
+        attack's gradient, clipped to the pixel range, and with probabilities against the threshold.
+      </li>
+      <li>
+        By this protocol nothing is clipped to the pixel range before the network sees it; the pictures in
+        this report are clipped to be shown. Intervals are Wilson's at 95 %: they cover the choice of test
+        images, not a second training with another seed.
       </li>
     </ul>`;
 }
 
 /** Why a good curve may still mislead. */
-export function limitsText(protocol: string): Html {
+export function limitsText(protocol: string, isModern: boolean): Html {
   const stronger =
-    protocol === PAPER
+    protocol === PAPER && !isModern
       ? html`<li>
           Attacks that take many small steps, start several times, or need no gradient at all find errors that
           one step misses. None of them was run here. Networks built on similar ideas have lost most or all of

@@ -1,13 +1,19 @@
 /** The report as one page that needs nothing else: no network, no script, no font. */
-import type { ModelResult, PerturbationKind } from "../../shared/results.js";
-import { curveOf, perturbedKinds, pointAt, referenceStrength, strengthsOf } from "./curves.js";
-import type { ReportData, ReportModel } from "./data.js";
+import type { ModelResult, PerturbationKind, Protocol } from "../../shared/results.js";
+import { settingsOf } from "../core/claims.js";
+import { attackPanels } from "./attack-panels.js";
+import { curveOf, perturbedKinds, pointAt, referenceStrength, strengthsOf, underProtocol } from "./curves.js";
+import type { Measured, ReportData, ReportModel } from "./data.js";
+import { activationsSection, featuresSection } from "./features-section.js";
 import { count, percent, rate, strengthText } from "./format.js";
-import { html, trusted } from "./html.js";
+import { html } from "./html.js";
 import type { Html } from "./html.js";
+import { imagesSection } from "./images-section.js";
+import { type ModernFindings, modernFindings, modernSentences } from "./modern.js";
+import { checksTable, distortionTable, modernTable, nonsenseTable, unreliableBox } from "./modern-section.js";
+import { numbersTable, seriesTables } from "./numbers-table.js";
+import { type Section, framed, plainTable } from "./page-frame.js";
 import { dateText, legend, panel, swatch } from "./page-parts.js";
-import { numbersTable } from "./numbers-table.js";
-import { PAGE_STYLE } from "./page-style.js";
 import {
   errorPanelSpec,
   KIND_TITLES,
@@ -18,103 +24,47 @@ import {
 import { limitsBox, limitsText, protocolText } from "./protocol-text.js";
 import { cleanError, fallingCurves, readingOf } from "./reading.js";
 import { renderSvg } from "./render-plot.js";
-import { sampleGrid } from "./sample-grid.js";
 import { smoothingWindow } from "./series.js";
 import type { TrainingMeasure } from "./series.js";
 
 const ERROR_PANEL = { width: 300, height: 230 };
 const TRAINING_PANEL = { width: 380, height: 230 };
 
-/** Plots of the page as SVG, by what they show. */
-interface Panels {
-  errors: [PerturbationKind, string][];
-  training: [TrainingMeasure, string][];
-}
-
 /**
  * The whole report as HTML: self-contained, readable without scripts, in light and dark, on a phone and on paper.
  * All text from `data` is escaped.
  */
 export async function renderReport(data: ReportData): Promise<string> {
-  return `${page(data, await drawPanels(data)).markup.trim()}\n`;
-}
-
-async function drawPanels(data: ReportData): Promise<Panels> {
-  const results = data.models.map((model) => model.result);
-  const panels: Panels = { errors: [], training: [] };
-  for (const kind of perturbedKinds(results)) {
-    panels.errors.push([kind, await renderSvg(errorPanelSpec(results, kind, ERROR_PANEL))]);
-  }
-  for (const measure of hasSteps(data) ? TRAINING_MEASURES : []) {
-    panels.training.push([measure, await renderSvg(trainingPanelSpec(data.models, measure, TRAINING_PANEL))]);
-  }
-  return panels;
+  const findings = modernFindings(
+    measuredOf(data).map((network) => ({ ...network, outcome: () => undefined })),
+    settingsOf(data.dataset).reference,
+  );
+  const sections = [
+    readingSection(data, findings),
+    await errorSection(data),
+    await modernSection(data, findings),
+    await trainingSection(data),
+    sampleSection(data),
+    ...(await featureSections(data)),
+    protocolSection(data),
+    reproduceSection(data),
+  ];
+  return framed({
+    title: data.title,
+    lead: html`<p class="muted">
+      ${data.models.length === 1 ? "1 network" : `${data.models.length} networks`} ·
+      <time datetime="${data.created}">${dateText(data.created)}</time>
+    </p>`,
+    overview: html`<div class="cards">${data.models.map((model, place) => card(data, model, place))}</div>`,
+    sections: sections.filter((section) => section !== undefined),
+    footer: html`Made by saf ${data.environment.saf}. Numbers for other programs:
+      <code>eval/curves.csv</code>; plots as files: <code>plots/</code>.`,
+  });
 }
 
 /** Is there a training to draw? */
 export function hasSteps(data: ReportData): boolean {
   return data.models.some((model) => model.steps.length > 0);
-}
-
-/** The policy repeats what the page promises: nothing is loaded, nothing runs. */
-const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
-
-function page(data: ReportData, panels: Panels): Html {
-  const sections = [
-    readingSection(data),
-    errorSection(data, panels),
-    trainingSection(data, panels),
-    sampleSection(data),
-    protocolSection(data),
-    reproduceSection(data),
-  ].filter((section) => section !== undefined);
-  return html`<!DOCTYPE html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta http-equiv="Content-Security-Policy" content="${POLICY}" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <title>${data.title}</title>
-        <style>
-          ${trusted(PAGE_STYLE)}
-        </style>
-      </head>
-      <body>
-        <header>
-          <h1>${data.title}</h1>
-          <p class="muted">
-            ${data.models.length === 1 ? "1 network" : `${data.models.length} networks`} ·
-            <time datetime="${data.created}">${dateText(data.created)}</time>
-          </p>
-          <nav aria-label="Sections">
-            <ul>
-              ${sections.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}
-            </ul>
-          </nav>
-        </header>
-        <main>
-          <div class="cards">${data.models.map((model, place) => card(data, model, place))}</div>
-          ${sections.map(
-            ({ id, title, body }) =>
-              html`<section aria-labelledby="${id}">
-                <h2 id="${id}">${title}</h2>
-                ${body}
-              </section> `,
-          )}
-        </main>
-        <footer class="muted">
-          Made by saf ${data.environment.saf}. Numbers for other programs: <code>eval/curves.csv</code>; plots
-          as files: <code>plots/</code>.
-        </footer>
-      </body>
-    </html> `;
-}
-
-interface Section {
-  id: string;
-  title: string;
-  body: Html;
 }
 
 function card(data: ReportData, { result, steps }: ReportModel, place: number): Html {
@@ -126,6 +76,8 @@ function card(data: ReportData, { result, steps }: ReportModel, place: number): 
     const point = pointAt(result, kind, strength ?? 0);
     if (point !== undefined) rows.push([`${kind} error`, `${percent(point.error)} %`]);
   }
+  if ((result.checks ?? []).length > 0)
+    rows.push(["sanity checks", (result.unreliable ?? []).length > 0 ? "⚠ unreliable" : "nothing failed"]);
   if (last !== undefined)
     rows.push(["trained for", `${count(last.step + 1)} steps, ${rate(last.seconds)} s`]);
   if (result.samples_per_second > 0)
@@ -146,7 +98,7 @@ function card(data: ReportData, { result, steps }: ReportModel, place: number): 
   </article>`;
 }
 
-function readingSection(data: ReportData): Section {
+function readingSection(data: ReportData, findings: ModernFindings): Section {
   const results = resultsOf(data);
   const falling = fallingCurves(results);
   const warning =
@@ -156,10 +108,11 @@ function readingSection(data: ReportData): Section {
           <p><strong>Not to be trusted as measured.</strong></p>
           ${falling.map((text) => html`<p>${text}</p>`)}
         </div>`;
+  const sentences = [...readingOf(results), ...modernSentences(findings)];
   const body = html`<ul class="reading">
-      ${readingOf(results).map((sentence) => html`<li>${sentence}</li>`)}
+      ${sentences.map((sentence) => html`<li>${sentence}</li>`)}
     </ul>
-    ${warning}${limitsBox(data.protocol)}${notesOf(data)}`;
+    ${unreliableBox(measuredOf(data))}${warning}${limitsBox(data.protocol, isModern(data))}${notesOf(data)}`;
   return { id: "reading", title: "In words", body };
 }
 
@@ -171,9 +124,21 @@ function notesOf(data: ReportData): Html | undefined {
     </ul>`;
 }
 
-function errorSection(data: ReportData, panels: Panels): Section | undefined {
-  const results = resultsOf(data);
-  if (panels.errors.length === 0) return undefined;
+const PROTOCOL_TITLES: Readonly<Record<Exclude<Protocol, "modern">, string>> = {
+  paper: "As the paper measured",
+  corrected: "The same without the released protocol's defects",
+};
+
+/** The paper's curves and their corrected twins; with neither, whatever comes nearest. */
+async function errorSection(data: ReportData): Promise<Section | undefined> {
+  const all = resultsOf(data);
+  if (perturbedKinds(all).length === 0) return undefined;
+  const blocks: Html[] = [];
+  for (const protocol of ["paper", "corrected"] as const) {
+    const results = underProtocol(all, protocol);
+    if (perturbedKinds(results).length > 0) blocks.push(await curveBlock(PROTOCOL_TITLES[protocol], results));
+  }
+  if (blocks.length === 0) return undefined;
   const reference = referenceOf(data);
   const body = html`<p class="muted">
       Lower is better. Shaded: Wilson intervals at 95 %. Every tick of the axis was
@@ -182,13 +147,23 @@ function errorSection(data: ReportData, panels: Panels): Section | undefined {
           ? undefined
           : html` Dotted: β = ${strengthText(reference)}, where the sentences above compare.`
       }
+      Hollow marks on a thin dotted line: unreliable.
     </p>
-    ${legend(results)}
-    <div class="panels">
-      ${panels.errors.map(([kind, svg]) => panel(KIND_TITLES[kind], svg, errorLabel(results, kind)))}
-    </div>
-    ${panels.errors.map(([kind]) => numbersTable(results, kind))}`;
+    ${blocks}`;
   return { id: "error", title: "Error against strength", body };
+}
+
+async function curveBlock(title: string, results: readonly ModelResult[]): Promise<Html> {
+  const kinds = perturbedKinds(results);
+  const panels: Html[] = [];
+  for (const kind of kinds) {
+    const svg = await renderSvg(errorPanelSpec(results, kind, ERROR_PANEL));
+    panels.push(panel(KIND_TITLES[kind], svg, errorLabel(results, kind)));
+  }
+  return html`<h3 class="gap">${title}</h3>
+    ${legend(results)}
+    <div class="panels">${panels}</div>
+    ${kinds.map((kind) => numbersTable(results, kind))}`;
 }
 
 /** The plot in one sentence, for those who do not see it; the table below has the numbers. */
@@ -205,20 +180,41 @@ function errorLabel(models: readonly ModelResult[], kind: PerturbationKind): str
   return `${KIND_TITLES[kind]}: error against strength. ${ends.join("; ")}.`;
 }
 
-function trainingSection(data: ReportData, panels: Panels): Section | undefined {
-  if (panels.training.length === 0) return undefined;
+/** Today's attacks, nonsense scores, smallest changes, sanity checks: as far as they were measured. */
+async function modernSection(data: ReportData, findings: ModernFindings): Promise<Section | undefined> {
+  const networks = measuredOf(data);
+  const panels = await attackPanels(resultsOf(data));
+  const tables = [
+    ...(findings.epsilon === undefined ? [] : [modernTable(findings)]),
+    ...seriesTables(underProtocol(resultsOf(data), "modern")),
+    nonsenseTable(networks),
+    distortionTable(networks),
+    checksTable(networks),
+  ].filter((table) => table !== undefined);
+  if (panels === undefined && tables.length === 0) return undefined;
+  const body = html`<p class="muted">
+      Attacks of many steps and restarts, some without gradients; "worst-case" is wrong wherever one of them
+      succeeds. Other nonsense than the paper's, common corruptions of images, and the checks that tell
+      whether all this may be believed.
+    </p>
+    ${panels} ${tables}`;
+  return { id: "modern", title: "Today's evaluation and the sanity checks", body };
+}
+
+async function trainingSection(data: ReportData): Promise<Section | undefined> {
   const trained = data.models.filter((model) => model.steps.length > 0);
+  if (trained.length === 0) return undefined;
   const windows = [...new Set(trained.map((model) => smoothingWindow(model.steps.length)))].join(" or ");
-  const figures = panels.training.map(([measure, svg]) => {
+  const figures: Html[] = [];
+  for (const measure of TRAINING_MEASURES) {
+    const svg = await renderSvg(trainingPanelSpec(data.models, measure, TRAINING_PANEL));
     const ends = trained.map(
       ({ result, steps }) => `${result.name} ends at ${endOf(steps.at(-1)?.[measure], measure)}`,
     );
-    return panel(
-      MEASURE_TITLES[measure],
-      svg,
-      `${MEASURE_TITLES[measure]} against step. ${ends.join("; ")}.`,
+    figures.push(
+      panel(MEASURE_TITLES[measure], svg, `${MEASURE_TITLES[measure]} against step. ${ends.join("; ")}.`),
     );
-  });
+  }
   const body = html`<p class="muted">
       Faint: single steps. Strong: mean of ${windows} neighbouring steps. Networks of different families
       minimise different losses: compare a loss with itself, not with another's.
@@ -234,58 +230,48 @@ function endOf(value: number | undefined, measure: TrainingMeasure): string {
 }
 
 function sampleSection(data: ReportData): Section | undefined {
-  const models = data.models.filter((model) => model.samples.length > 0);
-  if (models.length === 0) return undefined;
-  const body = html`<p class="muted">
-      ✓ and a solid green border: right. ✗ and a dashed red border: wrong. Below each image: the class
-      answered ("none": taken for nonsense) and the size of the largest output.
-    </p>
-    <div class="grids">
-      ${models.map(
-        ({ result, samples }) =>
-          html`<div class="panel">
-            <h3>${result.name}</h3>
-            ${sampleGrid(samples)}
-          </div>`,
-      )}
-    </div>`;
-  return { id: "images", title: "What the networks saw", body };
+  const networks = data.models.map(({ result, samples }) => ({ name: result.name, samples }));
+  const shown = networks.filter(({ samples }) => samples.length > 0);
+  return shown.length === 0 ? undefined : imagesSection(data.dataset, shown);
+}
+
+async function featureSections(data: ReportData): Promise<Section[]> {
+  const networks = measuredOf(data).filter(({ features }) => features !== undefined);
+  if (networks.length === 0) return [];
+  return [await featuresSection(networks), await activationsSection(networks)];
 }
 
 function protocolSection(data: ReportData): Section {
   const body = html`${protocolText(data.protocol)}
     <h3>What these numbers do not show</h3>
-    ${limitsText(data.protocol)}`;
+    ${limitsText(data.protocol, isModern(data))}`;
   return { id: "protocol", title: "How this was measured, and its limits", body };
 }
 
 function reproduceSection(data: ReportData): Section {
-  const rows = Object.entries(data.environment).map(
-    ([name, value]) =>
-      html`<tr>
-        <th scope="row">${name}</th>
-        <td>${value}</td>
-      </tr>`,
-  );
   const body = html`<h3>Command</h3>
     <pre>${data.command}</pre>
     <h3>Settings</h3>
     <pre>${data.config.trimEnd()}</pre>
-    <div class="scroll" role="region" tabindex="0" aria-label="Environment">
-      <table class="plain">
-        <caption>
-          <span><strong>Environment</strong></span>
-        </caption>
-        <tbody>
-          ${rows}
-        </tbody>
-      </table>
-    </div>`;
+    ${plainTable("Environment", "", data.environment)}`;
   return { id: "reproduce", title: "Do it again", body };
 }
 
 function resultsOf(data: ReportData): ModelResult[] {
   return data.models.map((model) => model.result);
+}
+
+function measuredOf(data: ReportData): Measured[] {
+  return data.models.map(({ result, features }) => ({
+    name: result.name,
+    result,
+    ...(features === undefined ? {} : { features }),
+  }));
+}
+
+/** Were attacks of many steps run? */
+function isModern(data: ReportData): boolean {
+  return perturbedKinds(underProtocol(resultsOf(data), "modern")).length > 0;
 }
 
 function referenceOf(data: ReportData): number | undefined {

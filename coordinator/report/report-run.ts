@@ -1,11 +1,17 @@
 /** The report of a run directory, from what it holds: after a run, or again later by `saf report`. */
 import { readFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { parse } from "yaml";
+import { z } from "zod";
 import { ClusterError } from "../../shared/errors.js";
-import type { ModelResult, SampleImage, StepMetric } from "../../shared/results.js";
+import type { FeaturesDocument } from "../../shared/features.js";
+import { redactTexts } from "../../shared/redact.js";
+import type { ModelResult, StepMetric } from "../../shared/results.js";
+import { readResultLines } from "../io/evaluation-journal.js";
 import { readJournal } from "../io/journal.js";
 import { RunDirectory } from "../io/run-directory.js";
 import type { ReportData, ReportModel } from "./data.js";
+import { newestSamples } from "./samples.js";
 
 export interface ReportNames {
   title: string;
@@ -30,7 +36,8 @@ export async function reportRun(out: string, names: ReportNames): Promise<string
     );
   }
   const data: ReportData = {
-    ...names,
+    ...redactTexts(names),
+    dataset: await datasetOf(directories[0] as RunDirectory),
     created: new Date().toISOString(),
     models: await Promise.all(directories.map(modelOf)),
     environment: await (directories[0] as RunDirectory).readJson<Record<string, string>>("env.json"),
@@ -72,18 +79,22 @@ async function runDirectories(out: string): Promise<RunDirectory[]> {
     .map(({ path }) => new RunDirectory(path));
 }
 
+async function datasetOf(directory: RunDirectory): Promise<string> {
+  const { data } = configSchema.parse(parse(await readFile(directory.file("config.yaml"), "utf8")));
+  return data.set;
+}
+
+/** Weights from elsewhere may have no settings of their own. */
+const configSchema = z
+  .looseObject({ data: z.looseObject({ set: z.string().default("mnist") }).prefault({}) })
+  .catch({ data: { set: "mnist" } });
+
 async function modelOf(directory: RunDirectory): Promise<ReportModel> {
-  const records = await readJournal<{ samples: SampleImage[] }>(directory.file("eval", "results.jsonl"));
-  const seen = new Set<string>();
-  const samples = records
-    .flatMap((record) => record.samples)
-    .filter(({ kind, strength, index }) => {
-      const key = `${kind} ${strength} ${index}`;
-      return !seen.has(key) && seen.add(key);
-    });
+  const features = await directory.readJson<FeaturesDocument>("features.json").catch(() => undefined);
   return {
     result: await directory.readJson<ModelResult>("result.json"),
     steps: await readJournal<StepMetric>(directory.file("metrics.jsonl")),
-    samples,
+    samples: newestSamples(await readResultLines(directory.file("eval", "results.jsonl"))),
+    ...(features === undefined ? {} : { features }),
   };
 }

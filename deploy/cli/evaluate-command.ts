@@ -5,6 +5,7 @@ import { type AttackListing, listAttacks } from "../../coordinator/core/attack-n
 import { importWeights } from "../../coordinator/io/foreign-weights.js";
 import { runDirectoryName } from "../../coordinator/io/run-directory.js";
 import { reportRun } from "../../coordinator/report/report-run.js";
+import { writeResultsFolder } from "../../coordinator/report/reproduction/results-folder.js";
 import type { Config } from "../../shared/config.js";
 import { ClusterError } from "../../shared/errors.js";
 import { addConfigOptions } from "./config-command.js";
@@ -146,18 +147,37 @@ function attackTable(attacks: readonly AttackListing[]): string {
   return `${lines.join("\n")}\n\nAlso: pgd-<steps>, pgd-<steps>-margin, pgd-<steps>-x<restarts>, fgsm-random-start; @linf or @l2 behind a name.\n`;
 }
 
+interface ReportOptions {
+  title?: string;
+  results?: string;
+  note: string[];
+  json?: true;
+}
+
 export function reportCommand(): Command {
+  const append = (value: string, before: string[]): string[] => [...before, value];
   return new Command("report")
     .description("write report.html, plots and tables again from a run directory")
     .argument("<run>", "run directory, or a folder of several")
     .option("--title <text>", "title of the report")
+    .option(
+      "--results <folder>",
+      "of a reproduction, also make a folder to publish: README.md with tables, CSV files, plots",
+    )
+    .option("--note <text>", "one more line for that README.md; repeatable", append, [])
     .option("--json", "print where the report is as one JSON document")
-    .action(async (run: string, { title, json }: { title?: string; json?: true }) => {
+    .action(async (run: string, { title, results, note, json }: ReportOptions) => {
       const out = resolve(run);
       const page = await reportRun(out, {
         title: title ?? `saf report ${shown(out)}`,
         command: `saf report ${shown(out)}`,
       });
-      printResult(json ? { report: page, plots: join(out, "plots") } : shown(page));
+      if (results !== undefined) await writeResultsFolder(out, resolve(results), note);
+      const written = {
+        report: page,
+        plots: join(out, "plots"),
+        ...(results === undefined ? {} : { results: resolve(results) }),
+      };
+      printResult(json ? written : shown(results === undefined ? page : resolve(results)));
     });
 }

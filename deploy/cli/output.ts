@@ -1,5 +1,6 @@
 /** What a command says: its result on stdout, everything else on stderr. */
 import { ClusterError, exitCodeOf } from "../../shared/errors.js";
+import { redact } from "../../shared/redact.js";
 
 /** Writes a result to stdout: text as it is, anything else as one JSON document. */
 export function printResult(value: unknown): void {
@@ -34,16 +35,17 @@ export function reportError(error: unknown, { debug = false, json = false }: Err
   const exitCode = exitCodeOf(error);
   process.exitCode = exitCode;
   if (json) printResult({ error: errorDocument(error, exitCode) });
-  else process.stderr.write(`${errorLines(error).join("\n")}\n`);
-  if (debug) process.stderr.write(`\n${stackOf(error)}\n`);
+  else process.stderr.write(`${redact(errorLines(error).join("\n"))}\n`);
+  if (debug) process.stderr.write(`\n${redact(stackOf(error))}\n`);
   return exitCode;
 }
 
 function errorDocument(error: unknown, exitCode: number): Record<string, unknown> {
   if (!(error instanceof ClusterError))
-    return { code: "unexpected", message: messageOf(error), exit_code: exitCode };
+    return { code: "unexpected", message: redact(messageOf(error)), exit_code: exitCode };
   const { code, message, hint } = error;
-  return { code, message, ...(hint === undefined ? {} : { hint }), exit_code: exitCode };
+  const shown = { code, message: redact(message), exit_code: exitCode };
+  return hint === undefined ? shown : { ...shown, hint: redact(hint) };
 }
 
 /** The lines of an error, without a stack. A hint that stands in the message already is not said twice. */

@@ -4,26 +4,15 @@ import { EXIT_CODES } from "../../shared/errors.js";
 import { removeRings } from "../../shared/io/shared-memory-bus.js";
 import { defaultCacheDir } from "../setup/engine.js";
 import { loadConfig } from "./config-file.js";
+import { type HttpFlags, addHttpOptions, httpOptionsOf } from "./http-options.js";
+import { type NatsFlags, addNatsOptions, natsAccessOf } from "./nats-options.js";
 import { wholeNumber } from "./run-options.js";
 import { exitWithParent, interruption } from "./signals.js";
 
 /** Connection options that both share. */
 function connectionOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option("--nats-url <url>", "where nats-server is")
-        .env("SAF_NATS_URL")
-        .default("nats://127.0.0.1:4222"),
-    )
-    .addOption(
-      new Option("--seed-file <file>", "file with this process's nkey seed").env("SAF_NATS_SEED_FILE"),
-    )
+  return addHttpOptions(addNatsOptions(command))
     .addOption(new Option("--pool <name>", "name of the cluster").env("SAF_POOL").default("local"))
-    .addOption(
-      new Option("--metrics-host <address>", "address of /metrics, /healthz, /readyz")
-        .env("SAF_METRICS_HOST")
-        .default("127.0.0.1"),
-    )
     .addOption(
       new Option(
         "--shared-memory <folder>",
@@ -37,19 +26,9 @@ function connectionOptions(command: Command): Command {
     .addOption(new Option("--exit-with-parent", "end when standard input closes").hideHelp());
 }
 
-const metricsPort = (): Option =>
-  new Option("--metrics-port <port>", "port of /metrics; 0 takes a free one")
-    .env("SAF_METRICS_PORT")
-    .default(0)
-    .argParser((text: string) => Number.parseInt(text, 10));
-
-interface ConnectionOptions {
-  natsUrl: string;
-  seedFile?: string;
+interface ConnectionOptions extends HttpFlags, NatsFlags {
   pool: string;
   sharedMemory?: string;
-  metricsHost: string;
-  metricsPort: number;
   logLevel: string;
   logFile?: string;
   exitWithParent?: boolean;
@@ -61,13 +40,21 @@ export function workerCommand(): Command {
     .requiredOption("--id <name>", "name of this worker, as in its credentials")
     .addOption(new Option("--engine <name>", "engine to compute with").env("SAF_ENGINE").default("wasm"))
     .addOption(new Option("--cache-dir <folder>", "where data parts are kept").env("SAF_CACHE_DIR"))
-    .addOption(metricsPort())
     .action(async (options: ConnectionOptions & { id: string; engine: string; cacheDir?: string }) => {
       if (options.exitWithParent === true) exitWithParent(() => removeRings(options.sharedMemory));
       const { engineNamed, runWorker } = await import("../../worker/main.js");
       const stop = interruption();
       const cacheDirectory = `${options.cacheDir ?? defaultCacheDir(process.env)}/parts`;
-      await runWorker({ ...options, engine: engineNamed(options.engine), cacheDirectory }, stop.signal);
+      await runWorker(
+        {
+          ...options,
+          nats: natsAccessOf(options),
+          engine: engineNamed(options.engine),
+          cacheDirectory,
+          http: httpOptionsOf(options),
+        },
+        stop.signal,
+      );
       process.exitCode = stop.exitCode();
     });
 }
@@ -92,7 +79,7 @@ export function coordinatorCommand(): Command {
     .option("--command <text>", "command to print in the report", "saf coordinator")
     .option("--evaluate-only", "measure the newest checkpoint, train no further", false)
     .option("--dismiss-workers", "tell the workers to stop when everything is done", false)
-    .addOption(metricsPort())
+    .option("--stay", "when everything is done, go on serving HTTP until a signal comes", false)
     .action(
       async (
         options: ConnectionOptions & {
@@ -103,6 +90,7 @@ export function coordinatorCommand(): Command {
           evaluateOnly: boolean;
           sideBySide: number;
           dismissWorkers: boolean;
+          stay: boolean;
         },
       ) => {
         if (options.exitWithParent === true) exitWithParent(() => removeRings(options.sharedMemory));
@@ -111,8 +99,11 @@ export function coordinatorCommand(): Command {
           options.run.map(async (file) => (await loadConfig({ files: [file], set: [] })).value),
         );
         const stop = interruption();
-        const { failed } = await runCoordinator({ ...options, configs }, stop.signal);
-        process.exitCode = stop.exitCode() || (Object.keys(failed).length > 0 ? EXIT_CODES.trials : 0);
+        const access = { nats: natsAccessOf(options), http: httpOptionsOf(options) };
+        const { failed, interrupted } = await runCoordinator({ ...options, configs, ...access }, stop.signal);
+        // Whoever stays when all is done is ended by a signal: that interrupts nothing.
+        const ended = options.stay && !interrupted ? 0 : stop.exitCode();
+        process.exitCode = ended || (Object.keys(failed).length > 0 ? EXIT_CODES.trials : 0);
       },
     );
 }

@@ -4,6 +4,7 @@ import { VERSION } from "../../shared/version.js";
 import { benchCommand } from "./bench-command.js";
 import { completionCommand } from "./completion.js";
 import { configCommand } from "./config-command.js";
+import { credsCommand } from "./creds-command.js";
 import { dataCommand } from "./data-command.js";
 import { demoCommand } from "./demo-command.js";
 import { evaluateCommand, reportCommand } from "./evaluate-command.js";
@@ -36,6 +37,7 @@ export function createProgram(): Command {
     configCommand(),
     coordinatorCommand(),
     workerCommand(),
+    credsCommand(),
     completionCommand(program),
   ]) {
     program.addCommand(inheriting(command, program));

@@ -118,12 +118,13 @@ function newRun(runId: string, nowMs: number): RunState {
 function applyPhase(state: ProgressState, phase: Phase, nowMs: number): Applied {
   const { before, runs } = findRun(state, phase.runId ?? "", nowMs);
   const name = phase.name ?? "";
-  const begun = begin(before, name, nowMs);
+  // The same phase told again is another piece of work: a bar that was full must not stay so.
+  const begun = begin(before.done > 0 ? { ...before, phase: "" } : before, name, nowMs);
   const after = { ...begun, model: phase.model || before.model, detail: phase.detail ?? "" };
   return {
     state: { ...state, runs: runs.map((run) => (run === before ? after : run)) },
-    said: before.phase === name ? [] : summary(before, nowMs),
-    milestones: before.phase === name ? [] : [after.runId],
+    said: summary(before, nowMs),
+    milestones: before.phase === name && before.done === 0 ? [] : [after.runId],
   };
 }
 

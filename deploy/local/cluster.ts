@@ -197,7 +197,7 @@ export class LocalCluster {
     const options = [
       "--nats-url",
       this.#nats.url,
-      "--seed-file",
+      "--creds-file",
       seedFile,
       "--pool",
       POOL,
@@ -218,7 +218,7 @@ export class LocalCluster {
       id,
       [
         "worker",
-        ...["--id", id, "--nats-url", this.#nats.url, "--seed-file", seedFile, "--pool", POOL],
+        ...["--id", id, "--nats-url", this.#nats.url, "--creds-file", seedFile, "--pool", POOL],
         ...this.#memoryOptions,
         ...["--engine", engine, "--cache-dir", cacheDir, "--log-file", join(out, "logs", `${id}.jsonl`)],
       ],
@@ -291,7 +291,7 @@ export class LocalCluster {
     const child = spawn(process.execPath, ["--enable-source-maps", PROGRAM, ...args, "--exit-with-parent"], {
       stdio: ["pipe", "ignore", log],
       detached: true,
-      env: { ...process.env, ...environment },
+      env: { ...withoutNatsAccess(process.env), ...environment },
     });
     closeSync(log);
     child.stdin?.on("error", () => undefined);
@@ -322,6 +322,12 @@ async function ended(children: readonly Child[]): Promise<void> {
       await child.exited;
     }),
   );
+}
+
+/** What the user has set for a NATS of their own is not for the local one. */
+function withoutNatsAccess(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const isAccess = /^SAF_NATS_(URL|CREDS_FILE|SEED_FILE|CA_FILE|CERT_FILE|KEY_FILE)$/;
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !isAccess.test(name)));
 }
 
 /** A private folder in memory, or undefined where the system has no such place (then bytes go through NATS). */

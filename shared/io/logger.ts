@@ -1,5 +1,6 @@
 /** Structured log lines (pino JSON) on stderr, or in a file. */
 import { type DestinationStream, type Logger, pino } from "pino";
+import { redact } from "../redact.js";
 
 export type Log = (
   level: "info" | "warn" | "error",
@@ -23,6 +24,8 @@ export function createLogger(
       base: { component },
       timestamp: pino.stdTimeFunctions.isoTime,
       redact: SECRET_PATHS,
+      // What code did not expect in a text is blotted out all the same.
+      hooks: { streamWrite: redact },
       formatters: { level: (label) => ({ level: label }) },
     },
     destination,

@@ -1,84 +1,198 @@
-/** The bus over NATS. The only file that knows the `nats` package. */
+/** The bus over NATS. Beside the transport and the credentials, the only file that knows the `nats` package. */
 import { readFileSync } from "node:fs";
-import {
-  ErrorCode,
-  Events,
-  nkeyAuthenticator,
-  type Authenticator,
-  type NatsConnection,
-  type NatsError,
-} from "nats";
+import { ErrorCode, Events, type NatsConnection, type NatsError, type TlsOptions } from "nats";
 import { type Bus, type BusMessage, RequestError, type Subscription } from "../bus.js";
 import { ClusterError } from "../errors.js";
+import { hasSecret, redact } from "../redact.js";
 import { inboxPrefix } from "../subjects.js";
+import { CredentialsFile } from "./nats-credentials.js";
 import { connectWithLargeReads, unsentBytes } from "./nats-transport.js";
 
-export interface NatsBusOptions {
+/** Where NATS is, and what this process shows it. Files are read again at every dial, so that they can be renewed. */
+export interface NatsAccess {
+  /** `nats://host:port`, or `tls://host:port`; several with commas between. */
   url: string;
+  /** A `.creds` file or an nkey seed; `{id}` stands for the identity, a folder holds `<identity>.creds`. */
+  credentialsFile?: string | undefined;
+  /** The same, as a local server calls it. */
+  seedFile?: string | undefined;
+  /** Of TLS: who signed the server's certificate (default: what Node trusts). */
+  caFile?: string | undefined;
+  /** Of TLS: our own certificate and its key, where the server asks for one. */
+  certFile?: string | undefined;
+  keyFile?: string | undefined;
+}
+
+export interface NatsBusOptions extends NatsAccess {
   /** "coordinator", "observer" or the worker's id: names the connection and its inbox. */
   identity: string;
-  /** File with the nkey seed; read again at every dial, so that it can be renewed. */
-  seedFile?: string;
   /** What this connection carries, for the server's monitoring: "control" or "bulk". */
   purpose: string;
   /** Give up the first dial after this long; later ones are retried for ever. */
   connectTimeoutMs: number;
+  /** Gives up waiting for the first dial. */
+  signal?: AbortSignal | undefined;
+  /** Told once, when the first dial failed and others follow. */
+  onWaiting?: ((reason: string) => void) | undefined;
+  /** "publish on SUBJECT": not allowed to this identity, so a bug or the wrong credentials. */
   onPermissionError?: (message: string) => void;
+  /** Credentials that end, or that others can read. */
+  onWarning?: (message: string) => void;
 }
 
-/** Dials until the server answers. Throws ClusterError("dependency") when it never does. */
+/**
+ * Dials until the server answers. Throws ClusterError("dependency") when it never does or refuses us, and
+ * ClusterError("config") when the URL or a file is wrong.
+ */
 export async function connectNats(options: NatsBusOptions): Promise<Bus> {
+  const servers = serversOf(options.url);
+  const tls = tlsOf(servers, options);
+  const file = options.credentialsFile ?? options.seedFile;
+  const onWarning = options.onWarning ?? (() => undefined);
+  const credentials =
+    file === undefined ? undefined : new CredentialsFile({ file, identity: options.identity, onWarning });
   const deadline = Date.now() + options.connectTimeoutMs;
-  for (;;) {
+  for (let attempt = 1; ; attempt++) {
     try {
       const connection = await connectWithLargeReads({
-        servers: options.url,
+        servers,
         name: `${options.identity} ${options.purpose}`,
         inboxPrefix: inboxPrefix(options.identity),
-        ...(options.seedFile === undefined ? {} : { authenticator: seedAuthenticator(options.seedFile) }),
+        ...(credentials === undefined ? {} : { authenticator: credentials.authenticator() }),
+        ...(tls === undefined ? {} : { tls }),
         maxReconnectAttempts: -1,
         reconnectTimeWait: 100,
         reconnectJitter: 100,
+        reconnectJitterTLS: 100,
         pingInterval: 5000,
         maxPingOut: 2,
         timeout: 5000,
         noAsyncTraces: true,
+        // Refused twice is no reason to give up: the credentials may be renewed.
         ignoreAuthErrorAbort: true,
       });
-      return new NatsBus(connection, options.onPermissionError);
+      credentials?.watch();
+      return new NatsBus(connection, options, credentials);
     } catch (cause) {
+      const refusal = refusalOf(cause as NatsError, tls !== undefined);
       const { code } = cause as NatsError;
-      const final = code === ErrorCode.AuthorizationViolation || code === ErrorCode.BadAuthentication;
-      if (final || Date.now() >= deadline) {
-        throw new ClusterError(
-          "dependency",
-          `Cannot connect to NATS at ${options.url} as ${options.identity}: ${code ?? String(cause)}`,
-          {
-            hint: final ? "the server refused the credentials" : "is nats-server running there?",
-            cause,
-          },
-        );
+      const message = `Cannot connect to NATS at ${redact(options.url)} as ${options.identity}: ${code ?? String(cause)}`;
+      if (refusal !== undefined || Date.now() >= deadline || options.signal?.aborted === true) {
+        throw new ClusterError("dependency", message, {
+          hint: refusal ?? "is nats-server running there?",
+          cause,
+        });
+      }
+      if (attempt === 1) {
+        const seconds = Math.round(options.connectTimeoutMs / 1000);
+        options.onWaiting?.(`${message}; trying again for ${seconds} s`);
       }
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }
 }
 
-function seedAuthenticator(file: string): Authenticator {
-  return (nonce?: string) => {
-    const seed = new TextEncoder().encode(readFileSync(file, "utf8").trim());
-    return nkeyAuthenticator(seed)(nonce);
-  };
+/** What can be said before anything is dialled, or an engine started. Throws ClusterError("config"). */
+export function checkNatsAccess(access: NatsAccess, identity: string): void {
+  tlsOf(serversOf(access.url), access);
+  const file = access.credentialsFile ?? access.seedFile;
+  if (file !== undefined) new CredentialsFile({ file, identity, onWarning: () => undefined });
 }
+
+function serversOf(url: string): string[] {
+  if (hasSecret(url)) {
+    throw new ClusterError("config", `The NATS URL ${redact(url)} holds a secret`, {
+      hint: "other users of this machine could see it: put credentials into a file, SAF_NATS_CREDS_FILE",
+    });
+  }
+  const servers = url.split(",").map((server) => server.trim());
+  const wrong = servers.find((server) => !/^(nats|tls):\/\/[^\s/]+\/?$/.test(server));
+  if (wrong === undefined) return servers;
+  throw new ClusterError(
+    "config",
+    `"${redact(wrong)}" is no NATS URL: expected nats://host:port or tls://host:port`,
+  );
+}
+
+/** TLS options where the URL says `tls:`. Never less than was asked for: files of TLS with `nats:` are an error. */
+function tlsOf(
+  servers: readonly string[],
+  { caFile, certFile, keyFile }: NatsAccess,
+): TlsOptions | undefined {
+  const wrong = (message: string, hint: string): ClusterError =>
+    new ClusterError("config", message, { hint });
+  const isTls = servers.map((server) => server.startsWith("tls:"));
+  if (new Set(isTls).size > 1) {
+    throw wrong(
+      "The NATS URL mixes tls:// and nats://",
+      "what is sent over one plain connection is not protected",
+    );
+  }
+  const files = Object.entries({ caFile, certFile, keyFile }).flatMap(([key, path]) =>
+    path === undefined ? [] : [[key, path] as const],
+  );
+  if (isTls[0] !== true) {
+    if (files.length === 0) return undefined;
+    throw wrong(
+      `There are files for TLS (${files.map(([, path]) => path).join(", ")}), but the NATS URL is nats://`,
+      "write tls://host:port",
+    );
+  }
+  if ((certFile === undefined) !== (keyFile === undefined))
+    throw wrong(
+      "A certificate needs its key, and a key its certificate",
+      "SAF_NATS_CERT_FILE, SAF_NATS_KEY_FILE",
+    );
+  for (const [, path] of files) {
+    try {
+      readFileSync(path);
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      throw wrong(
+        `Cannot read ${path} of TLS: ${code === "ENOENT" ? "the file is missing" : code}`,
+        "is it mounted?",
+      );
+    }
+  }
+  return Object.fromEntries(files);
+}
+
+/** Why another dial would fail as well; undefined where it may not. */
+function refusalOf({ code, message, chainedError }: NatsError, isTls: boolean): string | undefined {
+  if (code === ErrorCode.AuthorizationViolation || code === ErrorCode.BadAuthentication)
+    return "the server refused the credentials: are they for this server and pool, and not over?";
+  if (code === ErrorCode.AuthenticationExpired || code === ErrorCode.AuthenticationTimeout)
+    return "the server refused the credentials: they are over";
+  const why = chainedError?.message ?? message ?? "";
+  if (code === ErrorCode.ServerOptionNotAvailable)
+    return isTls
+      ? "the server offers no TLS, and the URL asks for it"
+      : "the server asks for TLS: write tls://";
+  if (!isTls) return code === ErrorCode.Tls ? "the server asks for TLS: write tls://" : undefined;
+  if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|ERR_OSSL|^TLS$/.test(code ?? ""))
+    return `TLS failed: ${redact(why)}; is SAF_NATS_CA_FILE the authority that signed the server's certificate?`;
+  return undefined;
+}
+
+const REASONS: Record<string, string> = {
+  [ErrorCode.AuthenticationExpired]: "NATS cut the connection: the credentials are over",
+  [ErrorCode.AuthorizationViolation]: "NATS refused the credentials; dialling on",
+};
 
 class NatsBus implements Bus {
   readonly #connection: NatsConnection;
+  readonly #credentials: CredentialsFile | undefined;
   readonly #handlers: ((connected: boolean) => void)[] = [];
   #connected = true;
 
-  constructor(connection: NatsConnection, onPermissionError: ((message: string) => void) | undefined) {
+  constructor(
+    connection: NatsConnection,
+    edges: Pick<NatsBusOptions, "onPermissionError" | "onWarning">,
+    credentials: CredentialsFile | undefined,
+  ) {
     this.#connection = connection;
-    void this.#watch(onPermissionError);
+    this.#credentials = credentials;
+    void this.#watch(edges);
   }
 
   get connected(): boolean {
@@ -152,6 +266,7 @@ class NatsBus implements Bus {
   }
 
   async close(): Promise<void> {
+    this.#credentials?.close();
     await this.#connection.close();
   }
 
@@ -174,12 +289,23 @@ class NatsBus implements Bus {
     }
   }
 
-  async #watch(onPermissionError: ((message: string) => void) | undefined): Promise<void> {
+  async #watch({
+    onPermissionError,
+    onWarning,
+  }: Pick<NatsBusOptions, "onPermissionError" | "onWarning">): Promise<void> {
+    // Dials that fail one after the other for the same reason are one piece of news.
+    let told = "";
     for await (const status of this.#connection.status()) {
       if (status.type === Events.Disconnect) this.#announce(false);
-      else if (status.type === Events.Reconnect) this.#announce(true);
-      else if (status.type === Events.Error && onPermissionError !== undefined) {
-        onPermissionError(JSON.stringify(status.permissionContext ?? status.data));
+      else if (status.type === Events.Reconnect) {
+        told = "";
+        this.#announce(true);
+      } else if (status.type === Events.Error) {
+        const { permissionContext: refused } = status;
+        const reason = typeof status.data === "string" ? status.data : JSON.stringify(status.data);
+        if (refused !== undefined) onPermissionError?.(`${refused.operation} on ${refused.subject}`);
+        else if (told !== reason) onWarning?.(REASONS[reason] ?? `NATS: ${reason}`);
+        if (refused === undefined) told = reason;
       }
     }
     this.#announce(false);

@@ -285,7 +285,7 @@ describe("a coordinator survives", () => {
     const { subjects } = cluster;
     const bus = cluster.bus();
     const targets = [
-      subjects.join,
+      subjects.join("worker-1"),
       subjects.heartbeat("worker-1"),
       subjects.lease("worker-1"),
       subjects.runGet,

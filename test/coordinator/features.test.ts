@@ -50,13 +50,20 @@ function job(): { job: FeaturesJob; woken: () => number } {
 }
 
 const answer = (taskId: string, featuresJson: string): saf.v1.TaskResult =>
-  ({ taskId, featuresJson, outcomes: [], samples: [], computeSeconds: 1 }) as unknown as saf.v1.TaskResult;
+  ({
+    workerId: "worker-1",
+    taskId,
+    featuresJson,
+    outcomes: [],
+    samples: [],
+    computeSeconds: 1,
+  }) as unknown as saf.v1.TaskResult;
 
 test("one worker gets the task, and its counts become the document", async () => {
   const { job: features } = job();
-  const work = features.next();
+  const work = features.next("worker-1");
   assert.ok(work);
-  assert.equal(features.next(), undefined, "there is one task only");
+  assert.equal(features.next("worker-1"), undefined, "there is one task only");
   const { task } = work.command({ leaseId: 1, epoch: 1, attempt: 1 });
   assert.deepEqual([task?.features, task?.version, task?.strengths ?? []], [true, 3, []]);
   const { reply, fate } = features.onResult(answer(work.key, JSON.stringify(counts())));
@@ -66,18 +73,27 @@ test("one worker gets the task, and its counts become the document", async () =>
   assert.equal(features.onResult(answer(work.key, "")).reply.accepted, false, "a second copy is dropped");
 });
 
+test("counts of a worker that was not leased the task do not count", () => {
+  const { job: features } = job();
+  const work = features.next("worker-1");
+  assert.ok(work);
+  const told = { ...answer(work.key, JSON.stringify(counts())), workerId: "worker-2" } as saf.v1.TaskResult;
+  const { reply, fate } = features.onResult(told);
+  assert.deepEqual([reply.reason, fate], ["this task was not leased to you", "failed"]);
+});
+
 test("a lost lease is given again", () => {
   const { job: features, woken } = job();
-  const work = features.next();
+  const work = features.next("worker-1");
   assert.ok(work);
   features.giveBack(work);
   assert.equal(woken(), 1);
-  assert.equal(features.next()?.attempt, 2);
+  assert.equal(features.next("worker-1")?.attempt, 2);
 });
 
 test("counts that do not fit the network are refused, and after three answers the job gives up", async () => {
   const { job: features } = job();
-  const key = features.next()?.key ?? "";
+  const key = features.next("worker-1")?.key ?? "";
   const whole = counts();
   const [first] = whole.places;
   assert.ok(first);
@@ -99,5 +115,5 @@ test("a stopped job ends at once without a document", async () => {
   const { job: features } = job();
   features.stop();
   assert.equal(await features.done, undefined);
-  assert.equal(features.next(), undefined);
+  assert.equal(features.next("worker-1"), undefined);
 });

@@ -80,6 +80,7 @@ test("text from outside cannot become markup", async () => {
   const data = sampleReport();
   const hostile: ReportData = {
     title: attack,
+    dataset: attack,
     created: attack,
     command: attack,
     models: data.models.map((model, i) => ({ ...model, result: { ...model.result, name: `${attack}${i}` } })),

@@ -133,6 +133,7 @@ export function sampleImages(seed: number, isRobust: boolean): SampleImage[] {
 export function sampleReport(): ReportData {
   return {
     title: "saf demo",
+    dataset: "mnist",
     created: "2026-11-22T09:39:04Z",
     command: "saf demo --workers 2 --seed 0",
     models: [

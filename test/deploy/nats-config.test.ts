@@ -66,7 +66,7 @@ test("a role that may publish nothing is denied everything, for the server reads
   assert.ok(subscribe.allow && subscribe.allow.length > 0);
 });
 
-test("only the coordinator has JetStream rights, and not those to read or restore a stream's files", () => {
+test("workers may take and acknowledge jobs, the coordinator has all other rights on JetStream but a stream's files", () => {
   const config = configOf("2.15.1", ["w0", "w1"]);
   const coordinator = rightsOf(config, "UC").publish;
   assert.ok(coordinator.allow?.includes("$JS.API.>"));
@@ -76,7 +76,12 @@ test("only the coordinator has JetStream rights, and not those to read or restor
     const everything = [...(publish.allow ?? []), ...(subscribe.allow ?? [])];
     assert.deepEqual(
       everything.filter((subject) => subject.startsWith("$")),
-      [],
+      [
+        "$JS.API.CONSUMER.INFO.JOBS.*",
+        "$JS.API.CONSUMER.MSG.NEXT.JOBS.*",
+        "$JS.ACK.JOBS.>",
+        "$JS.ACK.*.*.JOBS.>",
+      ],
     );
   }
 });

@@ -1,153 +1,308 @@
-/** Who may say and hear what, asked of the server itself: every line is tried, on an old server and on a new one. */
+/**
+ * Who may say and hear what, asked of the server itself: every line is tried with keys in the server's configuration, as
+ * a local cluster has them, and with signed credentials, as in production; on an old server and on a new one.
+ */
 import assert from "node:assert/strict";
-import { before, after, describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect, nkeyAuthenticator } from "nats";
-import type { NatsConnection } from "nats";
-import { inboxPrefix, subjectsOf } from "../../shared/subjects.js";
+import { connect, credsAuthenticator, nkeyAuthenticator } from "nats";
+import type { Authenticator, NatsConnection } from "nats";
+import { ROLES, type Role, inboxPrefix, subjectsOf } from "../../shared/subjects.js";
+import type { NatsBinary } from "../../deploy/local/nats/binary.js";
 import { startNatsServer } from "../../deploy/local/nats/server.js";
-import type { NatsCredentials, RunningNatsServer } from "../../deploy/local/nats/server.js";
+import { startProductionNats } from "../support/production-nats.js";
 import { NO_SERVER, serversOfBothAges, within } from "./nats-support.js";
 
 const s = subjectsOf("pool");
-type Role = "coordinator" | "observer" | "w0" | "w1";
-type Right = [role: Role, subject: string, allowed: boolean];
+const other = subjectsOf("other");
+const WHO = ["coordinator", "observer", "w0", "w1"] as const;
+type Who = (typeof WHO)[number];
 
-const PUBLISH: Right[] = [
-  ["w0", s.gradient(0, "w0"), true],
-  ["w0", s.gradient(3, "w0"), true],
-  ["w0", s.gradient(0, "w1"), false],
-  ["w0", s.heartbeat("w0"), true],
-  ["w0", s.heartbeat("w1"), false],
-  ["w0", s.push("w0"), true],
-  ["w0", s.push("w1"), false],
-  ["w0", s.result("w0"), true],
-  ["w0", s.result("w1"), false],
-  ["w0", s.lease("w1"), false],
-  ["w0", s.join, true],
-  ["w0", s.data, true],
-  ["w0", s.runGet, true],
-  ["w0", s.parameterGet(0), true],
-  ["w0", s.parameters(0), false],
-  ["w0", s.all, false],
-  ["w0", s.command("w1"), false],
-  ["w0", s.event("step"), false],
-  ["w0", subjectsOf("other").join, false],
-  ["w0", `${inboxPrefix("w1")}.answer`, false],
-  ["w0", "$JS.API.STREAM.CREATE.JOBS", false],
-  ["w0", "$JS.API.INFO", false],
-  ["w0", "$SYS.REQ.SERVER.PING", false],
-  ["observer", s.event("step"), false],
-  ["observer", s.heartbeat("w0"), false],
-  ["observer", s.join, false],
-  ["observer", "$JS.API.INFO", false],
-  ["observer", "anything", false],
-  ["coordinator", s.parameters(0), true],
-  ["coordinator", s.command("w1"), true],
-  ["coordinator", s.event("step"), true],
-  ["coordinator", "$JS.API.STREAM.SNAPSHOT.JOBS", false],
-  ["coordinator", "$JS.API.STREAM.RESTORE.JOBS", false],
-  ["coordinator", `${inboxPrefix("w0")}.unasked`, false],
+const C = "coordinator";
+const O = "observer";
+
+/** Subject, who may publish on it, who may subscribe to it. Nobody else may. */
+const TABLE: [subject: string, publish: Who[], subscribe: Who[]][] = [
+  [s.join("w0"), [C, "w0"], [C]],
+  [s.join("w1"), [C, "w1"], [C]],
+  [s.all, [C], [C, "w0", "w1"]],
+  [s.command("w0"), [C], [C, "w0"]],
+  [s.command("w1"), [C], [C, "w1"]],
+  [s.heartbeat("w0"), [C, "w0"], [C, O]],
+  [s.heartbeat("w1"), [C, "w1"], [C, O]],
+  [s.lease("w0"), [C, "w0"], [C]],
+  [s.lease("w1"), [C, "w1"], [C]],
+  [s.gradient(0, "w0"), [C, "w0"], [C]],
+  [s.gradient(3, "w0"), [C, "w0"], [C]],
+  [s.gradient(0, "w1"), [C, "w1"], [C]],
+  [s.push("w0"), [C, "w0"], [C]],
+  [s.push("w1"), [C, "w1"], [C]],
+  [s.result("w0"), [C, "w0"], [C]],
+  [s.result("w1"), [C, "w1"], [C]],
+  [s.parameters(0), [C], [C, "w0", "w1"]],
+  [s.parameterGet(0), [C, "w0", "w1"], [C]],
+  [s.runGet, [C, "w0", "w1"], [C]],
+  [s.data, [C, "w0", "w1"], [C]],
+  [s.event("step"), [C], [C, O]],
+  // Another pool on the same server.
+  [other.join("w0"), [], []],
+  [other.gradient(0, "w0"), [], []],
+  [other.event("step"), [], []],
+  // Answers are only for who asked. The coordinator answers what it was asked, and writes nowhere unasked.
+  [`${inboxPrefix("coordinator")}.x`, [], [C]],
+  [`${inboxPrefix("observer")}.x`, [], [O]],
+  [`${inboxPrefix("w0")}.x`, [], ["w0"]],
+  [`${inboxPrefix("w1")}.x`, [], ["w1"]],
+  ["_INBOX.x", [], []],
+  // JetStream is the coordinator's; workers take jobs and acknowledge them, in the old form and in that of 2.14.
+  ["$JS.API.INFO", [C], []],
+  ["$JS.API.STREAM.CREATE.JOBS", [C], []],
+  ["$JS.API.STREAM.CREATE.OTHER", [C], []],
+  ["$JS.API.STREAM.PURGE.JOBS", [C], []],
+  ["$JS.API.STREAM.MSG.GET.JOBS", [C], []],
+  ["$JS.API.STREAM.SNAPSHOT.JOBS", [], []],
+  ["$JS.API.STREAM.RESTORE.JOBS", [], []],
+  ["$JS.API.CONSUMER.CREATE.JOBS", [C], []],
+  ["$JS.API.CONSUMER.INFO.JOBS.train", [C, "w0", "w1"], []],
+  ["$JS.API.CONSUMER.MSG.NEXT.JOBS.train", [C, "w0", "w1"], []],
+  ["$JS.API.CONSUMER.MSG.NEXT.EVENTS.train", [C], []],
+  ["$JS.ACK.JOBS.train.1.1.1.1.0", [C, "w0", "w1"], []],
+  ["$JS.ACK._.hash.JOBS.train.1.1.1.1.0", [C, "w0", "w1"], []],
+  ["$JS.ACK.EVENTS.train.1.1.1.1.0", [C], []],
+  ["$JS.ACK._.hash.EVENTS.train.1.1.1.1.0", [C], []],
+  ["$KV.lead.run", [C], [C]],
+  ["$JS.EVENT.ADVISORY.API", [], [C]],
+  ["$SYS.REQ.SERVER.PING", [], []],
+  ["$SYS.ACCOUNT.x.CONNECT", [], []],
+  ["anything", [], []],
 ];
 
-const SUBSCRIBE: Right[] = [
-  ["w0", s.all, true],
-  ["w0", s.command("w0"), true],
-  ["w0", s.command("w1"), false],
-  ["w0", s.commandPattern, false],
-  ["w0", s.parameters(0), true],
-  ["w0", s.gradientPattern(0), false],
-  ["w0", s.join, false],
-  ["w0", `${inboxPrefix("w0")}.>`, true],
-  ["w0", `${inboxPrefix("w1")}.>`, false],
-  ["w0", "_INBOX.>", false],
-  ["w0", "_INBOX_*.>", false],
-  ["w0", ">", false],
-  ["w0", "$JS.EVENT.ADVISORY.>", false],
-  ["observer", s.eventPattern, true],
-  ["observer", s.heartbeatPattern, true],
-  ["observer", s.gradientPattern(0), false],
-  ["observer", s.commandPattern, false],
-  ["observer", "_INBOX.>", false],
-  ["observer", ">", false],
-  ["coordinator", s.gradientPattern(0), true],
-  ["coordinator", s.join, true],
-  ["coordinator", "$JS.EVENT.ADVISORY.>", true],
-  ["coordinator", "$SYS.>", false],
-  ["coordinator", `${inboxPrefix("w0")}.>`, false],
+/** Patterns, which can only be subscribed to. */
+const PATTERNS: [pattern: string, subscribe: Who[]][] = [
+  [s.joinPattern, [C]],
+  [s.commandPattern, [C]],
+  [s.heartbeatPattern, [C, O]],
+  [s.leasePattern, [C]],
+  [s.gradientPattern(0), [C]],
+  [s.pushPattern, [C]],
+  [s.resultPattern, [C]],
+  [s.parametersPattern, [C, "w0", "w1"]],
+  [s.parameterGetPattern, [C]],
+  [s.eventPattern, [C, O]],
+  ["saf.v1.pool.>", [C]],
+  ["saf.v1.>", []],
+  [`${inboxPrefix("coordinator")}.>`, [C]],
+  [`${inboxPrefix("observer")}.>`, [O]],
+  [`${inboxPrefix("w0")}.>`, ["w0"]],
+  [`${inboxPrefix("w1")}.>`, ["w1"]],
+  ["_INBOX.>", []],
+  ["_INBOX.*.>", []],
+  ["_INBOX.*", []],
+  ["$JS.EVENT.ADVISORY.>", [C]],
+  ["$JS.>", []],
+  ["$SYS.>", []],
+  [">", []],
+  ["*", []],
 ];
 
-for (const { name, binary } of await serversOfBothAges()) {
-  describe(`permissions on the ${name} server`, { skip: binary === undefined && NO_SERVER }, () => {
-    let directory: string;
-    let server: RunningNatsServer;
-    let connections: Record<Role, Client>;
+interface World {
+  url: string;
+  authenticator(who: Who): Authenticator | Promise<Authenticator>;
+  stop(): Promise<unknown>;
+}
 
-    before(async () => {
-      assert.ok(binary);
-      directory = await mkdtemp(join(tmpdir(), "saf-nats-test-"));
-      server = await startNatsServer({ binary, directory, pool: "pool", workers: ["w0", "w1"] });
-      const { coordinator, observer, worker } = server.credentials;
-      connections = {
-        coordinator: await clientOf(server.url, coordinator),
-        observer: await clientOf(server.url, observer),
-        w0: await clientOf(server.url, worker("w0")),
-        w1: await clientOf(server.url, worker("w1")),
-      };
-    });
-    after(async () => {
-      for (const { connection } of Object.values(connections ?? {})) await connection.close();
-      await server?.stop();
-      await rm(directory, { recursive: true, force: true });
-    });
+const roleOf = (who: Who): Role => ROLES.find((role) => role === who) ?? "worker";
 
-    test("each role may publish what the table says, and nothing else of it", async () => {
-      for (const [role, subject, allowed] of PUBLISH) {
-        assert.equal(await mayPublish(connections[role], subject), allowed, `${role} publishes ${subject}`);
-      }
-    });
+/** The two ways to say who may do what. */
+const FLAVOURS: Record<string, (binary: NatsBinary, directory: string) => Promise<World>> = {
+  async "keys in its configuration"(binary, directory) {
+    const server = await startNatsServer({ binary, directory, pool: "pool", workers: ["w0", "w1"] });
+    const { coordinator, observer, worker } = server.credentials;
+    const fileOf = (who: Who): string =>
+      (who === C ? coordinator : who === O ? observer : worker(who)).seedFile;
+    return {
+      url: server.url,
+      authenticator: (who) => nkeyAuthenticator(readFileSync(fileOf(who))),
+      stop: () => server.stop(),
+    };
+  },
+  async "signed credentials"(binary, directory) {
+    const server = await startProductionNats(directory, binary);
+    return {
+      url: server.url,
+      authenticator: async (who) => credsAuthenticator(readFileSync(await server.mint(roleOf(who), who))),
+      stop: () => server.stop(),
+    };
+  },
+};
 
-    test("each role may subscribe to what the table says, and nothing else of it", async () => {
-      for (const [role, subject, allowed] of SUBSCRIBE) {
-        assert.equal(
-          await maySubscribe(connections[role], subject),
-          allowed,
-          `${role} subscribes to ${subject}`,
-        );
-      }
-    });
+const ages = await serversOfBothAges();
 
-    test("what a worker publishes arrives, and what is forbidden does not", async () => {
-      const arrived: string[] = [];
-      const coordinator = connections.coordinator.connection;
-      const last = new Promise<void>((resolve) => {
-        coordinator.subscribe(s.gradientPattern(0), {
-          callback: (_error, message) => {
-            arrived.push(message.string());
-            if (message.string() === "end") resolve();
-          },
+for (const { name, binary } of ages) {
+  for (const [flavour, start] of Object.entries(FLAVOURS)) {
+    describe(
+      `permissions on the ${name} server with ${flavour}`,
+      {
+        skip: binary === undefined && NO_SERVER,
+      },
+      () => {
+        let directory: string;
+        let world: World;
+        let clients: Record<Who, Client>;
+
+        before(async () => {
+          assert.ok(binary);
+          directory = await mkdtemp(join(tmpdir(), "saf-nats-test-"));
+          world = await start(binary, directory);
+          const client = async (who: Who): Promise<Client> =>
+            clientOf(world.url, who, await world.authenticator(who));
+          clients = {
+            coordinator: await client("coordinator"),
+            observer: await client("observer"),
+            w0: await client("w0"),
+            w1: await client("w1"),
+          };
         });
-      });
-      await coordinator.flush();
-      const { connection } = connections.w0;
-      connection.publish(s.gradient(0, "w0"), "own");
-      connection.publish(s.gradient(0, "w1"), "forged");
-      connection.publish(s.gradient(0, "w0"), "end");
-      await within(5_000, "the last gradient", last);
-      assert.deepEqual(arrived, ["own", "end"]);
-    });
+        after(async () => {
+          for (const { connection } of Object.values(clients ?? {})) await connection.close();
+          await world?.stop();
+          await rm(directory, { recursive: true, force: true });
+        });
 
-    test("the coordinator may answer a worker's request, though it may not write to its inbox unasked", async () => {
-      const coordinator = connections.coordinator.connection;
-      coordinator.subscribe(s.join, { max: 1, callback: (_error, message) => message.respond("welcome") });
-      await coordinator.flush();
-      const answer = await connections.w0.connection.request(s.join, "hello", { timeout: 5_000 });
-      assert.equal(answer.string(), "welcome");
+        test("each may publish what the table says, and nothing else of it", async () => {
+          const wrong: string[] = [];
+          for (const [subject, allowed] of TABLE) {
+            for (const who of WHO) {
+              if ((await mayPublish(clients[who], subject)) !== allowed.includes(who))
+                wrong.push(`${who} ${allowed.includes(who) ? "may not" : "may"} publish ${subject}`);
+            }
+          }
+          assert.deepEqual(wrong, []);
+        });
+
+        test("each may subscribe to what the table says, and nothing else of it", async () => {
+          const wrong: string[] = [];
+          const lines = [...TABLE.map(([subject, , allowed]) => [subject, allowed] as const), ...PATTERNS];
+          for (const [subject, allowed] of lines) {
+            for (const who of WHO) {
+              if ((await maySubscribe(clients[who], subject)) !== allowed.includes(who))
+                wrong.push(`${who} ${allowed.includes(who) ? "may not" : "may"} subscribe to ${subject}`);
+            }
+          }
+          assert.deepEqual(wrong, []);
+        });
+
+        test("what a worker publishes arrives, and what is forbidden does not", async () => {
+          const arrived: string[] = [];
+          const coordinator = clients.coordinator.connection;
+          const last = new Promise<void>((resolve) => {
+            coordinator.subscribe(s.gradientPattern(0), {
+              callback: (_error, message) => {
+                arrived.push(message.string());
+                if (message.string() === "end") resolve();
+              },
+            });
+          });
+          await coordinator.flush();
+          const { connection } = clients.w0;
+          connection.publish(s.gradient(0, "w0"), "own");
+          connection.publish(s.gradient(0, "w1"), "forged");
+          connection.publish(s.gradient(0, "w0"), "end");
+          await within(5_000, "the last gradient", last);
+          assert.deepEqual(arrived, ["own", "end"]);
+        });
+
+        test("the coordinator may answer a worker's request, though it may not write to its inbox unasked", async () => {
+          const coordinator = clients.coordinator.connection;
+          coordinator.subscribe(s.join("w0"), {
+            max: 1,
+            callback: (_error, message) => message.respond("welcome"),
+          });
+          await coordinator.flush();
+          const answer = await clients.w0.connection.request(s.join("w0"), "hello", { timeout: 5_000 });
+          assert.equal(answer.string(), "welcome");
+        });
+
+        test("a worker takes a job of the coordinator's stream and acknowledges it; another one cannot make a stream", async () => {
+          await jobIsDone(clients, /^\$JS\.ACK\.JOBS\.train\./);
+          const made = clients.w1.connection.request("$JS.API.STREAM.CREATE.MINE", "{}", { timeout: 300 });
+          await assert.rejects(made);
+          const names = await clients.coordinator.connection.request("$JS.API.STREAM.NAMES", "");
+          assert.deepEqual(names.json<{ streams: string[] }>().streams, ["JOBS"]);
+        });
+      },
+    );
+  }
+}
+
+const newest = ages.find(({ name }) => name === "new")?.binary;
+
+describe(
+  "acknowledgements in the form of nats-server 2.14",
+  { skip: newest === undefined && NO_SERVER },
+  () => {
+    test("are a worker's to give", async (t) => {
+      assert.ok(newest);
+      const directory = await mkdtemp(join(tmpdir(), "saf-nats-test-"));
+      const server = await startProductionNats(directory, newest, {
+        more: "feature_flags { js_ack_fc_v2: true }",
+      });
+      const client = async (who: Who): Promise<Client> =>
+        clientOf(server.url, who, credsAuthenticator(readFileSync(await server.mint(roleOf(who), who))));
+      const clients = { coordinator: await client("coordinator"), w0: await client("w0") };
+      t.after(async () => {
+        for (const { connection } of Object.values(clients)) await connection.close();
+        await server.stop();
+        await rm(directory, { recursive: true, force: true });
+      });
+      await jobIsDone(clients, /^\$JS\.ACK\.[^.]+\.[^.]+\.JOBS\.train\./);
     });
+  },
+);
+
+/** Makes a work queue, gives w0 a job, and sees it go when w0 acknowledges. `form` is that of the acknowledgement. */
+async function jobIsDone(
+  clients: Pick<Record<Who, Client>, "coordinator" | "w0">,
+  form: RegExp,
+): Promise<void> {
+  const ask = async (subject: string, body: object): Promise<Record<string, unknown>> => {
+    const answer = await clients.coordinator.connection.request(subject, JSON.stringify(body), {
+      timeout: 5_000,
+    });
+    const found = answer.json<Record<string, unknown>>();
+    assert.equal(found["error"], undefined, JSON.stringify(found["error"]));
+    return found;
+  };
+  await ask("$JS.API.STREAM.CREATE.JOBS", {
+    name: "JOBS",
+    subjects: ["saf.v1.pool.job.>"],
+    retention: "workqueue",
+    storage: "memory",
   });
+  await ask("$JS.API.CONSUMER.DURABLE.CREATE.JOBS.train", {
+    stream_name: "JOBS",
+    config: { durable_name: "train", ack_policy: "explicit" },
+  });
+  await ask("saf.v1.pool.job.train", { job: 1 });
+  const waiting = async (): Promise<number> => {
+    const info = await ask("$JS.API.STREAM.INFO.JOBS", {});
+    return (info["state"] as { messages: number }).messages;
+  };
+  assert.equal(await waiting(), 1);
+  const worker = clients.w0.connection;
+  // The job keeps its subject, by which the client's shared inbox would not know it.
+  const job = await worker.request("$JS.API.CONSUMER.MSG.NEXT.JOBS.train", "1", {
+    timeout: 5_000,
+    noMux: true,
+    reply: `${inboxPrefix("w0")}.job`,
+  });
+  assert.deepEqual(job.json(), { job: 1 });
+  assert.match(job.reply ?? "", form);
+  await worker.request(job.reply ?? "", "+ACK", { timeout: 5_000 });
+  assert.equal(await waiting(), 0);
 }
 
 interface Client {
@@ -156,11 +311,11 @@ interface Client {
   refusals: Set<string>;
 }
 
-async function clientOf(url: string, credentials: NatsCredentials): Promise<Client> {
+async function clientOf(url: string, who: Who, authenticator: Authenticator): Promise<Client> {
   const connection = await connect({
     servers: url,
-    authenticator: nkeyAuthenticator(readFileSync(credentials.seedFile)),
-    inboxPrefix: inboxPrefix(credentials.identity),
+    authenticator,
+    inboxPrefix: inboxPrefix(who),
     reconnect: false,
   });
   const refusals = new Set<string>();

@@ -27,14 +27,21 @@ export function fencedBlocks(text: string, language: string): { line: number; te
     }));
 }
 
-/** Each line of the `sh` blocks of a document. */
+/** Each command line of the `sh` and `bash` blocks of a document; one that ends in a backslash goes on in the next. */
 export function shellLines(document: string): Written[] {
-  return fencedBlocks(readDocument(document), "sh").flatMap(({ line, text }) =>
-    text
-      .split("\n")
-      .map((command, i) => ({ where: `${document}:${line + i}`, text: command.trim() }))
-      .filter((written) => written.text !== "" && !written.text.startsWith("#")),
-  );
+  const text = readDocument(document);
+  return [...fencedBlocks(text, "sh"), ...fencedBlocks(text, "bash")].flatMap((block) => {
+    const found: Written[] = [];
+    let isOpen = false;
+    for (const [i, line] of block.text.split("\n").entries()) {
+      const command = line.trim().replace(/\\$/, "").trim();
+      if (isOpen) (found.at(-1) as Written).text += ` ${command}`;
+      else if (command !== "" && !command.startsWith("#"))
+        found.push({ where: `${document}:${block.line + i}`, text: command });
+      isOpen = line.trimEnd().endsWith("\\");
+    }
+    return found;
+  });
 }
 
 /** Commands between backquotes in the prose of a document. */
@@ -101,12 +108,74 @@ export async function checkCommand(words: readonly string[], isWhole: boolean): 
   if (first === "npm")
     return checkScript(second === "run" ? (more[0] ?? "") : second, more.slice(2), isWhole);
   if (first === "node" && second === "deploy/bootstrap.mjs") return checkBootstrap(more[0] ?? "");
-  return { problem: `"${first}" is no program of ours` };
+  return outside(first, second, rest);
 }
 
-/** A path inside the repository; run directories come into being later. */
+/** Programs of others: that they are known, and that the files they name are here. */
+function outside(program: string, verb: string, words: readonly string[]): Checked {
+  const verbs = OUTSIDE[program];
+  if (verbs === undefined)
+    return { problem: `"${program}" is no program of ours, and none that is known here` };
+  if (verbs.length > 0 && !verbs.includes(verb))
+    return { problem: `${program} has no "${verb}" that is known here` };
+  const named = words.flatMap((word, i) =>
+    ["-k", "-f", "--file", "--kustomize"].includes(word) ? [words[i + 1] ?? ""] : [],
+  );
+  const missing = named.find(
+    (path) => path !== "-" && /^(k8s|deploy|examples|docs)\b/.test(path) && !existsSync(join(ROOT, path)),
+  );
+  return missing === undefined ? {} : { problem: `there is no ${missing}` };
+}
+
+/** By program, what it may be told to do; empty: anything. */
+const OUTSIDE: Record<string, readonly string[]> = {
+  kubectl: [
+    ...[
+      "apply",
+      "diff",
+      "delete",
+      "kustomize",
+      "get",
+      "logs",
+      "wait",
+      "scale",
+      "rollout",
+      "port-forward",
+      "describe",
+    ],
+    ...["create", "annotate", "label", "cp", "exec", "top", "set", "config"],
+  ],
+  docker: ["compose", "build", "run", "pull", "push", "login"],
+  podman: ["build", "run", "compose"],
+  buildah: ["build", "bud"],
+  git: ["clone"],
+  openssl: ["req", "x509", "rand"],
+  ...Object.fromEntries(
+    [
+      "export",
+      "cd",
+      "mkdir",
+      "chmod",
+      "curl",
+      "jq",
+      "base64",
+      "promtool",
+      "nats-server",
+      "kind",
+      "minikube",
+      "helm",
+      "k3d",
+      "open",
+      "xdg-open",
+      "prometheus",
+      "amtool",
+    ].map((name) => [name, []]),
+  ),
+};
+
+/** A path inside the repository; run directories and credentials come into being later. */
 function namesFile(word: string): boolean {
-  return /^[\w.-]+(\/[\w.-]+)+$/.test(word) && !word.startsWith("runs/");
+  return /^[\w.-]+(\/[\w.-]+)+$/.test(word) && !/^(runs|keys|creds)\//.test(word);
 }
 
 /** Compiled files are judged by their sources. */

@@ -1,4 +1,5 @@
 /** The tables that the documents take from the sources, and where they stand in a document. */
+import { markdownTable as paddedTable } from "../../coordinator/report/markdown.js";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -142,13 +143,7 @@ function columnsTable(columns: readonly { name: string; type: string; meaning: s
   return markdownTable(["column", "type", "meaning"], rows);
 }
 
-/** Columns padded to one width, as prettier writes them, with an empty line before and after. */
+/** A table with an empty line before and after. */
 export function markdownTable(heading: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = [heading, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
-  const widths = heading.map((_, column) => Math.max(3, ...cells.map((row) => (row[column] ?? "").length)));
-  const line = (row: readonly string[]): string =>
-    `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`;
-  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
-  const [first = [], ...rest] = cells;
-  return ["", "", line(first), rule, ...rest.map(line), "", ""].join("\n");
+  return `\n\n${paddedTable(heading, rows)}\n\n`;
 }

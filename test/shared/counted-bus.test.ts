@@ -26,7 +26,7 @@ test("every subject has its kind of traffic", () => {
     data: [subjects.data],
     evaluation: [subjects.result("w1")],
     control: [
-      subjects.join,
+      subjects.join("w1"),
       subjects.all,
       subjects.command("w1"),
       subjects.heartbeat("w1"),
@@ -42,7 +42,7 @@ test("every subject has its kind of traffic", () => {
 
 test("every request of a worker has its name", () => {
   const asked = [
-    subjects.join,
+    subjects.join("w1"),
     subjects.runGet,
     subjects.data,
     subjects.parameterGet(0),
@@ -73,6 +73,8 @@ test("a request counts both ways on both sides, and its time", async () => {
 
 test("a request that nobody answers has its time counted too", async () => {
   const { bus, seen } = counted();
-  await assert.rejects(bus.request(subjects.join, new Uint8Array(3), 1000), { failure: "no-responders" });
+  await assert.rejects(bus.request(subjects.join("w1"), new Uint8Array(3), 1000), {
+    failure: "no-responders",
+  });
   assert.deepEqual(seen, ["out control 3", "join took 0.25"]);
 });

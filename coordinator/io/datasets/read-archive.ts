@@ -54,6 +54,8 @@ export async function readArchive(
       });
     },
   });
+  // A few kilobytes can unpack to terabytes. Headers, folders and notes have room besides the files.
+  const mostBytes = 2 * [...sizes.values()].reduce((sum, size) => sum + size, MAX_EXTRA_BYTES);
   const hash = createHash("sha256");
   let bytes = 0;
   let failure: unknown;
@@ -69,7 +71,12 @@ export async function readArchive(
       },
       createGunzip(),
       async (source: AsyncIterable<Buffer>) => {
-        for await (const chunk of source) parser.write(chunk);
+        let unpacked = 0;
+        for await (const chunk of source) {
+          unpacked += chunk.byteLength;
+          if (unpacked > mostBytes) throw new Error(`it unpacks to more than ${mostBytes} bytes`);
+          parser.write(chunk);
+        }
       },
     );
     parser.end();

@@ -5,7 +5,8 @@ import { html } from "../html.js";
 import type { Html } from "../html.js";
 import { cleanError } from "../reading.js";
 import { AUTHORS_SOURCE, authorsErrors } from "./authors.js";
-import { type Member, NOT_MEASURED, type ReproductionData } from "./data.js";
+import { NOT_MEASURED } from "../data.js";
+import { type Member, type ReproductionData } from "./data.js";
 
 /** A row of the table, and of clean.csv: shares in [0, 1]. */
 export interface CleanRow {

@@ -5,16 +5,12 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { ClusterError } from "../../../shared/errors.js";
 import type { FeaturesDocument } from "../../../shared/features.js";
-import type {
-  ModelResult,
-  PerturbationKind,
-  SampleImage,
-  SeriesLabel,
-  StepMetric,
-} from "../../../shared/results.js";
+import type { ModelResult, PerturbationKind, SeriesLabel, StepMetric } from "../../../shared/results.js";
 import type { ClaimOutcome } from "../../core/claims.js";
+import { type ResultLine, readResultLines } from "../../io/evaluation-journal.js";
 import { readJournal } from "../../io/journal.js";
 import { RunDirectory } from "../../io/run-directory.js";
+import { labelKey, newestSamples } from "../samples.js";
 import type { Member, ReproductionData } from "./data.js";
 
 /** As much of `reproduction.json` as a report needs; members are found by their own config.yaml. */
@@ -25,17 +21,11 @@ const manifestSchema = z.looseObject({
   epochs: z.number().nullish(),
   images: z.number().nullish(),
   command: z.string().default("saf reproduce"),
+  updated: z.string().optional(),
   environment: z.record(z.string(), z.unknown()).default({}),
 });
 
 const memberConfigSchema = z.looseObject({ model: z.string(), seed: z.int().default(0) });
-
-/** A line of eval/results.jsonl, as far as it is used here. */
-interface ResultLine {
-  task: SeriesLabel & { kind: PerturbationKind; first_image: number; image_count: number };
-  outcomes: { strength: number; wrong: string }[];
-  samples: SampleImage[];
-}
 
 /** Throws ClusterError("data") when `directory` is not a reproduction. */
 export async function readReproduction(directory: string): Promise<ReproductionData> {
@@ -48,13 +38,14 @@ export async function readReproduction(directory: string): Promise<ReproductionD
       `Cannot report on ${directory}: reproduction.json says "${issue?.path.join(".")}" wrong: ${issue?.message}`,
     );
   }
-  const { dataset, models, seeds, epochs, images, command, environment } = manifest.data;
+  const { dataset, models, seeds, epochs, images, command, environment, updated } = manifest.data;
   const members = await membersIn(directory);
   const place = (member: Member): number => (models.indexOf(member.network) + models.length) % models.length;
   return {
     dataset,
     title: `Suppressing the Unusual, reproduced: ${dataset === "cifar10" ? "CIFAR-10" : dataset.toUpperCase()}`,
     created: new Date().toISOString(),
+    measured: updated,
     command,
     environment: {
       "epochs asked for": epochs == null ? "the paper's" : String(epochs),
@@ -92,7 +83,7 @@ async function memberOf(name: string, run: RunDirectory): Promise<Member | undef
     optional<{ epoch: number }>("status.json"),
     optional<FeaturesDocument>("features.json"),
     readJournal<StepMetric>(run.file("metrics.jsonl")),
-    readJournal<ResultLine>(run.file("eval", "results.jsonl")),
+    readResultLines(run.file("eval", "results.jsonl")),
   ]);
   return {
     name,
@@ -105,21 +96,6 @@ async function memberOf(name: string, run: RunDirectory): Promise<Member | undef
     samples: newestSamples(lines),
     outcome: (kind, strength, label = {}) => outcomeOf(result, lines, kind, strength, label),
   };
-}
-
-const labelKey = ({ protocol = "paper", attack = "", norm = "linf" }: SeriesLabel): string =>
-  `${protocol} ${protocol === "paper" ? "" : attack} ${norm}`;
-
-/** The same picture may have been made by an earlier checkpoint: the last one counts. */
-function newestSamples(lines: readonly ResultLine[]): SampleImage[] {
-  const newest = new Map<string, SampleImage>();
-  for (const sample of lines.flatMap((line) => line.samples)) {
-    newest.set(
-      `${sample.kind} ${labelKey(sample)} ${sample.attack} ${sample.strength} ${sample.index}`,
-      sample,
-    );
-  }
-  return [...newest.values()];
 }
 
 /**

@@ -10,7 +10,7 @@ import { networkNamed } from "../../../shared/networks/registry.js";
 import { count } from "../format.js";
 import { html } from "../html.js";
 import type { Html } from "../html.js";
-import { ACTIVATION_TITLES } from "./feature-figures.js";
+import { ACTIVATION_TITLES } from "../feature-figures.js";
 
 /** One place of a network: a convolution or a pooling, with what follows it. */
 interface Place {

@@ -1,18 +1,19 @@
 /** Writes the report of a reproduction: page, plots, tables, and the claims for other programs. */
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type Claim, judgeClaims } from "../../core/claims.js";
+import { type Claim, judgeClaims, settingsOf } from "../../core/claims.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
 import { csvLine, renderCsv } from "../csv.js";
+import { underProtocol } from "../curves.js";
+import { activationSpec, featuresFileSpec } from "../feature-figures.js";
+import { jointSvg } from "../heat-map.js";
+import { type ModernFindings, modernFindings } from "../modern.js";
+import { modernSpec } from "../modern-section.js";
 import { renderPng, renderSvg } from "../render-plot.js";
 import { accuracySpec, groupsOf } from "./accuracy.js";
 import { cleanRows } from "./clean-table.js";
-import { type ReproductionData, measuredResults, underProtocol } from "./data.js";
-import { activationSpec, featuresFileSpec } from "./feature-figures.js";
-import { jointSvg } from "./heat-map.js";
-import { type ModernFindings, modernFindings } from "./modern.js";
-import { modernSpec } from "./modern-section.js";
-import { renderReproduction, settingsOf } from "./page.js";
+import { type ReproductionData, measuredResults } from "./data.js";
+import { renderReproduction } from "./page.js";
 import { readReproduction } from "./read.js";
 
 export interface WrittenReproduction {

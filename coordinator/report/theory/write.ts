@@ -15,9 +15,9 @@ import { percent } from "../format.js";
 import { html, trusted } from "../html.js";
 import type { Html } from "../html.js";
 import { inlineSvg } from "../inline-svg.js";
+import { framed, scrolling } from "../page-frame.js";
 import { panel, swatch } from "../page-parts.js";
 import { renderPng, renderSvg } from "../render-plot.js";
-import { REPRODUCTION_STYLE } from "../reproduction/style.js";
 import { PLANE_SIZES, UNIT_TITLES, errorSpec, planeSvg, raysPlots, raysSpec } from "./figures.js";
 
 /** What `--json` prints, and theory.json holds. */
@@ -30,8 +30,6 @@ export interface TheoryDocument {
   directory: string;
   page: string;
 }
-
-const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 /** Writes theory.html, theory.svg, theory.png, theory.csv, theory.json and plots/. Throws ClusterError("storage"). */
 export async function writeTheory(directory: string, settings: BallSettings): Promise<TheoryDocument> {
@@ -62,7 +60,7 @@ export async function writeTheory(directory: string, settings: BallSettings): Pr
   }
   await write("theory.csv", theoryCsv(errors));
   await write("theory.json", `${JSON.stringify(document, null, 2)}\n`);
-  await write("theory.html", `${(await page(document)).markup.trim()}\n`);
+  await write("theory.html", await page(document));
   return document;
 }
 
@@ -73,7 +71,7 @@ function theoryCsv(errors: readonly BlockError[]): string {
   return ["unit,units,error,deviation,predicted", ...rows, ""].join("\n");
 }
 
-async function page(document: TheoryDocument): Promise<Html> {
+async function page(document: TheoryDocument): Promise<string> {
   const { settings, errors, exponents } = document;
   const { dimension, shell, blocks, points, seed } = settings;
   const figure = await renderSvg(errorSpec(errors, blocks, false));
@@ -107,67 +105,53 @@ async function page(document: TheoryDocument): Promise<Html> {
       </div>`,
     );
   }
-  return html`<!DOCTYPE html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta http-equiv="Content-Security-Policy" content="${POLICY}" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <title>Blocks of symmetric units decide membership in a ball</title>
-        <style>
-          ${trusted(REPRODUCTION_STYLE)}
-        </style>
-      </head>
-      <body>
-        <header>
-          <h1>Blocks of symmetric units decide membership in a ball</h1>
-          <p>
-            The paper's lemma, by our own construction: the paper's constants are not known. Unit i answers
-            f(w<sub>i</sub>·(x − t)/s) with a random unit direction w<sub>i</sub>, template t and s = r/√d; a
-            block takes the mean and says "inside" where it reaches the mean that infinitely many units would
-            have at distance r. By symmetry that limit depends on ‖x − t‖ alone: many one-dimensional units
-            make one radial function of d dimensions.
+  const title = "Blocks of symmetric units decide membership in a ball";
+  return framed({
+    title,
+    lead: html`<p>
+      The paper's lemma, by our own construction: the paper's constants are not known. Unit i answers
+      f(w<sub>i</sub>·(x − t)/s) with a random unit direction w<sub>i</sub>, template t and s = r/√d; a block
+      takes the mean and says "inside" where it reaches the mean that infinitely many units would have at
+      distance r. By symmetry that limit depends on ‖x − t‖ alone: many one-dimensional units make one radial
+      function of d dimensions.
+    </p>`,
+    sections: [
+      {
+        id: "error",
+        title: "The number",
+        body: html`<ul class="reading">
+            ${ends.map((end) => html`<li>${end}.</li>`)}
+          </ul>
+          <p class="muted">
+            d = ${dimension}; ${blocks} blocks of each size, ${points} test points each, at distances uniform
+            in r·(1 ± ${shell}), half inside; seed ${seed}. Marks: measured, with 95 % intervals over the
+            blocks. Lines: expected if the mean were normally distributed, for which nothing is drawn.
           </p>
-        </header>
-        <main>
-          <section aria-labelledby="error">
-            <h2 id="error">The number</h2>
-            <ul class="reading">
-              ${ends.map((end) => html`<li>${end}.</li>`)}
-            </ul>
-            <p class="muted">
-              d = ${dimension}; ${blocks} blocks of each size, ${points} test points each, at distances
-              uniform in r·(1 ± ${shell}), half inside; seed ${seed}. Marks: measured, with 95 % intervals
-              over the blocks. Lines: expected if the mean were normally distributed, for which nothing is
-              drawn.
-            </p>
-            <ul class="legend" aria-label="Units">
-              ${UNIT_NAMES.map((unit, place) => html`<li>${swatch(place)} ${UNIT_TITLES[unit]}</li>`)}
-            </ul>
-            ${panel("Error against units in a block", figure, `${ends.join("; ")}.`)} ${errorTable(errors)}
-          </section>
-          <section aria-labelledby="plane">
-            <h2 id="plane">In the plane</h2>
-            <p class="muted">
-              d = 2, where it can be seen. Filled: what one block calls "inside". Dashed: the ball.
-            </p>
-            <div class="claims">${planes}</div>
-          </section>
-          <section aria-labelledby="rays">
-            <h2 id="rays">Many units become a function of the distance</h2>
-            <p class="muted">
-              Thin: one block along twelve random rays, d = ${dimension}. Dashed: infinitely many units.
-              Dotted: the ball's edge.
-            </p>
-            <div class="panels">${rays}</div>
-          </section>
-        </main>
-        <footer class="muted">
-          Numbers for other programs: <code>theory.csv</code>, <code>theory.json</code>.
-        </footer>
-      </body>
-    </html> `;
+          <ul class="legend" aria-label="Units">
+            ${UNIT_NAMES.map((unit, place) => html`<li>${swatch(place)} ${UNIT_TITLES[unit]}</li>`)}
+          </ul>
+          ${panel("Error against units in a block", figure, `${ends.join("; ")}.`)} ${errorTable(errors)}`,
+      },
+      {
+        id: "plane",
+        title: "In the plane",
+        body: html`<p class="muted">
+            d = 2, where it can be seen. Filled: what one block calls "inside". Dashed: the ball.
+          </p>
+          <div class="claims">${planes}</div>`,
+      },
+      {
+        id: "rays",
+        title: "Many units become a function of the distance",
+        body: html`<p class="muted">
+            Thin: one block along twelve random rays, d = ${dimension}. Dashed: infinitely many units. Dotted:
+            the ball's edge.
+          </p>
+          <div class="panels">${rays}</div>`,
+      },
+    ],
+    footer: html`Numbers for other programs: <code>theory.csv</code>, <code>theory.json</code>.`,
+  });
 }
 
 function errorTable(errors: readonly BlockError[]): Html {
@@ -178,8 +162,9 @@ function errorTable(errors: readonly BlockError[]): Html {
       return html`<td class="edge strong">${percent(found?.error ?? NaN)}</td>
         <td>${percent(found?.predicted ?? NaN)}</td>`;
     });
-  return html`<div class="scroll" role="region" tabindex="0" aria-label="Error by units">
-    <table>
+  return scrolling(
+    "Error by units",
+    html`<table>
       <caption>
         <span><strong>Points on the wrong side, percent</strong></span>
       </caption>
@@ -205,6 +190,6 @@ function errorTable(errors: readonly BlockError[]): Html {
             </tr>`,
         )}
       </tbody>
-    </table>
-  </div>`;
+    </table>`,
+  );
 }

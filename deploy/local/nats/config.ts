@@ -3,14 +3,7 @@
  * listens on loopback; every client needs a key; every key has only the rights of its role.
  */
 import { ClusterError } from "../../../shared/errors.js";
-import {
-  RESERVED_NAMES,
-  coordinatorPermissions,
-  isToken,
-  observerPermissions,
-  workerPermissions,
-} from "../../../shared/subjects.js";
-import type { Permissions } from "../../../shared/subjects.js";
+import { type Permissions, RESERVED_NAMES, isToken, permissionsOf } from "../../../shared/subjects.js";
 import type { NatsCapabilities } from "./capabilities.js";
 
 const MIB = 1024 * 1024;
@@ -84,11 +77,9 @@ export function natsConfig(options: NatsConfigOptions): object {
       SAF: {
         jetstream: "enabled",
         users: [
-          userEntry(keys.coordinator, withJetStream(coordinatorPermissions(pool))),
-          userEntry(keys.observer, { allow: observerPermissions(pool) }),
-          ...[...keys.workers].map(([worker, key]) =>
-            userEntry(key, { allow: workerPermissions(pool, worker) }),
-          ),
+          userEntry(keys.coordinator, permissionsOf("coordinator", pool)),
+          userEntry(keys.observer, permissionsOf("observer", pool)),
+          ...[...keys.workers].map(([worker, key]) => userEntry(key, permissionsOf("worker", pool, worker))),
         ],
       },
       SYS: { users: [{ nkey: keys.system }] },
@@ -97,37 +88,20 @@ export function natsConfig(options: NatsConfigOptions): object {
   };
 }
 
-interface Rights {
-  allow: Permissions;
-  denyPublish?: string[];
-}
-
-/** Streams, consumers and key-value buckets are the coordinator's. Nobody reads or restores a whole stream's files. */
-function withJetStream(permissions: Permissions): Rights {
-  return {
-    allow: {
-      publish: [...permissions.publish, "$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$KV.>"],
-      subscribe: [...permissions.subscribe, "$JS.EVENT.ADVISORY.>", "$KV.>"],
-      allowResponses: permissions.allowResponses,
-    },
-    denyPublish: ["$JS.API.STREAM.SNAPSHOT.>", "$JS.API.STREAM.RESTORE.>"],
-  };
-}
-
-function userEntry(nkey: string, { allow, denyPublish = [] }: Rights): object {
+function userEntry(nkey: string, rights: Permissions): object {
   return {
     nkey,
     permissions: {
-      publish: subjectRights(allow.publish, denyPublish),
-      subscribe: subjectRights(allow.subscribe, []),
+      publish: subjectRights(rights.publish, rights.denyPublish),
+      subscribe: subjectRights(rights.subscribe, []),
       // One answer for each request; the server forgets a request that stays unanswered.
-      ...(allow.allowResponses ? { allow_responses: { max: 1, expires: "1m" } } : {}),
+      ...(rights.allowResponses ? { allow_responses: { max: 1, expires: "1m" } } : {}),
     },
   };
 }
 
 /** The server takes an empty list for "everything", so nothing allowed must be said as everything denied. */
-function subjectRights(allow: string[], deny: string[]): object {
+export function subjectRights(allow: string[], deny: string[]): { allow?: string[]; deny?: string[] } {
   if (allow.length === 0) return { deny: [">"] };
   return deny.length === 0 ? { allow } : { allow, deny };
 }

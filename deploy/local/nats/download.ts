@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { ClusterError } from "../../../shared/errors.js";
+import { redact } from "../../../shared/redact.js";
 import { extractProgram } from "./archive.js";
 import { addToCache } from "./binary.js";
 import type { InstallOptions, NatsBinary } from "./binary.js";
@@ -30,13 +31,13 @@ export async function downloadServer(options: InstallOptions): Promise<NatsBinar
     );
   }
 
-  options.progress(`downloading nats-server from ${url}`);
+  options.progress(`downloading nats-server from ${redact(url)}`);
   const bytes = await fetchBytes(url);
   const actual = createHash("sha256").update(bytes).digest("hex");
   if (actual !== expected) {
     throw new ClusterError(
       "dependency",
-      `Refused the nats-server from ${url}: expected SHA-256 ${expected}, got ${actual}`,
+      `Refused the nats-server from ${redact(url)}: expected SHA-256 ${expected}, got ${actual}`,
       {
         hint: "Compare both with the checksum that the project publishes: the address or the checksum is wrong, or somebody changed the file.",
       },
@@ -59,10 +60,14 @@ async function fetchBytes(url: string): Promise<Buffer> {
     }
     return Buffer.concat(chunks);
   } catch (cause) {
-    throw new ClusterError("dependency", `Cannot download nats-server from ${url}: ${reasonOf(cause)}`, {
-      hint: "Check SAF_NATS_DOWNLOAD_URL and the network, or fetch the file yourself and set SAF_NATS_SERVER.",
-      cause,
-    });
+    throw new ClusterError(
+      "dependency",
+      `Cannot download nats-server from ${redact(url)}: ${reasonOf(cause)}`,
+      {
+        hint: "Check SAF_NATS_DOWNLOAD_URL and the network, or fetch the file yourself and set SAF_NATS_SERVER.",
+        cause,
+      },
+    );
   }
 }
 

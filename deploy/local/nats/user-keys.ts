@@ -1,7 +1,8 @@
 /** nkeys of the server's users: one seed file for each identity. The server itself only ever sees the public keys. */
-import { open, readFile, rename, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createUser, fromSeed } from "nkeys.js";
 import { ClusterError } from "../../../shared/errors.js";
+import { writeSecret } from "../../credentials/secret-file.js";
 
 /**
  * The public key (`U…`) of the seed in the file; a new seed (mode 0600), if there is no file.
@@ -27,15 +28,6 @@ export async function publicKeyOf(seedFile: string): Promise<string> {
 
 async function createSeed(seedFile: string): Promise<string> {
   const user = createUser();
-  const aside = `${seedFile}.new`;
-  await rm(aside, { force: true });
-  const file = await open(aside, "wx", 0o600);
-  try {
-    await file.writeFile(user.getSeed());
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(aside, seedFile);
+  await writeSecret(seedFile, user.getSeed());
   return user.getPublicKey();
 }

@@ -30,7 +30,7 @@ const applicant: Applicant = {
 const engines = ["tensorflow", "wasm"];
 
 test("a worker of this protocol with a known engine that computes right is admitted", () => {
-  assert.deepEqual(admit(applicant, 1, engines), { accepted: true });
+  assert.deepEqual(admit(applicant, "worker-1", 1, engines), { accepted: true });
 });
 
 test("another protocol, an unknown engine and wrong gradients are refused by name", () => {
@@ -44,9 +44,19 @@ test("another protocol, an unknown engine and wrong gradients are refused by nam
     // The protocol first: what else such a worker says may mean something else.
     [{ protocol: 2, engineName: "abacus", selfTestPassed: false }, "protocol", /version 2/],
   ] as const) {
-    const admission = admit({ ...applicant, ...change }, 1, engines);
+    const says = { ...applicant, ...change };
+    const admission = admit(says, says.workerId, 1, engines);
     assert.ok(!admission.accepted);
     assert.equal(admission.label, label);
     assert.match(admission.reason, pattern);
   }
+});
+
+test("who speaks for another worker is refused", () => {
+  const admission = admit({ ...applicant, workerId: "worker-2" }, "worker-1", 1, engines);
+  assert.deepEqual(admission, {
+    accepted: false,
+    label: "name",
+    reason: 'it is "worker-1" and spoke for another',
+  });
 });

@@ -257,6 +257,22 @@ test("the end of a phase and of a run leave words behind; a phase and an epoch a
   assert.deepEqual(finished.state.runs, []);
 });
 
+test("another piece of work in the same phase begins with no bar, and the one before it is told", () => {
+  const measured = after(
+    [0, { phase: { runId: "a", model: "plain", name: "evaluating", detail: "clean, paper" } }],
+    [9000, { progress: { runId: "a", phase: "evaluating", done: 9, total: 9, etaSeconds: 0 } }],
+  );
+  const next = { phase: { runId: "a", model: "plain", name: "evaluating", detail: "feature statistics" } };
+
+  const applied = applyEvent(measured, next, 10_000);
+
+  assert.deepEqual(applied.said, [{ level: "done", text: "plain: evaluated in 10 s" }]);
+  assert.deepEqual(applied.milestones, ["a"]);
+  assert.deepEqual(renderRegion(applied.state, canvas({ nowMs: 12_000 })), [
+    "evaluating plain · feature statistics · 2 s",
+  ]);
+});
+
 test("a run that was interrupted does not look done", () => {
   const interrupted = applyEvent(
     after([0, training()]),
@@ -275,6 +291,9 @@ test("what concerns all runs names none of them", () => {
     [2, { phase: { runId: "", model: "", name: "reporting", detail: "tables, plots" } }],
   );
   assert.deepEqual(renderRegion(state, canvas({ nowMs: 2 })), ["reporting · tables, plots · 0 s"]);
+  const ended = applyEvent(state, { finished: { ok: true, message: "report written" } }, 3);
+  assert.deepEqual(ended.said, [{ level: "done", text: "report written" }]);
+  assert.deepEqual(ended.state.runs, [], "nothing is left standing");
 });
 
 test("notes keep their lines and lose their control characters", () => {

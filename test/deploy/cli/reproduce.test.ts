@@ -111,7 +111,10 @@ describe("a small reproduction", () => {
         ledgerOf(directory).map(({ step, samples, blocks }) => ({ step, samples, slots: blocks[0]?.slots })),
         Array.from({ length: STEPS }, (_, step) => ({ step, samples: 100, slots: [0, 1] })),
       );
-      for (const name of ["result.json", "metrics.jsonl", "eval/results.jsonl", "config.yaml", "env.json"])
+      for (const name of [
+        ...["result.json", "metrics.jsonl", "eval/results.jsonl", "config.yaml", "env.json"],
+        "report.html",
+      ])
         assert.ok(existsSync(join(directory, name)), name);
     }
     const overview = overviewOf(folder);

@@ -36,20 +36,6 @@ const partsOf = (
     byteLength: part.byteLength ?? 0,
   }));
 
-/** The bytes that a request for a range is answered by. */
-const rangeOf = (dataset: PartitionedDataset, sha256: string, offset: number, length: number): Uint8Array => {
-  const { body, error } = dataset.range(request(sha256, offset, length));
-  assert.equal(error, undefined);
-  return body as Uint8Array;
-};
-
-const request = (
-  sha256: string,
-  offset: number,
-  length: number,
-): ReturnType<typeof wire.DataRequest.decode> =>
-  wire.DataRequest.decode(wire.DataRequest.encode({ sha256, offset, length }).finish());
-
 test("the parts in the manifest hold every image once, in order, labels first, under their own hash", () => {
   const dataset = datasetOf(12_001, 5000);
   const partitioned = new PartitionedDataset(dataset);
@@ -71,7 +57,7 @@ test("the parts in the manifest hold every image once, in order, labels first, u
     );
     for (const { sha256, images, byteLength } of parts) {
       assert.equal(byteLength, images * (1 + IMAGE));
-      const body = rangeOf(partitioned, sha256, 0, byteLength);
+      const body = partitioned.part(sha256) as Uint8Array;
       assert.equal(createHash("sha256").update(body).digest("hex"), sha256);
       labels.push(...body.subarray(0, images));
       pixels.push(...body.subarray(images));
@@ -79,26 +65,6 @@ test("the parts in the manifest hold every image once, in order, labels first, u
     assert.deepEqual(Uint8Array.from(labels), dataset[name].labels);
     assert.deepEqual(Uint8Array.from(pixels), dataset[name].pixels);
   }
-});
-
-test("a range is the bytes asked for, as far as there are any", () => {
-  const partitioned = new PartitionedDataset(datasetOf(10, 10));
-  const sha256 = partsOf(partitioned, "train")[0]?.sha256 ?? "";
-  const all = rangeOf(partitioned, sha256, 0, 70);
-  assert.equal(all.length, 70);
-  assert.deepEqual(rangeOf(partitioned, sha256, 5, 20), all.subarray(5, 25));
-  assert.deepEqual(rangeOf(partitioned, sha256, 60, 1_048_576), all.subarray(60));
-  for (const offset of [70, 71, 0xffffffff]) assert.equal(rangeOf(partitioned, sha256, offset, 10).length, 0);
-});
-
-test("an unknown part and a request for more than a mebibyte are answered by an error", () => {
-  const partitioned = new PartitionedDataset(datasetOf(10, 10));
-  const sha256 = partsOf(partitioned, "train")[0]?.sha256 ?? "";
-  assert.match(
-    partitioned.range(request("0".repeat(100_000), 0, 1)).error?.message ?? "",
-    /^no part 0{64} here$/,
-  );
-  assert.match(partitioned.range(request(sha256, 0, 1_048_577)).error?.message ?? "", /1 MiB/);
 });
 
 test("the mean image is the mean of the training images, pixel by pixel", () => {

@@ -1,12 +1,12 @@
 /** Histograms of feature channels, the activation curves, and the table of suppressed units. */
 import type { TopLevelSpec } from "vega-lite";
-import { type FeatureHistogram, type FeaturePlace, HISTOGRAM_BINS } from "../../../shared/features.js";
-import { percent } from "../format.js";
-import { html } from "../html.js";
-import type { Html } from "../html.js";
-import { type Panel, figure, panelTitle, whole } from "../plot-frame.js";
-import { INKS, SERIES_INKS } from "../plot-style.js";
-import { type Member, NOT_MEASURED } from "./data.js";
+import { type FeatureHistogram, type FeaturePlace, HISTOGRAM_BINS } from "../../shared/features.js";
+import { percent } from "./format.js";
+import { html } from "./html.js";
+import type { Html } from "./html.js";
+import { type Panel, figure, panelTitle, whole } from "./plot-frame.js";
+import { INKS, SERIES_INKS } from "./plot-style.js";
+import { type Measured, NOT_MEASURED } from "./data.js";
 
 const CLEAN = SERIES_INKS[0]?.light as string;
 const NONSENSE = SERIES_INKS[1]?.light as string;
@@ -169,12 +169,12 @@ function sum(values: readonly number[]): number {
 }
 
 /** The share of units that answer nothing, clean against nonsense, by place. */
-export function suppressedTable(members: readonly Member[]): Html {
+export function suppressedTable(members: readonly Measured[]): Html {
   const layers = [
     ...new Set(members.flatMap(({ features }) => (features?.places ?? []).map(({ layer }) => layer))),
   ];
   return html`<div class="scroll" role="region" tabindex="0" aria-label="Suppressed units">
-    <table>
+    <table class="slim">
       <caption>
         <span
           ><strong>Suppressed units, percent</strong> ReLU and mReLU: those that answer 0; RBF: below

@@ -1,12 +1,18 @@
 /** What today's attacks say: worst-case accuracy, what became of the paper's numbers, and whether models change places. */
-import type { ClaimOutcome } from "../../core/claims.js";
-import { errorDifference } from "../../core/paired-interval.js";
-import type { CurvePoint } from "../../../shared/results.js";
-import { signedPoints } from "../format.js";
-import type { Member } from "./data.js";
+import type { ClaimOutcome } from "../core/claims.js";
+import { errorDifference } from "../core/paired-interval.js";
+import type { CurvePoint, PerturbationKind, SeriesLabel } from "../../shared/results.js";
+import { signedPoints } from "./format.js";
+import type { Measured } from "./data.js";
 
 /** Name of the series that is wrong wherever any attack succeeded. */
-const WORST_CASE = "worst-case";
+export const WORST_CASE = "worst-case";
+
+/** A network whose outcomes may be set beside another's, image by image. */
+export interface Compared extends Measured {
+  /** Outcomes behind a point of its curves. */
+  outcome(kind: PerturbationKind, strength: number, label?: SeriesLabel): ClaimOutcome | undefined;
+}
 
 /** One network at the compared strengths; shares in [0, 1]. */
 export interface ModernRow {
@@ -48,7 +54,7 @@ const isModern = (point: CurvePoint): boolean =>
   point.kind === "adversarial" && point.protocol === "modern" && (point.norm ?? "linf") === "linf";
 
 /** `reference`: the strength at which the paper's claims are compared. */
-export function modernFindings(members: readonly Member[], reference: number): ModernFindings {
+export function modernFindings(members: readonly Compared[], reference: number): ModernFindings {
   const epsilons = members.flatMap(({ result }) => (result?.curves ?? []).filter(isModern));
   const epsilon = nearest(
     epsilons.map(({ strength }) => strength),
@@ -75,7 +81,7 @@ function nearest(values: readonly number[], wanted: number): number | undefined 
   );
 }
 
-function rowOf({ name, result }: Member, epsilon: number | undefined, beta: number | undefined): ModernRow {
+function rowOf({ name, result }: Measured, epsilon: number | undefined, beta: number | undefined): ModernRow {
   const curves = result?.curves ?? [];
   const attacks = curves
     .filter((point) => isModern(point) && point.strength === epsilon)
@@ -99,7 +105,7 @@ function rowOf({ name, result }: Member, epsilon: number | undefined, beta: numb
 }
 
 function reversalsOf(
-  members: readonly Member[],
+  members: readonly Compared[],
   rows: readonly ModernRow[],
   beta: number | undefined,
 ): Pick<ModernFindings, "reversals" | "compared"> {

@@ -1,7 +1,7 @@
 /** A joint histogram as an SVG of a few paths: a mark per cell would make the page too large. */
-import type { JointHistogram } from "../../../shared/features.js";
-import { JOINT_BINS } from "../../../shared/features.js";
-import { FONT_FAMILY, INKS, SERIES_INKS } from "../plot-style.js";
+import type { JointHistogram } from "../../shared/features.js";
+import { JOINT_BINS } from "../../shared/features.js";
+import { FONT_FAMILY, INKS, SERIES_INKS } from "./plot-style.js";
 
 const SIDE = 132;
 const LEFT = 34;

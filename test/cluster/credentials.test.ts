@@ -1,0 +1,211 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, describe, test } from "node:test";
+import { connectNats } from "../../shared/io/nats-bus.js";
+import type { Role } from "../../shared/subjects.js";
+import { NO_SERVER, anyServer } from "../deploy/nats-support.js";
+import { type LedgerLine, programs, testConfig } from "../support/cluster.js";
+import { type ProductionNats, productionNats } from "../support/production-nats.js";
+import { saf } from "../support/saf.js";
+
+const binary = await anyServer();
+const LIMIT = { timeout: 240_000 };
+const STEPS = 60;
+const WORKERS = ["worker-0", "worker-1"];
+/** Of credentials that end in mid-run; the server counts in seconds. */
+const SHORT_S = 3;
+const RENEWAL_MS = 1000;
+
+const EVERYBODY: [Role, string][] = [
+  ["coordinator", "coordinator"],
+  ...WORKERS.map((id): [Role, string] => ["worker", id]),
+];
+
+interface Trained {
+  weights: string;
+  ledger: LedgerLine[];
+  /** Of all processes. */
+  log: Record<string, unknown>[];
+}
+
+/** Trains with credentials that live for `lifeSeconds` and are renewed in their files until the end. */
+async function train(t: TestContext, server: ProductionNats, lifeSeconds: number): Promise<Trained> {
+  const home = await mkdtemp(join(tmpdir(), "saf-test-"));
+  t.after(() => rm(home, { recursive: true, force: true }));
+  const out = join(home, "run");
+  const file = join(home, "run.yaml");
+  const config = testConfig({
+    model: "plain",
+    train: { max_steps: STEPS },
+    cluster: { min_workers: WORKERS.length, heartbeat_ms: 500 },
+  });
+  await writeFile(file, JSON.stringify(config));
+  const renew = async (): Promise<void> => {
+    for (const [role, name] of EVERYBODY) await server.mint(role, name, lifeSeconds);
+  };
+  await renew();
+  let renewing = Promise.resolve();
+  const timer = setInterval(() => {
+    renewing = renewing.then(renew);
+  }, RENEWAL_MS);
+  t.after(() => clearInterval(timer));
+
+  const { choice, environment, cacheDir } = await programs();
+  const nats = ["--nats-url", server.url, "--creds-file", join(server.directory, "creds"), "--pool", "pool"];
+  const workers = WORKERS.map((id) =>
+    saf(
+      [
+        ...["worker", ...nats, "--id", id, "--engine", choice.engine, "--cache-dir", cacheDir],
+        ...["--log-file", join(home, `${id}.jsonl`)],
+      ],
+      { env: environment },
+    ),
+  );
+  const { code, stderr } = await saf([
+    ...["coordinator", ...nats, "--run", file, "--out", out, "--dismiss-workers"],
+  ]);
+  assert.equal(code, 0, stderr);
+  for (const { code: end, stderr: words } of await Promise.all(workers)) assert.equal(end, 0, words);
+  clearInterval(timer);
+  await renewing;
+  const lines = async <T>(path: string): Promise<T[]> =>
+    (await readFile(path, "utf8"))
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as T);
+  const { weights_sha256: weights } = JSON.parse(await readFile(join(out, "results.json"), "utf8")) as {
+    weights_sha256: Record<string, string>;
+  };
+  return {
+    weights: Object.values(weights).join(),
+    ledger: await lines(join(out, "ledger.jsonl")),
+    log: (
+      await Promise.all(
+        [join(out, "log.jsonl"), ...WORKERS.map((id) => join(home, `${id}.jsonl`))].map((path) =>
+          lines<Record<string, unknown>>(path),
+        ),
+      )
+    ).flat(),
+  };
+}
+
+describe("credentials that end", { skip: binary === undefined && NO_SERVER }, () => {
+  test("are renewed in mid-run without losing a step, and the weights are the same", LIMIT, async (t) => {
+    assert.ok(binary);
+    const server = await productionNats(t, binary);
+    const cuts = ({ log }: Trained): number =>
+      log.filter(({ msg }) => msg === "NATS cut the connection: the credentials are over").length;
+    const undisturbed = await train(t, server, 3600);
+    assert.equal(cuts(undisturbed), 0);
+    const renewed = await train(t, server, SHORT_S);
+
+    t.diagnostic(`${cuts(renewed)} times a connection was cut because the credentials were over`);
+    assert.ok(cuts(renewed) >= 4, `only ${cuts(renewed)}: the run was too quick to show anything`);
+    assert.ok(
+      renewed.log.some(({ msg }) => msg === "Connected to NATS again"),
+      "the coordinator was never cut off",
+    );
+    assert.deepEqual(
+      renewed.log.filter(({ msg }) => /refused/i.test(String(msg))),
+      [],
+    );
+    assert.equal(renewed.weights, undisturbed.weights);
+    const steps = renewed.ledger.map(({ step }) => step);
+    assert.deepEqual(
+      steps,
+      undisturbed.ledger.map(({ step }) => step),
+    );
+    assert.equal(new Set(steps).size, STEPS);
+  });
+
+  test(
+    "hold the connection off until the file is renewed, and two refusals in a row do not end it",
+    LIMIT,
+    async (t) => {
+      assert.ok(binary);
+      let refused = 0;
+      let enough = (): void => undefined;
+      const refusedTwice = new Promise<void>((resolve) => (enough = resolve));
+      const server = await productionNats(t, binary, {
+        onLog: (line) => {
+          if (/authentication error/i.test(line) && ++refused === 3) enough();
+        },
+      });
+      const warnings: string[] = [];
+      const bus = await connectNats({
+        ...{ url: server.url, identity: "w1", purpose: "test", connectTimeoutMs: 10_000 },
+        credentialsFile: await server.mint("worker", "w1", 3),
+        onWarning: (message) => warnings.push(message),
+      });
+      t.after(() => bus.close());
+      const back = new Promise<void>((resolve) => {
+        bus.onConnection((connected) => {
+          if (connected) resolve();
+        });
+      });
+      await refusedTwice;
+      assert.equal(bus.connected, false);
+      // While the file is being replaced it is not there: the old credentials are shown once more.
+      await rm(server.credentialsFile("w1"));
+      await new Promise<void>((resolve) => {
+        const before = refused;
+        const look = setInterval(() => {
+          if (refused === before) return;
+          clearInterval(look);
+          resolve();
+        }, 20);
+      });
+      await server.mint("worker", "w1", 3600);
+      await back;
+      assert.ok(bus.connected);
+      const words = warnings.join("\n");
+      assert.match(words, /credentials of w1 end in 1 s and nobody has renewed .*w1\.creds/);
+      assert.match(words, /w1\.creds: the file is missing; going on with the credentials read before/);
+    },
+  );
+
+  test(
+    "of a rotated key are cut off when its grace is over, the others' connections stay",
+    LIMIT,
+    async (t) => {
+      assert.ok(binary);
+      const server = await productionNats(t, binary);
+      const connect = async (role: Role, name: string): ReturnType<typeof connectNats> => {
+        const bus = await connectNats({
+          ...{ url: server.url, identity: name, purpose: "test", connectTimeoutMs: 10_000 },
+          credentialsFile: await server.mint(role, name),
+        });
+        t.after(() => bus.close());
+        return bus;
+      };
+      const [worker, coordinator] = [
+        await connect("worker", "w1"),
+        await connect("coordinator", "coordinator"),
+      ];
+      const cut: string[] = [];
+      const gone = new Promise<void>((resolve) => {
+        worker.onConnection((connected) => {
+          if (!connected) resolve();
+        });
+      });
+      worker.onConnection((connected) => cut.push(`worker ${connected}`));
+      coordinator.onConnection((connected) => cut.push(`coordinator ${connected}`));
+
+      await server.authority.rotate(["worker"], 3600, Date.now());
+      await server.reload();
+      await Promise.all([worker.flush(), coordinator.flush()]);
+      assert.equal(cut.join(), "", "nobody is cut off while the grace lasts");
+      const renewed = await connect("worker", "w2");
+      renewed.onConnection((connected) => cut.push(`w2 ${connected}`));
+
+      await server.authority.prune(Date.now() + 3_601_000);
+      await server.reload();
+      await gone;
+      await Promise.all([renewed.flush(), coordinator.flush()]);
+      assert.ok(renewed.connected && coordinator.connected);
+      assert.deepEqual(new Set(cut), new Set(["worker false"]));
+    },
+  );
+});

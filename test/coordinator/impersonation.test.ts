@@ -1,0 +1,99 @@
+/** NATS lets a worker publish only on its own subjects; here is what happens when the message then names another. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { hashOf } from "../../coordinator/io/checkpoints.js";
+import { EvaluationJob, planTasks } from "../../coordinator/evaluation.js";
+import { cleanMeasure } from "../../coordinator/core/protocols.js";
+import { PROTOCOL_VERSION, type saf, wire, writeMessage, readMessage } from "../../shared/messages.js";
+import { handCoordinator } from "../support/hand-coordinator.js";
+import { weightsAfter } from "../support/hand-worker.js";
+
+const LIMIT = { timeout: 60_000 };
+const STEPS = 3;
+
+describe("a worker that speaks for another", () => {
+  test(
+    "cannot join, beat, give back or end a push in its name, is named once, and changes nothing",
+    LIMIT,
+    async (t) => {
+      const cluster = await handCoordinator(t);
+      const { subjects } = cluster;
+      const victim = await cluster.joined("worker-1");
+      const evil = cluster.bus();
+      const lease = await victim.lease();
+
+      const join = writeMessage(wire.JoinRequest, {
+        ...{ protocol: PROTOCOL_VERSION, workerId: "worker-1", engineName: "wasm", selfTestPassed: true },
+        incarnation: victim.incarnation + 1,
+      });
+      const answer = readMessage(wire.JoinReply, await evil.request(subjects.join("evil"), join, 10_000));
+      assert.deepEqual([answer?.accepted, answer?.reason], [false, 'it is "evil" and spoke for another']);
+
+      const says = { workerId: "worker-1", incarnation: victim.incarnation, epoch: cluster.epoch };
+      evil.publish(subjects.heartbeat("evil"), writeMessage(wire.Heartbeat, { ...says, leaseId: 999 }));
+      for (const [leaving, failed] of [
+        [true, false],
+        [false, true],
+      ] as const) {
+        const back = { ...says, leaseId: lease.leaseId, leaving, failed, reason: "forged" };
+        evil.publish(subjects.lease("evil"), writeMessage(wire.LeaseReturn, back));
+      }
+      const end = {
+        ...{ workerId: "worker-1", runId: cluster.hand.runId, epoch: cluster.epoch, step: lease.step },
+        ...{ leaseId: lease.leaseId, node: 1, attempt: lease.attempt },
+      };
+      evil.publish(subjects.push("evil"), writeMessage(wire.PushEnd, end));
+      const result = { ...says, runId: cluster.hand.runId, taskId: "t", leaseId: lease.leaseId };
+      evil.publish(subjects.result("evil"), writeMessage(wire.TaskResult, result));
+      // Gradients carry no name: they are the subject's, and nothing was leased to that one.
+      for (const frame of victim.rightFrames(lease)) evil.publish(subjects.gradient(0, "evil"), frame);
+      await evil.flush();
+
+      // The block is summed when its last chunk is there; whether the step is still open at the push's end is chance.
+      const { status } = await victim.serve(lease);
+      assert.ok([wire.PushReply.Status.OK, wire.PushReply.Status.STALE].includes(status));
+      await victim.serveUntil(STEPS);
+      await cluster.trained;
+      assert.equal(hashOf(cluster.job.snapshot().parameters), hashOf(weightsAfter(cluster.hand, STEPS)));
+      assert.deepEqual(await cluster.counted("saf_leases_total"), { done: STEPS });
+      const named = cluster.log.filter((line) => line.includes("spoke for another"));
+      assert.equal(named.length, 2, named.join("\n")); // at the door, and once for all the rest
+      assert.match(named.join("\n"), /Refused worker worker-1: it is "evil"/);
+      assert.match(named.join("\n"), /Worker evil spoke for another: .*\.evil named "worker-1"/);
+      assert.ok(Object.keys(await cluster.counted("saf_gradients_received_total")).includes("node"));
+    },
+  );
+
+  test("cannot hand in the result, or the failure, of an evaluation task it was not leased", () => {
+    const subject = { checkpoint: "a", dataset: "b", seed: 1, testImages: 10 };
+    const tasks = planTasks(subject, [cleanMeasure(10)]);
+    const failures: Error[] = [];
+    const job = new EvaluationJob(
+      {
+        runId: "run",
+        spec: {},
+        epoch: 1,
+        version: 1,
+        parameters: new Float32Array(8),
+        tasks,
+        outputs: 10,
+        image: { height: 1, width: 1, channels: 1 },
+        labelOf: () => 0,
+      },
+      {
+        clock: () => 0,
+        onRecord: () => assert.fail("it counted"),
+        wake: () => undefined,
+        fail: (e) => failures.push(e),
+      },
+    );
+    const work = job.next("worker-1");
+    assert.ok(work);
+    for (let i = 0; i < 30; i++) {
+      const told = { taskId: work.key, workerId: "evil", error: { message: "forged" } };
+      const { reply, fate } = job.onResult(told as unknown as saf.v1.TaskResult);
+      assert.deepEqual([reply.reason, fate], ["this task was not leased to you", "failed"]);
+    }
+    assert.deepEqual(failures, []);
+  });
+});
