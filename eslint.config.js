@@ -116,7 +116,7 @@ export default defineConfig(
     },
   },
   {
-    files: ["coordinator/core/**/*.ts"],
+    files: ["coordinator/**/core/**/*.ts"],
     rules: { ...importRules("barrel", "worker", "deploy", "test", "tensorflow", ...PURE), ...purity },
   },
   {

@@ -1,6 +1,7 @@
 /** One run from its settings to its results: train, checkpoint, measure. Continues where a run directory left off. */
 import { createHash } from "node:crypto";
 import { stringify } from "yaml";
+import type { MappedMemory } from "../shared/bus.js";
 import type { Config } from "../shared/config.js";
 import { initialParameters } from "../shared/core/layout.js";
 import { stepsPerEpoch, totalSteps } from "../shared/core/schedule.js";
@@ -10,15 +11,16 @@ import type { saf } from "../shared/messages.js";
 import { layoutOf } from "../shared/networks/network.js";
 import { networkNamed } from "../shared/networks/registry.js";
 import { resolveRun, stepPlan } from "../shared/resolve.js";
-import type { ModelResult, SampleImage, StepMetric } from "../shared/results.js";
+import type { ModelResult, NotMeasured, SampleImage, StepMetric } from "../shared/results.js";
 import type { Tracer } from "../shared/tracing.js";
 import type { Coordinator } from "./coordinator.js";
 import { curvesOf } from "./core/curve.js";
 import { leaseKind, type LeaseKind } from "./core/exclusive.js";
+import type { NamedSource } from "./core/attack-names.js";
 import type { PlannedMeasure } from "./core/measures.js";
 import { accuracyOf, modelResult } from "./core/model-result.js";
-import { everythingFalls } from "./core/modern-protocol.js";
-import { cleanMeasure, planMeasures } from "./core/protocols.js";
+import { type ForeignPictures, everythingFalls } from "./core/modern-protocol.js";
+import { cleanMeasure, planMeasures, protocolsOf } from "./core/protocols.js";
 import type { TaskSpec } from "./core/task.js";
 import { EvaluationJob, planTasks, type TaskRecord, type TaskStanding } from "./evaluation.js";
 import { ExclusiveTraining } from "./exclusive-training.js";
@@ -26,9 +28,12 @@ import { FeaturesJob } from "./features.js";
 import { Checkpoints, hashOf } from "./io/checkpoints.js";
 import type { PartitionedDataset } from "./io/datasets/dataset.js";
 import { lineOf, readRecords } from "./io/evaluation-journal.js";
+import type { DataShelf } from "./io/data-shelf.js";
+import { foreignImages } from "./io/foreign-images.js";
 import { IMPORTED } from "./io/foreign-weights.js";
 import { Journal, trimJournal } from "./io/journal.js";
 import type { RunDirectory, RunState } from "./io/run-directory.js";
+import { checkSources, findSource, readSource, sourcesIn, withNames } from "./io/transfer-sources.js";
 import type { Trainer } from "./trainer.js";
 import { type CommittedStep, TrainingJob, type TrainingState } from "./training.js";
 
@@ -45,10 +50,23 @@ export interface RunContext {
   signal: AbortSignal;
   clock: () => number;
   broadcast: (frame: Uint8Array) => void;
+  mapped: MappedMemory | undefined;
   /** Runs that are conducted now, this one included. */
   runsSideBySide: () => number;
+  /** What workers pull by its hash. */
+  shelf: DataShelf;
+  /** The coordinator's runs by their folders, this one included. */
+  beside: ReadonlyMap<string, RunBeside>;
   observer: RunObserver;
   tracer?: Tracer;
+}
+
+/** How far a run is that another one may need. */
+export interface RunBeside {
+  /** Its weights are final. */
+  isTrained: boolean;
+  /** It ended, trained or not. */
+  isOver: boolean;
 }
 
 /** Who wants to know: progress events, metrics, the log. */
@@ -58,13 +76,16 @@ export interface RunObserver {
   /** An exclusive lease is this far; its steps are not committed. */
   advanced(stepsDone: number, total: number, loss: number, accuracy: number): void;
   evaluating(progress: EvaluationJob["progress"]): void;
-  accuracy(value: number): void;
+  /** Where the run begins or goes on, and the steps before. */
+  opened(step: number, total: number, before: readonly StepMetric[]): void;
+  /** On the clean test images, after so many steps. */
+  accuracy(value: number, step: number): void;
   checkpoint(outcome: "written" | "failed", seconds: number, bytes: number): void;
-  /** An evaluation begins; `known` was measured by an attempt before this one. */
-  evaluationBegins(known: readonly TaskRecord[]): void;
+  /** An evaluation of the weights with this hash begins; `known` was measured by an attempt before this one. */
+  evaluationBegins(known: readonly TaskRecord[], checkpoint: string): void;
   tasks(standing: TaskStanding): void;
   taskRetried(reason: "failed" | "given_back"): void;
-  measured(record: TaskRecord, seconds: number, traceId: string | undefined): void;
+  measured(record: TaskRecord, seconds: number, checkpoint: string, traceId: string | undefined): void;
   note(level: "info" | "warning" | "error", message: string): void;
 }
 
@@ -76,6 +97,8 @@ export interface RunOutcome {
   weightsSha256: string;
   /** The signal came first: the run can be resumed. */
   interrupted: boolean;
+  /** A network that it is to be attacked from is not trained yet: more can be measured once it is. */
+  isIncomplete: boolean;
 }
 
 /** Pictures per kind and strength for the report. */
@@ -133,6 +156,8 @@ class RunConductor {
   #earlierRate = 0;
   #trainer: { kind: LeaseKind; job: Trainer } | undefined;
   #failure: ClusterError | undefined;
+  #isIncomplete = false;
+  #notMeasured: NotMeasured[] = [];
 
   constructor(context: RunContext) {
     const { config, dataset, directory, runId } = context;
@@ -151,8 +176,10 @@ class RunConductor {
   }
 
   async conduct(): Promise<RunOutcome> {
-    const { directory, signal, config, evaluateOnly } = this.#context;
+    const { directory, signal, config, evaluateOnly, beside } = this.#context;
     const began = await this.#begin();
+    // Better now than after hours of training.
+    await checkSources(config, directory.path, (path) => beside.has(path));
     // Once it is known that these settings are the run's own; a measurement's are not.
     if (!evaluateOnly) await directory.writeText("config.yaml", stringify(config));
     const onError = (error: Error): void => this.#context.observer.note("warning", error.message);
@@ -161,6 +188,7 @@ class RunConductor {
     const throughput = new Throughput();
     const startedMs = this.#context.clock() - 1000 * (began.steps.at(-1)?.seconds ?? 0);
     const steps = began.steps;
+    this.#context.observer.opened(began.state.step, totalSteps(this.#plan), steps);
 
     const onCommit = (step: CommittedStep): void => {
       ledger.append(ledgerLine(step));
@@ -175,9 +203,13 @@ class RunConductor {
         ? began.state
         : await this.#train(began.state, onCommit, [ledger, metrics], throughput);
       if (signal.aborted) return this.#interrupted(state, steps, throughput);
+      const own = beside.get(directory.path);
+      if (own !== undefined) own.isTrained = true;
 
       await this.#status("evaluating", state.step);
-      const records = await this.#evaluate(state, this.#measures());
+      const sources = await this.#sources(hashOf(state.parameters));
+      const foreign = await this.#foreign();
+      const records = await this.#evaluate(state, this.#measures({ sources, foreign }));
       if (config.evaluate.features && !signal.aborted) await this.#features(state);
       if (signal.aborted) return this.#interrupted(state, steps, throughput);
       const outcome = this.#outcome(state, steps, throughput, records);
@@ -185,7 +217,7 @@ class RunConductor {
       await this.#status("done", state.step, 0);
       return outcome;
     } finally {
-      if (this.#trainer !== undefined) this.#context.coordinator.remove(this.#trainer.job);
+      this.#endTrainer();
       await Promise.all([ledger.close(), metrics.close()]);
     }
   }
@@ -232,15 +264,22 @@ class RunConductor {
     const { coordinator, config, runsSideBySide } = this.#context;
     const kind = leaseKind(config.train.lease, this.#plan.slots, runsSideBySide());
     if (this.#trainer?.kind === kind) return this.#trainer.job;
-    if (this.#trainer !== undefined) coordinator.remove(this.#trainer.job);
     const job = this.#makeTrainer(kind, state(), onCommit);
+    this.#endTrainer();
     this.#trainer = { kind, job };
     coordinator.add(job);
     return job;
   }
 
+  #endTrainer(): void {
+    if (this.#trainer === undefined) return;
+    this.#context.coordinator.remove(this.#trainer.job);
+    this.#trainer.job.dispose?.();
+    this.#trainer = undefined;
+  }
+
   #makeTrainer(kind: LeaseKind, state: TrainingState, onCommit: (step: CommittedStep) => void): Trainer {
-    const { coordinator, runId, config, epoch, clock, broadcast, observer, tracer } = this.#context;
+    const { coordinator, runId, config, epoch, clock, broadcast, mapped, observer, tracer } = this.#context;
     const options = {
       runId,
       config,
@@ -263,7 +302,12 @@ class RunConductor {
     };
     const job: Trainer =
       kind === "step"
-        ? new TrainingJob(options, { ...edges, broadcast, ...(tracer === undefined ? {} : { tracer }) })
+        ? new TrainingJob(options, {
+            ...edges,
+            broadcast,
+            mapped,
+            ...(tracer === undefined ? {} : { tracer }),
+          })
         : new ExclusiveTraining(options, {
             ...edges,
             recall: () => coordinator.recall(job),
@@ -305,10 +349,10 @@ class RunConductor {
       throughput.pause();
       if (!last) job = this.#trainerFor(() => job.snapshot(), onCommit);
     }
-    coordinator.remove(job);
-    this.#trainer = undefined;
     signal.removeEventListener("abort", onAbort);
-    return job.snapshot();
+    const end = job.snapshot();
+    this.#endTrainer();
+    return end;
   }
 
   /** Clean accuracy in the middle of training, on the same workers. */
@@ -354,14 +398,54 @@ class RunConductor {
     return this.#context.dataset.dataset.test.labels.length;
   }
 
+  /**
+   * The networks that this one is attacked from; their weights are put where workers pull them. One that is trained beside
+   * this run and not done yet comes later; one that failed there is left out. Throws as `readSource`.
+   */
+  async #sources(checkpoint: string): Promise<NamedSource[]> {
+    const { config, directory, shelf, beside, observer } = this.#context;
+    if (!protocolsOf(config.evaluate).includes("modern")) return [];
+    const found: NamedSource[] = [];
+    for (const text of sourcesIn(config.evaluate)) {
+      const place = await findSource(text, directory.path, (path) => beside.has(path));
+      const other = beside.get(place.path);
+      if (other?.isTrained === false) {
+        if (other.isOver) observer.note("warning", `No transfer from ${text}: it was not trained`);
+        else this.#isIncomplete = true;
+        continue;
+      }
+      const { parameters, ...source } = await readSource(place, config.data.set);
+      if (source.weights_sha256 === checkpoint)
+        throw new ClusterError("config", `The second network ${text} is the one that it is to attack`);
+      shelf.hold(new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength));
+      found.push(source);
+    }
+    return withNames(found);
+  }
+
+  /** Pictures of other data sets for the budgets of the modern protocol; what is missing is told, and goes into the result. */
+  async #foreign(): Promise<ForeignPictures[]> {
+    const { config, shelf, observer } = this.#context;
+    const { evaluate, data } = config;
+    if (!protocolsOf(evaluate).includes("modern") || evaluate.attacks !== undefined) return [];
+    const { found, missing } = await foreignImages(shelf, data.set, this.#run.network.input);
+    for (const { what, why } of missing) observer.note("info", `Not run: ${what}: ${why}`);
+    this.#notMeasured = missing;
+    return found;
+  }
+
   /** Throws ClusterError("config") for an attack that there is not. */
-  #measures(): PlannedMeasure[] {
+  #measures(beside: {
+    sources: readonly NamedSource[];
+    foreign: readonly ForeignPictures[];
+  }): PlannedMeasure[] {
     return planMeasures({
       config: this.#context.config.evaluate,
       network: this.#run.network,
       strengths: this.#run.strengths,
       testImages: this.#testImages,
       samples: REPORT_SAMPLES,
+      ...beside,
     });
   }
 
@@ -378,7 +462,7 @@ class RunConductor {
     const file = directory.file("eval", "results.jsonl");
     const records = await readRecords(file, tasks);
     const open = tasks.filter((task) => !records.some((record) => record.task.id === task.id));
-    observer.evaluationBegins(records);
+    observer.evaluationBegins(records, checkpoint);
     if (open.length === 0) return inOrder(records, tasks);
 
     observer.phase("evaluating", [...new Set(open.map(({ protocol, kind }) => protocol ?? kind))].join(", "));
@@ -404,7 +488,7 @@ class RunConductor {
         ...(tracer === undefined ? {} : { tracer }),
         onRecord: (record, seconds, traceId) => {
           records.push(record);
-          observer.measured(record, seconds, traceId);
+          observer.measured(record, seconds, checkpoint, traceId);
           journal.append(lineOf(record, checkpoint));
           observer.evaluating(job.progress);
         },
@@ -422,7 +506,7 @@ class RunConductor {
     signal.removeEventListener("abort", onAbort);
     await journal.close();
     if (this.#failure !== undefined) throw this.#failure;
-    if (!signal.aborted) observer.accuracy(accuracyOf(curvesOf(records)));
+    if (!signal.aborted) observer.accuracy(accuracyOf(curvesOf(records)), state.step);
     return inOrder(records, tasks);
   }
 
@@ -462,11 +546,15 @@ class RunConductor {
       everything: everythingFalls(this.#run.network),
     };
     return {
-      result: modelResult(network, records),
+      result: {
+        ...modelResult(network, records),
+        ...(this.#notMeasured.length === 0 ? {} : { not_measured: this.#notMeasured }),
+      },
       steps,
       samples: records.flatMap((record) => record.samples),
       weightsSha256: hashOf(state.parameters),
       interrupted: false,
+      isIncomplete: this.#isIncomplete,
     };
   }
 

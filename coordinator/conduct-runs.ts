@@ -1,12 +1,18 @@
 /** Several runs on one pool: so many at a time, each in a folder of its own; one that fails does not stop the others. */
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { rm } from "node:fs/promises";
 import type { Config } from "../shared/config.js";
 import { stepsPerEpoch } from "../shared/core/schedule.js";
 import { ClusterError, type ErrorCode, exitCodeOf } from "../shared/errors.js";
 import { redact, redactTexts } from "../shared/redact.js";
 import { resolveRun, stepPlan } from "../shared/resolve.js";
-import { type RunContext, type RunObserver, type RunOutcome, conductRun } from "./conduct-run.js";
+import {
+  type RunBeside,
+  type RunContext,
+  type RunObserver,
+  type RunOutcome,
+  conductRun,
+} from "./conduct-run.js";
 import type { Coordinator } from "./coordinator.js";
 import type { EventPublisher, RunEvents } from "./events.js";
 import type { DataShelf } from "./io/data-shelf.js";
@@ -14,7 +20,10 @@ import type { PartitionedDataset } from "./io/datasets/dataset.js";
 import { RunDirectory, type RunStatus } from "./io/run-directory.js";
 import type { RunTelemetry, Telemetry } from "./telemetry.js";
 
-export interface RunsContext extends Pick<RunContext, "signal" | "clock" | "broadcast" | "epoch" | "tracer"> {
+export interface RunsContext extends Pick<
+  RunContext,
+  "signal" | "clock" | "broadcast" | "mapped" | "epoch" | "tracer"
+> {
   options: { configs: readonly Config[]; out: string; evaluateOnly: boolean; sideBySide: number };
   coordinator: Coordinator;
   shelf: DataShelf;
@@ -38,27 +47,55 @@ export type Ended =
 
 /** In the order of the settings; runs that were not begun when the signal came are missing. The error of an only run is thrown. */
 export async function conductRuns(context: RunsContext): Promise<Ended[]> {
-  const { configs, sideBySide } = context.options;
+  const { configs, sideBySide, evaluateOnly } = context.options;
   for (const config of configs) telemetryOf(context, config).state("pending");
   const ended: (Ended | undefined)[] = configs.map(() => undefined);
-  let begun = 0;
-  let active = 0;
+  const beside = new Map<string, RunBeside>(
+    configs.map((config) => [resolve(folderOf(context, config)), { isTrained: false, isOver: false }]),
+  );
   // One after another, and behind the runs: a lane goes on with its next run at once.
   let reports: Promise<unknown> = Promise.resolve();
-  const lane = async (): Promise<void> => {
-    while (begun < configs.length && !context.signal.aborted) {
-      const at = begun++;
-      active++;
-      const run = await endOf(context, configs[at] as Config, () => active);
-      active--;
+  const conduct = (places: number[], measureOnly: boolean): Promise<void> => {
+    const work = async (at: number, runsSideBySide: () => number): Promise<void> => {
+      const lap = { beside, evaluateOnly: measureOnly, runsSideBySide };
+      const run = await endOf(context, configs[at] as Config, lap);
       ended[at] = run;
       // Runs one after another are shown together at the end; those side by side may be days apart.
       if (sideBySide > 1 && configs.length > 1) reports = reports.then(() => reportOn(context, run));
-    }
+    };
+    return inLanes(sideBySide, places, context.signal, work);
   };
-  await Promise.all(Array.from({ length: Math.min(sideBySide, configs.length) }, lane));
+  await conduct([...configs.keys()], evaluateOnly);
+  // What could not be measured before another run was trained.
+  await conduct(
+    [...configs.keys()].filter((at) => isIncomplete(ended[at])),
+    true,
+  );
   await reports;
   return ended.filter((run) => run !== undefined);
+}
+
+function isIncomplete(run: Ended | undefined): boolean {
+  return run !== undefined && "outcome" in run && !run.outcome.interrupted && run.outcome.isIncomplete;
+}
+
+/** So many at a time, in their order. */
+async function inLanes(
+  lanes: number,
+  places: readonly number[],
+  signal: AbortSignal,
+  work: (at: number, runsSideBySide: () => number) => Promise<void>,
+): Promise<void> {
+  const waiting = [...places];
+  let active = 0;
+  const lane = async (): Promise<void> => {
+    for (let at = waiting.shift(); at !== undefined && !signal.aborted; at = waiting.shift()) {
+      active++;
+      await work(at, () => active);
+      active--;
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(lanes, places.length) }, lane));
 }
 
 /** Shown from the start, while it waits for workers and for its turn. */
@@ -71,35 +108,48 @@ export function telemetryOf(
 
 /** A report that fails costs nothing but itself: the results are on the disk. */
 async function reportOn({ report, events, signal }: RunsContext, run: Ended): Promise<void> {
-  if (!("outcome" in run) || run.outcome.interrupted || signal.aborted) return;
+  if (!("outcome" in run) || run.outcome.interrupted || run.outcome.isIncomplete || signal.aborted) return;
   await report(run.directory, run.name).catch((error: unknown) => {
     events.note("warning", `${run.name}: ${error instanceof Error ? error.message : String(error)}`);
   });
 }
 
-async function endOf(context: RunsContext, config: Config, runsSideBySide: () => number): Promise<Ended> {
+type Lap = Pick<RunContext, "beside" | "evaluateOnly" | "runsSideBySide">;
+
+function folderOf({ options }: RunsContext, { name, model }: Config): string {
+  return options.configs.length === 1 ? options.out : join(options.out, name ?? model);
+}
+
+async function endOf(context: RunsContext, config: Config, lap: Lap): Promise<Ended> {
   const { options, events, telemetry } = context;
   const shown = telemetryOf(context, config);
   const name = config.name ?? config.model;
-  const isOnly = options.configs.length === 1;
-  const directory = new RunDirectory(isOnly ? options.out : join(options.out, name));
+  const directory = new RunDirectory(resolve(folderOf(context, config)));
   const told = events.ofRun(runIdOf(options.out, name), name);
   try {
     told.phase("loading", "");
     await directory.create();
     // Of an attempt before this one.
     await rm(directory.file("error.json"), { force: true });
-    const outcome = await oneRun(context, config, directory, told, runsSideBySide);
-    told.finished(outcome.interrupted);
-    telemetry.ended(shown, outcome.interrupted ? "interrupted" : "finished");
+    const outcome = await oneRun(context, config, directory, told, lap);
+    const { interrupted, isIncomplete: isAwaiting } = outcome;
+    if (isAwaiting && !interrupted) told.phase("waiting", "for the network that it is attacked from");
+    else {
+      if (!interrupted) told.result(outcome.result);
+      told.finished(interrupted);
+      telemetry.ended(shown, interrupted ? "interrupted" : "finished");
+    }
     return { name, dataset: config.data.set, outcome, directory };
   } catch (error) {
     const failure = failureOf(error);
     told.failed(error);
     telemetry.ended(shown, "failed");
-    if (isOnly) throw error;
+    if (options.configs.length === 1) throw error;
     await recordFailure(directory, failure, error).catch(() => undefined);
     return { name, failure };
+  } finally {
+    const own = lap.beside.get(directory.path);
+    if (own !== undefined) own.isOver = true;
   }
 }
 
@@ -129,9 +179,10 @@ async function oneRun(
   config: Config,
   directory: RunDirectory,
   events: RunEvents,
-  runsSideBySide: () => number,
+  lap: Lap,
 ): Promise<RunOutcome> {
-  const { options, coordinator, shelf, epoch, signal, clock, broadcast, environment, tracer } = context;
+  const { options, coordinator, shelf, epoch, signal, clock, broadcast, mapped, environment, tracer } =
+    context;
   const dataset = await shelf.dataset(config.data);
   await directory.writeJson("env.json", environment());
   const outcome = await conductRun({
@@ -144,10 +195,11 @@ async function oneRun(
     signal,
     clock,
     broadcast,
-    runsSideBySide,
+    shelf,
+    ...lap,
+    mapped,
     ...(tracer === undefined ? {} : { tracer }),
     observer: observerOf(context, config, dataset, events, telemetryOf(context, config)),
-    evaluateOnly: options.evaluateOnly,
   });
   // Once more: workers may have joined on the way.
   await directory.writeJson("env.json", environment());
@@ -170,6 +222,11 @@ function observerOf(
     events.trained(done, { total, perEpoch: stepsPerEpoch(plan), samples: plan.batchSize }, loss, accuracy);
   };
   return {
+    opened: (done, total, before) => {
+      const { seed, network, train } = run;
+      const length = { done, total, epochs: total / stepsPerEpoch(plan), batchSize: train.batchSize };
+      events.opened({ ...length, network: network.name, dataSet: config.data.set, seed }, before);
+    },
     phase: (name, detail) => {
       events.phase(name, detail);
       telemetry.state(name);
@@ -178,14 +235,22 @@ function observerOf(
     committed: (step, total) => {
       const done = step.step + 1;
       if (done >= shown) tell(done, total, step.loss, step.hits / step.samples);
+      events.learningRate(step.learningRate);
       telemetry.committed(step, total);
     },
     evaluating: (progress) => events.evaluated(progress),
-    evaluationBegins: (known) => telemetry.evaluating(known),
+    evaluationBegins: (known, checkpoint) => {
+      telemetry.evaluating(known);
+      if (known.length > 0) events.measured(checkpoint, known);
+    },
     tasks: (standing) => telemetry.tasks(standing),
     taskRetried: (reason) => telemetry.taskRetried(reason),
-    measured: (record, seconds, traceId) => telemetry.measured(record, seconds, traceId),
-    accuracy: (value) => {
+    measured: (record, seconds, checkpoint, traceId) => {
+      telemetry.measured(record, seconds, traceId);
+      events.measured(checkpoint, [record]);
+    },
+    accuracy: (value, step) => {
+      events.testAccuracy(step, value);
       telemetry.accuracy(value);
       events.note("info", `${run.name}: clean accuracy ${(100 * value).toFixed(2)} %`);
     },

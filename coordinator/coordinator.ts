@@ -3,13 +3,14 @@
  * knows who holds what and until when; what the work means is the job's affair (training.ts, evaluation.ts).
  */
 import type { Bus, BusMessage, Subscription } from "../shared/bus.js";
-import { decodeChunk } from "../shared/core/chunk.js";
+import { decodeChunk, sealOf } from "../shared/core/chunk.js";
 import { ENGINE_NAMES } from "../shared/engine.js";
 import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
 import type { Refusal } from "../shared/metrics.js";
 import { type Subjects, isToken } from "../shared/subjects.js";
 import { admit, lostWorkers } from "./core/membership.js";
 import { fairOrder } from "./core/fairness.js";
+import { LineLimit } from "./core/line-limit.js";
 import { GOOD_STANDING, type QuarantineRule, type Standing, afterFailure, rests } from "./core/standing.js";
 import type { ChunkFate, Job, LeaseFate, Work } from "./job.js";
 
@@ -85,6 +86,7 @@ export class Coordinator {
   #nextLease = 1;
   #paused = false;
   #membershipChanged: (() => void)[] = [];
+  readonly #lineLimit = new LineLimit();
   /** Who spoke for another; each is named once. */
   readonly #impostors = new Set<string>();
 
@@ -189,6 +191,7 @@ export class Coordinator {
       samples: worker.images,
       rssBytes: worker.rssBytes,
       retries: worker.retries,
+      silentSeconds: Math.max(0, this.#edges.clock() - worker.lastSeenMs) / 1000,
     }));
   }
 
@@ -237,19 +240,23 @@ export class Coordinator {
   #onJoin({ subject, data, respond }: BusMessage): void {
     const request = readMessage(wire.JoinRequest, data);
     if (request === undefined) return;
-    const { epoch, heartbeatMs, clock, log, metrics } = this.#edges;
+    const { epoch, heartbeatMs, clock, metrics } = this.#edges;
     const answer = (accepted: boolean, reason: string): void =>
       respond(writeMessage(wire.JoinReply, { accepted, reason, epoch, heartbeatMs }));
     const admission = admit(request, lastToken(subject), PROTOCOL_VERSION, ENGINE_NAMES);
     if (!admission.accepted) {
       metrics.workerRefused(admission.label);
-      log("error", `Refused worker ${request.workerId.slice(0, 64)}: ${admission.reason}`);
+      const name = request.workerId.slice(0, 64);
+      this.#logOf(lastToken(subject), "error", `Refused worker ${name}: ${admission.reason}`);
       answer(false, admission.reason);
       return;
     }
     const known = this.#workers.get(request.workerId);
     if (known === undefined)
-      log("info", `Worker ${request.workerId} joined`, { engine: request.engineName, pid: request.pid });
+      this.#logOf(request.workerId, "info", `Worker ${request.workerId} joined`, {
+        engine: request.engineName,
+        pid: request.pid,
+      });
     const isRestart = known !== undefined && known.incarnation !== request.incarnation;
     this.#workers.set(request.workerId, {
       id: request.workerId,
@@ -300,7 +307,8 @@ export class Coordinator {
     if (back === undefined || !this.#isFrom(subject, back.workerId)) return;
     const worker = this.#workers.get(back.workerId);
     if (worker === undefined) return;
-    if (back.leaving) this.#forget(worker, "returned", "info", `Worker ${worker.id} left: ${back.reason}`);
+    if (back.leaving)
+      this.#forget(worker, "returned", "info", `Worker ${worker.id} left: ${back.reason.slice(0, 200)}`);
     else if (worker.lease?.id === back.leaseId) {
       if (back.failed) this.#recordFailure(worker, back.reason);
       this.#dropLease(worker, "returned");
@@ -369,8 +377,20 @@ export class Coordinator {
     this.#workers.delete(worker.id);
     this.#dropLease(worker, outcome);
     this.#edges.metrics.workerGone(worker.id);
-    this.#edges.log(level, message);
+    this.#logOf(worker.id, level, message);
     this.#changed();
+  }
+
+  /** A line that a worker can cause as often as it likes. */
+  #logOf(
+    worker: string,
+    level: "info" | "warn" | "error",
+    message: string,
+    fields?: Record<string, unknown>,
+  ): void {
+    const { isWritten, leftOut } = this.#lineLimit.take(worker, this.#edges.clock());
+    if (leftOut > 0) this.#edges.log("warn", `${leftOut} lines about worker ${worker} were left out`);
+    if (isWritten) this.#edges.log(level, message, fields);
   }
 
   #changed(): void {
@@ -417,16 +437,18 @@ export class Coordinator {
 
   // ---- Work that comes back -----------------------------------------------------------------------------------
 
-  #onGradient({ subject, data }: BusMessage): void {
+  #onGradient({ subject, data, inPlace }: BusMessage): void {
     const { metrics } = this.#edges;
     const workerId = lastToken(subject);
-    const decoded = decodeChunk(data);
+    const seal = inPlace === true ? sealOf(data) : 0;
+    const isIntact = (): boolean => inPlace !== true || sealOf(data) === seal;
+    const decoded = decodeChunk(data, inPlace);
     let outcome: ChunkFate;
     if (decoded.ok) {
       const job = this.#jobs.find((candidate) => candidate.runHash === decoded.header.runHash);
       if (job === undefined) outcome = "run";
       else if (decoded.header.epoch !== this.#edges.epoch) outcome = "fenced";
-      else outcome = job.onChunk(workerId, decoded.header, decoded.body);
+      else outcome = job.onChunk(workerId, decoded.header, decoded.body, isIntact);
       if (job !== undefined && outcome === "nonfinite")
         metrics.nonfinite(job.runId, decoded.header.kind === "state" ? "state" : "gradient");
     } else outcome = decoded.reason;
@@ -437,7 +459,7 @@ export class Coordinator {
     }
     metrics.gradient(outcome);
     if (outcome !== "accepted" && outcome !== "duplicate" && outcome !== "stale") {
-      this.#edges.log("warn", `Refused a gradient chunk of worker ${workerId}: ${outcome}`);
+      this.#logOf(workerId, "warn", `Refused a gradient chunk of worker ${workerId}: ${outcome}`);
     }
   }
 

@@ -2,8 +2,12 @@
 import type { Bus } from "../shared/bus.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
 import { type saf, wire, writeMessage } from "../shared/messages.js";
+import { type ModelResult, type StepMetric, seriesOf } from "../shared/results.js";
 import { redact } from "../shared/redact.js";
 import type { Subjects } from "../shared/subjects.js";
+import { CurveTally, type MeasuredRange } from "./core/curve.js";
+import { MOST_POINTS } from "./live/core/curve.js";
+import type { CurveSample, LiveEvent, RunOpened } from "./live/core/live-event.js";
 
 const PROGRESS_EVERY_MS = 200;
 const WORKERS_EVERY_MS = 500;
@@ -19,12 +23,20 @@ export class EventPublisher {
   readonly #bus: Bus;
   readonly #subjects: Subjects;
   readonly clock: () => number;
+  readonly #tell: (event: LiveEvent) => void;
   readonly #lastMs = new Map<string, number>();
 
-  constructor(bus: Bus, subjects: Subjects, clock: () => number) {
+  /** `tell` hears all of it, connected or not, and what is not for the bus. */
+  constructor(
+    bus: Bus,
+    subjects: Subjects,
+    clock: () => number,
+    tell: (event: LiveEvent) => void = () => undefined,
+  ) {
     this.#bus = bus;
     this.#subjects = subjects;
     this.clock = clock;
+    this.#tell = tell;
   }
 
   /** What happens to one run. */
@@ -55,6 +67,11 @@ export class EventPublisher {
     if (this.isDue("workers", WORKERS_EVERY_MS)) this.publish("workers", { workers: { workers: rows } });
   }
 
+  /** Where the live page is. */
+  serving(url: string): void {
+    this.publish("serving", { serving: { url } });
+  }
+
   /** At most once in so many milliseconds for each key. */
   isDue(key: string, everyMs: number): boolean {
     const now = this.clock();
@@ -64,8 +81,15 @@ export class EventPublisher {
   }
 
   publish(kind: string, event: saf.v1.Event.$Properties): void {
+    const told = { timeMs: Date.now(), ...event };
+    this.#tell(told);
     if (!this.#bus.connected) return;
-    this.#bus.publish(this.#subjects.event(kind), writeMessage(wire.Event, { timeMs: Date.now(), ...event }));
+    this.#bus.publish(this.#subjects.event(kind), writeMessage(wire.Event, told));
+  }
+
+  /** What only the live page wants to know. */
+  tell(event: LiveEvent): void {
+    this.#tell({ timeMs: Date.now(), ...event });
   }
 }
 
@@ -77,11 +101,52 @@ export class RunEvents {
   #accuracy = NaN;
   #speed = new Speed();
   #evaluation = { startedMs: 0 };
+  #learningRate = NaN;
+  /** What was measured of the newest weights. */
+  #measured = { checkpoint: "", tally: new CurveTally() };
 
   constructor(publisher: EventPublisher, runId: string, model: string) {
     this.#publisher = publisher;
     this.#runId = runId;
     this.#model = model;
+  }
+
+  /** Where the run begins, or goes on; the averages go on as well. */
+  opened(run: Omit<RunOpened, "runId" | "name" | "samples">, before: readonly StepMetric[]): void {
+    const samples: CurveSample[] = [];
+    const every = Math.ceil(before.length / MOST_POINTS);
+    for (const [i, { step, loss, accuracy }] of before.entries()) {
+      this.#loss = smooth(this.#loss, loss);
+      this.#accuracy = smooth(this.#accuracy, accuracy);
+      if ((i + 1) % every === 0 || i + 1 === before.length)
+        samples.push({ step: step + 1, loss: this.#loss, accuracy: this.#accuracy });
+    }
+    this.#publisher.tell({ opened: { ...run, runId: this.#runId, name: this.#model, samples } });
+  }
+
+  /** The learning rate of the newest step. */
+  learningRate(rate: number): void {
+    if (rate === this.#learningRate) return;
+    this.#learningRate = rate;
+    this.#publisher.tell({ learningRate: { runId: this.#runId, rate } });
+  }
+
+  testAccuracy(step: number, accuracy: number): void {
+    this.#publisher.tell({ testAccuracy: { runId: this.#runId, step, accuracy } });
+  }
+
+  /** Outcomes on weights with this hash; several when they were measured before. */
+  measured(checkpoint: string, ranges: readonly MeasuredRange[]): void {
+    if (checkpoint !== this.#measured.checkpoint) this.#measured = { checkpoint, tally: new CurveTally() };
+    const bySeries = new Map(
+      ranges.map((range) => [seriesOf(range.task), this.#measured.tally.add(range)] as const),
+    );
+    const points = [...bySeries.values()].flat();
+    this.#publisher.tell({ measured: { runId: this.#runId, checkpoint, points } });
+  }
+
+  result({ curves, checks = [], unreliable = [] }: ModelResult): void {
+    this.#publisher.tell({ result: { runId: this.#runId, points: curves, checks, unreliable } });
   }
 
   phase(name: string, detail: string): void {

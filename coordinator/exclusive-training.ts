@@ -25,7 +25,7 @@ import {
   diverged,
 } from "./training.js";
 
-export interface ExclusiveEdges extends Omit<TrainingEdges, "broadcast"> {
+export interface ExclusiveEdges extends Omit<TrainingEdges, "broadcast" | "mapped"> {
   /** How far the lease in work is: not committed yet, and perhaps never. */
   onProgress: (stepsDone: number, loss: number, accuracy: number) => void;
   /** Asks the holders of our leases to send what they have. */
@@ -99,7 +99,7 @@ export class ExclusiveTraining implements Trainer {
 
   #keepAnchor(): void {
     const identity = { runHash: this.runHash, epoch: this.#options.epoch, version: this.#step };
-    this.#anchor.advance(this.#parameters, identity);
+    this.#anchor.advance(() => this.#parameters.slice(), identity);
   }
 
   get step(): number {
@@ -232,7 +232,12 @@ export class ExclusiveTraining implements Trainer {
 
   // ---- States that come back ----------------------------------------------------------------------------------
 
-  onChunk(workerId: string, header: ChunkHeader, body: Uint8Array): "accepted" | Refusal {
+  onChunk(
+    workerId: string,
+    header: ChunkHeader,
+    body: Uint8Array,
+    isIntact: () => boolean,
+  ): "accepted" | Refusal {
     const { layout } = this.#options;
     if (header.kind !== "state" || header.shard !== 0) return "size";
     const stretch = this.#stretch;
@@ -251,6 +256,7 @@ export class ExclusiveTraining implements Trainer {
     if (have[header.chunk] === 1) return "duplicate";
     const start = (header.chunk * BODY_BYTES) / 4;
     new Uint8Array(stream.buffer).set(body, header.offset);
+    if (!isIntact()) return "checksum";
     if (!allFinite(stream.subarray(start, start + body.byteLength / 4))) {
       holder.assembly.refused = true;
       return "nonfinite";

@@ -31,8 +31,11 @@ export interface Job {
   next(workerId: string, workers: number, isAlone: boolean): Work | undefined;
   /** This work's lease ended without a result: expired, returned, or its worker is lost. */
   giveBack(work: Work): void;
-  /** A chunk of a gradient; "accepted", "completed" when it was the last of this worker's block, or why not. */
-  onChunk(workerId: string, header: ChunkHeader, body: Uint8Array): ChunkFate;
+  /**
+   * A chunk of a gradient; "accepted", "completed" when it was the last of this worker's block, or why not. The body may
+   * lie where its sender can change it: what was read counts only if `isIntact` afterwards.
+   */
+  onChunk(workerId: string, header: ChunkHeader, body: Uint8Array, isIntact: () => boolean): ChunkFate;
   /** The end of a push. */
   onPushEnd(message: saf.v1.PushEnd): { reply: saf.v1.PushReply.$Properties; fate: LeaseFate };
   /** The result of an evaluation task. */

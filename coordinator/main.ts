@@ -7,7 +7,8 @@ import type { Config } from "../shared/config.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
 import { countedBus } from "../shared/counted-bus.js";
 import { busCounts, watchPending } from "../shared/io/bus-metrics.js";
-import { type HttpOptions, serveProbes } from "../shared/io/http-server.js";
+import type { HttpOptions } from "../shared/io/http-server.js";
+import { serveHttp } from "../shared/io/http-service.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { type NatsAccess, connectNats } from "../shared/io/nats-bus.js";
@@ -22,9 +23,13 @@ import { type Ended, type RunFailure, conductRuns, telemetryOf } from "./conduct
 import { Coordinator } from "./coordinator.js";
 import { EventPublisher } from "./events.js";
 import { storageError } from "./io/atomic-file.js";
+import { codeCommit } from "./io/code-commit.js";
 import { DataShelf } from "./io/data-shelf.js";
+import type { LiveEvent } from "./live/core/live-event.js";
+import type { LivePage } from "./live/live-thread.js";
 import { settleResults } from "./io/model-results.js";
 import { RunDirectory } from "./io/run-directory.js";
+import { ProgressLog } from "./progress-log.js";
 import { reportAside } from "./report/report-thread.js";
 import { Telemetry } from "./telemetry.js";
 
@@ -51,6 +56,10 @@ export interface CoordinatorOptions {
   stay: boolean;
   logLevel?: string | undefined;
   logFile?: string | undefined;
+  /** Give up when NATS cannot be reached for this long at the start. */
+  connectTimeoutMs: number;
+  /** Time for the first workers to come; undefined: the first run's `cluster.wait_for_workers_ms`. */
+  workersTimeoutMs?: number | undefined;
 }
 
 /** `results.json`, and what `--json` prints. */
@@ -67,7 +76,9 @@ export interface ResultsDocument {
   report: string | null;
 }
 
-const CONNECT_TIMEOUT_MS = 60_000;
+const LIVE_THREAD = new URL("./live/live-thread.js", import.meta.url);
+/** After these exit codes the same again would end the same: nobody starts us again, so the workers may go too. */
+const FINAL_EXIT_CODES: readonly number[] = [2, 3, 4, 6, 7];
 /** The last messages to workers and watchers get this long to leave. */
 const FAREWELL_MS = 150;
 
@@ -109,14 +120,33 @@ async function serve(
   const began = performance.now();
   const [first] = options.configs;
   if (first === undefined) throw new ClusterError("usage", "A coordinator needs at least one run");
+  const onStderr = options.logFile === "-";
   const logger = createLogger("coordinator", {
     level: options.logLevel,
-    file: options.logFile ?? home.file("log.jsonl"),
+    file: (onStderr ? undefined : options.logFile) ?? home.file("log.jsonl"),
+    alsoStderr: onStderr,
   });
   const log = logTo(logger);
   const metrics = new Metrics("coordinator", VERSION);
+  const tracing = await startTracing({ identity: "coordinator", role: "coordinator", env: process.env, log });
   const subjects = subjectsOf(options.pool);
-  const shelf = new DataShelf();
+  const commit = await codeCommit();
+  let unready: () => string | undefined = () => "not connected to NATS yet";
+  const page: LivePage = {
+    title: options.title,
+    pool: options.pool,
+    version: VERSION,
+    started: Date.now(),
+  };
+  const http = await serveHttp({
+    script: LIVE_THREAD,
+    http: options.http,
+    page,
+    metrics: (accept) => metrics.exposition(accept),
+    ready: () => unready(),
+    log,
+  });
+  const shelf = new DataShelf(options.configs.map(({ data }) => data));
   // One run cannot begin without its images; of several, one may fail while the others go on.
   if (options.configs.length === 1) await shelf.dataset(first.data);
 
@@ -125,7 +155,9 @@ async function serve(
       ...options.nats,
       identity: "coordinator",
       purpose,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      connectTimeoutMs: options.connectTimeoutMs,
+      signal,
+      onWaiting: (reason) => log("warn", reason),
       onPermissionError: (message) => {
         log("error", `NATS refused: ${message}`);
         metrics.add("natsRefusals");
@@ -141,9 +173,12 @@ async function serve(
   const [control, bulk] = [countedBus(controlNats, counts), countedBus(sharedBulk, counts)];
   watchPending(metrics, [controlNats, bulkNats]);
   const clock = (): number => performance.now();
+  const progress = new ProgressLog(log, clock);
+  const events = new EventPublisher(control, subjects, clock, (event: LiveEvent) => {
+    http.tell(event);
+    progress.take(event);
+  });
   const telemetry = new Telemetry({ metrics, clock, log });
-  const tracing = await startTracing({ identity: "coordinator", role: "coordinator", env: process.env, log });
-  const events = new EventPublisher(control, subjects, clock);
   const epoch = Date.now();
   const coordinator = new Coordinator({
     control,
@@ -161,19 +196,17 @@ async function serve(
     metrics: telemetry.pool,
   });
   telemetry.watchPool(() => coordinator.members());
-  const probes = await serveProbes({
-    ...options.http,
-    metrics: (accept) => metrics.exposition(accept),
-    ready: () => (control.connected && bulk.connected ? undefined : "not connected to NATS"),
-  });
-  log("info", `Coordinator ready; metrics at ${probes.url}/metrics`);
+  unready = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
+  log("info", `Coordinator ready; live page at ${http.url}/; metrics at ${http.url}/metrics`);
   const ticker = setInterval(() => events.workers(coordinator.table()), 500);
 
+  let isFinal = false;
   try {
     await coordinator.start();
+    events.serving(`${http.url}/`);
     events.phase("waiting", `for ${first.cluster.min_workers} worker(s)`);
     for (const config of options.configs) telemetryOf({ options, telemetry }, config);
-    await waitForWorkers(coordinator, first, signal);
+    await waitForWorkers(coordinator, first, options.workersTimeoutMs, signal);
     const ended = await conductRuns({
       options,
       coordinator,
@@ -185,9 +218,10 @@ async function serve(
       signal,
       clock,
       broadcast,
+      mapped: bulk.mapped,
       report: ({ path }, name) =>
         reportAside(path, { title: `${options.title}: ${name}`, command: options.command }),
-      environment: () => environment(coordinator),
+      environment: () => environment(coordinator, commit),
     });
     const document = await documentOf(options, ended, signal.aborted);
     if (!document.interrupted && document.models.length > 0) {
@@ -197,6 +231,7 @@ async function serve(
     }
     document.seconds = (performance.now() - began) / 1000;
     await home.writeJson("results.json", document);
+    isFinal = !document.interrupted;
     if (options.stay && !signal.aborted) {
       if (options.dismissWorkers) coordinator.dismiss("the work is done");
       log("info", "Everything is done; serving until a signal comes");
@@ -204,15 +239,17 @@ async function serve(
     }
     return document;
   } catch (error) {
+    isFinal = FINAL_EXIT_CODES.includes(exitCodeOf(error));
     events.failed(error);
     throw error;
   } finally {
     clearInterval(ticker);
-    if (options.dismissWorkers) coordinator.dismiss("the work is done");
+    // Whoever takes up an interrupted run needs them.
+    if (options.dismissWorkers && isFinal) coordinator.dismiss("the work is done");
     await Promise.all([control.flush(), bulk.flush()]);
     await delay(FAREWELL_MS);
     coordinator.stop();
-    await Promise.all([control.close(), bulk.close(), probes.close(), tracing.stop()]);
+    await Promise.all([control.close(), bulk.close(), http.close(), tracing.stop()]);
     logger.flush();
   }
 
@@ -221,8 +258,13 @@ async function serve(
   }
 }
 
-async function waitForWorkers(coordinator: Coordinator, config: Config, signal: AbortSignal): Promise<void> {
-  const { min_workers: wanted, wait_for_workers_ms: patience } = config.cluster;
+async function waitForWorkers(
+  coordinator: Coordinator,
+  { cluster }: Config,
+  patience = cluster.wait_for_workers_ms,
+  signal: AbortSignal,
+): Promise<void> {
+  const wanted = cluster.min_workers;
   const patient = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
   await coordinator.waitForWorkers(wanted, patient);
   if (coordinator.workerCount < wanted && !signal.aborted) {
@@ -259,11 +301,12 @@ async function documentOf(
   };
 }
 
-function environment(coordinator: Coordinator): Record<string, string> {
+function environment(coordinator: Coordinator, commit: string | null): Record<string, string> {
   const [core] = cpus();
   const engines = new Set(coordinator.table().map((row) => row.engine ?? ""));
   return {
     saf: VERSION,
+    ...(commit === null ? {} : { commit }),
     node: process.version,
     engine: [...engines].join(", "),
     workers: String(coordinator.workerCount),

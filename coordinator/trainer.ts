@@ -16,4 +16,6 @@ export interface Trainer extends Job {
   giveUpStep(): void;
   /** Gives up; resolves `runTo`. The state is of no use then. */
   abandon(): void;
+  /** Gives its memory back: nothing may be asked of it any more. */
+  dispose?(): void;
 }

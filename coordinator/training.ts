@@ -6,11 +6,12 @@ import type { Config } from "../shared/config.js";
 import { BODY_BYTES, type ChunkHeader, bodyLength, chunkCountOf } from "../shared/core/chunk.js";
 import { type Layout, TAIL } from "../shared/core/layout.js";
 import { squaredDistance, squaredNorm } from "../shared/core/norms.js";
-import { updateRange } from "../shared/core/optimizer.js";
+import { type UpdateRanges, updateRange } from "../shared/core/optimizer.js";
 import { BufferPool, TreeSum } from "../shared/core/reduction.js";
 import { type StepPlan, learningRate, stepImages, stepSamples, totalSteps } from "../shared/core/schedule.js";
 import { type Block, nodeOfBlock, planBlocks, slotRange } from "../shared/core/slots.js";
 import { VectorMemory } from "../shared/core/vectors/vector-memory.js";
+import type { MappedMemory } from "../shared/bus.js";
 import { ClusterError } from "../shared/errors.js";
 import { type saf, wire } from "../shared/messages.js";
 import type { ResolvedRun } from "../shared/resolve.js";
@@ -18,7 +19,7 @@ import { runHashOf } from "../shared/run-hash.js";
 import type { Tracer } from "../shared/tracing.js";
 import { AnchorWeights, type KeptWeights } from "./core/anchor-weights.js";
 import { LeaseTimes } from "./core/deadline.js";
-import { type FrameIdentity, emptyFrames, fillFrame, framesOf } from "./core/parameter-frames.js";
+import { FramedVector, type FrameIdentity, frameBytes } from "./core/parameter-frames.js";
 import { isDivergence } from "./core/standing.js";
 import type { ChunkFate, LeaseFate, Work } from "./job.js";
 import { StepTrace } from "./step-trace.js";
@@ -65,6 +66,8 @@ export interface TrainingEdges {
   clock: () => number;
   /** Broadcasts one chunk frame of the next version. */
   broadcast: (frame: Uint8Array) => void;
+  /** Where frames are broadcast from without a copy, if there is such a place. */
+  mapped?: MappedMemory | undefined;
   onCommit: (step: CommittedStep) => void;
   /** New work is there. */
   wake: () => void;
@@ -90,6 +93,10 @@ export interface TrainingOptions {
 const NORMS_EVERY_MS = 1000;
 /** A worker that has to load the engine's network and the images first gets this long. */
 export const COLD_LEASE_MS = 60_000;
+
+const NO_VALUES = new Float32Array();
+/** A cache line. */
+const FRAME_ALIGNMENT = 64;
 
 /** A block of the step in work. */
 interface BlockState {
@@ -117,20 +124,22 @@ export class TrainingJob implements Trainer {
   readonly #pools: BufferPool[];
   readonly #trees: TreeSum[];
   readonly #times = new LeaseTimes();
-  readonly #velocity: Float32Array;
+  readonly #memory: VectorMemory;
+  readonly #releaseFrames: (() => void)[] = [];
   readonly #anchor: AnchorWeights;
   readonly #tail = new Float32Array(TAIL.length);
-  #current: Float32Array;
-  #next: Float32Array;
-  /** Frames of the current version, and of the next as it comes into being. */
-  #frames: Uint8Array[];
-  #nextFrames: Uint8Array[];
-  /** Ranges of the step in work that are updated, and what the momentum was before: the step may have to be given up. */
-  readonly #rangesDone: number[] = [];
-  readonly #velocityBefore: Float32Array;
+  /** The current version, and the next one as it comes into being. The step may have to be given up. */
+  #current: FramedVector;
+  #next: FramedVector;
+  #velocity: Float32Array;
+  #nextVelocity: Float32Array;
+  /** Ranges of the step in work that are updated. */
+  #rangesDone = 0;
   #step: number;
   #stopAt: number;
   #blocks: BlockState[] = [];
+  /** The first slot that each worker had in its last block. */
+  readonly #lastSlot = new Map<string, number>();
   #openedMs = 0;
   /** Time spent on the step's chunks, but for the one in work, which began then. */
   #aggregateMs = 0;
@@ -150,7 +159,8 @@ export class TrainingJob implements Trainer {
     this.#pushBytes = layout.pushSize * 4;
     const chunks = chunkCountOf(this.#pushBytes);
     const lengths = Array.from({ length: chunks }, (_, chunk) => bodyLength(this.#pushBytes, chunk) / 4);
-    const memory = new VectorMemory();
+    const memory = edges.mapped?.vectors ?? new VectorMemory();
+    this.#memory = memory;
     const shared = new Map<number, BufferPool>();
     this.#pools = lengths.map((length) => {
       const pool = shared.get(length) ?? new BufferPool(length, memory);
@@ -158,16 +168,33 @@ export class TrainingJob implements Trainer {
       return pool;
     });
     this.#trees = this.#pools.map((pool) => new TreeSum(plan.slots, pool));
-    this.#current = memory.copyOf(state.parameters);
-    this.#next = memory.allocate(layout.size);
+    this.#current = this.#framedVector();
+    this.#next = this.#framedVector();
+    this.#current.write(state.parameters);
     this.#velocity = memory.copyOf(state.velocity);
-    this.#velocityBefore = new Float32Array(layout.size);
+    this.#nextVelocity = memory.allocate(layout.size);
     this.#step = state.step;
     this.#stopAt = state.step;
-    this.#frames = framesOf(this.#current, this.#identity(this.#step));
-    this.#nextFrames = emptyFrames(layout.size);
     this.#anchor = new AnchorWeights(plan, options.run.network.augmentation, state.anchor);
-    this.#anchor.advance(this.#current, this.#identity(this.#step));
+    this.#anchor.advance(() => this.#current.read(), this.#identity(this.#step));
+  }
+
+  #framedVector(): FramedVector {
+    const { size } = this.#options.layout;
+    const { mapped } = this.#edges;
+    const shared = mapped?.allocate(frameBytes(size));
+    const bytes = shared ?? this.#memory.reserve(frameBytes(size), FRAME_ALIGNMENT);
+    this.#releaseFrames.push(() =>
+      shared === undefined ? this.#memory.release(bytes, FRAME_ALIGNMENT) : mapped?.release(shared),
+    );
+    return new FramedVector(size, bytes, shared !== undefined);
+  }
+
+  dispose(): void {
+    this.#clearStep();
+    for (const release of this.#releaseFrames.splice(0)) release();
+    for (const pool of new Set(this.#pools)) pool.dispose();
+    for (const vector of [this.#velocity, this.#nextVelocity]) this.#memory.release(vector);
   }
 
   /** Steps committed. */
@@ -181,11 +208,10 @@ export class TrainingJob implements Trainer {
 
   /** A copy of the state after the last committed step. */
   snapshot(): TrainingState {
-    const copy = (vector: Float32Array): Float32Array => new Float32Array(vector);
     return {
       step: this.#step,
-      parameters: copy(this.#current),
-      velocity: copy(this.#velocity),
+      parameters: this.#current.read(),
+      velocity: new Float32Array(this.#velocity),
       anchor: this.#anchor.kept,
     };
   }
@@ -208,10 +234,6 @@ export class TrainingJob implements Trainer {
   giveUpStep(): void {
     if (this.#step >= this.#stopAt) return;
     this.#stopAt = this.#step;
-    for (const chunk of this.#rangesDone) {
-      const start = (chunk * BODY_BYTES) / 4;
-      this.#velocity.set(this.#velocityBefore.subarray(start, start + BODY_BYTES / 4), start);
-    }
     this.#clearStep();
     this.#release();
   }
@@ -229,10 +251,13 @@ export class TrainingJob implements Trainer {
     if (this.#blocks.length === 0) this.#openStep(workers);
     // What was not finite from a worker goes to another one, while there is one.
     const mayHave = ({ spoiled }: BlockState): boolean => isAlone || !spoiled.has(workerId);
-    const block = this.#blocks.find(
+    const open = this.#blocks.filter(
       (candidate) => candidate.open && candidate.finished === undefined && mayHave(candidate),
     );
+    // The slots it had last: their inputs it has made while it waited.
+    const block = open.find((candidate) => candidate.block.first === this.#lastSlot.get(workerId)) ?? open[0];
     if (block === undefined) return undefined;
+    this.#lastSlot.set(workerId, block.block.first);
     block.open = false;
     block.attempts++;
     const grantedMs = this.#edges.clock();
@@ -299,7 +324,7 @@ export class TrainingJob implements Trainer {
 
   // ---- Gradients ----------------------------------------------------------------------------------------------
 
-  onChunk(workerId: string, header: ChunkHeader, body: Uint8Array): ChunkFate {
+  onChunk(workerId: string, header: ChunkHeader, body: Uint8Array, isIntact: () => boolean): ChunkFate {
     if (header.kind !== "gradient" || header.shard !== 0 || header.totalBytes !== this.#pushBytes)
       return "size";
     if (header.step !== this.#step || this.#blocks.length === 0) return "stale";
@@ -307,7 +332,7 @@ export class TrainingJob implements Trainer {
     if (block === undefined || !block.holders.has(workerId)) return "node";
     const tree = this.#trees[header.chunk] as TreeSum;
     this.#chunkBeganMs = this.#edges.clock();
-    const outcome = tree.addBytes(header.node, body);
+    const outcome = tree.addBytes(header.node, body, isIntact);
     switch (outcome) {
       case "duplicate":
         return "duplicate";
@@ -318,6 +343,8 @@ export class TrainingJob implements Trainer {
         return "node";
       case "wrong-size":
         return "size";
+      case "torn":
+        return "checksum";
       case "added":
         this.#countChunk(block, workerId);
         this.#trace?.did("reduce", this.#chunkBeganMs, this.#edges.clock());
@@ -365,7 +392,10 @@ export class TrainingJob implements Trainer {
   }
 
   parameterChunk(version: number, chunk: number): { frame: Uint8Array | undefined; latest: number } {
-    const frame = version === this.#step ? this.#frames[chunk] : this.#anchor.frame(version, chunk);
+    const frame =
+      version === this.#step
+        ? this.#current.copy(chunk, this.#identity(version))
+        : this.#anchor.frame(version, chunk);
     return { frame, latest: this.#step };
   }
 
@@ -409,36 +439,43 @@ export class TrainingJob implements Trainer {
       weightDecay: run.train.weightDecay,
       samples: stepSamples(plan, this.#step),
     };
-    this.#velocityBefore.set(this.#velocity.subarray(start, start + sums.length), start);
-    updateRange(layout, rule, start, sums, this.#current, this.#velocity, this.#next);
-    if (this.#norms !== undefined) this.#addNorms(this.#norms, start, sums, rule.samples);
+    const ranges = {
+      sums,
+      current: this.#current.bodies[chunk] ?? NO_VALUES,
+      velocity: this.#velocity.subarray(start, start + sums.length),
+      next: this.#next.bodies[chunk] ?? NO_VALUES,
+      moved: this.#nextVelocity.subarray(start, start + sums.length),
+    };
+    this.#next.open(chunk);
+    updateRange(layout, rule, start, ranges);
+    if (this.#norms !== undefined) this.#addNorms(this.#norms, start, ranges, rule.samples);
     for (let i = Math.max(0, layout.size - start); i < sums.length; i++) {
       this.#tail[start + i - layout.size] = sums[i] as number;
     }
-    const frame = this.#nextFrames[chunk];
     const updatedMs = clock();
-    if (frame !== undefined) {
-      fillFrame(frame, chunk, this.#next, this.#identity(this.#step + 1));
-      this.#edges.broadcast(frame);
-    }
+    if (chunk < this.#next.bodies.length)
+      this.#edges.broadcast(this.#next.seal(chunk, this.#identity(this.#step + 1)));
     this.#trace?.did("update", beganMs, updatedMs);
     this.#trace?.did("publish", updatedMs, clock());
-    this.#rangesDone.push(chunk);
-    if (this.#rangesDone.length === this.#trees.length) this.#commit(rule.learningRate, rule.samples);
+    this.#rangesDone++;
+    if (this.#rangesDone === this.#trees.length) this.#commit(rule.learningRate, rule.samples);
   }
 
   /** Of the weights only: a running moment has no gradient. */
   #addNorms(
     norms: { gradient: number; update: number },
     start: number,
-    sums: Float32Array,
+    { sums, current, next }: UpdateRanges,
     samples: number,
   ): void {
     for (const { role, offset, size } of this.#options.layout.tensors) {
-      const [from, to] = [Math.max(start, offset), Math.min(start + sums.length, offset + size)];
+      const [from, to] = [
+        Math.max(start, offset) - start,
+        Math.min(start + sums.length, offset + size) - start,
+      ];
       if (role === "moment" || from >= to) continue;
-      norms.gradient += squaredNorm(sums.subarray(from - start, to - start)) / samples ** 2;
-      norms.update += squaredDistance(this.#next.subarray(from, to), this.#current.subarray(from, to));
+      norms.gradient += squaredNorm(sums.subarray(from, to)) / samples ** 2;
+      norms.update += squaredDistance(next.subarray(from, to), current.subarray(from, to));
     }
   }
 
@@ -476,9 +513,9 @@ export class TrainingJob implements Trainer {
     this.#trace?.end(atMs);
     this.#clearStep();
     [this.#current, this.#next] = [this.#next, this.#current];
-    [this.#frames, this.#nextFrames] = [this.#nextFrames, this.#frames];
+    [this.#velocity, this.#nextVelocity] = [this.#nextVelocity, this.#velocity];
     this.#step++;
-    this.#anchor.advance(this.#current, this.#identity(this.#step));
+    this.#anchor.advance(() => this.#current.read(), this.#identity(this.#step));
     if (samples !== expectedSamples) {
       this.#edges.fail(
         new ClusterError(
@@ -496,7 +533,7 @@ export class TrainingJob implements Trainer {
   /** Nothing of the step in work is left; chunks of it that still come are late. */
   #clearStep(): void {
     for (const tree of this.#trees) tree.release();
-    this.#rangesDone.length = 0;
+    this.#rangesDone = 0;
     this.#blocks = [];
     this.#trace?.end(this.#edges.clock(), "given up");
     this.#trace = undefined;

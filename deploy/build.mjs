@@ -17,7 +17,7 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const SOURCE_FOLDERS = ["shared", "coordinator", "worker", "deploy", "test"];
 /** Read at run time beside the compiled code. */
-const ASSETS = [".json", ".html", ".css", ".py", ".mjs", ".wasm"];
+const ASSETS = [".json", ".html", ".css", ".py", ".mjs", ".svg", ".wasm"];
 
 function filesBelow(folder) {
   if (!existsSync(folder)) return [];
@@ -94,8 +94,17 @@ function copyAssets() {
   }
 }
 
+/** An image has no .git: whoever builds it says the commit. coordinator/io/code-commit.ts reads it. */
+function recordCommit() {
+  const commit = process.env.SAF_COMMIT ?? "";
+  if (!/^[0-9a-f]{40}$/.test(commit)) return;
+  mkdirSync(join(root, "dist"), { recursive: true });
+  writeFileSync(join(root, "dist/commit"), `${commit}\n`);
+}
+
 compileMessages();
 removeOrphans();
 if (process.argv.includes("--force")) rmSync(join(root, "dist/.tsbuildinfo"), { force: true });
 run("typescript/bin/tsc", ["-p", "tsconfig.json"]);
 copyAssets();
+recordCommit();

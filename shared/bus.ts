@@ -2,11 +2,14 @@
  * The bus: publish, subscribe, request. Two implementations (NATS, and one in memory for tests) pass one contract
  * suite. Delivery is at most once: what must arrive is acknowledged and sent again by the protocol above.
  */
+import type { VectorMemory } from "./core/vectors/vector-memory.js";
 
 export interface BusMessage {
   subject: string;
   /** Valid only during the handler: copy what you keep. */
   data: Uint8Array;
+  /** The data are read where the sender keeps them, and he may change them: see `sealOf` in core/chunk.ts. */
+  inPlace?: boolean | undefined;
   /** Answers a request; does nothing for a plain message. */
   respond(data: Uint8Array): void;
 }
@@ -28,7 +31,19 @@ export class RequestError extends Error {
   }
 }
 
+/** Memory that other processes of this machine map: frames in it travel as references, and nobody copies them. */
+export interface MappedMemory {
+  /** Where it lies, and what others have of theirs. */
+  readonly vectors: VectorMemory;
+  /** Undefined when there is no more. */
+  allocate(byteLength: number): Uint8Array<SharedArrayBuffer> | undefined;
+  /** Readers that are at it still keep what they have. */
+  release(bytes: Uint8Array): void;
+}
+
 export interface Bus {
+  /** Undefined where bytes are copied. */
+  readonly mapped?: MappedMemory | undefined;
   /** Is the other side reachable now? What is published while it is not, is lost. */
   readonly connected: boolean;
   /** Largest payload, in bytes. */

@@ -132,6 +132,12 @@ const evaluateSchema = z.strictObject({
     .describe(
       'attacks of the modern protocol instead of the budget\'s: names as in "pgd-40", "square@l2", or { attack, options, norm, name }',
     ),
+  transfer_from: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1).max(8)])
+    .optional()
+    .describe(
+      "second networks that the modern protocol's transfer attacks craft on: run directories, or safetensors files with the model's name behind a colon; beside the run's own folder, or from the working directory",
+    ),
   attack_batch: z
     .int()
     .min(1)

@@ -1,5 +1,5 @@
 /** A bus that counts what goes over it, by what it carries. Plain additions: it stands in the way of every message. */
-import type { Bus, BusMessage, Subscription } from "./bus.js";
+import type { Bus, BusMessage, MappedMemory, Subscription } from "./bus.js";
 import { REQUESTS, type RequestOperation, TRAFFIC_KINDS, type TrafficKind } from "./metrics.js";
 
 export interface BusCounts {
@@ -63,6 +63,10 @@ class CountedBus implements Bus {
     return this.#inner.pendingBytes ?? 0;
   }
 
+  get mapped(): MappedMemory | undefined {
+    return this.#inner.mapped;
+  }
+
   publish(subject: string, data: Uint8Array): void {
     this.#inner.publish(subject, data);
     this.#counts.message("out", this.#kind(subject), data.byteLength);
@@ -70,12 +74,13 @@ class CountedBus implements Bus {
 
   subscribe(pattern: string, handler: (message: BusMessage) => void): Subscription {
     return this.#inner.subscribe(pattern, (message) => {
-      const { subject, data } = message;
+      const { subject, data, inPlace } = message;
       const kind = this.#kind(subject);
       this.#counts.message("in", kind, data.byteLength);
       handler({
         subject,
         data,
+        inPlace,
         respond: (reply) => {
           message.respond(reply);
           this.#counts.message("out", kind, reply.byteLength);

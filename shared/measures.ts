@@ -30,6 +30,14 @@ export const attackCallSchema = z.strictObject({
 });
 export type AttackCall = z.output<typeof attackCallSchema>;
 
+/** A network that attacks craft on, to show the images to another one. Its weights are pulled by their hash. */
+export const sourceNetworkSchema = z.strictObject({
+  /** Name of the network, on the data set of the one that is attacked. */
+  model: z.string().min(1).max(64),
+  weights_sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+export type SourceNetwork = z.output<typeof sourceNetworkSchema>;
+
 /** How an image under attack came to be wrong; from `member` on, the place of the attack that broke it. */
 export const ORIGINS = { standing: 0, initial: 1, carried: 2, member: 3 } as const;
 
@@ -72,6 +80,8 @@ export const measureSchema = z.discriminatedUnion("how", [
     members: z.array(attackCallSchema).min(1).max(16),
     /** An image broken at one strength stays broken at larger ones without being attacked again. */
     carry: z.boolean(),
+    /** Where transfer attacks craft. */
+    source: sourceNetworkSchema.optional(),
   }),
   /** Images that show nothing, moved toward a real class by an attack; without one, as they are. */
   z.strictObject({
@@ -79,6 +89,14 @@ export const measureSchema = z.discriminatedUnion("how", [
     name,
     start: z.enum(NONSENSE_STARTS),
     member: attackCallSchema.optional(),
+  }),
+  /** Images of another data set, made to fit, which show none of the network's classes. Pulled by the hash of their bytes. */
+  z.strictObject({
+    how: z.literal("foreign"),
+    name,
+    pixels_sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    /** Of the first image of that data set's test images on. */
+    images: z.int().min(1).max(10_000),
   }),
   /** What happens to images without an adversary. */
   z.strictObject({ how: z.literal("corruption"), corruption: z.enum(CORRUPTIONS) }),

@@ -5,8 +5,14 @@ import { saf } from "./proto/generated/control.js";
 export const wire = saf.v1;
 export type { saf };
 
-/** Version of the wire protocol; a worker with another one is refused. */
-export const PROTOCOL_VERSION = 1;
+/**
+ * Version of the wire protocol; a worker with another one is refused. It rises when a message, or a measure inside one,
+ * changes in a way that the other side of an older release would misread or refuse.
+ */
+export const PROTOCOL_VERSION = 2;
+
+/** Of the messages and measures as this version has them: test/shared/protocol-version.test.ts says when to change it. */
+export const PROTOCOL_FINGERPRINT = "739e6a966ff41d95";
 
 /** Control messages are small; evaluation results are the largest. */
 export const MAX_MESSAGE_BYTES = 2 * 1024 * 1024;

@@ -79,6 +79,13 @@ export interface Distortion {
   median: number | null;
 }
 
+/** What an evaluation would have measured too. */
+export interface NotMeasured {
+  what: string;
+  /** What was missing, and how to get it. */
+  why: string;
+}
+
 /** A few images as the network saw them, for the report. */
 export interface SampleImage extends SeriesLabel {
   kind: PerturbationKind;
@@ -117,6 +124,8 @@ export interface ModelResult {
   /** Share of the clean images that are answered when the least sure answers are rejected, and accuracy among them. */
   coverage?: { coverage: number; accuracy: number }[];
   distortions?: Distortion[];
+  /** Absent when nothing was left out. */
+  not_measured?: NotMeasured[];
 }
 
 export function protocolOf(label: SeriesLabel): Protocol {

@@ -46,7 +46,7 @@ export type ToEngine =
       /** Flag A: the vector of the version that `anchorOf` names, where the step needs one. */
       anchor?: { version: number; parameters: SharedArrayBuffer } | undefined;
       /** Receives the chunk frames: header space, body, header space, body, … */
-      frames: SharedArrayBuffer;
+      frames: Uint8Array<SharedArrayBuffer>;
     }
   | {
       type: "stretch";
@@ -71,6 +71,10 @@ export type ToEngine =
       epoch: number;
       version: number;
       parameters: SharedArrayBuffer;
+      /** The second network of `measure.source`. */
+      source?: { network: Network; sha256: string; parameters: SharedArrayBuffer } | undefined;
+      /** Bytes of the images of a measure of another data set. */
+      pictures?: SharedArrayBuffer | undefined;
       measure: Measure;
       strengths: number[];
       firstImage: number;

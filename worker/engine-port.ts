@@ -13,10 +13,15 @@ export interface EnginePort {
   stop(): Promise<void>;
 }
 
-/** Starts the engine thread and waits for its self-test. Throws ClusterError("dependency") when it does not start. */
-export function startEngineThread(engine: EngineName): Promise<EnginePort> {
+/**
+ * Starts the engine thread and waits for its self-test. Throws ClusterError("dependency") when it does not start, or
+ * when `signal` ends it before.
+ */
+export function startEngineThread(engine: EngineName, signal?: AbortSignal): Promise<EnginePort> {
   const data: EngineStart = { engine };
   const thread = new Thread(new URL("./engine-thread.js", import.meta.url), { workerData: data });
+  const giveUp = (): void => void thread.terminate();
+  signal?.addEventListener("abort", giveUp, { once: true });
   return new Promise((resolve, reject) => {
     let deliver: (message: FromEngine | undefined) => void = () => undefined;
     thread.on("message", (message: FromEngine) => {
@@ -24,6 +29,7 @@ export function startEngineThread(engine: EngineName): Promise<EnginePort> {
         deliver(message);
         return;
       }
+      signal?.removeEventListener("abort", giveUp);
       resolve({
         info: message.info,
         selfTest: message.selfTest,

@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { BODY_BYTES, HEADER_BYTES, chunkCountOf } from "../shared/core/chunk.js";
-import { epochOrder, stepImages, type StepPlan } from "../shared/core/schedule.js";
+import { epochOrder, slotImages, stepImages, totalSteps, type StepPlan } from "../shared/core/schedule.js";
 import { type Layout, TAIL } from "../shared/core/layout.js";
 import { allFinite } from "../shared/core/vectors/vector-memory.js";
 import { stateParts } from "../shared/core/stretch.js";
@@ -24,6 +24,7 @@ import { measureFeatures } from "./nn/features.js";
 import { LocalTraining } from "./nn/local-training.js";
 import { NetworkEngine } from "./nn/network-engine.js";
 import { runSelfTest } from "./nn/self-test.js";
+import { type SlotInputs, areWeightless, slotInputs } from "./nn/slot-inputs.js";
 import { type SlotSink, type StepContext, computeBlock } from "./nn/train-step.js";
 
 interface Run {
@@ -40,6 +41,10 @@ interface Run {
   anchor: NetworkEngine;
   anchorLoaded: string;
   order: { epoch: number; images: Uint32Array };
+  /** The second network of transfer attacks, and which weights it holds. */
+  source: { sha256: string; network: Network; engine: NetworkEngine } | undefined;
+  /** Inputs of slots of a step that may be asked for next. */
+  ready: { step: number; slots: ReadonlyMap<number, SlotInputs> } | undefined;
   /** What exclusive leases have come to. */
   local: LocalTraining | undefined;
   train: ImageSet | undefined;
@@ -70,11 +75,11 @@ function imageSet(images: SharedImages, imageSize: number): ImageSet {
 }
 
 /** Chunk bodies inside the frames, as views: [header | body] [header | body] … */
-function bodiesOf(frames: SharedArrayBuffer, values: number): Float32Array[] {
+function bodiesOf({ buffer, byteOffset }: Uint8Array, values: number): Float32Array[] {
   const totalBytes = values * 4;
   return Array.from({ length: chunkCountOf(totalBytes) }, (_, chunk) => {
-    const start = chunk * (HEADER_BYTES + BODY_BYTES) + HEADER_BYTES;
-    return new Float32Array(frames, start, Math.min(BODY_BYTES, totalBytes - chunk * BODY_BYTES) / 4);
+    const start = byteOffset + chunk * (HEADER_BYTES + BODY_BYTES) + HEADER_BYTES;
+    return new Float32Array(buffer, start, Math.min(BODY_BYTES, totalBytes - chunk * BODY_BYTES) / 4);
   });
 }
 
@@ -134,13 +139,32 @@ function computeLease(message: Extract<ToEngine, { type: "block" }>, run: Run): 
   loadAnchor(run, message);
   const sink = announcingSink(message, bodiesOf(message.frames, run.layout.pushSize));
   const order = orderOf(run, stepImages(run.plan, message.step).epoch);
-  computeBlock(context, order, message.step, message, sink);
+  const ready = run.ready?.step === message.step ? run.ready.slots : undefined;
+  run.ready = undefined;
+  computeBlock(context, order, message.step, message, sink, ready);
   send({
     type: "block-done",
     leaseId: message.leaseId,
     seconds: (performance.now() - started) / 1000,
     ...living(),
   });
+  prepareNext(context, run, message);
+}
+
+/** The same slots of the next step will most likely be ours: their inputs are made while the others are waited for. */
+function prepareNext(
+  context: StepContext,
+  run: Run,
+  { step, first, count }: { step: number; first: number; count: number },
+): void {
+  const { plan, network } = run;
+  const next = step + 1;
+  if (next >= totalSteps(plan) || !areWeightless(network.augmentation)) return;
+  const order = orderOf(run, stepImages(plan, next).epoch);
+  const slots = new Map<number, SlotInputs>();
+  for (let slot = first; slot < first + count; slot++)
+    slots.set(slot, slotInputs(context, next, slotImages(plan, order, next, slot)));
+  run.ready = { step: next, slots };
 }
 
 /** Steps until the count is full, the main thread says halt, or a sum is not finite. */
@@ -194,11 +218,24 @@ function trainingOf(
   return run.local;
 }
 
+function sourceOf(run: Run, told: Extract<ToEngine, { type: "task" }>["source"]): Run["source"] {
+  if (told === undefined) return undefined;
+  const { network, sha256, parameters } = told;
+  if (run.source?.sha256 === sha256 && run.source.network.name === network.name) return run.source;
+  run.source?.engine.dispose();
+  const held = new NetworkEngine(engine.tf, network, layoutOf(network));
+  held.load(new Float32Array(parameters));
+  run.source = { sha256, network, engine: held };
+  return run.source;
+}
+
 function computeTask(message: Extract<ToEngine, { type: "task" }>, run: Run): void {
   if (run.test === undefined) throw new RangeError(`Run ${message.runId} has no test images yet`);
   const started = performance.now();
   loadParameters(run, message.epoch, message.version, message.parameters);
-  const findings = evaluateTask({ ...run, test: run.test }, { ...message, seed: run.seed });
+  const subject = { ...run, test: run.test, source: sourceOf(run, message.source) };
+  const pictures = message.pictures === undefined ? undefined : new Uint8Array(message.pictures);
+  const findings = evaluateTask(subject, { ...message, pictures, seed: run.seed });
   const seconds = (performance.now() - started) / 1000;
   send({
     type: "task-done",
@@ -229,6 +266,7 @@ function handle(message: ToEngine): void {
   if (message.type === "forget") {
     runs.get(message.runId)?.engine.dispose();
     runs.get(message.runId)?.anchor.dispose();
+    runs.get(message.runId)?.source?.engine.dispose();
     runs.delete(message.runId);
     return;
   }
@@ -242,6 +280,8 @@ function handle(message: ToEngine): void {
       anchor: new NetworkEngine(engine.tf, message.network, layout),
       anchorLoaded: "",
       order: { epoch: -1, images: new Uint32Array() },
+      source: undefined,
+      ready: undefined,
       local: undefined,
       train: undefined,
       test: undefined,

@@ -5,6 +5,7 @@ import {
   type ChunkHeader,
   HEADER_BYTES,
   bodyLength,
+  breakSeal,
   chunkCountOf,
   sealChunk,
 } from "../shared/core/chunk.js";
@@ -14,7 +15,9 @@ const CREDIT_BYTES = 8 * 1024 * 1024;
 
 export interface Push {
   /** [header | body] [header | body] …, the last body short; bodies are in place when their chunk is sent. */
-  frames: SharedArrayBuffer;
+  frames: Uint8Array;
+  /** Readers read the frames where they lie. */
+  inPlace?: boolean | undefined;
   /** A gradient's, unless it says otherwise. */
   identity: Pick<ChunkHeader, "runHash" | "epoch" | "step" | "node" | "attempt" | "totalBytes"> & {
     kind?: "gradient" | "state";
@@ -22,16 +25,17 @@ export interface Push {
 }
 
 /** The frames of values that are not in frames yet. */
-export function framesAround(values: SharedArrayBuffer, totalBytes: number): SharedArrayBuffer {
+export function framesAround(values: SharedArrayBuffer, totalBytes: number): Uint8Array {
   const chunks = chunkCountOf(totalBytes);
-  const frames = new SharedArrayBuffer(chunks * HEADER_BYTES + totalBytes);
+  const frames = new Uint8Array(chunks * HEADER_BYTES + totalBytes);
   for (let chunk = 0; chunk < chunks; chunk++) {
     const body = new Uint8Array(values, chunk * BODY_BYTES, bodyLength(totalBytes, chunk));
-    new Uint8Array(frames).set(body, chunk * (HEADER_BYTES + BODY_BYTES) + HEADER_BYTES);
+    frames.set(body, chunk * (HEADER_BYTES + BODY_BYTES) + HEADER_BYTES);
   }
   return frames;
 }
 
+/** One push. Frames that are read in place are broken when it begins: of the push before nothing is left. */
 export class FrameSender {
   readonly #bus: Bus;
   readonly #subject: string;
@@ -47,6 +51,8 @@ export class FrameSender {
     this.#subject = subject;
     this.#push = push;
     this.chunkCount = chunkCountOf(push.identity.totalBytes);
+    if (push.inPlace !== true) return;
+    for (let chunk = 0; chunk < this.chunkCount; chunk++) breakSeal(this.#frame(chunk));
   }
 
   send(chunks: readonly number[]): void {
@@ -86,10 +92,9 @@ export class FrameSender {
 
   /** The body is in place already: the engine wrote it there. */
   #seal(chunk: number): Uint8Array {
-    const { frames, identity } = this.#push;
-    const bodyBytes = bodyLength(identity.totalBytes, chunk);
-    const frame = new Uint8Array(frames, chunk * (HEADER_BYTES + BODY_BYTES), HEADER_BYTES + bodyBytes);
-    sealChunk(frame, {
+    const { identity, inPlace } = this.#push;
+    const frame = this.#frame(chunk);
+    const header: ChunkHeader = {
       kind: "gradient",
       ...identity,
       codec: "fp32",
@@ -97,7 +102,14 @@ export class FrameSender {
       chunk,
       chunkCount: this.chunkCount,
       offset: chunk * BODY_BYTES,
-    });
+    };
+    sealChunk(frame, header, inPlace);
     return frame;
+  }
+
+  #frame(chunk: number): Uint8Array {
+    const start = chunk * (HEADER_BYTES + BODY_BYTES);
+    const bodyBytes = bodyLength(this.#push.identity.totalBytes, chunk);
+    return this.#push.frames.subarray(start, start + HEADER_BYTES + bodyBytes);
   }
 }

@@ -3,7 +3,8 @@ import { ENGINE_NAMES, type EngineName } from "../shared/engine.js";
 import { ClusterError } from "../shared/errors.js";
 import { countedBus } from "../shared/counted-bus.js";
 import { busCounts, watchPending } from "../shared/io/bus-metrics.js";
-import { type HttpOptions, serveProbes } from "../shared/io/http-server.js";
+import type { HttpOptions } from "../shared/io/http-server.js";
+import { serveHttp } from "../shared/io/http-service.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
@@ -11,6 +12,7 @@ import { startTracing } from "../shared/io/otlp-tracing.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import { isToken, subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
+import type { Bus } from "../shared/bus.js";
 import { startEngineThread } from "./engine-port.js";
 import { Worker } from "./worker.js";
 
@@ -25,77 +27,106 @@ export interface WorkerOptions {
   http: HttpOptions;
   logLevel?: string | undefined;
   logFile?: string | undefined;
+  /** Give up when NATS cannot be reached for this long at the start. */
+  connectTimeoutMs: number;
+  /** End when no coordinator is heard of for this long; 0: never. */
+  coordinatorTimeoutMs: number;
 }
 
-/** The event loop may not stand still for this long: heartbeats would be missed. */
-const CONNECT_TIMEOUT_MS = 60_000;
+const PROBE_THREAD = new URL("../shared/io/probe-thread.js", import.meta.url);
 
-/** Serves until `signal` aborts or the pool sends it away. Throws ClusterError. */
+/**
+ * Serves until `signal` aborts or the pool sends it away. Throws ClusterError. HTTP comes first, so that the probes can
+ * say what a worker that does not become ready is waiting for.
+ */
 export async function runWorker(options: WorkerOptions, signal: AbortSignal): Promise<void> {
   if (!isToken(options.id)) {
     throw new ClusterError("usage", `Worker id "${options.id}" must be 1 to 32 of a-z, 0-9 and -`);
   }
+  const subjects = subjectsOf(options.pool);
   checkNatsAccess(options.nats, options.id);
   const logger = createLogger("worker", { level: options.logLevel, file: options.logFile }).child({
     worker: options.id,
   });
   const log = logTo(logger);
   const metrics = new Metrics("worker", VERSION);
-  const engine = await startEngineThread(options.engine);
-  metrics.set("engineInfo", 1, { backend: engine.info.name, version: engine.info.version });
-
-  const connect = (purpose: string) =>
-    connectNats({
-      ...options.nats,
-      identity: options.id,
-      purpose,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      onPermissionError: (message) => {
-        log("error", `NATS refused: ${message}`);
-        metrics.add("natsRefusals");
-      },
-      onWarning: (message) => log("warn", message),
-    });
-  const [controlNats, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
-  const sharedBulk =
-    options.sharedMemory === undefined
-      ? bulkNats
-      : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: options.id });
-  const tracing = await startTracing({ identity: options.id, role: "worker", env: process.env, log });
-  const counts = busCounts(metrics);
-  const [control, bulk] = [countedBus(controlNats, counts), countedBus(sharedBulk, counts)];
-  watchPending(metrics, [controlNats, bulkNats]);
-  const probes = await serveProbes({
-    ...options.http,
+  let unready = (): string | undefined => "the engine is starting";
+  const http = await serveHttp({
+    script: PROBE_THREAD,
+    http: options.http,
     metrics: (accept) => metrics.exposition(accept),
-    ready: () => (control.connected && bulk.connected ? undefined : "not connected to NATS"),
+    ready: () => unready(),
+    log,
   });
-  log("info", `Engine ${engine.info.version} on ${engine.info.device}; metrics at ${probes.url}/metrics`);
+  log("info", `Worker ${options.id} starts; metrics at ${http.url}/metrics`);
 
+  const closing: (() => Promise<void>)[] = [() => http.close()];
   try {
-    await new Worker(options.id, {
-      control,
-      bulk,
-      engine,
-      subjects: subjectsOf(options.pool),
-      cacheDirectory: options.cacheDirectory,
-      clock: () => performance.timeOrigin + performance.now(),
-      rssBytes: () => process.memoryUsage.rss(),
-      log,
-      metricsUrl: probes.url,
-      tracer: tracing.tracer,
-      metrics: {
-        phase: (phase, seconds) => metrics.observe("phaseSeconds", seconds, { phase }),
-        tensors: (count, bytes) => {
-          metrics.set("tensors", count);
-          metrics.set("tensorBytes", bytes);
+    const engine = await startEngineThread(options.engine, signal);
+    closing.push(() => engine.stop());
+    metrics.set("engineInfo", 1, { backend: engine.info.name, version: engine.info.version });
+    log("info", `Engine ${engine.info.version} on ${engine.info.device}`);
+
+    unready = () => "not connected to NATS yet";
+    const connect = async (purpose: string): Promise<Bus> => {
+      const bus = await connectNats({
+        ...options.nats,
+        identity: options.id,
+        purpose,
+        connectTimeoutMs: options.connectTimeoutMs,
+        signal,
+        onWaiting: (reason) => log("warn", reason),
+        onPermissionError: (message) => {
+          log("error", `NATS refused: ${message}`);
+          metrics.add("natsRefusals");
         },
-        reconnected: () => metrics.add("reconnects"),
-      },
-    }).serve(signal);
+        onWarning: (message) => log("warn", message),
+      });
+      closing.push(() => bus.close());
+      return bus;
+    };
+    const [controlNats, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
+    const sharedBulk =
+      options.sharedMemory === undefined
+        ? bulkNats
+        : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: options.id });
+    if (sharedBulk !== bulkNats) closing.push(() => sharedBulk.close());
+    const tracing = await startTracing({ identity: options.id, role: "worker", env: process.env, log });
+    closing.push(() => tracing.stop());
+    const counts = busCounts(metrics);
+    const [control, bulk] = [countedBus(controlNats, counts), countedBus(sharedBulk, counts)];
+    watchPending(metrics, [controlNats, bulkNats]);
+    unready = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
+    try {
+      await new Worker(options.id, {
+        control,
+        bulk,
+        engine,
+        subjects,
+        cacheDirectory: options.cacheDirectory,
+        coordinatorTimeoutMs: options.coordinatorTimeoutMs,
+        clock: () => performance.timeOrigin + performance.now(),
+        rssBytes: () => process.memoryUsage.rss(),
+        log,
+        metricsUrl: http.url,
+        tracer: tracing.tracer,
+        metrics: {
+          phase: (phase, seconds) => metrics.observe("phaseSeconds", seconds, { phase }),
+          tensors: (count, bytes) => {
+            metrics.set("tensors", count);
+            metrics.set("tensorBytes", bytes);
+          },
+          reconnected: () => metrics.add("reconnects"),
+        },
+      }).serve(signal);
+    } finally {
+      await control.flush();
+    }
+  } catch (error) {
+    // Told to end while it was still starting.
+    if (!signal.aborted) throw error;
   } finally {
-    await control.flush();
-    await Promise.all([control.close(), bulk.close(), probes.close(), engine.stop(), tracing.stop()]);
+    await Promise.all(closing.map((close) => close()));
     logger.flush();
   }
 }

@@ -3,7 +3,7 @@
  * engine while the next fills. What did not come is pulled.
  */
 import { type Bus, RequestError } from "../shared/bus.js";
-import { chunkCountOf, decodeChunk } from "../shared/core/chunk.js";
+import { chunkCountOf, decodeChunk, sealOf } from "../shared/core/chunk.js";
 import { readMessage, wire, writeMessage } from "../shared/messages.js";
 
 interface Assembly {
@@ -57,9 +57,13 @@ export class ParameterReceiver {
     });
   }
 
-  /** Takes one frame of a broadcast; returns false for another run's and refused ones. */
-  accept(frame: Uint8Array): boolean {
-    const decoded = decodeChunk(frame);
+  /**
+   * Takes one frame of a broadcast; returns false for another run's and refused ones. `inPlace`: the frame is read where
+   * the coordinator keeps it.
+   */
+  accept(frame: Uint8Array, inPlace = false): boolean {
+    const seal = inPlace ? sealOf(frame) : 0;
+    const decoded = decodeChunk(frame, inPlace);
     if (!decoded.ok) {
       this.#count(decoded.reason);
       return false;
@@ -78,6 +82,10 @@ export class ParameterReceiver {
     const assembly = this.#begin(header.step);
     if (assembly === undefined || assembly.have[header.chunk] === 1) return false;
     assembly.bytes.set(body, header.offset);
+    if (inPlace && sealOf(frame) !== seal) {
+      this.#count("checksum");
+      return false;
+    }
     assembly.have[header.chunk] = 1;
     assembly.missing--;
     if (assembly.missing === 0 && this.#waiting?.version === assembly.version) this.#waiting.resolve();

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { type Bus, RequestError } from "../shared/bus.js";
 import { configSchema } from "../shared/config.js";
 import { anchorOf } from "../shared/core/anchor.js";
-import { BODY_BYTES, HEADER_BYTES, chunkCountOf } from "../shared/core/chunk.js";
+import { HEADER_BYTES, chunkCountOf } from "../shared/core/chunk.js";
 import type { Layout } from "../shared/core/layout.js";
 import type { StepPlan } from "../shared/core/schedule.js";
 import { ClusterError } from "../shared/errors.js";
@@ -26,8 +26,10 @@ export interface PreparedRun {
   layout: Layout;
   plan: StepPlan;
   parameters: ParameterReceiver;
-  /** Chunk frames of a push: [header | body] after another, the last one short. */
-  frames: SharedArrayBuffer;
+  /** Chunk frames of a push: [header | body] after another, the last one short. Memory that threads share. */
+  frames: Uint8Array<SharedArrayBuffer>;
+  /** The coordinator reads the frames where they lie. */
+  inPlace: boolean;
   chunkCount: number;
   /** The state in which the engine ended the last stretch, once the coordinator has taken it. */
   held: { epoch: number; step: number } | undefined;
@@ -78,6 +80,8 @@ export async function prepareRun(sources: RunSources, runId: string): Promise<Pr
   const chunkCount = chunkCountOf(pushBytes);
   const loaded = new Map<string, Promise<void>>();
   const identity = { runId, runHash, size: layout.size };
+  const frameBytes = chunkCount * HEADER_BYTES + pushBytes;
+  const mapped = sources.bulk.mapped?.allocate(frameBytes);
   let anchors: ParameterReceiver | undefined;
   return {
     runId,
@@ -86,9 +90,8 @@ export async function prepareRun(sources: RunSources, runId: string): Promise<Pr
     layout,
     plan,
     parameters: new ParameterReceiver(sources.bulk, sources.subjects.parameterGet, identity),
-    frames: new SharedArrayBuffer(
-      chunkCount * HEADER_BYTES + (chunkCount - 1) * BODY_BYTES + (pushBytes - (chunkCount - 1) * BODY_BYTES),
-    ),
+    frames: mapped ?? new Uint8Array(new SharedArrayBuffer(frameBytes)),
+    inPlace: mapped !== undefined,
     chunkCount,
     held: undefined,
     async takeAnchor(step, epoch, signal) {

@@ -18,6 +18,7 @@ import { CONTROL, type FromEngine } from "./engine-messages.js";
 import { FrameSender, type Push, framesAround } from "./frame-sender.js";
 import { type PreparedRun, prepareRun } from "./run-setup.js";
 import { pullVector } from "./state-pull.js";
+import { AssetCache } from "./task-assets.js";
 import { measureOf, resultOf } from "./task-messages.js";
 
 export interface WorkerEdges {
@@ -26,6 +27,8 @@ export interface WorkerEdges {
   engine: EnginePort;
   subjects: Subjects;
   cacheDirectory: string;
+  /** The worker ends when it hears of no coordinator for this long; 0: never. */
+  coordinatorTimeoutMs: number;
   clock: () => number;
   rssBytes: () => number;
   log: (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void;
@@ -45,6 +48,8 @@ const JOIN_TIMEOUT_MS = 2000;
 const JOIN_PAUSE_MS = 300;
 const PUSH_TIMEOUT_MS = 3000;
 const PUSH_ATTEMPTS = 20;
+/** A worker that may not wait for ever asks after its coordinator this often within its patience. */
+const ASKS_PER_TIMEOUT = 4;
 /** Runs whose network and weights stay loaded: with several side by side a worker goes from one to another. */
 const RUNS_KEPT = 4;
 
@@ -62,6 +67,7 @@ export class Worker {
   readonly #subscriptions: Subscription[] = [];
   readonly #queue: Lease[] = [];
   readonly #incarnation: number;
+  readonly #assets: AssetCache;
   #wake: () => void = () => undefined;
   /** Stops waiting for the engine. */
   #giveUp: () => void = () => undefined;
@@ -76,6 +82,9 @@ export class Worker {
   #busySeconds = 0;
   #tensors = 0;
   #heartbeat: NodeJS.Timeout | undefined;
+  #watch: NodeJS.Timeout | undefined;
+  /** When the coordinator last said anything. */
+  #heardMs = 0;
   #joining: Promise<void> | undefined;
   #refusal: ClusterError | undefined;
   #onEngine: (message: FromEngine | undefined) => void = () => undefined;
@@ -84,6 +93,7 @@ export class Worker {
     this.#id = id;
     this.#edges = edges;
     this.#incarnation = Math.floor(edges.clock());
+    this.#assets = new AssetCache(edges.bulk, edges.subjects.data, edges.cacheDirectory);
   }
 
   /**
@@ -98,10 +108,11 @@ export class Worker {
     this.#subscriptions.push(
       control.subscribe(subjects.command(this.#id), ({ data }) => this.#onCommand(data)),
       control.subscribe(subjects.all, ({ data }) => this.#onAnnounce(data)),
-      bulk.subscribe(subjects.parameters(0), ({ data }) => this.#onParameters(data)),
+      bulk.subscribe(subjects.parameters(0), ({ data, inPlace }) => this.#onParameters(data, inPlace)),
     );
     control.onConnection((connected) => this.#onConnection(connected));
     await control.flush();
+    this.#watchCoordinator();
     await this.#join();
 
     while (!this.#stopping.signal.aborted) {
@@ -115,6 +126,7 @@ export class Worker {
       await this.#serveLease(lease);
     }
     clearInterval(this.#heartbeat);
+    clearInterval(this.#watch);
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     if (this.#refusal !== undefined) throw this.#refusal;
   }
@@ -126,6 +138,23 @@ export class Worker {
     this.#giveUp();
     this.#publishReturn(this.#current, reason, true);
     this.#wake();
+  }
+
+  /** An idle pool is silent: whoever has heard nothing for a while joins again, which an answer follows. */
+  #watchCoordinator(): void {
+    const { coordinatorTimeoutMs: patienceMs, clock } = this.#edges;
+    this.#heardMs = clock();
+    if (patienceMs === 0) return;
+    this.#watch = setInterval(() => {
+      const silentMs = clock() - this.#heardMs;
+      if (silentMs >= patienceMs) {
+        const seconds = Math.round(silentMs / 1000);
+        this.#refusal = new ClusterError("dependency", `No coordinator was heard of for ${seconds} s`, {
+          hint: "has it ended? --coordinator-timeout 0 (SAF_COORDINATOR_TIMEOUT_S) waits for ever",
+        });
+        this.#stop("no coordinator");
+      } else if (silentMs >= patienceMs / 2) void this.#join();
+    }, patienceMs / ASKS_PER_TIMEOUT);
   }
 
   // ---- Membership ---------------------------------------------------------------------------------------------
@@ -161,6 +190,7 @@ export class Worker {
           wire.JoinReply,
           await control.request(subjects.join(this.#id), request, JOIN_TIMEOUT_MS),
         );
+        if (reply !== undefined) this.#heardMs = this.#edges.clock();
         if (reply?.accepted === true) {
           // What is computed for another coordinator nobody will take.
           if (reply.epoch !== this.#epoch) this.#stretch?.halt();
@@ -218,11 +248,13 @@ export class Worker {
 
   #onAnnounce(data: Uint8Array): void {
     const announce = readMessage(wire.Announce, data);
+    if (announce !== undefined) this.#heardMs = this.#edges.clock();
     if (announce !== undefined && announce.epoch !== this.#epoch) void this.#join();
   }
 
   #onCommand(data: Uint8Array): void {
     const command = readMessage(wire.WorkerCommand, data);
+    if (command !== undefined) this.#heardMs = this.#edges.clock();
     // Decoded inner messages are whole, but the generated types call them partial.
     if (command?.block != null) this.#enqueue({ kind: "block", order: command.block as saf.v1.BlockLease });
     else if (command?.exclusive != null)
@@ -298,6 +330,7 @@ export class Worker {
     while (this.#runs.length >= RUNS_KEPT) {
       const oldest = this.#runs.shift() as PreparedRun;
       engine.send({ type: "forget", runId: oldest.runId });
+      if (oldest.inPlace) bulk.mapped?.release(oldest.frames);
     }
     const run = await prepareRun(
       {
@@ -313,10 +346,10 @@ export class Worker {
     return run;
   }
 
-  #onParameters(frame: Uint8Array): void {
+  #onParameters(frame: Uint8Array, inPlace: boolean | undefined): void {
     const runHash = runHashIn(frame);
     const run = this.#runs.find((candidate) => candidate.runHash === runHash);
-    run?.parameters.accept(frame);
+    run?.parameters.accept(frame, inPlace);
   }
 
   async #serveBlock(run: PreparedRun, lease: saf.v1.BlockLease): Promise<void> {
@@ -336,7 +369,7 @@ export class Worker {
 
     const node = nodeOfBlock(run.run.train.slots, { first: lease.firstSlot, count: lease.slotCount });
     const totalBytes = run.layout.pushSize * 4;
-    const sender = this.#sender(run.frames, { ...identityOf(run, lease), node, totalBytes });
+    const sender = this.#sender(run, { ...identityOf(run, lease), node, totalBytes });
     const done = await this.#compute<"block-done">(
       {
         type: "block",
@@ -375,9 +408,9 @@ export class Worker {
     this.#edges.tracer.start(name, how)?.end({ ms: endedMs });
   }
 
-  #sender(frames: SharedArrayBuffer, identity: Push["identity"]): FrameSender {
+  #sender({ frames, inPlace }: Pick<Push, "frames" | "inPlace">, identity: Push["identity"]): FrameSender {
     const { bulk, subjects } = this.#edges;
-    return new FrameSender(bulk, subjects.gradient(0, this.#id), { frames, identity });
+    return new FrameSender(bulk, subjects.gradient(0, this.#id), { frames, inPlace, identity });
   }
 
   /** Many steps by ourselves, then the state. */
@@ -423,7 +456,7 @@ export class Worker {
     const began = clock();
     const totalBytes = 4 * stateSize(run.layout, steps);
     const identity = { ...identityOf(run, lease), kind: "state" as const, node: steps, totalBytes };
-    const sender = this.#sender(framesAround(state, totalBytes), identity);
+    const sender = this.#sender({ frames: framesAround(state, totalBytes) }, identity);
     sender.sendAll();
     const status = await this.#finishPush(
       { ...endOf(this.#id, run, lease), stepCount: steps, computeSeconds: seconds, waitSeconds },
@@ -502,6 +535,7 @@ export class Worker {
     const { clock } = this.#edges;
     const waited = clock();
     await run.loadImages("test");
+    const assets = await this.#assets.of(measure, run.run.network);
     const parameters = await run.parameters.take(lease.version, lease.epoch, this.#stopping.signal);
     if (parameters === undefined) {
       this.#publishReturn(lease.leaseId, "the weights are gone", false);
@@ -514,6 +548,7 @@ export class Worker {
       epoch: lease.epoch,
       version: lease.version,
       parameters,
+      ...assets,
       measure,
       strengths: lease.strengths,
       firstImage: lease.firstImage,

@@ -29,14 +29,14 @@ export class AnchorWeights {
   }
 
   /**
-   * Before the step that `version` opens: keeps these parameters if an epoch begins that needs them. Throws
+   * Before the step that `version` opens: keeps the parameters, a copy of ours, if an epoch begins that needs them. Throws
    * ClusterError("data") when the step needs earlier ones that are not there.
    */
-  advance(parameters: Float32Array, identity: FrameIdentity): void {
+  advance(parameters: () => Float32Array, identity: FrameIdentity): void {
     const { version } = identity;
     const due = anchorOf(this.#plan, this.#augmentation, version)?.version;
     if (due === undefined) return;
-    if (due === version) this.#kept = { step: version, parameters: new Float32Array(parameters) };
+    if (due === version) this.#kept = { step: version, parameters: parameters() };
     if (this.#kept?.step !== due) {
       throw new ClusterError(
         "data",

@@ -7,7 +7,7 @@ import {
   attackOptions,
 } from "../../shared/attacks.js";
 import { ClusterError } from "../../shared/errors.js";
-import type { AttackCall, AttackMeasure } from "../../shared/measures.js";
+import type { AttackCall, AttackMeasure, SourceNetwork } from "../../shared/measures.js";
 import type { Norm } from "../../shared/results.js";
 
 /** As `evaluate.attacks` lists them. */
@@ -22,8 +22,48 @@ export type AttackChoice =
 
 const PGD = /^pgd-(\d{1,5})(?:-(margin|training))?(?:-x(\d{1,4}))?$/;
 
-/** What the name stands for. Throws ClusterError("config") with the list for an unknown attack, option or norm. */
+/** A second network, and what it is called. */
+export interface NamedSource extends SourceNetwork {
+  name: string;
+}
+
+/**
+ * What the name stands for; a transfer attack once for each second network, of which there may be none if they are yet
+ * `toCome`. Throws as `attackMeasure` does.
+ */
+export function attackMeasures(
+  choice: AttackChoice,
+  sources: readonly NamedSource[],
+  toCome = false,
+): AttackMeasure[] {
+  const measure = named(choice);
+  const crafts = measure.members.some(({ attack }) => isTransfer(attack));
+  if (!crafts) return [measure];
+  if (sources.length === 0 && !toCome) {
+    throw new ClusterError("config", `Attack "${measure.name}" needs a second network to craft on`, {
+      hint: "give one by --transfer-from or evaluate.transfer_from: a run directory, or weights.safetensors:model",
+    });
+  }
+  return sources.map(({ name, model, weights_sha256 }) => ({
+    ...measure,
+    name: `${measure.name}-from-${name}`.slice(0, MOST_NAME),
+    source: { model, weights_sha256 },
+  }));
+}
+
+const MOST_NAME = 64;
+
+export function isTransfer(attack: string): boolean {
+  return attackDefinition(attackNamed(attack)).access === "transfer";
+}
+
+/** What the name of an attack on one network stands for. Throws ClusterError("config") with the list for an unknown attack, option or norm. */
 export function attackMeasure(choice: AttackChoice): AttackMeasure {
+  const [measure] = attackMeasures(choice, []);
+  return measure as AttackMeasure;
+}
+
+function named(choice: AttackChoice): AttackMeasure {
   if (typeof choice !== "string") return checked(choice, choice.name ?? choice.attack);
   const [name = "", norm, ...rest] = choice.split("@");
   if (rest.length > 0 || (norm !== undefined && norm !== "linf" && norm !== "l2")) {
@@ -50,13 +90,7 @@ function callOf(name: string): { attack: string; options?: Record<string, unknow
 
 function checked({ attack, options = {}, norm }: Exclude<AttackChoice, string>, name: string): AttackMeasure {
   const known = attackNamed(attack);
-  const { norms, nonsense, access } = attackDefinition(known);
-  if (access === "transfer") {
-    throw new ClusterError(
-      "config",
-      `Attack "${attack}" needs a second network, which no evaluation gives it`,
-    );
-  }
+  const { norms, nonsense } = attackDefinition(known);
   if (nonsense === true) {
     throw new ClusterError(
       "config",

@@ -16,7 +16,7 @@ export interface MeasuredRange {
   outcomes: readonly { strength: number; wrong: Uint8Array; confidences: Float32Array }[];
 }
 
-interface Series {
+export interface Series {
   label: SeriesLabel & { kind: PerturbationKind };
   points: Map<number, { n: number; errors: number; confidence: number }>;
 }
@@ -26,11 +26,26 @@ interface Series {
  * first came, strengths rising. `clean` is measured, not drawn: its strength is 0.
  */
 export function curvesOf(ranges: readonly MeasuredRange[]): CurvePoint[] {
-  const all = new Map<string, Series>();
-  for (const { task, outcomes } of ranges) {
+  const tally = new CurveTally();
+  for (const range of ranges) tally.add(range);
+  const rank = ({ label }: Series): number =>
+    PROTOCOLS.indexOf(protocolOf(label)) * PERTURBATION_KINDS.length + PERTURBATION_KINDS.indexOf(label.kind);
+  return tally.series.sort((a, b) => rank(a) - rank(b)).flatMap(pointsOf);
+}
+
+/** Curves as they come in: the work for a range does not grow with what was measured before. */
+export class CurveTally {
+  readonly #all = new Map<string, Series>();
+
+  get series(): Series[] {
+    return [...this.#all.values()];
+  }
+
+  /** The points so far of the series that this range belongs to. */
+  add({ task, outcomes }: MeasuredRange): CurvePoint[] {
     const key = seriesOf(task);
-    const series: Series = all.get(key) ?? { label: task, points: new Map() };
-    all.set(key, series);
+    const series: Series = this.#all.get(key) ?? { label: task, points: new Map() };
+    this.#all.set(key, series);
     for (const { strength, wrong, confidences } of outcomes) {
       const point = series.points.get(strength) ?? { n: 0, errors: 0, confidence: 0 };
       point.n += wrong.length;
@@ -38,10 +53,8 @@ export function curvesOf(ranges: readonly MeasuredRange[]): CurvePoint[] {
       point.confidence += confidences.reduce((sum, value) => sum + value, 0);
       series.points.set(strength, point);
     }
+    return pointsOf(series);
   }
-  const rank = ({ label }: Series): number =>
-    PROTOCOLS.indexOf(protocolOf(label)) * PERTURBATION_KINDS.length + PERTURBATION_KINDS.indexOf(label.kind);
-  return [...all.values()].sort((a, b) => rank(a) - rank(b)).flatMap(pointsOf);
 }
 
 function pointsOf({ label, points }: Series): CurvePoint[] {

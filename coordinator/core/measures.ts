@@ -54,6 +54,7 @@ export function labelOf(measure: Measure): SeriesLabel & { kind: PerturbationKin
     case "attack":
       return { kind: "adversarial", protocol: "modern", attack: measure.name, norm: measure.norm };
     case "nonsense":
+    case "foreign":
       return { kind: "nonsense", protocol: "modern", attack: measure.name, norm: "linf" };
     case "corruption":
       return { kind: "noisy", protocol: "modern", attack: measure.corruption };

@@ -9,13 +9,29 @@ import {
   type Measure,
 } from "../../shared/measures.js";
 import type { Network } from "../../shared/networks/network.js";
-import { type AttackChoice, attackMeasure, passesOf } from "./attack-names.js";
+import {
+  type AttackChoice,
+  type NamedSource,
+  attackMeasure,
+  attackMeasures,
+  passesOf,
+} from "./attack-names.js";
 import type { PlannedMeasure } from "./measures.js";
 
 export interface ModernOptions {
   config: Config["evaluate"];
   network: Network;
   testImages: number;
+  /** Second networks that transfer attacks craft on. */
+  sources: readonly NamedSource[];
+  /** Pictures of other data sets, made to fit. */
+  foreign: readonly ForeignPictures[];
+}
+
+export interface ForeignPictures {
+  name: string;
+  pixels_sha256: string;
+  images: number;
 }
 
 /** What a budget may spend. */
@@ -92,7 +108,13 @@ export function everythingFalls({ dataset }: Network): number {
 
 const NONSENSE_STRENGTHS = [0.1, 0.3, 1];
 
-export function modernMeasures({ config, network, testImages }: ModernOptions): PlannedMeasure[] {
+export function modernMeasures({
+  config,
+  network,
+  testImages,
+  sources,
+  foreign,
+}: ModernOptions): PlannedMeasure[] {
   const budget = BUDGETS[config.budget];
   const own = GRIDS[network.dataset] ?? OTHER_GRID;
   const grid: Grid = {
@@ -107,15 +129,27 @@ export function modernMeasures({ config, network, testImages }: ModernOptions): 
     const passes = measure.members.reduce((sum, call) => sum + passesOf(call, network.outputs), 0);
     return { measure, strengths: used, images: share(part), passes: passes * used.length, samples: 0 };
   };
-  if (config.attacks !== undefined) return config.attacks.map((choice) => attack(attackMeasure(choice), 1));
+  if (config.attacks !== undefined) {
+    const isNamed = config.transfer_from !== undefined;
+    const chosen = config.attacks.flatMap((choice) => attackMeasures(choice, sources, isNamed));
+    return chosen.map((measure) => attack(measure, 1));
+  }
 
   const row = (choice: AttackChoice, part: number): PlannedMeasure => attack(attackMeasure(choice), part);
   return [
     ...adversarialRows(budget, row),
+    ...transferRows(budget, sources).map((measure) => attack(measure, 1)),
     attack(autoAttack(budget, "linf"), 1),
     attack(autoAttack(budget, "l2"), 0.5),
     ...checkRows(budget, attack, grid),
     ...nonsenseRows(budget, network, share),
+    ...foreign.map((pictures): PlannedMeasure => ({
+      measure: { how: "foreign", ...pictures },
+      strengths: [0],
+      images: Math.min(images, pictures.images),
+      passes: 1,
+      samples: 0,
+    })),
     ...CORRUPTIONS.map((corruption): PlannedMeasure => ({
       measure: { how: "corruption", corruption },
       strengths: CORRUPTION_STRENGTHS,
@@ -148,6 +182,18 @@ function adversarialRows(budget: Budget, row: Row): PlannedMeasure[] {
     row({ attack: "hop-skip-jump", options: { queries: hardLabel } }, 0.1),
     row({ attack: "fab-t", options: { steps: minimal, targets } }, 0.5),
     row({ attack: "ddn", options: { steps: 3 * minimal }, norm: "l2" }, 1),
+  ];
+}
+
+/** Row 8: from every second network, without and with momentum. */
+function transferRows({ pgd }: Budget, sources: readonly NamedSource[]): AttackMeasure[] {
+  if (sources.length === 0) return [];
+  return [
+    ...attackMeasures({ attack: "transfer", options: { steps: pgd } }, sources),
+    ...attackMeasures(
+      { attack: "transfer", options: { steps: pgd, momentum: 1 }, name: "transfer-momentum" },
+      sources,
+    ),
   ];
 }
 
@@ -184,7 +230,7 @@ function checkRows(
   ];
 }
 
-/** Rows 12 and 13: as they are, and moved toward a real class. */
+/** Row 12, and of row 13 what is drawn: as they are, and moved toward a real class. */
 function nonsenseRows({ pgd }: Budget, network: Network, share: (part: number) => number): PlannedMeasure[] {
   const member: AttackCall = { attack: "nonsense-pgd", options: { steps: pgd } };
   return NONSENSE_STARTS.flatMap((start) => {

@@ -4,8 +4,9 @@ import { ClusterError } from "../../shared/errors.js";
 import { CORRECTED, type PaperSwitches } from "../../shared/measures.js";
 import type { Network } from "../../shared/networks/network.js";
 import type { PerturbationKind, Protocol } from "../../shared/results.js";
+import { type NamedSource, isTransfer } from "./attack-names.js";
 import type { PlannedMeasure } from "./measures.js";
-import { modernMeasures } from "./modern-protocol.js";
+import { type ForeignPictures, modernMeasures } from "./modern-protocol.js";
 
 type EvaluateConfig = Config["evaluate"];
 
@@ -28,6 +29,10 @@ export interface PlanOptions {
   testImages: number;
   /** Pictures per kind and strength of the first protocol. */
   samples: number;
+  /** Second networks that transfer attacks craft on: `evaluate.transfer_from`. */
+  sources?: readonly NamedSource[];
+  /** Pictures of other data sets. */
+  foreign?: readonly ForeignPictures[];
 }
 
 /** Throws ClusterError("config") for an unknown attack, with the list, and for a plan without images. */
@@ -35,6 +40,11 @@ export function planMeasures(options: PlanOptions): PlannedMeasure[] {
   const { config, testImages, samples } = options;
   if (testImages < 1) throw new ClusterError("config", "Cannot evaluate: the test set has no images");
   const protocols = protocolsOf(config);
+  if (config.transfer_from !== undefined && !protocols.includes("modern")) {
+    throw new ClusterError("config", "Transfer attacks are of the modern protocol, which is not asked for", {
+      hint: "add it: --protocol modern, or evaluate.protocol",
+    });
+  }
   const planned = protocols.flatMap((protocol, place) => {
     const pictured = { ...options, samples: place === 0 ? samples : 0 };
     return protocol === "modern" ? modernPlan(pictured, protocols) : paperMeasures(pictured, protocol);
@@ -48,7 +58,10 @@ function modernPlan(options: PlanOptions, protocols: readonly Protocol[]): Plann
     .filter((protocol) => !protocols.includes(protocol))
     .flatMap((protocol) => paperMeasures({ ...options, samples: 0 }, protocol))
     .filter(({ measure }) => measure.how === "paper" && measure.kind === "adversarial");
-  return [...beside, ...modernMeasures(options)];
+  return [
+    ...beside,
+    ...modernMeasures({ ...options, sources: options.sources ?? [], foreign: options.foreign ?? [] }),
+  ];
 }
 
 function switchesOf(config: EvaluateConfig, protocol: "paper" | "corrected"): PaperSwitches {
@@ -81,7 +94,8 @@ function paperMeasures(
 /** Runs with every evaluation; the attacks it tries on a planted model are those of the evaluation. */
 function diagnostics(planned: readonly PlannedMeasure[]): PlannedMeasure {
   const called = planned.flatMap(({ measure }) => (measure.how === "attack" ? measure.members : []));
-  const members = [...new Map(called.map((call) => [JSON.stringify(call), call])).values()].slice(0, 64);
+  const own = called.filter(({ attack }) => !isTransfer(attack));
+  const members = [...new Map(own.map((call) => [JSON.stringify(call), call])).values()].slice(0, 64);
   return {
     measure: { how: "diagnostics", members },
     strengths: [],

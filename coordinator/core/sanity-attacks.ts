@@ -147,9 +147,11 @@ export function whiteBeatsBlack({ series }: Evidence): Finding {
   const compared = attacks.some(({ measure }) => measure.members.some(isWhiteBox));
   const others = attacks.some(({ measure }) => !measure.members.every(isWhiteBox));
   if (!compared || !others) return notRun("needs an attack by gradients and one without, in one norm");
-  if (problems.length > 0) return failed(problems.join("; "));
+  const crafted = attacks.some(({ measure }) => measure.source !== undefined);
+  const note = crafted ? "" : "; transfer was not run: it needs a second network (evaluate.transfer_from)";
+  if (problems.length > 0) return failed(problems.join("; ") + note);
   return passed(
-    counted.length === 0 ? "no image falls only to attacks without gradients" : counted.join("; "),
+    (counted.length === 0 ? "no image falls only to attacks without gradients" : counted.join("; ")) + note,
   );
 }
 

@@ -88,7 +88,8 @@ export function cardOf(source: ExportedRun): Record<string, unknown> {
     },
     environment,
     saf_version: environment["saf"] ?? null,
-    commit: environment["commit"] ?? null,
+    // Of the code that measured; without a checkout the version is all that is known.
+    commit: environment["commit"] ?? environment["saf"] ?? null,
   };
 }
 

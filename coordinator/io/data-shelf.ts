@@ -1,20 +1,26 @@
 /** What workers pull by its hash: the data sets of all runs, each read once and when its first run begins, and more. */
 import { createHash } from "node:crypto";
 import type { saf } from "../../shared/messages.js";
-import type { PartitionedDataset } from "./datasets/dataset.js";
+import type { Dataset, PartitionedDataset } from "./datasets/dataset.js";
 import { type DataSetting, loadAside } from "./datasets/load-aside.js";
 
 const MAX_RANGE_BYTES = 1024 * 1024;
 
-export type LoadData = (setting: DataSetting) => Promise<PartitionedDataset>;
+export type LoadData = (setting: DataSetting, env?: NodeJS.ProcessEnv) => Promise<PartitionedDataset>;
 
 export class DataShelf {
   readonly #load: LoadData;
+  readonly #named: readonly DataSetting[];
   readonly #reading = new Map<string, Promise<PartitionedDataset>>();
   readonly #read: PartitionedDataset[] = [];
   readonly #others = new Map<string, Uint8Array>();
 
-  constructor(load: LoadData = (setting) => loadAside(setting, process.env)) {
+  /** `named`: the settings of all runs; `env`: where to look for what none of them names. */
+  constructor(
+    named: readonly DataSetting[] = [],
+    load: LoadData = (setting, env = process.env) => loadAside(setting, env),
+  ) {
+    this.#named = named;
     this.#load = load;
   }
 
@@ -30,6 +36,29 @@ export class DataShelf {
     this.#reading.set(key, reading);
     reading.catch(() => this.#reading.delete(key));
     return reading;
+  }
+
+  /**
+   * A data set that is no run's own, or another run's. It is not kept: only what `hold` is given of it. Looked for where a
+   * run names it, else where SAF_DATA_DIR says, else as if that said nothing: one folder seldom holds two sets. Throws
+   * ClusterError("data").
+   */
+  async other(set: string): Promise<Dataset> {
+    const known = this.#read.find(({ dataset }) => dataset.name === set);
+    if (known !== undefined) return known.dataset;
+    const named = this.#named.find((setting) => setting.set === set && setting.dir !== undefined);
+    const read = async (env: NodeJS.ProcessEnv): Promise<Dataset> =>
+      (await this.#load(named ?? { set }, env)).dataset;
+    const { SAF_DATA_DIR: folder, ...elsewhere } = process.env;
+    if (named !== undefined || folder === undefined) return read(process.env);
+    try {
+      return await read(process.env);
+    } catch (error) {
+      // What was looked for first is what is told.
+      const found = await read(elsewhere).catch(() => undefined);
+      if (found === undefined) throw error;
+      return found;
+    }
   }
 
   /** Serves these bytes too; returns their SHA-256. */

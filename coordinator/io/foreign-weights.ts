@@ -7,7 +7,7 @@ import { type NamedTensor, decodeSafetensors } from "../../shared/core/safetenso
 import { ClusterError } from "../../shared/errors.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { resolveRun } from "../../shared/resolve.js";
-import { Checkpoints, vectorOf } from "./checkpoints.js";
+import { Checkpoints, tensorsOf, vectorOf } from "./checkpoints.js";
 import { RunDirectory } from "./run-directory.js";
 
 /** Stands in a checkpoint where a run's own identity would. */
@@ -21,17 +21,13 @@ const MAX_EXTRA_BYTES = 64 * 1024 * 1024;
  * that are no finite numbers, "shape-mismatch" naming the tensor, the expected and the found shape.
  */
 export async function readForeignWeights(file: string, model: string, layout: Layout): Promise<Float32Array> {
-  const unreadable = (cause: unknown): never => {
-    throw new ClusterError("data", `Cannot read the weights file ${file}`, { cause });
-  };
-  const { size } = await stat(file).catch(unreadable);
   const most = 4 * layout.size + MAX_EXTRA_BYTES;
+  const { size } = await stat(file).catch((cause: unknown) => unreadable(file, cause));
   if (size > most)
     throw new ClusterError("data", `${file} has ${size} bytes, the weights of "${model}" at most ${most}`, {
       hint: expectedTensors(layout),
     });
-  const bytes = await readFile(file).catch(unreadable);
-  const { tensors, metadata } = decodeSafetensors(bytes, file);
+  const { tensors, metadata } = await readWeightsFile(file);
   if (metadata["what"] === "momentum") {
     throw new ClusterError("data", `${file} holds an optimizer's momentum, not weights`, {
       hint: "the weights of a checkpoint are in its model.safetensors",
@@ -49,6 +45,31 @@ export async function readForeignWeights(file: string, model: string, layout: La
   }
   refuseNaN(tensors, file);
   return vector;
+}
+
+async function readWeightsFile(file: string): Promise<ReturnType<typeof decodeSafetensors>> {
+  const bytes = await readFile(file).catch((cause: unknown) => unreadable(file, cause));
+  return decodeSafetensors(bytes, file);
+}
+
+function unreadable(file: string, cause: unknown): never {
+  throw new ClusterError("data", `Cannot read the weights file ${file}`, { cause });
+}
+
+/** Of a file that is for no network of ours. */
+const MAX_WEIGHTS_BYTES = 1024 * 1024 * 1024;
+
+/** The network that a file says it is for: our checkpoints do. Throws ClusterError("data"). */
+export async function weightsModel(file: string): Promise<string | undefined> {
+  const { size } = await stat(file).catch((cause: unknown) => unreadable(file, cause));
+  if (size > MAX_WEIGHTS_BYTES)
+    throw new ClusterError("data", `${file} has ${size} bytes, weights at most ${MAX_WEIGHTS_BYTES}`);
+  return (await readWeightsFile(file)).metadata["model"];
+}
+
+/** Throws ClusterError("data") naming the tensor and the first value that is no number. */
+export function refuseNonFinite(layout: Layout, parameters: Float32Array, what: string): void {
+  refuseNaN(tensorsOf(layout, parameters), what);
 }
 
 function withHint<Value>(layout: Layout, model: string, read: () => Value): Value {

@@ -68,8 +68,8 @@ interface Snapshot {
   workers: Usage[];
 }
 
-/** Steps before the clock starts: images are fetched, buffers grown, code compiled. */
-const WARM_UP_STEPS = 20;
+/** Steps before the clock starts: images are fetched, buffers grown, code compiled. As many as the bare loop's. */
+const WARM_UP_STEPS = 100;
 
 /** Trains so many steps on a cluster of this machine; measured from commit to commit. */
 export async function clusterRun(setting: BenchSetting): Promise<ClusterResult> {

@@ -12,7 +12,7 @@ import { addConfigOptions } from "./config-command.js";
 import { loadConfig } from "./config-file.js";
 import { printResult } from "./output.js";
 import { printResults, shown } from "./results-output.js";
-import { checkPlans, runLocally } from "./run-local.js";
+import { runLocally } from "./run-local.js";
 import { type RunOptions, addRunOptions, withWorkers } from "./run-options.js";
 import { configOf } from "./train-command.js";
 
@@ -24,6 +24,7 @@ interface EvaluateOptions extends RunOptions {
   strengths?: string;
   images?: string;
   budget?: string;
+  transferFrom: string[];
   weights?: string;
   model?: string;
   dataset?: string;
@@ -39,6 +40,12 @@ export function evaluateCommand(): Command {
     .option("--strengths <numbers>", "strengths in [0, 1], rising, with commas")
     .option("--images <count>", "test images per measure")
     .option("--budget <name>", "what the modern protocol may spend: quick, standard or full")
+    .option(
+      "--transfer-from <network>",
+      "also attack from this network: a run, or a safetensors file, FILE:MODEL; repeatable",
+      (value: string, before: string[]) => [...before, value],
+      [],
+    )
     .option("--weights <file>", "measure the weights in this safetensors file instead of a run's")
     .option("-m, --model <name>", "network that --weights are for, as in mrelu-r-m")
     .option("--dataset <name>", "data set that --weights are for (default: mnist)")
@@ -53,13 +60,14 @@ export function evaluateCommand(): Command {
         printResult(options.json === true ? { attacks: listAttacks() } : attackTable(listAttacks()));
         return;
       }
-      const { config, out } = await subjectOf(run, options);
+      const { config, out, prepare } = await subjectOf(run, options);
       const name = config.name ?? config.model;
       const { document, exitCode } = await runLocally({
         ...options,
         configs: [config],
         name,
         out,
+        prepare,
         title: `saf evaluate ${name}`,
         command: `saf evaluate ${shown(resolve(out))}`,
         evaluateOnly: true,
@@ -73,7 +81,7 @@ export function evaluateCommand(): Command {
 async function subjectOf(
   run: string | undefined,
   options: EvaluateOptions,
-): Promise<{ config: Config; out: string }> {
+): Promise<{ config: Config; out: string; prepare: () => Promise<void> }> {
   const { weights, model, dataset } = options;
   if (run !== undefined && weights !== undefined)
     throw new ClusterError("usage", "Cannot measure a run and --weights at once: give one of them");
@@ -85,7 +93,7 @@ async function subjectOf(
       );
     const files = [await configOf(run), ...options.config];
     const { value } = await loadConfig({ files, set: settingsOf(options) });
-    return { config: value, out: run };
+    return { config: value, out: run, prepare: () => Promise.resolve() };
   }
   if (weights === undefined || model === undefined)
     throw new ClusterError("usage", "--weights needs --model: which network they are for", {
@@ -96,25 +104,25 @@ async function subjectOf(
     files: options.config,
     set: [...own, ...settingsOf(options)],
   });
-  checkPlans([config]);
   const out = join(options.runs, runDirectoryName(config.name ?? config.model, Date.now()));
-  await importWeights(weights, config, out);
-  return { config, out };
+  return { config, out, prepare: () => importWeights(weights, config, out) };
 }
 
 /** Flags as settings; `--set` wins over them. */
 function settingsOf(options: EvaluateOptions): string[] {
-  const { protocol, attacks, strengths, images, budget, set } = options;
+  const { protocol, attacks, strengths, images, budget, transferFrom, set } = options;
   const list = (key: string, text: string | undefined): string[] =>
     text === undefined ? [] : [`evaluate.${key}=[${text}]`];
   const one = (key: string, text: string | undefined): string[] =>
     text === undefined ? [] : [`evaluate.${key}=${text}`];
+  const places = transferFrom.map((place) => JSON.stringify(resolve(place))).join(",");
   return [
     ...list("protocol", protocol),
     ...list("attacks", attacks === undefined ? undefined : quoted(attacks)),
     ...list("strengths", strengths),
     ...one("images", images),
     ...one("budget", budget),
+    ...list("transfer_from", places === "" ? undefined : places),
     ...withWorkers(options),
     ...set,
   ];

@@ -11,7 +11,7 @@ export function addHttpOptions(command: Command): Command {
         .env("SAF_HTTP_HOST")
         .default("127.0.0.1"),
     )
-    .addOption(httpPort().env("SAF_HTTP_PORT").default(0))
+    .addOption(httpPort().default(0))
     .addOption(
       new Option("--http-cert-file <file>", "serve HTTPS with this certificate (PEM, chain included)").env(
         "SAF_HTTP_CERT_FILE",
@@ -20,14 +20,38 @@ export function addHttpOptions(command: Command): Command {
     .addOption(new Option("--http-key-file <file>", "its private key (PEM)").env("SAF_HTTP_KEY_FILE"));
 }
 
+/** Of a process that serves the live page. */
+export function addPageOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--http-token-file <file>", "file with the token that page, API and push ask for").env(
+        "SAF_HTTP_TOKEN_FILE",
+      ),
+    )
+    .addOption(
+      new Option(
+        "--http-origins <origins>",
+        "origins besides its own from which the page may connect, with commas",
+      )
+        .env("SAF_HTTP_ORIGINS")
+        .argParser(originsIn),
+    )
+    .addOption(new Option("--http-any-port", "take a free port when --http-port is taken").hideHelp());
+}
+
 export const httpPort = (): Option =>
-  new Option("--http-port <port>", "port that HTTP is served on; 0 takes a free one").argParser(portNumber);
+  new Option("--http-port <port>", "port that HTTP is served on; 0 takes a free one")
+    .env("SAF_HTTP_PORT")
+    .argParser(portNumber);
 
 export interface HttpFlags {
   httpHost: string;
   httpPort: number;
   httpCertFile?: string;
   httpKeyFile?: string;
+  httpTokenFile?: string;
+  httpOrigins?: string[];
+  httpAnyPort?: true;
 }
 
 export function httpOptionsOf(flags: HttpFlags): HttpOptions {
@@ -36,7 +60,19 @@ export function httpOptionsOf(flags: HttpFlags): HttpOptions {
     port: flags.httpPort,
     certFile: flags.httpCertFile,
     keyFile: flags.httpKeyFile,
+    tokenFile: flags.httpTokenFile,
+    origins: flags.httpOrigins,
+    anyPort: flags.httpAnyPort,
   };
+}
+
+function originsIn(text: string): string[] {
+  return text.split(",").map((each) => {
+    const word = each.trim();
+    if (!URL.canParse(word) || new URL(word).origin !== word)
+      throw new InvalidArgumentError("Expected origins as in https://saf.example, separated by commas.");
+    return word;
+  });
 }
 
 function portNumber(text: string): number {

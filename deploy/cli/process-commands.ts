@@ -1,13 +1,16 @@
 /** `saf coordinator` and `saf worker`: the processes of a cluster, started by `saf train`, compose or Kubernetes. */
-import { Command, Option } from "commander";
+import { hostname } from "node:os";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { EXIT_CODES } from "../../shared/errors.js";
 import { removeRings } from "../../shared/io/shared-memory-bus.js";
 import { defaultCacheDir } from "../setup/engine.js";
 import { loadConfig } from "./config-file.js";
-import { type HttpFlags, addHttpOptions, httpOptionsOf } from "./http-options.js";
+import { knownVariables, unknownVariables } from "./environment.js";
+import { type HttpFlags, addHttpOptions, addPageOptions, httpOptionsOf } from "./http-options.js";
 import { type NatsFlags, addNatsOptions, natsAccessOf } from "./nats-options.js";
 import { wholeNumber } from "./run-options.js";
 import { exitWithParent, interruption } from "./signals.js";
+import { workerName } from "./worker-name.js";
 
 /** Connection options that both share. */
 function connectionOptions(command: Command): Command {
@@ -22,11 +25,28 @@ function connectionOptions(command: Command): Command {
     .addOption(
       new Option("--log-level <level>", "least severe log line").env("SAF_LOG_LEVEL").default("info"),
     )
-    .addOption(new Option("--log-file <file>", "write the log there instead"))
+    .addOption(
+      new Option("--log-file <file>", "write the log there instead; - is standard error").env("SAF_LOG_FILE"),
+    )
+    .addOption(
+      seconds("--nats-timeout <seconds>", "give up when NATS cannot be reached for this long at the start")
+        .env("SAF_NATS_TIMEOUT_S")
+        .default(60),
+    )
     .addOption(new Option("--exit-with-parent", "end when standard input closes").hideHelp());
 }
 
+const seconds = (flags: string, help: string): Option =>
+  new Option(flags, help).argParser((text: string) => {
+    const value = Number(text);
+    if (/^\d+(\.\d+)?$/.test(text) && value <= MOST_SECONDS) return value;
+    throw new InvalidArgumentError(`Expected seconds from 0 to ${MOST_SECONDS}.`);
+  });
+
+const MOST_SECONDS = 1_000_000;
+
 interface ConnectionOptions extends HttpFlags, NatsFlags {
+  natsTimeout: number;
   pool: string;
   sharedMemory?: string;
   logLevel: string;
@@ -34,20 +54,46 @@ interface ConnectionOptions extends HttpFlags, NatsFlags {
   exitWithParent?: boolean;
 }
 
+/** In a container the environment is all there is to mistype. */
+function warnOfVariables(command: Command): void {
+  // Of both, for they share a ConfigMap.
+  const all = [workerCommand(), coordinatorCommand(), command].flatMap(({ options }) => options);
+  for (const line of unknownVariables(process.env, knownVariables(all.map(({ envVar }) => envVar))))
+    process.stderr.write(`saf: ${line}\n`);
+}
+
 export function workerCommand(): Command {
   return connectionOptions(new Command("worker"))
     .description("serve a cluster: compute gradients and evaluations")
-    .requiredOption("--id <name>", "name of this worker, as in its credentials")
+    .addOption(
+      new Option(
+        "--id <name>",
+        "name of this worker, as in its credentials (default: worker-<index> in an indexed Job, else of the host)",
+      ).env("SAF_WORKER_ID"),
+    )
+    .addOption(
+      seconds(
+        "--coordinator-timeout <seconds>",
+        "end (exit code 5) when no coordinator is heard of for this long; 0 waits for ever",
+      )
+        .env("SAF_COORDINATOR_TIMEOUT_S")
+        .default(0),
+    )
     .addOption(new Option("--engine <name>", "engine to compute with").env("SAF_ENGINE").default("wasm"))
     .addOption(new Option("--cache-dir <folder>", "where data parts are kept").env("SAF_CACHE_DIR"))
-    .action(async (options: ConnectionOptions & { id: string; engine: string; cacheDir?: string }) => {
+    .action(async (options: WorkerFlags, command: Command) => {
+      warnOfVariables(command);
       if (options.exitWithParent === true) exitWithParent(() => removeRings(options.sharedMemory));
-      const { engineNamed, runWorker } = await import("../../worker/main.js");
       const stop = interruption();
+      const id = workerName(options.id, process.env["JOB_COMPLETION_INDEX"], hostname());
+      const { engineNamed, runWorker } = await import("../../worker/main.js");
       const cacheDirectory = `${options.cacheDir ?? defaultCacheDir(process.env)}/parts`;
       await runWorker(
         {
           ...options,
+          id,
+          connectTimeoutMs: 1000 * options.natsTimeout,
+          coordinatorTimeoutMs: 1000 * options.coordinatorTimeout,
           nats: natsAccessOf(options),
           engine: engineNamed(options.engine),
           cacheDirectory,
@@ -59,9 +105,28 @@ export function workerCommand(): Command {
     });
 }
 
+interface WorkerFlags extends ConnectionOptions {
+  id?: string;
+  engine: string;
+  cacheDir?: string;
+  coordinatorTimeout: number;
+}
+
+interface CoordinatorFlags extends ConnectionOptions {
+  run: string[];
+  out: string;
+  title: string;
+  command: string;
+  evaluateOnly: boolean;
+  sideBySide: number;
+  dismissWorkers: boolean;
+  stay: boolean;
+  waitForWorkers?: number;
+}
+
 export function coordinatorCommand(): Command {
   const collect = (value: string, previous: string[]): string[] => [...previous, value];
-  return connectionOptions(new Command("coordinator"))
+  return addPageOptions(connectionOptions(new Command("coordinator")))
     .description("lead a cluster: lease work, sum gradients, keep the results")
     .requiredOption(
       "--run <file>",
@@ -80,30 +145,34 @@ export function coordinatorCommand(): Command {
     .option("--evaluate-only", "measure the newest checkpoint, train no further", false)
     .option("--dismiss-workers", "tell the workers to stop when everything is done", false)
     .option("--stay", "when everything is done, go on serving HTTP until a signal comes", false)
-    .action(
-      async (
-        options: ConnectionOptions & {
-          run: string[];
-          out: string;
-          title: string;
-          command: string;
-          evaluateOnly: boolean;
-          sideBySide: number;
-          dismissWorkers: boolean;
-          stay: boolean;
+    .addOption(
+      seconds(
+        "--wait-for-workers <seconds>",
+        "time for the first workers to come, instead of cluster.wait_for_workers_ms",
+      ).env("SAF_WAIT_FOR_WORKERS_S"),
+    )
+    .action(async (options: CoordinatorFlags, command: Command) => {
+      warnOfVariables(command);
+      if (options.exitWithParent === true) exitWithParent(() => removeRings(options.sharedMemory));
+      const stop = interruption();
+      const { runCoordinator } = await import("../../coordinator/main.js");
+      const configs = await Promise.all(
+        options.run.map(async (file) => (await loadConfig({ files: [file], set: [] })).value),
+      );
+      const { waitForWorkers } = options;
+      const { failed, interrupted } = await runCoordinator(
+        {
+          ...options,
+          configs,
+          nats: natsAccessOf(options),
+          http: httpOptionsOf(options),
+          connectTimeoutMs: 1000 * options.natsTimeout,
+          workersTimeoutMs: waitForWorkers === undefined ? undefined : 1000 * waitForWorkers,
         },
-      ) => {
-        if (options.exitWithParent === true) exitWithParent(() => removeRings(options.sharedMemory));
-        const { runCoordinator } = await import("../../coordinator/main.js");
-        const configs = await Promise.all(
-          options.run.map(async (file) => (await loadConfig({ files: [file], set: [] })).value),
-        );
-        const stop = interruption();
-        const access = { nats: natsAccessOf(options), http: httpOptionsOf(options) };
-        const { failed, interrupted } = await runCoordinator({ ...options, configs, ...access }, stop.signal);
-        // Whoever stays when all is done is ended by a signal: that interrupts nothing.
-        const ended = options.stay && !interrupted ? 0 : stop.exitCode();
-        process.exitCode = ended || (Object.keys(failed).length > 0 ? EXIT_CODES.trials : 0);
-      },
-    );
+        stop.signal,
+      );
+      // Whoever stays when all is done is ended by a signal: that interrupts nothing.
+      const ended = options.stay && !interrupted ? 0 : stop.exitCode();
+      process.exitCode = ended || (Object.keys(failed).length > 0 ? EXIT_CODES.trials : 0);
+    });
 }

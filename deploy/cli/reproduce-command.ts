@@ -2,6 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { protocolsOf } from "../../coordinator/core/protocols.js";
 import { storageError } from "../../coordinator/io/atomic-file.js";
 import { runDirectoryName } from "../../coordinator/io/run-directory.js";
 import type { Config } from "../../shared/config.js";
@@ -120,8 +121,9 @@ function commandOf(plan: Omit<Plan, "command">, out: string): string {
 
 /** The paper's batch as one slot, so that batch norm sees what the paper's saw. */
 async function configsOf(plan: Plan, options: ReproduceOptions): Promise<Config[]> {
+  const members = membersOf(plan.models, plan.seeds);
   return Promise.all(
-    membersOf(plan.models, plan.seeds).map(async ({ name, model, seed }) => {
+    members.map(async ({ name, model, seed }) => {
       const set = [
         "train.slots=1",
         "evaluate.features=true",
@@ -131,9 +133,25 @@ async function configsOf(plan: Plan, options: ReproduceOptions): Promise<Config[
         ...plan.settings,
         ...[`data.set=${plan.dataset}`, `model=${model}`, `seed=${seed}`, `name=${name}`],
       ];
-      return (await loadConfig({ files: [], set })).value;
+      const { value } = await loadConfig({ files: [], set });
+      return withTransfer(
+        value,
+        name,
+        members.map((member) => member.name),
+      );
     }),
   );
+}
+
+/** Modern attacks come from another network too: the undefended one, or for that one the first of the others. */
+function withTransfer(config: Config, name: string, members: readonly string[]): Config {
+  const others = members.filter((member) => member !== name);
+  const source = others.find((member) => member === "plain") ?? others[0];
+  const { evaluate } = config;
+  const isAsked = protocolsOf(evaluate).includes("modern") && evaluate.transfer_from === undefined;
+  return source === undefined || !isAsked
+    ? config
+    : { ...config, evaluate: { ...evaluate, transfer_from: source } };
 }
 
 function namesIn(text: string): string[] {

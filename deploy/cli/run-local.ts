@@ -5,7 +5,9 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { stringify } from "yaml";
 import { planMeasures } from "../../coordinator/core/protocols.js";
+import { checkAside } from "../../coordinator/io/datasets/load-aside.js";
 import { runDirectoryName } from "../../coordinator/io/run-directory.js";
+import { checkSources, sourcesIn } from "../../coordinator/io/transfer-sources.js";
 import type { ResultsDocument } from "../../coordinator/main.js";
 import type { Config } from "../../shared/config.js";
 import type { EngineName } from "../../shared/engine.js";
@@ -28,6 +30,8 @@ export interface LocalRunOptions {
   /** The run directory itself; without it, a fresh one below `runs`. */
   out?: string;
   evaluateOnly?: boolean;
+  /** Puts into the run directory what is measured, once it is known that the rest is right. */
+  prepare?: (out: string) => Promise<void>;
   /** Runs at the same time: each worker one, or one after another on all workers. */
   sideBySide?: "workers" | "one";
   /** What happens to the runs, as it happens. */
@@ -35,6 +39,8 @@ export interface LocalRunOptions {
   runs: string;
   engine?: EngineName;
   natsServer?: string;
+  /** Port of the live page; a free one by itself. */
+  httpPort?: number;
   progress: ProgressMode;
 }
 
@@ -48,8 +54,11 @@ export interface LocalRunResult {
 export async function runLocally(options: LocalRunOptions): Promise<LocalRunResult> {
   const [first] = options.configs;
   if (first === undefined) throw new ClusterError("usage", "There is nothing to run");
-  // Values that cannot go together are said before anything is started.
+  const out = resolve(options.out ?? join(options.runs, runDirectoryName(options.name, Date.now())));
+  // What is wrong with settings and files is said before anything is started.
   checkPlans(options.configs);
+  await checkFiles(options.configs, out);
+  await options.prepare?.(out);
   const env = process.env;
   const cacheDir = defaultCacheDir(env);
   const progress = createProgress({ mode: options.progress });
@@ -67,7 +76,6 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
       progress: prepare,
       ...(options.natsServer === undefined ? {} : { explicit: options.natsServer }),
     });
-    const out = resolve(options.out ?? join(options.runs, runDirectoryName(options.name, Date.now())));
     const runFiles = await writeRunFiles(out, options.configs);
     const workers = localWorkers(first.cluster.workers, availableParallelism());
     progress.say(
@@ -82,6 +90,11 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
       );
       cluster?.interrupt();
     });
+    let page: string | undefined;
+    const sayPage = (url: string): void => {
+      if (url !== page) progress.say(`live page ${url}`);
+      page = url;
+    };
     let lastWords = undefined as saf.v1.Finished.$Properties | undefined;
     let cluster: LocalCluster | undefined = undefined as LocalCluster | undefined;
     cluster = await LocalCluster.start({
@@ -99,7 +112,9 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
       cacheDir,
       sharedMemory: first.cluster.shared_memory,
       restartCoordinator: true,
+      httpPort: options.httpPort,
       onEvent: (event) => {
+        if (event.serving?.url != null) sayPage(event.serving.url);
         if (event.finished?.ok === false) lastWords = event.finished;
         progress.update(event);
         options.onEvent?.(event);
@@ -125,7 +140,23 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
 export function checkPlans(configs: readonly Config[]): void {
   for (const config of configs) {
     const { network, strengths } = resolveRun(config);
-    planMeasures({ config: config.evaluate, network, strengths, testImages: 1, samples: 0 });
+    // Which weights they have decides nothing that could be wrong with the plan.
+    const unread = { model: network.name, weights_sha256: "0".repeat(64) };
+    const sources = sourcesIn(config.evaluate).map((name) => ({ name, ...unread }));
+    planMeasures({ config: config.evaluate, network, strengths, testImages: 1, samples: 0, sources });
+  }
+}
+
+/**
+ * Data files are whole and right. Second networks are there, but for those that are trained here. Throws
+ * ClusterError("data"), and "config" or "shape-mismatch" for a network that does not go with a run's.
+ */
+async function checkFiles(configs: readonly Config[], out: string): Promise<void> {
+  const sets = new Map(configs.map(({ data }) => [JSON.stringify(data), data]));
+  for (const data of sets.values()) await checkAside(data, process.env);
+  const folders = configs.map(({ name, model }) => (configs.length === 1 ? out : join(out, name ?? model)));
+  for (const [i, config] of configs.entries()) {
+    await checkSources(config, folders[i] as string, (path) => folders.includes(path));
   }
 }
 

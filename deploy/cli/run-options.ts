@@ -1,6 +1,7 @@
 /** Options that every command with a local cluster shares. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ENGINE_NAMES, type EngineName } from "../../shared/engine.js";
+import { httpPort } from "./http-options.js";
 import { PROGRESS_MODES, type ProgressMode } from "./progress.js";
 
 export interface RunOptions {
@@ -8,6 +9,7 @@ export interface RunOptions {
   progress: ProgressMode;
   engine?: EngineName;
   natsServer?: string;
+  httpPort?: number;
   runs: string;
   workers?: number | "auto";
 }
@@ -22,6 +24,7 @@ export function addRunOptions(command: Command): Command {
       new Option("--engine <name>", "this engine or an error (also SAF_ENGINE)").choices([...ENGINE_NAMES]),
     )
     .option("--nats-server <path>", "this nats-server program")
+    .addOption(httpPort())
     .option("--runs <folder>", "where run directories are made", "runs")
     .addOption(
       new Option("-w, --workers <count>", "worker processes, or auto: one per core").argParser(workerCount),

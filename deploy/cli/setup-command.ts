@@ -15,6 +15,7 @@ interface SetupOptions {
   engine?: EngineName;
   natsServer?: string;
   refresh?: true;
+  engineOnly?: true;
 }
 
 const engineOption = (): Option =>
@@ -27,6 +28,7 @@ export function setupCommand(): Command {
     .addOption(engineOption())
     .option("--nats-server <path>", "this nats-server program")
     .option("--refresh", "choose the engine anew")
+    .option("--engine-only", "leave nats-server alone: for the image of a worker")
     .action(async (options: SetupOptions) => {
       const env = process.env;
       const cacheDir = defaultCacheDir(env);
@@ -37,17 +39,21 @@ export function setupCommand(): Command {
         ...(options.engine === undefined ? {} : { force: options.engine }),
         refresh: options.refresh === true,
       });
-      const nats = await resolveNatsServer({
-        env,
-        cacheDir,
-        install: true,
-        progress,
-        ...(options.natsServer === undefined ? {} : { explicit: options.natsServer }),
-      });
+      const nats =
+        options.engineOnly === true
+          ? undefined
+          : await resolveNatsServer({
+              env,
+              cacheDir,
+              install: true,
+              progress,
+              ...(options.natsServer === undefined ? {} : { explicit: options.natsServer }),
+            });
       if (options.json) {
         printResult({
           engine: choice,
-          nats_server: { path: nats.path, version: nats.version, from: nats.from },
+          nats_server:
+            nats === undefined ? null : { path: nats.path, version: nats.version, from: nats.from },
           cache: cacheDir,
         });
         return;
@@ -58,7 +64,7 @@ export function setupCommand(): Command {
           : `, ${Math.round(choice.samplesPerSecond)} LeNet images/s a core`;
       progress(`engine ${choice.engine}: ${choice.version} on ${choice.device}${speed}`);
       for (const line of choice.why) progress(`  ${line}`);
-      progress(`nats-server ${nats.version} (${nats.from}): ${nats.path}`);
+      if (nats !== undefined) progress(`nats-server ${nats.version} (${nats.from}): ${nats.path}`);
     });
 }
 

@@ -43,6 +43,8 @@ export interface LocalClusterOptions {
   onNote: (message: string) => void;
   /** Start the coordinator again when it is killed. */
   restartCoordinator: boolean;
+  /** Port of the live page; without it, a free one. */
+  httpPort?: number | undefined;
 }
 
 /** How a process ended: by itself or by a signal. */
@@ -64,7 +66,9 @@ export class LocalCluster {
   readonly #memory: string | undefined;
   readonly #workers = new Map<string, Child>();
   readonly #restarts = new Map<string, number>();
-  #coordinator: Child;
+  #coordinator!: Child;
+  /** Where the live page is: there again after a restart, for those who look at it. */
+  #page: string | undefined;
   #stopping = false;
   #interrupted = false;
   /** The coordinator said that it cannot write: it could not after a restart either. */
@@ -82,7 +86,6 @@ export class LocalCluster {
     this.#nats = nats;
     this.#scratch = scratch;
     this.#memory = memory;
-    this.#coordinator = this.#startCoordinator();
   }
 
   /** Throws ClusterError("dependency") when nats-server does not start. */
@@ -103,6 +106,7 @@ export class LocalCluster {
     const cluster = new LocalCluster(options, nats, scratch, memory);
     nats.onExit(({ code, signal, logLines }) => void cluster.#natsDied(code, signal, logLines));
     await cluster.#listen();
+    cluster.#coordinator = cluster.#startCoordinator();
     for (let i = 0; i < options.workers; i++) cluster.addWorker();
     return cluster;
   }
@@ -115,6 +119,11 @@ export class LocalCluster {
   /** Folder of the processes' rings; undefined where bulk bytes go through NATS. */
   get sharedMemory(): string | undefined {
     return this.#memory;
+  }
+
+  /** Address of the coordinator's live page, once it said so. */
+  get page(): string | undefined {
+    return this.#page;
   }
 
   get natsPid(): number {
@@ -203,8 +212,15 @@ export class LocalCluster {
       POOL,
       "--dismiss-workers",
       ...this.#memoryOptions,
+      ...this.#portOptions,
     ];
     return this.#spawn("coordinator", ["coordinator", ...options, ...this.#options.coordinatorArguments], {});
+  }
+
+  get #portOptions(): string[] {
+    const port = this.#page === undefined ? this.#options.httpPort : Number(new URL(this.#page).port);
+    if (port === undefined || port === 0) return [];
+    return ["--http-port", String(port), ...(this.#page === undefined ? [] : ["--http-any-port"])];
   }
 
   get #memoryOptions(): string[] {
@@ -222,7 +238,8 @@ export class LocalCluster {
         ...this.#memoryOptions,
         ...["--engine", engine, "--cache-dir", cacheDir, "--log-file", join(out, "logs", `${id}.jsonl`)],
       ],
-      workerEnvironment,
+      // A port that was chosen is the live page's.
+      { ...workerEnvironment, SAF_HTTP_PORT: "0" },
     );
     this.#workers.set(id, child);
     void child.exited.then(({ code, signal }) => this.#workerEnded(id, child, code, signal));
@@ -280,6 +297,7 @@ export class LocalCluster {
       const event = readMessage(wire.Event, data);
       if (event === undefined) return;
       if (event.finished?.code === "storage") this.#cannotWrite = true;
+      if (event.serving?.url != null) this.#page = event.serving.url;
       this.#options.onEvent(event);
     });
     this.#closeEvents = () => bus.close();

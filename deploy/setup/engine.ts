@@ -138,7 +138,11 @@ interface Conditions {
   node: number;
   gpus: string | null;
   addonPackage: string | null;
+  /** Addon packages that this clone has: one without them must not choose for the others. */
+  installed: string[];
 }
+
+const ADDON_PACKAGES: readonly AddonPackageName[] = ["@tensorflow/tfjs-node", "@tensorflow/tfjs-node-gpu"];
 
 function conditionsOf(forced: EngineName | undefined, env: NodeJS.ProcessEnv): Conditions {
   return {
@@ -147,6 +151,7 @@ function conditionsOf(forced: EngineName | undefined, env: NodeJS.ProcessEnv): C
     node: Number(process.versions.node.split(".")[0]),
     gpus: env["CUDA_VISIBLE_DEVICES"] ?? null,
     addonPackage: env["SAF_TFJS_NODE_PACKAGE"] || null,
+    installed: ADDON_PACKAGES.filter((name) => findAddonPackage(name, env) !== undefined),
   };
 }
 

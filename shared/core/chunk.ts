@@ -52,10 +52,10 @@ export function bodyLength(totalBytes: number, chunk: number): number {
 }
 
 /**
- * Writes the header into `frame`, whose body is in place already, and seals it with the CRC32C of header and body.
- * The frame may lie in shared memory.
+ * Writes the header into `frame`, whose body is in place already, and seals it with the CRC32C of header and body; of a
+ * frame that is read where it lies (`inPlace`), of the header alone. The frame may lie in shared memory.
  */
-export function sealChunk(frame: Uint8Array, header: ChunkHeader): void {
+export function sealChunk(frame: Uint8Array, header: ChunkHeader, inPlace = false): void {
   const view = new DataView(frame.buffer, frame.byteOffset, HEADER_BYTES);
   view.setUint32(0, MAGIC);
   view.setUint16(4, CHUNK_VERSION, true);
@@ -74,16 +74,37 @@ export function sealChunk(frame: Uint8Array, header: ChunkHeader): void {
   view.setUint32(48, header.offset, true);
   view.setUint32(52, header.totalBytes, true);
   view.setUint32(56, frame.byteLength - HEADER_BYTES, true);
-  view.setUint32(60, checksum(frame), true);
+  view.setUint32(60, checksum(frame, inPlace), true);
 }
 
-function checksum(frame: Uint8Array): number {
+function checksum(frame: Uint8Array, inPlace: boolean): number {
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
-  return crc32c(bytes.subarray(HEADER_BYTES), crc32c(bytes.subarray(0, 60)));
+  const ofHeader = crc32c(bytes.subarray(0, 60));
+  return inPlace ? ofHeader : crc32c(bytes.subarray(HEADER_BYTES), ofHeader);
+}
+
+/** Keeps what was read before it from being read after it. */
+const fence = new Int32Array(1);
+
+function headerWords({ buffer, byteOffset }: Uint8Array): Int32Array {
+  return new Int32Array(buffer, byteOffset, HEADER_BYTES / 4);
+}
+
+/** Before the body of a frame that others may read where it lies is changed. Such frames begin at a multiple of four. */
+export function breakSeal(frame: Uint8Array): void {
+  const words = headerWords(frame);
+  Atomics.store(words, 0, 0);
+  Atomics.store(words, 15, 0);
+}
+
+/** The seal of a frame, to be compared with what it is once the body was read: unequal when the body was changed. */
+export function sealOf(frame: Uint8Array): number {
+  Atomics.add(fence, 0, 1);
+  return Atomics.load(headerWords(frame), 15);
 }
 
 /** Reads a chunk; whatever is wrong with the bytes is a reason, never an exception. The body is a view. */
-export function decodeChunk(frame: Uint8Array): DecodedChunk {
+export function decodeChunk(frame: Uint8Array, inPlace = false): DecodedChunk {
   if (frame.byteLength < HEADER_BYTES) return { ok: false, reason: "truncated" };
   const view = new DataView(frame.buffer, frame.byteOffset, HEADER_BYTES);
   if (view.getUint32(0) !== MAGIC) return { ok: false, reason: "magic" };
@@ -92,7 +113,7 @@ export function decodeChunk(frame: Uint8Array): DecodedChunk {
   if (frame.byteLength < HEADER_BYTES + bodyBytes) return { ok: false, reason: "truncated" };
   if (frame.byteLength !== HEADER_BYTES + bodyBytes || frame.byteLength > CHUNK_BYTES)
     return { ok: false, reason: "size" };
-  if (view.getUint32(60, true) !== checksum(frame)) return { ok: false, reason: "checksum" };
+  if (view.getUint32(60, true) !== checksum(frame, inPlace)) return { ok: false, reason: "checksum" };
 
   const kind = nameOf(CHUNK_KINDS, view.getUint8(6));
   const codec = nameOf(CODECS, view.getUint8(7));

@@ -13,31 +13,40 @@ export interface UpdateRule {
 /** Weight of the newest batch in a running moment: METHOD.md 1.4. */
 export const MOMENT_RATE = 0.05;
 
+/** Values [start, start + sums.length) of the vectors that an update reads and writes. */
+export interface UpdateRanges {
+  /** Gradient sums; may go on behind the layout's end. */
+  sums: Float32Array;
+  current: Float32Array;
+  velocity: Float32Array;
+  /** Receives the new values; may be `current`. */
+  next: Float32Array;
+  /** Receives the new velocity; may be `velocity`. */
+  moved: Float32Array;
+}
+
 /**
- * Updates values [start, start + sums.length) of the vector.
+ * Updates the values of a range that begins at `start`.
  * Weights: v ← m·v − decay·w − Σgradient/n; w ← w + rate·multiplier·v. Moments: r ← 0.95·r + 0.05·Σ(n_slot·moment)/n.
- * `next` receives the new values; `velocity` is changed in place; `current` is only read and may be `next` itself.
  * Source: METHOD.md 1.6 (MatConvNet's update).
  */
 export function updateRange(
   layout: Layout,
   rule: UpdateRule,
   start: number,
-  sums: Float32Array,
-  current: Float32Array,
-  velocity: Float32Array,
-  next: Float32Array,
+  { sums, current, velocity, next, moved }: UpdateRanges,
 ): void {
   const end = Math.min(start + sums.length, layout.size);
   const perSample = 1 / rule.samples;
   for (const tensor of layout.tensors) {
-    const from = Math.max(start, tensor.offset);
-    const to = Math.min(end, tensor.offset + tensor.size);
+    const from = Math.max(start, tensor.offset) - start;
+    const to = Math.min(end, tensor.offset + tensor.size) - start;
     if (from >= to) continue;
     if (tensor.role === "moment") {
       for (let i = from; i < to; i++) {
-        const batch = (sums[i - start] as number) * perSample;
+        const batch = (sums[i] as number) * perSample;
         next[i] = (1 - MOMENT_RATE) * (current[i] as number) + MOMENT_RATE * batch;
+        moved[i] = velocity[i] as number;
       }
       continue;
     }
@@ -49,10 +58,11 @@ export function updateRange(
     };
     descend(
       descent,
-      sums.subarray(from - start, to - start),
+      sums.subarray(from, to),
       current.subarray(from, to),
       velocity.subarray(from, to),
       next.subarray(from, to),
+      moved.subarray(from, to),
     );
   }
 }

@@ -3,7 +3,7 @@
  * left plus right, so the root is the same bits however the slots were grouped into blocks and whoever sent them.
  */
 import { blockOfNode } from "./slots.js";
-import { type VectorMemory, addVectors, allFinite } from "./vectors/vector-memory.js";
+import { type VectorMemory, addVectors, copyFinite, mergeFinite } from "./vectors/vector-memory.js";
 
 /** Buffers of one length, used again: fresh memory costs page faults at every step. */
 export class BufferPool {
@@ -24,9 +24,23 @@ export class BufferPool {
   give(buffer: Float32Array): void {
     this.#free.push(buffer);
   }
+
+  /** Gives the memory of all buffers that are here back. */
+  dispose(): void {
+    for (const buffer of this.#free.splice(0)) this.#memory?.release(buffer);
+  }
+
+  /** These bytes as values that can be summed where they lie; or a copy of them, in a buffer of ours. */
+  asValues(bytes: Uint8Array): { values: Float32Array; isOurs: boolean } {
+    if (this.#memory?.holds(bytes) === true && bytes.byteOffset % 4 === 0)
+      return { values: new Float32Array(bytes.buffer, bytes.byteOffset, this.length), isOurs: false };
+    const values = this.take();
+    new Uint8Array(values.buffer, values.byteOffset, values.byteLength).set(bytes);
+    return { values, isOurs: true };
+  }
 }
 
-export type AddOutcome = "added" | "duplicate" | "no-such-node" | "wrong-size" | "nonfinite";
+export type AddOutcome = "added" | "duplicate" | "no-such-node" | "wrong-size" | "nonfinite" | "torn";
 
 /** The sum over all slots of one range of values. */
 export class TreeSum {
@@ -53,36 +67,46 @@ export class TreeSum {
   }
 
   /**
-   * Counts the values of a node once. They come as little-endian bytes, wherever those lie, and are copied, so the
-   * caller may reuse its buffer. Values that are not finite are refused and change nothing.
+   * Counts the values of a node once. They come as little-endian bytes, wherever those lie, and are read at once, so the
+   * caller may reuse its buffer. Values that are not finite, or not intact after they were read, change nothing.
    */
-  addBytes(node: number, bytes: Uint8Array): AddOutcome {
+  addBytes(node: number, bytes: Uint8Array, isIntact: () => boolean = () => true): AddOutcome {
     if (blockOfNode(this.#slots, node) === undefined) return "no-such-node";
     if (bytes.byteLength !== 4 * this.#pool.length) return "wrong-size";
     if (this.covers(node)) return "duplicate";
-    let sum = this.#pool.take();
-    new Uint8Array(sum.buffer, sum.byteOffset, sum.byteLength).set(bytes);
-    if (!allFinite(sum)) {
+    const { values, isOurs } = this.#pool.asValues(bytes);
+    const sum = isOurs ? values : this.#pool.take();
+    const sibling = node > 1 ? this.#held.get(node ^ 1) : undefined;
+    // Sums of two do not depend on which is the left one.
+    const isFinite = sibling === undefined ? copyFinite(sum, values) : mergeFinite(sum, sibling, values);
+    const outcome = !isIntact() ? "torn" : isFinite ? "added" : "nonfinite";
+    if (outcome !== "added") {
       this.#pool.give(sum);
-      return "nonfinite";
+      return outcome;
     }
 
     this.#dropBelow(node);
+    if (sibling === undefined) this.#held.set(node, sum);
+    else {
+      this.#drop(node ^ 1);
+      this.#rise(node >>> 1, sum);
+    }
+    return "added";
+  }
+
+  /** Merges the sum of a node with what is held beside it, and so on up the tree. */
+  #rise(node: number, sum: Float32Array): void {
     let at = node;
     for (
       let sibling = this.#held.get(at ^ 1);
       at > 1 && sibling !== undefined;
       sibling = this.#held.get(at ^ 1)
     ) {
-      const [left, right] = (at & 1) === 0 ? [sum, sibling] : [sibling, sum];
-      addVectors(left, left, right);
-      this.#held.delete(at ^ 1);
-      this.#pool.give(right);
-      sum = left;
+      addVectors(sum, sum, sibling);
+      this.#drop(at ^ 1);
       at >>>= 1;
     }
     this.#held.set(at, sum);
-    return "added";
   }
 
   /** The finished sum, or undefined while slots are missing. Valid until `release`. */
@@ -101,8 +125,12 @@ export class TreeSum {
       let above = held;
       while (above > node) above >>>= 1;
       if (above !== node) continue;
-      this.#pool.give(this.#held.get(held) as Float32Array);
-      this.#held.delete(held);
+      this.#drop(held);
     }
+  }
+
+  #drop(node: number): void {
+    this.#pool.give(this.#held.get(node) as Float32Array);
+    this.#held.delete(node);
   }
 }

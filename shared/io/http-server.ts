@@ -1,94 +1,188 @@
-/** /metrics, /healthz, /readyz of one process, on loopback unless told otherwise. */
-import { readFile } from "node:fs/promises";
-import { type RequestListener, type Server, createServer } from "node:http";
-import { createServer as createSecureServer } from "node:https";
+/**
+ * An HTTP or HTTPS server that hostile clients do not bring to its knees: everything a client can make large, slow or
+ * many has a limit. Loopback unless told otherwise. What is served is the handler's affair.
+ */
+import {
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+  STATUS_CODES,
+  createServer,
+} from "node:http";
+import { type Server as SecureServer, createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { ClusterError } from "../errors.js";
-
-export interface ProbeServer {
-  url: string;
-  close(): Promise<void>;
-}
+import { Connections } from "./http-connections.js";
+import { type ReloadedFiles, watchFiles } from "./reloaded-files.js";
 
 /** Where HTTP is served. With a certificate and its key it is HTTPS. */
 export interface HttpOptions {
   host: string;
   /** 0 takes a free one. */
   port: number;
+  /** Take a free port when this one is taken. */
+  anyPort?: boolean | undefined;
+  /** PEM files; they may change at any time. */
   certFile?: string | undefined;
   keyFile?: string | undefined;
+  /** Holds the token that guards page, API and push. */
+  tokenFile?: string | undefined;
+  /** Origins, as in https://saf.example, from which the page may connect besides its own. */
+  origins?: readonly string[] | undefined;
 }
 
-export interface ProbeOptions extends HttpOptions {
-  /** The text of /metrics and its type, for a scraper that accepts this. */
-  metrics: (accept: string) => Promise<{ type: string; text: string }>;
-  /** Is this process able to do its work now? The reason, when not. */
-  ready: () => string | undefined;
+export interface HttpHandler {
+  request: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Takes the socket of an upgrade, or answers; absent: there are none. */
+  upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
-const HEADER_LIMIT_BYTES = 8 * 1024;
+export type HttpLog = (level: "info" | "warn" | "error", message: string) => void;
+
+export interface RunningServer {
+  /** As a browser on this machine would open it, without a slash at the end. */
+  url: string;
+  close(): Promise<void>;
+}
+
+const LIMITS = {
+  maxHeaderSize: 8 * 1024,
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+  maxRequestsPerSocket: 1_000,
+} satisfies ServerOptions & { maxRequestsPerSocket: number };
+const HANDSHAKE_MS = 5_000;
+const MOST_HEADERS = 64;
+/** A client that reads nothing for this long loses its answer. */
+const STUCK_MS = 15_000;
+/** Time for an error's words to leave before the socket goes. */
+const LAST_WORDS_MS = 500;
+/** How often files are looked at for new certificates and tokens. */
+const RELOAD_MS = 5_000;
 
 /** Throws ClusterError: "dependency" when the port is taken, "config" for a certificate that is of no use. */
-export async function serveProbes(options: ProbeOptions): Promise<ProbeServer> {
-  const { host, port, metrics, ready } = options;
-  const server = await makeServer(options, (request, response) => {
-    const path = (request.url ?? "/").split("?")[0];
-    const answer = (status: number, body: string, type = "text/plain; charset=utf-8"): void => {
-      response.writeHead(status, { "content-type": type, "x-content-type-options": "nosniff" });
-      response.end(request.method === "HEAD" ? undefined : body);
-    };
-    if (request.method !== "GET" && request.method !== "HEAD") answer(405, "only GET and HEAD are served\n");
-    else if (path === "/healthz") answer(200, "ok\n");
-    else if (path === "/readyz") {
-      const reason = ready();
-      answer(reason === undefined ? 200 : 503, `${reason ?? "ok"}\n`);
-    } else if (path === "/metrics") {
-      metrics(request.headers.accept ?? "").then(
-        ({ text, type }) => answer(200, text, type),
-        (error: unknown) => answer(500, `${String(error)}\n`),
-      );
-    } else answer(404, "served here: /metrics, /healthz, /readyz\n");
+export async function openServer(
+  options: HttpOptions,
+  handler: HttpHandler,
+  log: HttpLog,
+): Promise<RunningServer> {
+  const { server, files } = await makeServer(options, handler.request, log);
+  const connections = new Connections();
+  server.maxHeadersCount = MOST_HEADERS;
+  server.maxRequestsPerSocket = LIMITS.maxRequestsPerSocket;
+  server.timeout = STUCK_MS;
+  server.on("connection", (socket) => connections.add(socket));
+  server.on("request", (request, response) => connections.busy(request.socket, response));
+  server.on("checkContinue", (_, response: ServerResponse) => refuse(response, 417));
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => hangUp(socket, statusOf(error.code)));
+  server.on("upgrade", (request, socket, head) => {
+    connections.take(request.socket);
+    socket.on("error", () => socket.destroy());
+    if (handler.upgrade === undefined) hangUp(socket, 400);
+    else handler.upgrade(request, socket, head);
   });
-  await listen(server, host, port);
-  const address = server.address() as AddressInfo;
-  const shown = address.family === "IPv6" ? `[${address.address}]` : address.address;
+  server.on("connect", (_, socket: Duplex) => hangUp(socket, 405));
+  await listen(server, options);
+  const { address, family, port } = server.address() as AddressInfo;
+  const shown = isEverywhere(address) ? "localhost" : family === "IPv6" ? `[${address}]` : address;
   return {
-    url: `${options.certFile === undefined ? "http" : "https"}://${shown}:${address.port}`,
+    url: `${files === undefined ? "http" : "https"}://${shown}:${port}`,
     close: () =>
       new Promise((resolve) => {
+        files?.stop();
         server.close(() => resolve());
-        server.closeAllConnections();
+        connections.closeAll();
       }),
   };
 }
 
-async function makeServer({ certFile, keyFile }: HttpOptions, listener: RequestListener): Promise<Server> {
-  const limits = { maxHeaderSize: HEADER_LIMIT_BYTES, requestTimeout: 10_000 };
-  if (certFile === undefined && keyFile === undefined) return createServer(limits, listener);
+/** Answers with a status alone and ends the connection: for whoever cannot be talked with. */
+export function hangUp(socket: Duplex, status: number): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const words = `${STATUS_CODES[status] ?? ""}\n`;
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${words.length}\r\n\r\n${words}`,
+  );
+  setTimeout(() => socket.destroy(), LAST_WORDS_MS).unref();
+}
+
+/** The same in the middle of a conversation. */
+export function refuse(response: ServerResponse, status: number, words = STATUS_CODES[status] ?? ""): void {
+  response.writeHead(status, {
+    "content-type": "text/plain; charset=utf-8",
+    "x-content-type-options": "nosniff",
+    connection: "close",
+  });
+  response.end(`${words}\n`);
+}
+
+/** Does the request bring a body? */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+function statusOf(code: string | undefined): number {
+  if (code === "HPE_HEADER_OVERFLOW") return 431;
+  return code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
+}
+
+function isEverywhere(address: string): boolean {
+  return address === "0.0.0.0" || address === "::";
+}
+
+async function makeServer(
+  { certFile, keyFile }: HttpOptions,
+  listener: RequestListener,
+  log: HttpLog,
+): Promise<{ server: Server; files?: ReloadedFiles }> {
+  if (certFile === undefined && keyFile === undefined) return { server: createServer(LIMITS, listener) };
   if (certFile === undefined || keyFile === undefined)
     throw new ClusterError("config", "HTTPS needs both a certificate and its key; one of them is missing", {
       hint: "set SAF_HTTP_CERT_FILE and SAF_HTTP_KEY_FILE",
     });
+  let server: SecureServer | undefined;
+  const files = await watchFiles({
+    files: [certFile, keyFile],
+    everyMs: RELOAD_MS,
+    apply: ([cert, key]) => {
+      const secrets = { cert, key, minVersion: "TLSv1.2" as const };
+      if (server === undefined)
+        server = createSecureServer({ ...LIMITS, ...secrets, handshakeTimeout: HANDSHAKE_MS }, listener);
+      else server.setSecureContext(secrets);
+    },
+    log,
+  });
+  return { server: server as unknown as Server, files };
+}
+
+async function listen(server: Server, options: HttpOptions): Promise<void> {
+  const { host, port } = options;
   try {
-    const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)]);
-    return createSecureServer({ ...limits, cert, key, minVersion: "TLSv1.2" }, listener);
+    await listenOn(server, host, port);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ClusterError("config", `Cannot serve HTTPS with ${certFile} and ${keyFile}: ${reason}`, {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === "EADDRINUSE" && options.anyPort === true) return listenOn(server, host, 0);
+    throw new ClusterError("dependency", `Cannot serve HTTP on ${host}:${port}: ${message}`, {
       cause,
+      hint: "choose another address with --http-host, another port with --http-port",
     });
   }
 }
 
-function listen(server: Server, host: string, port: number): Promise<void> {
+function listenOn(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", (cause) => {
-      reject(
-        new ClusterError("dependency", `Cannot serve metrics on ${host}:${port}: ${cause.message}`, {
-          cause,
-        }),
-      );
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      resolve();
     });
-    server.listen(port, host, () => resolve());
   });
 }

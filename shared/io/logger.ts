@@ -8,16 +8,26 @@ export type Log = (
   fields?: Record<string, unknown>,
 ) => void;
 
+/** In place of a file's name. */
+const STDERR = "-";
+
 /** Seeds and passwords never reach a log. */
 const SECRET_PATHS = ["seed", "*.seed", "password", "*.password", "token", "*.token"];
 
 export function createLogger(
   component: string,
-  options: { level?: string | undefined; file?: string | undefined },
+  options: { level?: string | undefined; file?: string | undefined; alsoStderr?: boolean },
 ): Logger {
-  const destination: DestinationStream = pino.destination(
-    options.file === undefined ? 2 : { dest: options.file, sync: false },
-  );
+  const { file, alsoStderr = false } = options;
+  const onDisk =
+    file === undefined || file === STDERR ? undefined : pino.destination({ dest: file, sync: false });
+  const destination: DestinationStream =
+    onDisk !== undefined && alsoStderr
+      ? pino.multistream([
+          { stream: onDisk, level: "trace" },
+          { stream: pino.destination(2), level: "trace" },
+        ])
+      : (onDisk ?? pino.destination(2));
   return pino(
     {
       level: options.level ?? "info",

@@ -15,6 +15,8 @@ import { NodeTransport, nodeResolveHost } from "nats/lib/src/node_transport.js";
 
 /** Holds several chunks: what the kernel has gathered while we were busy comes in one read. */
 const READ_BUFFER_BYTES = 1024 * 1024;
+/** A server greets at once. The client gives up on one that does not, but forgets its socket. */
+const GREETING_TIMEOUT_MS = 5000;
 
 /** Like `connect` of the `nats` package. */
 export function connectWithLargeReads(options: ConnectionOptions): Promise<NatsConnection> {
@@ -68,6 +70,9 @@ class LargeReadTransport extends NodeTransport {
       };
       const socket = dialSocket({ host: host.hostname, port: host.port, noDelay: true, onread }, () => {
         socket.removeAllListeners();
+        setTimeout(() => {
+          if (!this.#handshaken) socket.destroy();
+        }, GREETING_TIMEOUT_MS).unref();
         resolve(socket);
       });
       socket.once("error", reject);

@@ -3,10 +3,11 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, describe, test } from "node:test";
+import { ClusterError } from "../../shared/errors.js";
 import { connectNats } from "../../shared/io/nats-bus.js";
 import type { Role } from "../../shared/subjects.js";
 import { NO_SERVER, anyServer } from "../deploy/nats-support.js";
-import { type LedgerLine, programs, testConfig } from "../support/cluster.js";
+import { type LedgerLine, programs, startCluster, testConfig } from "../support/cluster.js";
 import { type ProductionNats, productionNats } from "../support/production-nats.js";
 import { saf } from "../support/saf.js";
 
@@ -16,7 +17,11 @@ const STEPS = 60;
 const WORKERS = ["worker-0", "worker-1"];
 /** Of credentials that end in mid-run; the server counts in seconds. */
 const SHORT_S = 3;
-const RENEWAL_MS = 1000;
+const LONG_S = 3600;
+const RENEWAL_MS = 500;
+/** After so many cuts while steps were being committed, the credentials are long-lived: a busy machine has to end too. */
+const CUTS_WANTED = 4;
+const CUT = "NATS cut the connection: the credentials are over";
 
 const EVERYBODY: [Role, string][] = [
   ["coordinator", "coordinator"],
@@ -28,6 +33,8 @@ interface Trained {
   ledger: LedgerLine[];
   /** Of all processes. */
   log: Record<string, unknown>[];
+  /** Connections that were cut off between the first and the last step. */
+  cutsInMidRun: number;
 }
 
 /** Trains with credentials that live for `lifeSeconds` and are renewed in their files until the end. */
@@ -42,8 +49,16 @@ async function train(t: TestContext, server: ProductionNats, lifeSeconds: number
     cluster: { min_workers: WORKERS.length, heartbeat_ms: 500 },
   });
   await writeFile(file, JSON.stringify(config));
+  const logs = [join(out, "log.jsonl"), ...WORKERS.map((id) => join(home, `${id}.jsonl`))];
+  const textOf = (path: string): Promise<string> => readFile(path, "utf8").catch(() => "");
+  let [cuts, cutsInMidRun] = [0, 0];
   const renew = async (): Promise<void> => {
-    for (const [role, name] of EVERYBODY) await server.mint(role, name, lifeSeconds);
+    const steps = (await textOf(join(out, "ledger.jsonl"))).split("\n").length - 1;
+    const now = (await Promise.all(logs.map(textOf))).join("").split(CUT).length - 1;
+    if (steps > 0 && steps < STEPS) cutsInMidRun += now - cuts;
+    cuts = now;
+    const life = cutsInMidRun < CUTS_WANTED ? lifeSeconds : LONG_S;
+    for (const [role, name] of EVERYBODY) await server.mint(role, name, life);
   };
   await renew();
   let renewing = Promise.resolve();
@@ -81,13 +96,8 @@ async function train(t: TestContext, server: ProductionNats, lifeSeconds: number
   return {
     weights: Object.values(weights).join(),
     ledger: await lines(join(out, "ledger.jsonl")),
-    log: (
-      await Promise.all(
-        [join(out, "log.jsonl"), ...WORKERS.map((id) => join(home, `${id}.jsonl`))].map((path) =>
-          lines<Record<string, unknown>>(path),
-        ),
-      )
-    ).flat(),
+    log: (await Promise.all(logs.map((path) => lines<Record<string, unknown>>(path)))).flat(),
+    cutsInMidRun,
   };
 }
 
@@ -95,14 +105,12 @@ describe("credentials that end", { skip: binary === undefined && NO_SERVER }, ()
   test("are renewed in mid-run without losing a step, and the weights are the same", LIMIT, async (t) => {
     assert.ok(binary);
     const server = await productionNats(t, binary);
-    const cuts = ({ log }: Trained): number =>
-      log.filter(({ msg }) => msg === "NATS cut the connection: the credentials are over").length;
-    const undisturbed = await train(t, server, 3600);
-    assert.equal(cuts(undisturbed), 0);
+    const undisturbed = await train(t, server, LONG_S);
+    assert.ok(!undisturbed.log.some(({ msg }) => msg === CUT));
     const renewed = await train(t, server, SHORT_S);
 
-    t.diagnostic(`${cuts(renewed)} times a connection was cut because the credentials were over`);
-    assert.ok(cuts(renewed) >= 4, `only ${cuts(renewed)}: the run was too quick to show anything`);
+    t.diagnostic(`${renewed.cutsInMidRun} times a connection was cut in mid-run`);
+    assert.ok(renewed.cutsInMidRun > 0, "the run was too quick to show anything");
     assert.ok(
       renewed.log.some(({ msg }) => msg === "Connected to NATS again"),
       "the coordinator was never cut off",
@@ -166,6 +174,23 @@ describe("credentials that end", { skip: binary === undefined && NO_SERVER }, ()
     },
   );
 
+  test("of another authority are refused at once, with exit code 5", LIMIT, async (t) => {
+    assert.ok(binary);
+    const [server, other] = [await productionNats(t, binary), await productionNats(t, binary)];
+    const began = performance.now();
+    await assert.rejects(
+      connectNats({
+        ...{ url: server.url, identity: "w1", purpose: "test", connectTimeoutMs: 60_000 },
+        credentialsFile: await other.mint("worker", "w1"),
+      }),
+      (error) =>
+        error instanceof ClusterError &&
+        error.exitCode === 5 &&
+        /refused the credentials/.test(error.hint ?? ""),
+    );
+    assert.ok(performance.now() - began < 30_000, "it went on dialling");
+  });
+
   test(
     "of a rotated key are cut off when its grace is over, the others' connections stay",
     LIMIT,
@@ -208,4 +233,19 @@ describe("credentials that end", { skip: binary === undefined && NO_SERVER }, ()
       assert.deepEqual(new Set(cut), new Set(["worker false"]));
     },
   );
+});
+
+test("what is set for a NATS of many machines does not disturb a local cluster", LIMIT, async (t) => {
+  const set = {
+    SAF_NATS_URL: "tls://nats.invalid:4222",
+    SAF_NATS_CREDS_FILE: "/nowhere/creds",
+    SAF_NATS_CA_FILE: "/nowhere/ca.crt",
+  };
+  Object.assign(process.env, set);
+  t.after(() => Object.keys(set).forEach((name) => delete process.env[name]));
+  const cluster = await startCluster(t, {
+    workers: 1,
+    config: { model: "plain", train: { max_steps: 2 } },
+  });
+  assert.equal(await cluster.finished(), 0, cluster.words());
 });

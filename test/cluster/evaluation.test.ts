@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, test, type TestContext } from "node:test";
+import { after, describe, test, type TestContext } from "node:test";
+import { tensorsOf } from "../../coordinator/io/checkpoints.js";
+import { initialParameters } from "../../shared/core/layout.js";
+import { encodeSafetensors } from "../../shared/core/safetensors.js";
+import { layoutOf } from "../../shared/networks/network.js";
+import { networkNamed } from "../../shared/networks/registry.js";
 import type { ModelResult } from "../../shared/results.js";
 import {
   SEED,
@@ -16,6 +22,15 @@ import {
 const LIMIT = { timeout: 300_000 };
 const below = randomNumbers(SEED);
 
+/** A second network for the transfer attack, in a file of its own. */
+const SECOND = mkdtempSync(join(tmpdir(), "saf-test-"));
+after(() => rmSync(SECOND, { recursive: true, force: true }));
+const layout = layoutOf(networkNamed("mnist", "plain"));
+writeFileSync(
+  join(SECOND, "plain.safetensors"),
+  encodeSafetensors({ tensors: tensorsOf(layout, initialParameters(layout, 3)), metadata: {} }),
+);
+
 const CONFIG: TestConfig = {
   train: { max_steps: 3 },
   // Engines compute for long; a busy machine must not look like a dead worker.
@@ -26,7 +41,13 @@ const CONFIG: TestConfig = {
     strengths: [0.1, 0.3],
     images: 200,
     attack_batch: 20,
-    attacks: ["fgsm", "pgd-10", { attack: "square", options: { queries: 20 } }],
+    transfer_from: `${join(SECOND, "plain.safetensors")}:plain`,
+    attacks: [
+      "fgsm",
+      "pgd-10",
+      { attack: "square", options: { queries: 20 } },
+      { attack: "transfer", options: { steps: 5 } },
+    ],
   },
 };
 

@@ -164,6 +164,61 @@ describe("a run that is leased many steps at a time", () => {
   });
 });
 
+describe("a run with flag A, whose images follow from the weights with which an epoch began,", () => {
+  // Three epochs of 20 steps; leases of 8, 12, 20 and 20. From step 20 on, half the images are adversarial.
+  const config: TestConfig = {
+    model: "mrelu-a",
+    name: "mrelu-a",
+    train: { lease: "exclusive", slots: 4, limit_images: 640, epochs: 3, max_steps: 60 },
+    cluster: { heartbeat_ms: 400 },
+  };
+  const expected = (): Promise<string> => localWeightsSha256(testConfig(config));
+  const checkLedger = (ledger: readonly LedgerLine[]): void =>
+    assert.deepEqual(
+      ledger.map(({ step, epoch, first, end }) => ({ step, epoch, first, end })),
+      Array.from({ length: 60 }, (_, step) => {
+        const first = 32 * (step % 20);
+        return { step, epoch: Math.floor(step / 20), first, end: first + 32 };
+      }),
+    );
+
+  test("has the weights of the same run step by step", LIMIT, async (t) => {
+    const alone = await startCluster(t, { workers: 1, config });
+    await alone.trained();
+    assert.deepEqual(alone.checkpoint(), { step: 60, sha256: await expected() });
+    checkLedger(alone.ledger());
+    assert.deepEqual(
+      alone.stretches.map(({ stepCount }) => stepCount),
+      [8, 12, 20, 20],
+    );
+    await alone.stop();
+
+    const stepwise = { ...config, train: { ...config.train, lease: "step" as const } };
+    const together = await startCluster(t, { workers: 2, config: stepwise });
+    await together.trained();
+    assert.deepEqual(together.checkpoint(), alone.checkpoint());
+    assert.equal(together.stretches.length, 0);
+  });
+
+  test("keeps them when its worker is killed in a lease on such images", LIMIT, async (t) => {
+    const cluster = await startCluster(t, { workers: 1, config });
+    const step = 20 + 20 * below(2);
+    // A worker that goes on where it stopped begins at once: the lease is seen here when it is seen there.
+    await cluster.until(`the lease from step ${step} on`, () =>
+      cluster.stretches.some((stretch) => stretch.step === step),
+    );
+    t.diagnostic(`SAF_TEST_SEED=${SEED}: worker-1 killed in the lease from step ${step} on`);
+    cluster.signalWorker("worker-1", "SIGKILL");
+
+    await cluster.trained();
+
+    assert.deepEqual(cluster.checkpoint(), { step: 60, sha256: await expected() });
+    const ledger = cluster.ledger();
+    checkLedger(ledger);
+    assert.ok((ledger[step]?.blocks[0]?.attempt ?? 0) > 1, "the lease was not given again");
+  });
+});
+
 test(
   "two runs side by side on two workers end with the weights that each has alone, though a worker is killed",
   LIMIT,

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { attackMeasure, passesOf } from "../../coordinator/core/attack-names.js";
+import {
+  type NamedSource,
+  attackMeasure,
+  attackMeasures,
+  passesOf,
+} from "../../coordinator/core/attack-names.js";
 import { patienceMs, taskImages } from "../../coordinator/core/measures.js";
 import { cleanMeasure, planMeasures } from "../../coordinator/core/protocols.js";
 import { planTasks } from "../../coordinator/evaluation.js";
@@ -13,7 +18,14 @@ import { networkNamed } from "../../shared/networks/registry.js";
 const SUBJECT = { checkpoint: "a", dataset: "b", seed: 1, testImages: 1000 };
 const network = networkNamed("mnist", "mrelu-r-m");
 
-function plan(evaluate: ConfigInput["evaluate"], testImages = 1000): ReturnType<typeof planMeasures> {
+const PLAIN: NamedSource = { name: "plain", model: "plain", weights_sha256: "a".repeat(64) };
+const OTHER: NamedSource = { name: "other", model: "mrelu", weights_sha256: "b".repeat(64) };
+
+function plan(
+  evaluate: ConfigInput["evaluate"],
+  testImages = 1000,
+  sources: readonly NamedSource[] = [],
+): ReturnType<typeof planMeasures> {
   const { evaluate: config } = configSchema.parse({ evaluate });
   return planMeasures({
     config,
@@ -21,6 +33,7 @@ function plan(evaluate: ConfigInput["evaluate"], testImages = 1000): ReturnType<
     strengths: config.strengths ?? network.strengths,
     testImages,
     samples: 8,
+    sources,
   });
 }
 
@@ -58,7 +71,9 @@ describe("protocols", () => {
 
   for (const budget of ["quick", "standard", "full"] as const) {
     test(`every measure of the ${budget} budget is one that workers know`, () => {
-      for (const { measure, images, passes, strengths } of plan({ protocol: "modern", budget }, 10_000)) {
+      for (const { measure, images, passes, strengths } of plan({ protocol: "modern", budget }, 10_000, [
+        PLAIN,
+      ])) {
         assert.deepEqual(measureSchema.parse(JSON.parse(JSON.stringify(measure))), measure);
         const members = measure.how === "attack" || measure.how === "diagnostics" ? measure.members : [];
         for (const { attack, options } of members) attackOptions(attackNamed(attack), options);
@@ -75,6 +90,37 @@ describe("protocols", () => {
         .reduce((sum, { images, passes }) => sum + images * passes, 0);
     assert.ok(cost("quick") * 5 < cost("standard"));
     assert.ok(cost("standard") * 2 < cost("full"));
+  });
+
+  test("a second network brings transfer attacks to every budget, and none to the planted model", () => {
+    const transfers = (evaluate: ConfigInput["evaluate"], ...sources: NamedSource[]): unknown[] =>
+      plan({ protocol: "modern", ...evaluate }, 1000, sources).flatMap(({ measure }) =>
+        measure.how === "attack" && measure.source !== undefined ? [[measure.name, measure.source]] : [],
+      );
+    const sourceOf = ({ model, weights_sha256 }: NamedSource): object => ({ model, weights_sha256 });
+    const [fromPlain, fromOther] = [sourceOf(PLAIN), sourceOf(OTHER)];
+    for (const budget of ["quick", "standard", "full"] as const) {
+      assert.deepEqual(transfers({ budget }), []);
+      assert.deepEqual(transfers({ budget }, PLAIN), [
+        ["transfer-from-plain", fromPlain],
+        ["transfer-momentum-from-plain", fromPlain],
+      ]);
+    }
+    assert.deepEqual(transfers({ attacks: ["pgd-5", "transfer@l2"] }, PLAIN, OTHER), [
+      ["transfer-from-plain", fromPlain],
+      ["transfer-from-other", fromOther],
+    ]);
+    // A network that is trained beside this one may not be there yet.
+    assert.deepEqual(transfers({ attacks: ["pgd-5", "transfer"], transfer_from: "plain" }), []);
+    const planted = plan({ protocol: "modern" }, 1000, [PLAIN]).find(
+      ({ measure }) => measure.how === "diagnostics",
+    );
+    assert.ok(planted?.measure.how === "diagnostics" && planted.measure.members.length > 5);
+    assert.ok(planted.measure.members.every(({ attack }) => attack !== "transfer"));
+  });
+
+  test("a second network without the modern protocol is refused, for nothing would use it", () => {
+    assert.throws(() => plan({ transfer_from: "plain" }), /of the modern protocol, which is not asked for/);
   });
 
   test("a test set without images is refused", () => {
@@ -116,7 +162,8 @@ describe("attacks by name", () => {
     assert.throws(() => attackMeasure("ddn@linf"), /knows no norm linf: expected l2/);
     assert.throws(() => attackMeasure("pgd-0"), /Option "steps" of attack "pgd"/);
     assert.throws(() => attackMeasure("nonsense-pgd"), /is for nonsense images/);
-    assert.throws(() => attackMeasure("transfer"), /needs a second network/);
+    assert.throws(() => attackMeasure("transfer"), /Attack "transfer" needs a second network to craft on/);
+    assert.equal(attackMeasures("transfer", [PLAIN])[0]?.source?.weights_sha256, PLAIN.weights_sha256);
   });
 
   test("more steps, restarts and queries cost more", () => {
@@ -170,6 +217,22 @@ describe("tasks", () => {
     assert.equal(shared(ids({ checkpoint: "c" })), 0);
     assert.equal(shared(ids({ dataset: "c" })), 0);
     assert.equal(shared(ids({ seed: 2 })), 0);
+    const crafted = (source: NamedSource): string[] => {
+      const tasks = planTasks(
+        SUBJECT,
+        plan({ protocol: "modern", attacks: ["transfer"], images: 100 }, 1000, [source]),
+      );
+      return tasks.filter(({ attack }) => attack?.startsWith("transfer")).map(({ id }) => id);
+    };
+    const first = new Set(crafted(PLAIN));
+    assert.ok(first.size > 0);
+    const retrained = crafted({ ...PLAIN, weights_sha256: "c".repeat(64) });
+    assert.equal(retrained.length, first.size);
+    assert.ok(
+      retrained.every((id) => !first.has(id)),
+      "both checkpoints decide",
+    );
+    assert.ok(crafted({ ...PLAIN, name: "plain" }).every((id) => first.has(id)));
     // Clean images and the diagnosis are the same under every protocol.
     assert.ok(shared(ids({}, { bn: "eval" })) > 0);
     assert.ok(shared(ids({}, { bn: "eval" })) < usual.size);

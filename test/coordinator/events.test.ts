@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { MeasuredRange } from "../../coordinator/core/curve.js";
 import { EventPublisher, Speed } from "../../coordinator/events.js";
+import type { LiveEvent } from "../../coordinator/live/core/live-event.js";
 import { readMessage, type saf, wire } from "../../shared/messages.js";
 import { MemoryBroker } from "../../shared/memory-bus.js";
 import { subjectsOf } from "../../shared/subjects.js";
@@ -83,6 +85,70 @@ test("several runs tell their progress side by side, each under its own name", a
     [
       ["run-plain", true, "done"],
       ["run-rbf", false, "broken"],
+    ],
+  );
+});
+
+test("whoever listens in the process hears all of it, connected or not, and where a run goes on", () => {
+  const broker = new MemoryBroker();
+  const heard: LiveEvent[] = [];
+  const bus = broker.connect();
+  const events = new EventPublisher(
+    bus,
+    subjectsOf("local"),
+    () => 0,
+    (event) => heard.push(event),
+  );
+  bus.setConnected(false);
+  const run = events.ofRun("run-plain", "plain");
+  const before = Array.from({ length: 1000 }, (_, step) => ({
+    step,
+    epoch: 0,
+    loss: 2,
+    accuracy: 0.5,
+    learning_rate: 0.1,
+    seconds: step,
+  }));
+  const of = {
+    network: "plain",
+    dataSet: "mnist",
+    seed: 0,
+    batchSize: 10,
+    done: 1000,
+    total: 2000,
+    epochs: 2,
+  };
+  run.opened(of, before);
+  run.learningRate(0.1);
+  run.learningRate(0.1);
+  run.trained(1001, { total: 2000, perEpoch: 1000, samples: 10 }, 4, 0.5);
+  const task = { kind: "noisy", attack: "random-signs" } as const;
+  const outcome = (wrong: number[]): MeasuredRange["outcomes"][0] => ({
+    strength: 0.1,
+    wrong: Uint8Array.from(wrong),
+    confidences: new Float32Array(wrong.length).fill(0.5),
+  });
+  run.measured("first", [{ task, outcomes: [outcome([1, 0])] }]);
+  run.measured("first", [{ task, outcomes: [outcome([0, 0])] }]);
+  run.measured("second", [{ task, outcomes: [outcome([1, 1, 1])] }]);
+
+  const [opened] = heard.flatMap((event) => event.opened ?? []);
+  assert.ok(opened !== undefined && opened.samples.length <= 400);
+  assert.deepEqual(opened.samples.at(-1), { step: 1000, loss: 2, accuracy: 0.5 });
+  assert.deepEqual(
+    heard.flatMap((event) => event.learningRate?.rate ?? []),
+    [0.1],
+  );
+  // The average goes on from the steps before: 2 + 0.05 (4 - 2).
+  assert.ok(Math.abs((heard.findLast(({ progress }) => progress != null)?.progress?.loss ?? 0) - 2.1) < 1e-9);
+  assert.deepEqual(
+    heard.flatMap(
+      ({ measured }) => measured?.points.map(({ n, error }) => [measured.checkpoint, n, error]) ?? [],
+    ),
+    [
+      ["first", 2, 0.5],
+      ["first", 4, 0.25],
+      ["second", 3, 1],
     ],
   );
 });

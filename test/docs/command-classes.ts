@@ -8,6 +8,8 @@ export type CommandClass = {
   match: RegExp;
   /** A document may still come to use it: no use is no error. */
   awaited?: true;
+  /** Only in this one. */
+  document?: string;
 } & (
   | {
       /** Executed by executed.test.ts, all commands of a document one after the other in one new folder. */
@@ -31,7 +33,6 @@ const parsed = (match: RegExp, why: string): CommandClass => ({ match, how: "par
 const awaited = (row: CommandClass): CommandClass => ({ ...row, awaited: true });
 
 const CLI = "test/deploy/cli";
-const KUBERNETES = "test/k8s";
 
 export const CLASSES: readonly CommandClass[] = [
   // What takes seconds is done here.
@@ -59,14 +60,11 @@ export const CLASSES: readonly CommandClass[] = [
   // Programs of others.
   { match: /^(export|cd|mkdir|chmod)\b/, how: "here" },
   awaited(parsed(/^git clone\b/, "fetches this repository")),
-  awaited(by(/^kubectl (apply|diff|delete|kustomize)\b/, KUBERNETES, /kubectl/)),
-  awaited(
-    parsed(
-      /^kubectl (get|logs|wait|scale|rollout|port-forward|describe|create|annotate|label|cp|exec|top|set|config)\b/,
-      "needs a cluster with running pods",
-    ),
-  ),
-  awaited(parsed(/^kubectl\b/, "needs a cluster")),
+  awaited({
+    ...by(/^kubectl\b/, "test/k8s/documents.test.ts", /"docs\/kubernetes\.md"/),
+    document: "docs/kubernetes.md",
+  }),
+  awaited(parsed(/^kubectl\b/, "needs a cluster with running pods")),
   awaited(parsed(/^(docker|podman|buildah|kind|minikube|helm|k3d)\b/, "needs a container engine")),
   awaited(
     parsed(/^(curl|promtool|nats-server|prometheus|amtool|jq|base64|open|xdg-open)\b/, "talks to a service"),

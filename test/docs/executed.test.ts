@@ -32,7 +32,10 @@ function commandsOf({ where, text }: Written): Command[] {
   });
 }
 
-const rowOf = ({ name }: Command): CommandClass | undefined => CLASSES.find(({ match }) => match.test(name));
+const rowOf = ({ name, where }: Command): CommandClass | undefined =>
+  CLASSES.find(
+    ({ match, document }) => match.test(name) && (document === undefined || where.startsWith(`${document}:`)),
+  );
 
 test("every command of the documents has its place in the table", () => {
   assert.ok(commands.length >= 40, `only ${commands.length} commands were found`);

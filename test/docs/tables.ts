@@ -5,10 +5,12 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { IMAGE_COLUMNS, POINT_COLUMNS } from "../../coordinator/export/evaluation-rows.js";
 import { EXPORT_FORMATS } from "../../coordinator/export/formats.js";
+import { openApiDocument } from "../../coordinator/live/core/openapi.js";
 import { attackDefinition, attackNames, attackOptions } from "../../shared/attacks.js";
 import { configSchema } from "../../shared/config.js";
 import { METRICS, type MetricDefinition } from "../../shared/metrics.js";
 import { FAMILIES, TRICKS } from "../../shared/networks/registry.js";
+import { VERSION } from "../../shared/version.js";
 import { settingsOf } from "../../deploy/cli/config-schema.js";
 import { formatPath } from "../../deploy/cli/config-tree.js";
 
@@ -39,6 +41,12 @@ export function placeOf(text: string, name: string): { start: number; end: numbe
   const end = text.indexOf(close);
   if (start < open.length || end < start) throw new RangeError(`There is no ${open} … ${close}`);
   return { start, end };
+}
+
+export const OPENAPI_FILE = join(ROOT, "docs/openapi.json");
+
+export function openApiText(): string {
+  return `${JSON.stringify(openApiDocument(VERSION), null, 2)}\n`;
 }
 
 /** The rows of the Markdown table in `text`, heading left out: cells without their padding, `\|` read as a bar. */

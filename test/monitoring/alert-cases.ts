@@ -304,6 +304,20 @@ export const ALERT_CASES: Record<
       },
     },
   },
+  SafNatsPermissionDenied: {
+    fires: {
+      "a worker asks for another one's subject": {
+        series: [ofWorker("saf_nats_permission_errors_total", "", "0x4 1x20")],
+        minutes: 5,
+      },
+    },
+    quiet: {
+      "all keep to their own": {
+        series: [ofWorker("saf_nats_permission_errors_total", "", "0x30")],
+        minutes: 5,
+      },
+    },
+  },
   SafSlowConsumer: {
     fires: {
       "bytes pile up": { series: [own("saf_nats_pending_bytes", "", "1e8x20")], minutes: 5 },

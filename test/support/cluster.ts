@@ -115,6 +115,8 @@ export interface ClusterSetting {
   config?: TestConfig;
   /** Start a killed coordinator again. */
   restartCoordinator?: boolean;
+  /** More arguments of `saf coordinator`. */
+  coordinatorArguments?: string[];
   /** Several runs, all at the same time, each in a folder of its own name; instead of `config`. */
   runs?: TestConfig[];
 }
@@ -148,6 +150,7 @@ export async function startCluster(t: TestContext, setting: ClusterSetting): Pro
     coordinatorArguments: [
       ...files.flatMap((file) => ["--run", file]),
       ...["--out", out, "--side-by-side", String(configs.length)],
+      ...(setting.coordinatorArguments ?? []),
     ],
     cacheDir,
     sharedMemory: setting.sharedMemory ?? true,
@@ -222,12 +225,12 @@ export class TestCluster {
     });
     const directory = local.sharedMemory;
     this.#tap = directory === undefined ? nats : sharedMemoryBus(nats, { directory, identity: "test" });
-    this.#tap.subscribe(this.subjects.parameters(0), ({ data }) =>
-      this.#onChunk(data, (header) => this.#onVersion(header)),
+    this.#tap.subscribe(this.subjects.parameters(0), ({ data, inPlace }) =>
+      this.#onChunk(data, inPlace, (header) => this.#onVersion(header)),
     );
-    this.#tap.subscribe(this.subjects.gradientPattern(0), ({ subject, data }) => {
+    this.#tap.subscribe(this.subjects.gradientPattern(0), ({ subject, data, inPlace }) => {
       const worker = subject.slice(subject.lastIndexOf(".") + 1);
-      this.#onChunk(data, (header) => this.#onGradient(worker, header));
+      this.#onChunk(data, inPlace, (header) => this.#onGradient(worker, header));
     });
     this.#tap.subscribe(this.subjects.commandPattern, ({ subject, data }) => {
       const lease = readMessage(wire.WorkerCommand, data)?.exclusive as saf.v1.ExclusiveLease | undefined;
@@ -257,8 +260,8 @@ export class TestCluster {
     this.#look();
   }
 
-  #onChunk(frame: Uint8Array, take: (header: ChunkHeader) => void): void {
-    const decoded = decodeChunk(frame);
+  #onChunk(frame: Uint8Array, inPlace: boolean | undefined, take: (header: ChunkHeader) => void): void {
+    const decoded = decodeChunk(frame, inPlace);
     if (!decoded.ok) return;
     take(decoded.header);
     this.#look();

@@ -49,7 +49,7 @@ export function attack(
   name: string,
   members: AttackCall | readonly AttackCall[],
   points: readonly ImageOutcomes[],
-  options: Partial<Pick<AttackMeasure, "norm" | "carry">> = {},
+  options: Partial<Pick<AttackMeasure, "norm" | "carry" | "source">> = {},
 ): EvaluationRecord {
   const list = "attack" in members ? [members] : [...members];
   return record({ how: "attack", name, norm: "linf", members: list, carry: false, ...options }, points);

@@ -71,7 +71,8 @@ export function weightsAfter(hand: HandRun, steps: number): Float32Array {
       weightDecay: run.train.weightDecay,
       samples: end - first,
     };
-    updateRange(layout, rule, 0, blockValues(hand, step, 0, plan.slots), weights, velocity, weights);
+    const sums = blockValues(hand, step, 0, plan.slots);
+    updateRange(layout, rule, 0, { sums, current: weights, velocity, next: weights, moved: velocity });
   }
   return weights;
 }
@@ -91,7 +92,7 @@ export function stateAfter(hand: HandRun, first: number, count: number): Float32
       samples: images.end - images.first,
     };
     const sum = blockValues(hand, step, 0, plan.slots);
-    updateRange(layout, rule, 0, sum, weights, velocity, weights);
+    updateRange(layout, rule, 0, { sums: sum, current: weights, velocity, next: weights, moved: velocity });
     if (step >= first) scalars.push(...sum.subarray(layout.size));
   }
   return Float32Array.from([...weights, ...velocity, ...scalars]);

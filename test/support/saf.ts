@@ -16,16 +16,21 @@ export interface SafOptions {
   /** Added to our own; undefined takes a variable away. */
   env?: Record<string, string | undefined>;
   cwd?: string;
+  /** Killed after this long; two minutes without it. */
+  limitMs?: number;
   /** Called with everything said on stderr so far. */
   onWords?: (stderr: string, child: ChildProcess) => void;
 }
 
-/** Runs to its end; killed after two minutes. */
-export function saf(args: readonly string[], { env = {}, cwd, onWords }: SafOptions = {}): Promise<SafRun> {
+/** Runs to its end, or to `limitMs`. */
+export function saf(
+  args: readonly string[],
+  { env = {}, cwd, limitMs = LIMIT_MS, onWords }: SafOptions = {},
+): Promise<SafRun> {
   const child = spawn(process.execPath, ["--enable-source-maps", PROGRAM, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...env },
-    timeout: LIMIT_MS,
+    timeout: limitMs,
     killSignal: "SIGKILL",
     ...(cwd === undefined ? {} : { cwd }),
   });

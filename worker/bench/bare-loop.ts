@@ -14,7 +14,8 @@ import { startEngine } from "../nn/backend.js";
 import { LocalTraining } from "../nn/local-training.js";
 import { NetworkEngine } from "../nn/network-engine.js";
 
-const WARM_UP_STEPS = 8;
+/** Until the code is compiled and optimized, as in any training that lasts. */
+const WARM_UP_STEPS = 100;
 /** Speed does not depend on what the images show. */
 const IMAGES = 20_000;
 

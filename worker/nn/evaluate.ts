@@ -6,6 +6,7 @@ import type { ImageSet } from "../core/training-images.js";
 import { attackOutcomes } from "./measures/attack.js";
 import { corruptionOutcomes } from "./measures/corruption.js";
 import { diagnose } from "./measures/diagnosis.js";
+import { foreignOutcomes } from "./measures/foreign.js";
 import { nonsenseOutcomes } from "./measures/nonsense.js";
 import { type StrengthOutcome, pictures } from "./measures/outcome.js";
 import { paperOutcomes, realImages } from "./measures/paper.js";
@@ -19,6 +20,8 @@ export interface Subject {
   test: ImageSet;
   /** Mean training image, pixels 0..255. */
   mean: Float32Array;
+  /** A second network, its parameters loaded, for attacks that craft elsewhere; its inputs are the same. */
+  source?: { network: Network; engine: NetworkEngine } | undefined;
 }
 
 export interface EvaluationTask {
@@ -30,6 +33,8 @@ export interface EvaluationTask {
   seed: number;
   /** The first so many images of the task come back as pictures. */
   sampleCount: number;
+  /** Bytes of another data set's images, where the measure shows those. */
+  pictures?: Uint8Array | undefined;
 }
 
 export interface Findings {
@@ -49,6 +54,9 @@ export function evaluateTask(subject: Subject, task: EvaluationTask): Findings {
       return { outcomes: attackOutcomes(subject, task, measure) };
     case "nonsense":
       return { outcomes: nonsenseOutcomes(subject, task, measure) };
+    case "foreign":
+      if (task.pictures === undefined) throw new RangeError(`The pictures of ${measure.name} did not come`);
+      return { outcomes: foreignOutcomes(subject, task, task.pictures) };
     case "corruption":
       return { outcomes: corruptionOutcomes(subject, task, measure.corruption) };
     case "diagnostics":

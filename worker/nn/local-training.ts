@@ -80,7 +80,8 @@ export class LocalTraining {
       weightDecay: this.#rule.weightDecay,
       samples: stepSamples(plan, this.step),
     };
-    updateRange(layout, rule, 0, this.#sums, this.parameters, this.velocity, this.parameters);
+    const [current, velocity] = [this.parameters, this.velocity];
+    updateRange(layout, rule, 0, { sums: this.#sums, current, velocity, next: current, moved: velocity });
     this.load();
     this.step++;
   }

@@ -1,5 +1,6 @@
 /** Runs a network that is described as data (shared/networks) on TensorFlow.js: forward, backward, parameters. */
 import type { Layout } from "../../shared/core/layout.js";
+import { VectorMemory } from "../../shared/core/vectors/vector-memory.js";
 import { type Extent, type Layer, type Network, extents } from "../../shared/networks/network.js";
 import { activation } from "./layers/activation.js";
 import { convolution } from "./layers/convolution.js";
@@ -34,6 +35,8 @@ export class NetworkEngine {
   readonly #network: Network;
   readonly #layout: Layout;
   readonly #operators: Operator[];
+  /** Where the tensors of the parameters lie, by name, once some were loaded. */
+  #places: Map<string, Float32Array> | undefined;
   #parameters: LoadedParameters | undefined;
 
   constructor(tf: TensorFlow, network: Network, layout: Layout) {
@@ -46,7 +49,8 @@ export class NetworkEngine {
   /** Replaces the parameters. The vector's values are copied. */
   load(vector: Float32Array): void {
     this.#parameters?.dispose();
-    this.#parameters = new LoadedParameters(this.#tf, this.#layout, vector);
+    this.#places ??= this.#newPlaces();
+    this.#parameters = new LoadedParameters(this.#tf, this.#layout, vector, this.#places);
   }
 
   /** Input: [batch, height, width, channels], mean subtracted; copied. `emitMoment` receives batch moments. */
@@ -119,6 +123,16 @@ export class NetworkEngine {
   dispose(): void {
     this.#parameters?.dispose();
     this.#parameters = undefined;
+    for (const place of this.#places?.values() ?? []) parameterMemory?.release(place);
+    this.#places = undefined;
+  }
+
+  /** Memory for each tensor that is used again and again, and that TensorFlow reads in place. */
+  #newPlaces(): Map<string, Float32Array> | undefined {
+    // A GPU may still be reading what was loaded before.
+    if ((this.#tf.backend() as { isUsingGpuDevice?: boolean }).isUsingGpuDevice === true) return undefined;
+    const memory = (parameterMemory ??= new VectorMemory());
+    return new Map(this.#layout.tensors.map(({ name, size }) => [name, memory.allocate(size)]));
   }
 
   #loaded(): LoadedParameters {
@@ -168,16 +182,26 @@ function operatorOf(
   }
 }
 
+/** Of all networks of this thread. */
+let parameterMemory: VectorMemory | undefined;
+
 class LoadedParameters implements Parameters {
   readonly #tensors = new Map<string, Tensor>();
   readonly #derived = new Map<string, Tensor>();
   readonly #tf: TensorFlow;
 
-  constructor(tf: TensorFlow, layout: Layout, vector: Float32Array) {
+  constructor(
+    tf: TensorFlow,
+    layout: Layout,
+    vector: Float32Array,
+    places: ReadonlyMap<string, Float32Array> | undefined,
+  ) {
     this.#tf = tf;
     for (const { name, offset, size, shape } of layout.tensors) {
-      // Engines may read the array for as long as the tensor lives, so each gets memory of its own.
-      this.#tensors.set(name, tf.tensor(vector.slice(offset, offset + size), [...shape]));
+      // Engines may read the array for as long as the tensor lives.
+      const place = places?.get(name) ?? new Float32Array(size);
+      place.set(vector.subarray(offset, offset + size));
+      this.#tensors.set(name, tf.tensor(place, [...shape]));
     }
   }
 

@@ -3,6 +3,7 @@
  * step fixes): prepared images, flag A, mirror, PGD, the step's noise, in this order.
  */
 import { anchorOf } from "../../shared/core/anchor.js";
+import type { Augmentation } from "../../shared/networks/network.js";
 import { RandomStream } from "../../shared/random.js";
 import { addStepNoise, mirrorStep } from "../core/step-augmentation.js";
 import { prepareTrainingImages } from "../core/training-images.js";
@@ -13,6 +14,11 @@ import type { StepContext } from "./train-step.js";
 export interface SlotInputs {
   inputs: Float32Array;
   labels: Uint8Array;
+}
+
+/** Do the inputs of a step follow from its images alone, not from weights? */
+export function areWeightless({ adversarial, pgd }: Augmentation): boolean {
+  return adversarial === undefined && pgd === undefined;
 }
 
 export function slotInputs(context: StepContext, step: number, indices: Uint32Array): SlotInputs {

@@ -6,7 +6,7 @@ import { lossOf } from "../core/losses/loss.js";
 import type { TrainingImages } from "../core/training-images.js";
 import type { Emit } from "./layers/operator.js";
 import type { NetworkEngine } from "./network-engine.js";
-import { slotInputs } from "./slot-inputs.js";
+import { type SlotInputs, slotInputs } from "./slot-inputs.js";
 
 /** Takes what a slot yields, wherever it is to be summed. */
 export interface SlotSink {
@@ -25,17 +25,23 @@ export interface StepContext {
   anchor?: NetworkEngine | undefined;
 }
 
-/** Computes each slot by itself, so that batch norm sees a slot and nothing else. `order`: the epoch's image order. */
+/**
+ * Computes each slot by itself, so that batch norm sees a slot and nothing else. `order`: the epoch's image order; `ready`:
+ * inputs of slots that were made before.
+ */
 export function computeBlock(
   context: StepContext,
   order: Uint32Array,
   step: number,
   block: { first: number; count: number },
   sink: SlotSink,
+  ready?: ReadonlyMap<number, SlotInputs>,
 ): void {
   for (let slot = block.first; slot < block.first + block.count; slot++) {
     sink.beginSlot();
-    computeSlot(context, step, slotImages(context.plan, order, step, slot), sink);
+    const made = ready?.get(slot);
+    if (made === undefined) computeSlot(context, step, slotImages(context.plan, order, step, slot), sink);
+    else computeBatch(context, made.inputs, made.labels, sink);
     sink.endSlot();
   }
 }

@@ -16,12 +16,25 @@ export function dataSourceNamed(name: string): DataSource {
   throw new ClusterError("config", `Unknown data set "${name}": expected one of ${names.join(", ")}`);
 }
 
-/** Finds and reads a data set. `explicit`: the setting data.dir. Throws ClusterError("data"). */
+/**
+ * Finds and reads a data set. `explicit`: the setting data.dir. Throws ClusterError("data") naming the file, what was
+ * expected and what was found, with a hint what to do.
+ */
 export async function loadDataset(
   name: string,
   explicit: string | undefined,
   env: NodeJS.ProcessEnv,
 ): Promise<Dataset> {
   const source = dataSourceNamed(name);
-  return source.load(await source.locate(explicit, env));
+  const place = await source.locate(explicit, env);
+  try {
+    return await source.load(place);
+  } catch (error) {
+    if (!(error instanceof ClusterError) || error.code !== "data" || error.hint !== undefined) throw error;
+    const hint = [
+      `to look at every file: npx saf data verify ${name} --data-dir ${place.path}`,
+      `to have a whole copy: npx saf data fetch ${name}`,
+    ].join("\n");
+    throw new ClusterError("data", error.message, { cause: error, hint });
+  }
 }

@@ -7,8 +7,11 @@ import { VECTORS_WASM } from "./vectors-wasm.js";
 interface Kernels {
   add(target: number, left: number, right: number, count: number): void;
   nonfinite(values: number, count: number): number;
+  copy(target: number, values: number, count: number): number;
+  merge(target: number, held: number, values: number, count: number): number;
   descend(
     next: number,
+    moved: number,
     velocity: number,
     current: number,
     sums: number,
@@ -46,6 +49,8 @@ let compiled: object | undefined;
 export class VectorMemory {
   readonly #memory: WasmMemory;
   readonly #kernels: Kernels;
+  /** What was given back, by size and alignment. */
+  readonly #free = new Map<string, number[]>();
   #used = 0;
 
   constructor() {
@@ -56,16 +61,32 @@ export class VectorMemory {
     this.#kernels = exports as Kernels;
   }
 
-  /** A vector of zeros; it lives as long as this memory. */
+  /** A vector of zeros. */
   allocate(length: number): Float32Array<SharedArrayBuffer> {
-    const offset = this.#used;
-    this.#used += Math.ceil((4 * length) / ALIGNMENT) * ALIGNMENT;
+    const { buffer, byteOffset } = this.reserve(4 * length, ALIGNMENT);
+    return new Float32Array(buffer, byteOffset, length).fill(0);
+  }
+
+  /** Bytes of any content that begin and end at a multiple of `alignment` (a multiple of 64). */
+  reserve(byteLength: number, alignment: number): Uint8Array<SharedArrayBuffer> {
+    const size = roundUp(byteLength, alignment);
+    const again = this.#free.get(`${size} ${alignment}`)?.pop();
+    const offset = again ?? roundUp(this.#used, alignment);
+    if (again === undefined) this.#used = offset + size;
     const missing = this.#used - this.#memory.buffer.byteLength;
     // Shared memory grows in place: vectors that were given out stay what they are.
     if (missing > 0) this.#memory.grow(Math.ceil(missing / PAGE_BYTES));
     const { buffer } = this.#memory;
     kernelsOfBuffer.set(buffer, { kernels: this.#kernels, memory: this.#memory });
-    return new Float32Array(buffer, offset, length);
+    return new Uint8Array(buffer, offset, byteLength);
+  }
+
+  /** Takes a vector back, or bytes with the alignment they were reserved with: nobody may use them any more. */
+  release({ byteOffset, byteLength }: ArrayBufferView, alignment = ALIGNMENT): void {
+    const key = `${roundUp(byteLength, alignment)} ${alignment}`;
+    const offsets = this.#free.get(key) ?? [];
+    offsets.push(byteOffset);
+    this.#free.set(key, offsets);
   }
 
   /** A copy of these values. */
@@ -74,6 +95,15 @@ export class VectorMemory {
     copy.set(values);
     return copy;
   }
+
+  /** Do these bytes lie here? */
+  holds({ buffer }: ArrayBufferView): boolean {
+    return kernelsOfBuffer.get(buffer)?.memory === this.#memory;
+  }
+}
+
+function roundUp(value: number, step: number): number {
+  return Math.ceil(value / step) * step;
 }
 
 /** The kernels for these vectors when all of them lie in one vector memory. */
@@ -104,6 +134,24 @@ export function allFinite(values: Float32Array): boolean {
   return probe === 0;
 }
 
+/** target = values, which may be the same. Returns whether all of them are finite. */
+export function copyFinite(target: Float32Array, values: Float32Array): boolean {
+  const kernels = kernelsFor(target, values);
+  if (kernels !== undefined) return kernels.copy(target.byteOffset, values.byteOffset, values.length) === 0;
+  if (target !== values) target.set(values);
+  return allFinite(target);
+}
+
+/** target = held + values; it may be one of them. Returns whether all `values` are finite; `held` is not looked at. */
+export function mergeFinite(target: Float32Array, held: Float32Array, values: Float32Array): boolean {
+  const kernels = kernelsFor(target, held, values);
+  if (kernels !== undefined)
+    return kernels.merge(target.byteOffset, held.byteOffset, values.byteOffset, values.length) === 0;
+  const isFinite = allFinite(values);
+  addVectors(target, held, values);
+  return isFinite;
+}
+
 export interface Descent {
   momentum: number;
   /** Weight decay. */
@@ -114,23 +162,37 @@ export interface Descent {
   rate: number;
 }
 
-/** velocity = momentum·velocity − decay·current − sums·perSample, next = current + rate·velocity, in float64, rounded once. */
+/**
+ * moved = momentum·velocity − decay·current − sums·perSample, next = current + rate·moved, in float64, rounded once.
+ * `moved` may be `velocity` and `next` may be `current`.
+ */
 export function descend(
   { momentum, decay, perSample, rate }: Descent,
   sums: Float32Array,
   current: Float32Array,
   velocity: Float32Array,
   next: Float32Array,
+  moved: Float32Array,
 ): void {
-  const kernels = kernelsFor(next, velocity, current, sums);
+  const kernels = kernelsFor(next, moved, velocity, current, sums);
   if (kernels !== undefined) {
-    const [n, v, c, s] = [next.byteOffset, velocity.byteOffset, current.byteOffset, sums.byteOffset];
-    kernels.descend(n, v, c, s, sums.length, momentum, decay, perSample, rate);
+    kernels.descend(
+      next.byteOffset,
+      moved.byteOffset,
+      velocity.byteOffset,
+      current.byteOffset,
+      sums.byteOffset,
+      sums.length,
+      momentum,
+      decay,
+      perSample,
+      rate,
+    );
     return;
   }
   for (let i = 0; i < sums.length; i++) {
     const weight = current[i] as number;
-    velocity[i] = momentum * (velocity[i] as number) - decay * weight - (sums[i] as number) * perSample;
-    next[i] = weight + rate * (velocity[i] as number);
+    moved[i] = momentum * (velocity[i] as number) - decay * weight - (sums[i] as number) * perSample;
+    next[i] = weight + rate * (moved[i] as number);
   }
 }

@@ -29,7 +29,7 @@ test("weights are kept from an epoch's begin to its end, whatever becomes of the
   const anchor = new AnchorWeights(plan, augmentation, undefined);
   for (let step = 0; step <= 5; step++) {
     const current = weights(step);
-    anchor.advance(current, identity(step));
+    anchor.advance(() => current.slice(), identity(step));
     current.fill(Number.NaN);
     const due = step < 2 ? undefined : step - (step % 2);
     assert.equal(anchor.kept?.step, due);
@@ -44,9 +44,9 @@ test("weights are kept from an epoch's begin to its end, whatever becomes of the
 test("a run that goes on in mid-epoch serves the weights of its checkpoint", () => {
   const kept: KeptWeights = { step: 2, parameters: weights(2) };
   const anchor = new AnchorWeights(plan, augmentation, kept);
-  anchor.advance(weights(3), identity(3));
+  anchor.advance(() => weights(3), identity(3));
   assert.deepEqual(sent(anchor, 2), weights(2));
-  anchor.advance(weights(4), identity(4));
+  anchor.advance(() => weights(4), identity(4));
   assert.deepEqual(sent(anchor, 4), weights(4));
   assert.equal(sent(anchor, 2), undefined);
 });
@@ -55,7 +55,7 @@ test("a checkpoint without the weights that are due is an error that names their
   for (const kept of [undefined, { step: 0, parameters: weights(0) }]) {
     const anchor = new AnchorWeights(plan, augmentation, kept);
     assert.throws(
-      () => anchor.advance(weights(3), identity(3)),
+      () => anchor.advance(() => weights(3), identity(3)),
       (error) => error instanceof ClusterError && error.code === "data" && /step 2/.test(error.message),
     );
   }
@@ -63,7 +63,7 @@ test("a checkpoint without the weights that are due is an error that names their
 
 test("without flag A nothing is kept", () => {
   const anchor = new AnchorWeights(plan, {}, undefined);
-  for (let step = 0; step <= 5; step++) anchor.advance(weights(step), identity(step));
+  for (let step = 0; step <= 5; step++) anchor.advance(() => weights(step), identity(step));
   assert.equal(anchor.kept, undefined);
   assert.equal(anchor.frame(4, 0), undefined);
 });

@@ -16,6 +16,8 @@ import {
 } from "../../support/evaluation-records.js";
 
 const SQUARE = { attack: "square", options: {} };
+const TRANSFER = { attack: "transfer", options: {} };
+const PLAIN = { model: "plain", weights_sha256: "a".repeat(64) };
 const FGSM = { attack: "fgsm", options: {} };
 
 function resultOf(records: readonly EvaluationRecord[], name = "mrelu"): ModelResult {
@@ -64,6 +66,18 @@ test("what a check would compare is missing: it was not run, and says what it ne
   assert.deepEqual(result.unreliable, []);
 });
 
+test("transfer is compared where there is a second network, and named as not run where there is none", () => {
+  const weak = attack("transfer-from-plain", TRANSFER, [outcome(0.1, 20), outcome(0.3, 80)], {
+    source: PLAIN,
+  });
+  const without = check(3, sound());
+  assert.equal(without.status, "passed");
+  assert.match(without.detail, /transfer was not run: it needs a second network/);
+  const beside = check(3, [...sound(), weak]);
+  assert.equal(beside.status, "passed");
+  assert.doesNotMatch(beside.detail, /not run/);
+});
+
 describe("a failed check marks the result", () => {
   const replaced = (name: string, ...by: EvaluationRecord[]): EvaluationRecord[] => [
     ...sound().filter(({ task }) => task.attack !== name),
@@ -102,6 +116,15 @@ describe("a failed check marks the result", () => {
       number: 2,
       records: replaced("pgd-everything", attack("pgd-everything", pgd(40), [outcome(0.5, 95)])),
       says: /5\.0 % of the images stand at ε = 0\.5, where none can/,
+    },
+    {
+      what: "images that fall only to what was crafted on another network",
+      number: 3,
+      records: [
+        ...sound(),
+        attack("transfer-from-plain", TRANSFER, [outcome(0.1, 70), outcome(0.3, 90)], { source: PLAIN }),
+      ],
+      says: /transfer-from-plain \(linf\) alone breaks 20 of 100 at 0\.1/,
     },
     {
       what: "images that fall only without gradients",

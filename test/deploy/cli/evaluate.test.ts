@@ -61,6 +61,7 @@ async function refused(folder: string, args: readonly string[]): Promise<SafRun>
 }
 
 const FOREIGN = ["--weights", "weights.safetensors", "--model", MODEL];
+const MODERN = [...FOREIGN, "--protocol", "modern"];
 const change =
   (name: string, by: (tensor: NamedTensor) => NamedTensor) =>
   (tensors: NamedTensor[]): NamedTensor[] =>
@@ -133,7 +134,7 @@ describe("weights are refused before anything is begun", () => {
 });
 
 describe("an evaluation that makes no sense is refused before anything is begun", () => {
-  const cases: { what: string; args: string[]; says: RegExp; hint?: RegExp }[] = [
+  const cases: { what: string; args: string[]; says: RegExp; hint?: RegExp; code?: number }[] = [
     {
       what: "an unknown attack",
       args: [...FOREIGN, "--protocol", "modern", "--attacks", "pgd-40,pdg"],
@@ -174,15 +175,42 @@ describe("an evaluation that makes no sense is refused before anything is begun"
       args: [...FOREIGN, "--strengths", "0.2,0.1"],
       says: /strengths must increase/,
     },
+    {
+      what: "a transfer attack without a second network",
+      args: [...FOREIGN, "--protocol", "modern", "--attacks", "transfer"],
+      says: /Attack "transfer" needs a second network to craft on/,
+      hint: /--transfer-from/,
+    },
+    {
+      what: "a second network that no protocol uses",
+      args: [...FOREIGN, "--transfer-from", `weights.safetensors:${MODEL}`],
+      says: /of the modern protocol, which is not asked for/,
+    },
+    {
+      what: "a second network that is not there",
+      args: [...MODERN, "--transfer-from", "nowhere"],
+      says: /There is no second network .*nowhere/,
+      code: 3,
+    },
+    {
+      what: "a second network whose weights do not fit its model",
+      args: [...MODERN, "--transfer-from", "weights.safetensors:mrelu-r-m"],
+      says: /tensor "fc\/weight" has shape .* as model "mrelu-r-m" needs it/,
+    },
+    {
+      what: "a second network of no known model",
+      args: [...MODERN, "--transfer-from", "weights.safetensors"],
+      says: /does not say which network it is for/,
+    },
     { what: "no images", args: [...FOREIGN, "--images", "0"], says: /evaluate\.images/ },
     { what: "no model", args: ["--weights", "weights.safetensors"], says: /--weights needs --model/ },
     { what: "a run and weights", args: ["somewhere", ...FOREIGN], says: /give one of them/ },
     { what: "nothing to measure", args: [], says: /missing required argument 'run'/ },
   ];
-  for (const { what, args, says, hint } of cases) {
+  for (const { what, args, says, hint, code = 2 } of cases) {
     test(what, LIMIT, async (t) => {
       const run = await refused(await weightsFile(t), args);
-      assert.equal(run.code, 2, run.stderr);
+      assert.equal(run.code, code, run.stderr);
       assert.match(errorLine(run), says);
       if (hint !== undefined) assert.match(run.stderr, hint);
     });
@@ -199,6 +227,43 @@ test("`evaluate --list-attacks` names every attack", LIMIT, async () => {
     attackNames(),
   );
   for (const { name } of attacks) assert.match(table.stdout, new RegExp(`^${name} `, "m"));
+});
+
+test("one network is attacked from another, and that one from the first", LIMIT, async (t) => {
+  const folder = await weightsFile(t);
+  const other = layoutOf(networkNamed("mnist", "plain"));
+  await writeFile(
+    join(folder, "plain.safetensors"),
+    encodeSafetensors({
+      tensors: tensorsOf(other, initialParameters(other, 6)),
+      metadata: { model: "plain" },
+    }),
+  );
+  const transferred = async (of: string[], from: string): Promise<ResultsDocument> => {
+    const few = [
+      "--protocol",
+      "modern",
+      "--attacks",
+      "pgd-3,transfer",
+      "--strengths",
+      "0.3",
+      "--images",
+      "10",
+    ];
+    const args = [...of, ...few, "--transfer-from", from, "-w", "1", "--json"];
+    const run = await saf(["evaluate", ...args], { cwd: folder });
+    assert.equal(run.code, 0, run.stderr);
+    return JSON.parse(run.stdout) as ResultsDocument;
+  };
+  const seriesOf = ({ models }: ResultsDocument): string[] =>
+    (models[0]?.curves ?? []).map(({ attack }) => attack ?? "").filter((name) => name.startsWith("transfer"));
+
+  const there = await transferred(FOREIGN, "plain.safetensors");
+  assert.deepEqual(seriesOf(there), ["transfer-from-plain"]);
+  assert.equal(there.models[0]?.checks?.[2]?.status, "passed");
+  // The first one's run directory is a second network too.
+  const back = await transferred(["--weights", "plain.safetensors", "--model", "plain"], there.directory);
+  assert.deepEqual(seriesOf(back), [`transfer-from-${MODEL}`]);
 });
 
 describe("weights from elsewhere are measured like a run's own", () => {

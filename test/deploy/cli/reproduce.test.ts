@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import type { ResultsDocument } from "../../../coordinator/main.js";
 import { networkNames } from "../../../shared/networks/registry.js";
 import { type Reproduction, membersOf, paperModels } from "../../../shared/reproduction.js";
-import { checkpointOf, ledgerOf, linesOf } from "../../support/cluster.js";
+import { checkpointOf, ledgerOf, linesOf, temporaryDirectory } from "../../support/cluster.js";
 import { saf } from "../../support/saf.js";
 
 const LIMIT = { timeout: 240_000 };
@@ -187,6 +187,39 @@ describe("a small reproduction", () => {
     },
   );
 });
+
+test(
+  "the modern evaluation attacks each network from another one, though that one is trained after it",
+  LIMIT,
+  async (t) => {
+    const home = await temporaryDirectory(t);
+    const out = join(home, "modern");
+    const run = await saf(
+      [
+        ...["reproduce", "mnist", "--models", MODELS.join(), "--out", out, "--json", "-w", "1"],
+        ...["--epochs", "0.02", "--images", "10", "--set", "evaluate.protocol=modern"],
+        ...["--set", "evaluate.strengths=[0.1]", "--set", "evaluate.features=false"],
+        ...["--set", "evaluate.attacks=[pgd-3, { attack: transfer, options: { steps: 3 } }]"],
+      ],
+      { cwd: home },
+    );
+
+    assert.equal(run.code, 0, run.stderr);
+    const { models } = JSON.parse(run.stdout) as ResultsDocument;
+    assert.deepEqual(
+      models.map(({ name, curves }) => [
+        name,
+        curves.flatMap(({ attack }) => (attack?.startsWith("transfer") === true ? [attack] : [])),
+      ]),
+      [
+        ["plain", ["transfer-from-rbf-r"]],
+        ["rbf-r", ["transfer-from-plain"]],
+      ],
+    );
+    assert.ok(models.every(({ checks }) => !/transfer was not run/.test(checks?.[2]?.detail ?? "")));
+    assert.deepEqual(statesOf(out), { plain: "done", "rbf-r": "done" });
+  },
+);
 
 describe("nothing is started", () => {
   const wrong: [string, string[], RegExp][] = [

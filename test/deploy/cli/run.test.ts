@@ -100,6 +100,7 @@ describe("a small run on this machine", () => {
   test("in a pipe, progress is whole lines on stderr: no colours, no cursor", () => {
     assert.doesNotMatch(trained.stderr, /[\u001b\r]/);
     assert.match(trained.stderr, /^engine .*, nats-server \d\S*, 2 worker\(s\)$/m);
+    assert.match(trained.stderr, /^live page http:\/\/127\.0\.0\.1:\d+\/$/m);
     assert.match(trained.stderr, /training mrelu-r-m: 5 steps of 32 images/);
     assert.match(trained.stderr, /^mrelu-r-m: clean accuracy \d+\.\d\d %$/m);
     assert.ok(trained.stderr.endsWith("\n"));

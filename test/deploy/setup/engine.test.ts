@@ -142,6 +142,31 @@ test("the second provisioning returns the first one's choice at once", TIMEOUT, 
   assert.ok(first.samplesPerSecond! > 0);
 });
 
+test(
+  "what a clone without the addon's package chose does not hold for one that has it",
+  TIMEOUT,
+  async (t) => {
+    const sandbox = makeSandbox(t);
+    const missing = { SAF_TFJS_NODE_PACKAGE: join(sandbox.folder, "nowhere") };
+    const without = await sandbox.provision(missing);
+    const file = join(sandbox.cacheDir, "engine.json");
+    const record = JSON.parse(readFileSync(file, "utf8")) as { conditions: { installed: string[] } };
+    assert.equal(without.engine, "wasm");
+    assert.ok(!record.conditions.installed.includes("@tensorflow/tfjs-node"));
+    // As if this clone's package lay where the other one's is missing.
+    writeFileSync(
+      file,
+      JSON.stringify({
+        ...record,
+        conditions: { ...record.conditions, addonPackage: sandbox.packageFolder },
+      }),
+    );
+    sandbox.lines.length = 0;
+    await sandbox.provision();
+    assert.ok(sandbox.lines.length > 0, "nothing was chosen anew");
+  },
+);
+
 test("an engine that is forced and not to be had is an error with exit code 5", TIMEOUT, async (t) => {
   const sandbox = makeSandbox(t);
   const refused = (expected: RegExp) => (error: unknown) => {

@@ -4,12 +4,14 @@ import fc from "fast-check";
 import {
   BODY_BYTES,
   bodyLength,
+  breakSeal,
   CHUNK_BYTES,
   type ChunkHeader,
   chunkCountOf,
   decodeChunk,
   HEADER_BYTES,
   sealChunk,
+  sealOf,
 } from "../../../shared/core/chunk.js";
 
 const uint32 = fc.integer({ min: 0, max: 0xffffffff });
@@ -227,4 +229,29 @@ test("the chunks of a stream cover it once", () => {
   );
   assert.equal(chunkCountOf(BODY_BYTES), 1);
   assert.equal(chunkCountOf(BODY_BYTES + 1), 2);
+});
+
+test("the seal of a frame that is read in place covers its header alone, and is broken before the body changes", () => {
+  const frame = frameOf(SMALL);
+  sealChunk(frame, SMALL, true);
+  frame[HEADER_BYTES] = 99;
+  const decoded = decodeChunk(frame, true);
+  assert.ok(decoded.ok);
+  assert.deepEqual(decoded.header, SMALL);
+  assert.deepEqual(decodeChunk(frame), { ok: false, reason: "checksum" });
+  for (let byte = 8; byte < 60; byte++) {
+    const bent = frame.slice();
+    bent[byte] = (bent[byte] as number) ^ 1;
+    assert.ok(!decodeChunk(bent, true).ok, `byte ${byte}`);
+  }
+
+  const seal = sealOf(frame);
+  breakSeal(frame);
+  assert.notEqual(sealOf(frame), seal);
+  assert.deepEqual(decodeChunk(frame, true), { ok: false, reason: "magic" });
+  // The same place used for another push of the same worker.
+  for (const change of [{ attempt: 2 }, { step: 5 }, { node: 4 }, { epoch: 4 }]) {
+    sealChunk(frame, { ...SMALL, ...change }, true);
+    assert.notEqual(sealOf(frame), seal);
+  }
 });

@@ -177,6 +177,32 @@ test("a thousand steps use no more buffers than the first, with repeats and chan
   assert.ok(afterFirst <= slots / 2 + 1, `${afterFirst} buffers`);
 });
 
+test("values that were changed while they were read change nothing, wherever they lie", () => {
+  const vectors = new VectorMemory();
+  for (const memory of [undefined, vectors]) {
+    const pool = new BufferPool(3, memory);
+    const tree = new TreeSum(2, pool);
+    const bytes = (...values: number[]): Uint8Array => {
+      const { buffer, byteOffset, byteLength } = vectors.copyOf(Float32Array.from(values));
+      return new Uint8Array(buffer, byteOffset, byteLength);
+    };
+    assert.equal(
+      tree.addBytes(2, bytes(1, 2, 3), () => false),
+      "torn",
+    );
+    assert.equal(tree.covers(2), false);
+    assert.equal(tree.addBytes(2, bytes(1, 2, 3)), "added");
+    assert.equal(
+      tree.addBytes(3, bytes(9, Number.NaN, 9), () => false),
+      "torn",
+    );
+    assert.equal(tree.addBytes(3, bytes(9, Number.NaN, 9)), "nonfinite");
+    assert.deepEqual([tree.covers(3), tree.root], [false, undefined]);
+    assert.equal(tree.addBytes(3, bytes(10, 20, 30)), "added");
+    assert.deepEqual([...(tree.root as Float32Array)], [11, 22, 33]);
+  }
+});
+
 test("bytes are counted from any alignment, out of plain arrays and Node's buffers", () => {
   const values = Float32Array.of(1.5, -2, 3e38, 0, 1e-45);
   const vectors = new VectorMemory();

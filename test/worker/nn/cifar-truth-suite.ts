@@ -82,15 +82,8 @@ export function cifarTruthSuite(engineName: string, tf: typeof tfjs): void {
         );
         const next = new Float32Array(layout.size);
         const { learningRate, momentum, weightDecay, batch: samples } = settings;
-        updateRange(
-          layout,
-          { learningRate, momentum, weightDecay, samples },
-          0,
-          sums,
-          weights,
-          velocity,
-          next,
-        );
+        const rule = { learningRate, momentum, weightDecay, samples };
+        updateRange(layout, rule, 0, { sums, current: weights, velocity, next, moved: velocity });
 
         const loss = sums[layout.size + TAIL.loss] as number;
         assert.ok(

@@ -285,6 +285,25 @@ describe("an attack", () => {
     }
   });
 
+  test("from a second network: its gradients decide what is found, and the ball holds it", LIMIT, () => {
+    const subject = subjectOf("plain", plainWeights);
+    const twin = subjectOf("plain", plainWeights);
+    const stranger = subjectOf("mrelu", initialParameters(layoutOf(networkNamed("mnist", "mrelu")), SEED));
+    const members = [{ attack: "transfer", options: { steps: 10 } }];
+    const source = { model: "plain", weights_sha256: "0".repeat(64) };
+    const measure: Measure = { how: "attack", name: "t", norm: "linf", members, carry: true, source };
+    const brokenFrom = (from: Subject): number => {
+      const [outcome] = measured({ ...subject, source: from }, measure, [0.2]).outcomes as [StrengthOutcome];
+      assert.ok(outcome.distances.every((distance) => distance <= 0.2 + 1e-6));
+      return outcome.origins.filter((origin) => origin === ORIGINS.member).length;
+    };
+    const [fromTwin, fromStranger] = [brokenFrom(twin), brokenFrom(stranger)];
+    assert.ok(fromTwin >= 15, `${fromTwin} of 20 fall to what its own gradients make`);
+    assert.ok(fromStranger < fromTwin / 2, `${fromStranger} fall to an untrained network's gradients`);
+    assert.throws(() => measured(subject, measure, [0.2]), /needs a source network to craft on/);
+    for (const { engine } of [subject, twin, stranger]) engine.dispose();
+  });
+
   test("that there is not is refused by name", () => {
     const subject = subjectOf("plain", plainWeights);
     const members = [{ attack: "pdg", options: {} }];

@@ -95,7 +95,14 @@ export function truthSuite(name: string, tf: typeof tfjs): void {
           weightDecay: settings.weightDecay,
           samples: settings.batch,
         };
-        updateRange(layout, rule, 0, sums.subarray(0, layout.size), weights, velocity, next);
+        const ranges = {
+          sums: sums.subarray(0, layout.size),
+          current: weights,
+          velocity,
+          next,
+          moved: velocity,
+        };
+        updateRange(layout, rule, 0, ranges);
 
         const loss = sums[layout.size + TAIL.loss] as number;
         assert.ok(

@@ -52,7 +52,7 @@ class Siege {
   readonly #victims: Victims;
   readonly #measure: AttackMeasure;
   readonly #model: AttackedModel;
-  readonly #always: Pick<AttackRequest, "seed" | "others">;
+  readonly #always: Pick<AttackRequest, "seed" | "others" | "source">;
   /** The smallest changes of a minimal attack, found once for all strengths; told also where they are larger than those. */
   #smallest: NonNullable<AttackResult["smallest"]> | undefined;
   /** The images as last shown, and how each of them fell. */
@@ -69,8 +69,11 @@ class Siege {
     this.#subject = subject;
     this.#victims = victims;
     this.#measure = measure;
-    this.#always = always;
     this.#model = attackedModel(subject.network, subject.engine, subject.mean);
+    const { source, mean } = subject;
+    const craftedOn =
+      source === undefined ? {} : { source: attackedModel(source.network, source.engine, mean) };
+    this.#always = { ...always, ...craftedOn };
     this.#shown = victims.images.slice();
     this.#origins = new Uint8Array(victims.labels.length);
     this.#wrongAtFirst = this.#answers().wrong;

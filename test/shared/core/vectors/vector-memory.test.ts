@@ -7,7 +7,9 @@ import {
   VectorMemory,
   addVectors,
   allFinite,
+  copyFinite,
   descend,
+  mergeFinite,
 } from "../../../../shared/core/vectors/vector-memory.js";
 import { SOURCE_SHA256 } from "../../../../shared/core/vectors/vectors-wasm.js";
 
@@ -69,8 +71,14 @@ test("updates in a vector memory are the loops' updates to the bit", () => {
       const velocity = sums.map((_, i) => Math.cos(3 * i));
       const next = new Float32Array(sums.length);
       const [a, b, c, d] = [sums, current, velocity, next].map((vector) => inMemory(vector, shift));
-      descend(rule, sums, current, velocity, next);
-      descend(rule, a as Float32Array, b as Float32Array, c as Float32Array, d as Float32Array);
+      const [before, e] = [velocity.slice(), inMemory(new Float32Array(sums.length), 1)];
+      descend(rule, sums, current, velocity, next, velocity);
+      const [s, w, v, n] = [a, b, c, d] as [Float32Array, Float32Array, Float32Array, Float32Array];
+      descend(rule, s, w, v, n, e);
+      assert.deepEqual(bitsOf(v), bitsOf(before), "only read");
+      assert.deepEqual(bitsOf(w), bitsOf(current), "only read");
+      descend(rule, s, w, v, n, v);
+      assert.deepEqual(bitsOf(v), bitsOf(e), "in place");
       const isNumber = (_: number, i: number): boolean => !Number.isNaN(next[i]);
       assert.deepEqual(
         bitsOf(c as Float32Array).filter(isNumber),
@@ -80,6 +88,40 @@ test("updates in a vector memory are the loops' updates to the bit", () => {
       assert.deepEqual(bitsOf(d as Float32Array).filter(isNumber), bitsOf(next).filter(isNumber), "next");
     }),
   );
+});
+
+test("copies and merges are to the bit what was copied and added, and tell of values that are not finite", () => {
+  fc.assert(
+    fc.property(anyVector, anyVector, fc.nat(3), (left, right, shift) => {
+      const length = Math.min(left.length, right.length);
+      const [held, values] = [left.subarray(0, length), right.subarray(0, length)];
+      const expected = new Float32Array(length);
+      addVectors(expected, held, values);
+      for (const place of [(vector: Float32Array) => vector, (v: Float32Array) => inMemory(v, shift)]) {
+        const target = place(new Float32Array(length));
+        assert.equal(copyFinite(target, place(values)), allFinite(values));
+        assert.deepEqual(bitsOf(target), bitsOf(values.slice()));
+        assert.equal(mergeFinite(target, place(held), place(values)), allFinite(values));
+        const isNumber = (_: number, i: number): boolean => !Number.isNaN(expected[i]);
+        assert.deepEqual(bitsOf(target).filter(isNumber), bitsOf(expected).filter(isNumber));
+      }
+    }),
+  );
+});
+
+test("what was given back is given out again, aligned and as zeros", () => {
+  const own = new VectorMemory();
+  const page = own.reserve(5000, 4096);
+  assert.equal(page.byteOffset % 4096, 0);
+  own.allocate(3).fill(7);
+  own.release(page, 4096);
+  assert.equal(own.reserve(6000, 4096).byteOffset, page.byteOffset);
+  const vector = own.allocate(100).fill(7);
+  own.release(vector);
+  const again = own.allocate(100);
+  assert.equal(again.byteOffset, vector.byteOffset);
+  assert.ok(again.every((value) => value === 0));
+  assert.ok(own.holds(page) && own.holds(again) && !own.holds(memory.allocate(1)));
 });
 
 test("vectors stay what they are while their memory grows, and vectors of two memories add up too", () => {

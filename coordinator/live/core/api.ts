@@ -1,0 +1,96 @@
+/** The HTTP API: each path with its answer's schema, and how the answer comes from the live state. All are GET. */
+import { z } from "zod";
+import type { LiveState } from "./live-state.js";
+import { clusterView, curveView, evaluationView, eventView, runView, workerView } from "./views.js";
+
+export const API = "/api/v1";
+
+export interface Endpoint {
+  /** Below /api/v1; `{run}` is a name. */
+  path: string;
+  summary: string;
+  schema: z.ZodType;
+  /** `run` is undefined where the path names none, or one that is not there. */
+  answer: (state: LiveState, run: string, query: URLSearchParams) => unknown;
+}
+
+export const errorView = z
+  .strictObject({ error: z.strictObject({ status: z.int(), message: z.string() }) })
+  .meta({ id: "Error" });
+
+export const healthView = z
+  .strictObject({ status: z.literal("ok"), cluster: clusterView })
+  .meta({ id: "Health" });
+
+export const evaluationAnswer = evaluationView.meta({
+  id: "Evaluation",
+  description: "What an evaluation has found so far, point by point.",
+});
+
+export const ENDPOINTS: readonly Endpoint[] = [
+  {
+    path: "/health",
+    summary: "The cluster, and when its coordinator last spoke",
+    schema: healthView,
+    answer: (state) => ({ status: "ok", cluster: state.cluster }),
+  },
+  {
+    path: "/runs",
+    summary: "All runs",
+    schema: z.strictObject({ runs: z.array(runView) }),
+    answer: (state) => ({ runs: state.runs.map(({ view }) => view) }),
+  },
+  {
+    path: "/runs/{run}",
+    summary: "One run",
+    schema: runView,
+    answer: (state, run) => state.run(run)?.view,
+  },
+  {
+    path: "/runs/{run}/curve",
+    summary: "Loss and accuracy of a run by step",
+    schema: curveView,
+    answer: (state, run) => state.run(run)?.curve(),
+  },
+  {
+    path: "/runs/{run}/evaluation",
+    summary: "Accuracy against strength, as far as it is measured, and the sanity checks",
+    schema: evaluationAnswer,
+    answer: (state, name) => {
+      const run = state.run(name);
+      if (run === undefined) return undefined;
+      const { view, final, series, checks } = run;
+      const { evaluation, clean_accuracy, unreliable } = view;
+      const found = { series: [...series.values()], checks };
+      return { run: view.name, evaluation, clean_accuracy, final, unreliable, ...found };
+    },
+  },
+  {
+    path: "/workers",
+    summary: "The workers of the pool, and for a while those that left",
+    schema: z.strictObject({ workers: z.array(workerView) }),
+    answer: (state) => ({ workers: state.workers }),
+  },
+  {
+    path: "/events",
+    summary: "The newest events, oldest first; `after` leaves out those up to a number",
+    schema: z.strictObject({ events: z.array(eventView) }),
+    answer: (state, _, query) => {
+      const after = query.get("after");
+      return { events: state.events.filter(({ seq }) => after === null || seq > Number(after)) };
+    },
+  },
+];
+
+/** The endpoint of a path below /api/v1, and the run that it names. */
+export function endpointOf(path: string): { endpoint: Endpoint; run: string } | undefined {
+  const parts = path.split("/");
+  for (const endpoint of ENDPOINTS) {
+    const wanted = endpoint.path.split("/");
+    const fits = (part: string, i: number): boolean =>
+      part === parts[i] || (part === "{run}" && parts[i] !== "");
+    if (wanted.length !== parts.length || !wanted.every(fits)) continue;
+    return { endpoint, run: parts[wanted.indexOf("{run}")] ?? "" };
+  }
+  return undefined;
+}

@@ -1,0 +1,219 @@
+/**
+ * Everything the live page shows, folded from what happens. Bounded in every direction: runs, points of a curve,
+ * series, workers, events. Pure: times come with the events.
+ */
+import type { LiveEvent } from "./live-event.js";
+import { LiveRun } from "./live-run.js";
+import { LiveWorkers } from "./live-workers.js";
+import type { Delta, Snapshot } from "./push.js";
+import type { ClusterView, EventView } from "./views.js";
+
+export const MOST_RUNS = 64;
+export const MOST_EVENTS = 200;
+const LONGEST_MESSAGE = 500;
+
+export type ClusterDescription = Pick<ClusterView, "title" | "pool" | "version" | "started">;
+
+export class LiveState {
+  readonly #cluster: ClusterView;
+  readonly #runs = new Map<string, LiveRun>();
+  readonly #workers = new LiveWorkers();
+  readonly #events: EventView[] = [];
+  #nextSeq = 0;
+  // What changed since the last delta.
+  readonly #changed = new Set<LiveRun>();
+  #gone: string[] = [];
+  #clusterChanged = false;
+  #workersChanged = false;
+  #toldSeq = 0;
+
+  constructor(description: ClusterDescription) {
+    this.#cluster = { ...description, heard: description.started, phase: "", detail: "" };
+  }
+
+  /** Anything new for viewers? That the coordinator still speaks is told with what it says. */
+  get isDirty(): boolean {
+    return (
+      this.#changed.size > 0 ||
+      this.#gone.length > 0 ||
+      this.#clusterChanged ||
+      this.#workersChanged ||
+      this.#toldSeq < this.#nextSeq
+    );
+  }
+
+  get cluster(): ClusterView {
+    return this.#cluster;
+  }
+
+  get runs(): LiveRun[] {
+    return [...this.#runs.values()];
+  }
+
+  get workers(): LiveWorkers["rows"] {
+    return this.#workers.rows;
+  }
+
+  get events(): readonly EventView[] {
+    return this.#events;
+  }
+
+  /** By name, or by id. */
+  run(name: string): LiveRun | undefined {
+    return this.#runs.get(name) ?? this.runs.find(({ view }) => view.name === name);
+  }
+
+  apply(event: LiveEvent): void {
+    const timeMs = event.timeMs ?? 0;
+    this.#cluster.heard = timeMs;
+    if (event.opened !== undefined) {
+      const { runId, name } = event.opened;
+      this.#of(runId, name, timeMs).opened(event.opened);
+    }
+    if (event.phase != null) {
+      const { runId, model, name, detail } = event.phase;
+      this.#onPhase(runId ?? "", model ?? "", name ?? "", detail ?? "", timeMs);
+    }
+    if (event.progress != null) {
+      const { runId, model } = event.progress;
+      this.#of(runId ?? "", model ?? "", timeMs).progress(event.progress);
+    }
+    if (event.learningRate !== undefined) {
+      const run = this.#known(event.learningRate.runId);
+      if (run !== undefined) run.view.training.learning_rate = event.learningRate.rate;
+    }
+    if (event.testAccuracy !== undefined) {
+      const { runId, step, accuracy } = event.testAccuracy;
+      this.#known(runId)?.testAccuracy(step, accuracy);
+    }
+    if (event.measured !== undefined) this.#known(event.measured.runId)?.measured(event.measured);
+    if (event.result !== undefined) this.#known(event.result.runId)?.result(event.result);
+    if (event.workers != null) this.#onWorkers(event.workers.workers ?? [], timeMs);
+    if (event.note != null) {
+      const { level, message } = event.note;
+      this.#say(level === "warning" || level === "error" ? level : "info", null, message ?? "", timeMs);
+    }
+    if (event.finished != null) this.#onFinished(event.finished, timeMs);
+  }
+
+  #onPhase(runId: string, name: string, phase: string, detail: string, timeMs: number): void {
+    if (runId === "") {
+      Object.assign(this.#cluster, { phase, detail });
+      this.#clusterChanged = true;
+      this.#say("info", null, `${phase} ${detail}`.trim(), timeMs);
+      return;
+    }
+    const run = this.#of(runId, name, timeMs);
+    // Runs are on their way: nothing is waited for any more.
+    if (this.#cluster.phase !== "") {
+      Object.assign(this.#cluster, { phase: "", detail: "" });
+      this.#clusterChanged = true;
+    }
+    const isNew = run.view.phase !== phase;
+    run.phase(phase, detail, timeMs);
+    if (isNew) this.#say("info", name, detail === "" ? phase : `${phase}: ${detail}`, timeMs);
+  }
+
+  #onWorkers(table: Parameters<LiveWorkers["update"]>[0], timeMs: number): void {
+    const { joined, left } = this.#workers.update(table, timeMs);
+    this.#workersChanged = true;
+    for (const id of joined) this.#say("info", null, `${id} joined`, timeMs);
+    for (const id of left) this.#say("warning", null, `${id} left`, timeMs);
+  }
+
+  #onFinished(finished: NonNullable<LiveEvent["finished"]>, timeMs: number): void {
+    const { ok, message, runId } = finished;
+    const run = runId == null || runId === "" ? undefined : this.#known(runId);
+    run?.finished(finished);
+    if (runId == null || runId === "") {
+      Object.assign(this.#cluster, { phase: ok === true ? "done" : "failed", detail: message ?? "" });
+      this.#clusterChanged = true;
+    }
+    this.#say(ok === true ? "info" : "error", run?.view.name ?? null, message ?? "", timeMs);
+  }
+
+  #say(level: EventView["level"], run: string | null, message: string, timeMs: number): void {
+    const text = message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)} …` : message;
+    this.#events.push({ seq: this.#nextSeq++, time: timeMs, level, run, message: text });
+    if (this.#events.length > MOST_EVENTS) this.#events.shift();
+  }
+
+  /** A run that something happens to. */
+  #known(runId: string): LiveRun | undefined {
+    const run = this.#runs.get(runId);
+    if (run !== undefined) this.#changed.add(run);
+    return run;
+  }
+
+  #of(runId: string, name: string, timeMs: number): LiveRun {
+    const known = this.#known(runId);
+    if (known !== undefined) return known;
+    this.#makeRoom();
+    const run = new LiveRun(runId, name, timeMs);
+    this.#runs.set(runId, run);
+    this.#changed.add(run);
+    return run;
+  }
+
+  /** The run that has been over for longest goes; where none is over, the oldest. */
+  #makeRoom(): void {
+    if (this.#runs.size < MOST_RUNS) return;
+    const run = this.runs.find(({ isOver }) => isOver) ?? this.runs[0];
+    if (run === undefined) return;
+    this.#runs.delete(run.view.id);
+    this.#changed.delete(run);
+    this.#gone.push(run.view.name);
+  }
+
+  // ---- What viewers get ---------------------------------------------------------------------------------------
+
+  /** Everything. After it, deltas go on from the last `takeDelta`. */
+  snapshot(): Snapshot {
+    const byName = <Value>(pick: (run: LiveRun) => Value): Record<string, Value> =>
+      Object.fromEntries(this.runs.map((run) => [run.view.name, pick(run)]));
+    return {
+      type: "snapshot",
+      cluster: this.#cluster,
+      runs: this.runs.map(({ view }) => view),
+      curves: byName((run) => run.curve()),
+      series: byName((run) => [...run.series.values()]),
+      workers: this.workers,
+      events: [...this.#events],
+    };
+  }
+
+  /** What changed since the last one; undefined when nothing did. */
+  takeDelta(): Delta | undefined {
+    if (!this.isDirty) return undefined;
+    const delta: Delta = { type: "delta", cluster: this.#cluster };
+    if (this.#gone.length > 0) delta.gone = this.#gone;
+    if (this.#changed.size > 0) this.#takeRuns(delta);
+    if (this.#workersChanged) delta.workers = this.workers;
+    const events = this.#events.filter(({ seq }) => seq >= this.#toldSeq);
+    if (events.length > 0) delta.events = events;
+    this.#gone = [];
+    this.#changed.clear();
+    this.#clusterChanged = this.#workersChanged = false;
+    this.#toldSeq = this.#nextSeq;
+    return delta;
+  }
+
+  #takeRuns(delta: Delta): void {
+    const curves: NonNullable<Delta["curves"]> = {};
+    const series: NonNullable<Delta["series"]> = {};
+    const cleared: string[] = [];
+    for (const run of this.#changed) {
+      const { name } = run.view;
+      const curve = run.takeCurveChange();
+      if (curve !== undefined) curves[name] = curve;
+      const change = run.takeSeriesChange();
+      if (change === undefined) continue;
+      if (change.reset) cleared.push(name);
+      series[name] = change.series;
+    }
+    delta.runs = [...this.#changed].map(({ view }) => view);
+    if (Object.keys(curves).length > 0) delta.curves = curves;
+    if (Object.keys(series).length > 0) delta.series = series;
+    if (cleared.length > 0) delta.cleared = cleared;
+  }
+}

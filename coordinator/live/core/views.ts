@@ -1,0 +1,162 @@
+/**
+ * What the live page and the API show, as schemas: the types, the OpenAPI file and the tests of real answers all come
+ * from here. Shares lie in [0, 1], times are milliseconds since 1970, durations are in seconds. What is not known is null.
+ */
+import { z } from "zod";
+import { NORMS, PERTURBATION_KINDS, PROTOCOLS } from "../../../shared/results.js";
+
+const share = z.number().min(0).max(1);
+const timeMs = z.number().describe("milliseconds since 1970-01-01 UTC");
+const count = z.number().int().min(0);
+
+export const runPhase = z.enum([
+  "waiting",
+  "loading",
+  "training",
+  "evaluating",
+  "reporting",
+  "done",
+  "interrupted",
+  "failed",
+]);
+export type RunPhase = z.infer<typeof runPhase>;
+
+const progress = z.strictObject({
+  done: count.describe("steps, or images times strengths"),
+  total: count,
+  per_second: z.number().min(0).describe("images a second, or images times strengths a second"),
+  eta_seconds: z.number().min(0).nullable(),
+});
+
+export const runView = z
+  .strictObject({
+    name: z.string(),
+    id: z.string().describe("the same for every process that works on this folder"),
+    network: z.string().nullable(),
+    data_set: z.string().nullable(),
+    seed: count.nullable(),
+    batch_size: count.nullable(),
+    phase: runPhase,
+    detail: z.string().describe("what is worked on, in words"),
+    since: timeMs.describe("when this phase began"),
+    training: progress.extend({
+      epoch: z.number().min(0),
+      epochs: z.number().min(0),
+      loss: z.number().nullable().describe("exponentially weighted over the steps"),
+      accuracy: share.nullable().describe("of the training images, before the update; weighted likewise"),
+      learning_rate: z.number().min(0).nullable(),
+    }),
+    evaluation: progress.nullable().describe("of the newest evaluation; null before the first"),
+    clean_accuracy: share.nullable().describe("of the newest weights that were measured"),
+    outcome: z
+      .strictObject({
+        ok: z.boolean(),
+        code: z.string().describe("of the error; empty when there is none"),
+        message: z.string(),
+        exit_code: count,
+      })
+      .nullable(),
+    unreliable: z.array(z.string()).describe("why the robustness figures must not be believed"),
+  })
+  .meta({ id: "Run", description: "One training, from seed to result." });
+export type RunView = z.infer<typeof runView>;
+
+export const curveView = z
+  .strictObject({
+    generation: count.describe("grows when earlier points change"),
+    step: z.array(z.number().min(0)),
+    loss: z.array(z.number().nullable()),
+    accuracy: z.array(share.nullable()),
+    test: z
+      .array(z.strictObject({ step: z.number().min(0), accuracy: share }))
+      .describe("accuracy on the clean test images, as often as it was measured"),
+  })
+  .meta({
+    id: "Curve",
+    description: "Loss and accuracy by step, thinned out to a few hundred points; columns of equal length.",
+  });
+export type CurveView = z.infer<typeof curveView>;
+
+export const seriesView = z
+  .strictObject({
+    protocol: z.enum(PROTOCOLS),
+    kind: z.enum(PERTURBATION_KINDS),
+    attack: z.string(),
+    norm: z.enum(NORMS).nullable(),
+    points: z.array(
+      z.strictObject({
+        strength: z.number().min(0),
+        n: count.describe("images measured so far"),
+        accuracy: share.describe("share of right answers; of nonsense images: share rejected"),
+        ci_low: share.describe("Wilson interval at 95 %"),
+        ci_high: share,
+        mean_confidence: z.number().nullable(),
+        unreliable: z.array(z.string()),
+      }),
+    ),
+  })
+  .meta({ id: "Series", description: "Accuracy against strength under one perturbation." });
+export type SeriesView = z.infer<typeof seriesView>;
+
+export const checkView = z
+  .strictObject({
+    number: count,
+    title: z.string(),
+    status: z.enum(["passed", "failed", "noted", "not run"]),
+    detail: z.string(),
+  })
+  .meta({
+    id: "SanityCheck",
+    description: "A check against self-deception; they come with the end of a run.",
+  });
+
+export const workerView = z
+  .strictObject({
+    id: z.string(),
+    state: z.enum(["idle", "busy", "quarantined", "gone"]),
+    engine: z.string(),
+    step_seconds: z.number().min(0).nullable().describe("weighted time of a lease"),
+    samples_per_second: z.number().min(0).nullable(),
+    samples: count.describe("images computed so far"),
+    rss_bytes: z.number().min(0),
+    retries: count,
+    last_seen: timeMs,
+    slowest: z.boolean().describe("fewest images a second, and clearly fewer than the others"),
+  })
+  .meta({ id: "Worker" });
+export type WorkerView = z.infer<typeof workerView>;
+
+export const eventView = z
+  .strictObject({
+    seq: count.describe("rises by one"),
+    time: timeMs,
+    level: z.enum(["info", "warning", "error"]),
+    run: z.string().nullable(),
+    message: z.string(),
+  })
+  .meta({ id: "Event" });
+export type EventView = z.infer<typeof eventView>;
+
+export const clusterView = z
+  .strictObject({
+    title: z.string(),
+    pool: z.string(),
+    version: z.string(),
+    started: timeMs,
+    heard: timeMs.describe("when the coordinator last said anything to this page's server"),
+    phase: z.string().describe("waiting or reporting, while no run is active; else empty"),
+    detail: z.string(),
+  })
+  .meta({ id: "Cluster" });
+export type ClusterView = z.infer<typeof clusterView>;
+
+export const evaluationView = z.strictObject({
+  run: z.string(),
+  evaluation: progress.nullable(),
+  clean_accuracy: share.nullable(),
+  final: z.boolean().describe("the evaluation is complete, sanity checks included"),
+  unreliable: z.array(z.string()),
+  series: z.array(seriesView),
+  checks: z.array(checkView),
+});
+export type CheckView = z.infer<typeof checkView>;

@@ -1,0 +1,79 @@
+/** The live state as this page has it: a snapshot, and the deltas since put into it. No DOM here. */
+
+const MOST_EVENTS = 200;
+
+export class Store {
+  cluster = undefined;
+  /** For how long the coordinator's main thread has said nothing. */
+  silentMs = 0;
+  runs = new Map();
+  curves = new Map();
+  series = new Map();
+  workers = [];
+  /** Oldest first. */
+  events = [];
+
+  get isEmpty() {
+    return this.cluster === undefined;
+  }
+
+  /** Takes a message of the server in; returns the events that are new. */
+  take(message) {
+    this.silentMs = message.type === "beat" ? message.silent_ms : 0;
+    if (message.type === "snapshot") return this.#start(message);
+    return message.type === "delta" && !this.isEmpty ? this.#change(message) : [];
+  }
+
+  #start({ cluster, runs, curves, series, workers, events }) {
+    const isSame = this.cluster?.started === cluster.started;
+    const known = isSame ? (this.events.at(-1)?.seq ?? -1) : -1;
+    const isFirst = this.isEmpty;
+    this.cluster = cluster;
+    this.runs = new Map(runs.map((run) => [run.name, run]));
+    this.curves = new Map(Object.entries(curves));
+    this.series = new Map(
+      Object.entries(series).map(([name, all]) => [name, new Map(all.map((one) => [keyOf(one), one]))]),
+    );
+    this.workers = workers;
+    this.events = events;
+    return isFirst ? [] : events.filter(({ seq }) => seq > known);
+  }
+
+  #change({ cluster, runs, gone, curves, cleared, series, workers, events }) {
+    if (cluster !== undefined) this.cluster = cluster;
+    for (const name of gone ?? []) {
+      for (const map of [this.runs, this.curves, this.series]) map.delete(name);
+    }
+    for (const run of runs ?? []) this.runs.set(run.name, run);
+    for (const [name, change] of Object.entries(curves ?? {})) this.#changeCurve(name, change);
+    for (const name of cleared ?? []) this.series.set(name, new Map());
+    for (const [name, changed] of Object.entries(series ?? {})) {
+      const own = this.series.get(name) ?? new Map();
+      for (const one of changed) own.set(keyOf(one), one);
+      this.series.set(name, own);
+    }
+    if (workers !== undefined) this.workers = workers;
+    const last = this.events.at(-1)?.seq ?? -1;
+    const fresh = (events ?? []).filter(({ seq }) => seq > last);
+    if (fresh.length > 0) this.events = [...this.events, ...fresh].slice(-MOST_EVENTS);
+    return fresh;
+  }
+
+  #changeCurve(name, { generation, from, step, loss, accuracy, test }) {
+    const curve = this.curves.get(name) ?? { step: [], loss: [], accuracy: [], test: [] };
+    const put = (column, fresh) => {
+      column.length = Math.min(column.length, from);
+      column.push(...fresh);
+    };
+    put(curve.step, step);
+    put(curve.loss, loss);
+    put(curve.accuracy, accuracy);
+    if (test !== undefined) curve.test = test;
+    curve.generation = generation;
+    this.curves.set(name, curve);
+  }
+}
+
+export function keyOf({ protocol, kind, attack, norm }) {
+  return [protocol, kind, attack, norm ?? ""].join("/");
+}

@@ -1,0 +1,58 @@
+/** Files whose content may change while a process runs: mounted secrets that are rotated. */
+import { readFile } from "node:fs/promises";
+import { ClusterError } from "../errors.js";
+
+export interface ReloadedFiles {
+  stop(): void;
+}
+
+export interface WatchOptions<Files extends readonly string[]> {
+  files: readonly [...Files];
+  everyMs: number;
+  /** Called with the contents at first and whenever one of them changes. Throws when they are of no use. */
+  apply: (contents: { [Key in keyof Files]: Buffer }) => void;
+  log: (level: "info" | "warn", message: string) => void;
+}
+
+/**
+ * Contents are compared, not times: a mounted secret changes by a link that points elsewhere. New contents that are of
+ * no use are said once, and the old ones stay in force. Throws ClusterError("config") for the first ones.
+ */
+export async function watchFiles<Files extends readonly string[]>({
+  files,
+  everyMs,
+  apply,
+  log,
+}: WatchOptions<Files>): Promise<ReloadedFiles> {
+  type Contents = Parameters<typeof apply>[0];
+  const read = async (): Promise<Buffer[]> => Promise.all(files.map((file) => readFile(file)));
+  let known: Buffer[];
+  try {
+    known = await read();
+    apply(known as unknown as Contents);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ClusterError("config", `Cannot use ${files.join(" and ")}: ${reason}`, { cause });
+  }
+  const look = async (): Promise<void> => {
+    const now = await read().catch(() => undefined);
+    // A file that is missing for a moment is about to be replaced.
+    if (now === undefined || now.every((content, i) => content.equals(known[i] as Buffer))) return;
+    known = now;
+    try {
+      apply(now as unknown as Contents);
+      log("info", `Took the new contents of ${files.join(" and ")}`);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log("warn", `The new contents of ${files.join(" and ")} are of no use (${reason}); the old ones stay`);
+    }
+  };
+  let looking = false;
+  const timer = setInterval(() => {
+    if (looking) return;
+    looking = true;
+    void look().finally(() => (looking = false));
+  }, everyMs);
+  timer.unref();
+  return { stop: () => clearInterval(timer) };
+}

@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import fc from "fast-check";
+import type { LiveEvent } from "../../../coordinator/live/core/live-event.js";
+import { LiveState, MOST_EVENTS, MOST_RUNS } from "../../../coordinator/live/core/live-state.js";
+import type { CurvePoint } from "../../../shared/results.js";
+import { PAGE, RUN, opened, trained } from "./live-support.js";
+
+/** The page's own store, as a browser loads it. */
+interface PageStore {
+  take(message: unknown): unknown[];
+  cluster: unknown;
+  runs: Map<string, unknown>;
+  curves: Map<string, unknown>;
+  series: Map<string, Map<string, unknown>>;
+  workers: unknown;
+  events: { seq: number }[];
+}
+const file = fileURLToPath(new URL("../../../coordinator/live/page/store.mjs", import.meta.url));
+const { Store } = (await import(pathToFileURL(file).href)) as { Store: new () => PageStore };
+
+/** As it goes over the line. */
+const sent = (message: unknown): unknown => JSON.parse(JSON.stringify(message));
+
+/** What a page shows, in one comparable piece. */
+function shown(store: PageStore): unknown {
+  return {
+    runs: Object.fromEntries(store.runs),
+    curves: Object.fromEntries(store.curves),
+    series: Object.fromEntries(
+      [...store.series]
+        .filter(([, own]) => own.size > 0)
+        .map(([run, own]) => [run, Object.fromEntries(own)] as const),
+    ),
+    workers: store.workers,
+    events: store.events,
+  };
+}
+
+const point = (strength: number, n: number, errors: number): CurvePoint => ({
+  kind: "adversarial",
+  protocol: "paper",
+  attack: "paper-fgs",
+  norm: "linf",
+  strength,
+  n,
+  error: errors / n,
+  ci_low: 0,
+  ci_high: 1,
+  mean_confidence: 0.5,
+});
+
+const runId = fc.constantFrom("run-a", "run-b", "run-c");
+const event: fc.Arbitrary<LiveEvent> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc
+      .tuple(fc.integer({ min: 1, max: 900 }), runId)
+      .map(([step, id]) => trained(step, 1 + 1 / step, id, id)),
+  },
+  runId.map((id) => ({ ...opened(id, id), timeMs: 5 })),
+  fc
+    .tuple(runId, fc.constantFrom("training", "evaluating", "loading"))
+    .map(([id, name]) => ({ timeMs: 7, phase: { runId: id, model: id, name, detail: "x" } })),
+  fc
+    .tuple(runId, fc.integer({ min: 1, max: 900 }))
+    .map(([id, step]) => ({ testAccuracy: { runId: id, step, accuracy: 0.5 } })),
+  fc
+    .tuple(runId, fc.constantFrom("w1", "w2"), fc.integer({ min: 1, max: 50 }))
+    .map(([id, checkpoint, n]) => ({
+      measured: { runId: id, checkpoint, points: [point(0.1, n, 0), point(0.2, n, n)] },
+    })),
+  runId.map((id) => ({
+    result: { runId: id, points: [point(0.1, 9, 3)], checks: [], unreliable: ["masked"] },
+  })),
+  fc.subarray(["worker-1", "worker-2", "worker-10"]).map((ids) => ({
+    timeMs: 11,
+    workers: {
+      workers: ids.map((workerId, i) => ({ workerId, state: "busy", samplesPerSecond: 10 * (i + 1) })),
+    },
+  })),
+  fc.constant<LiveEvent>({ timeMs: 9, note: { level: "warning", message: "careful" } }),
+  runId.map((id) => ({ timeMs: 13, finished: { runId: id, ok: true, message: "done" } })),
+);
+
+test("a viewer who was told what changed sees what a newcomer sees, whenever either came", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(event, fc.boolean()), { maxLength: 600 }), fc.nat(20), (events, joinAt) => {
+      const state = new LiveState(PAGE);
+      const viewer = new Store();
+      for (const [i, [each, isPush]] of events.entries()) {
+        if (i === joinAt) viewer.take(sent(state.snapshot()));
+        state.apply(each);
+        const delta = isPush ? state.takeDelta() : undefined;
+        if (delta !== undefined) viewer.take(sent(delta));
+      }
+      if (events.length <= joinAt) viewer.take(sent(state.snapshot()));
+      const rest = state.takeDelta();
+      if (rest !== undefined) viewer.take(sent(rest));
+      const newcomer = new Store();
+      newcomer.take(sent(state.snapshot()));
+      const { cluster: _, ...seen } = shown(viewer) as Record<string, unknown>;
+      const { cluster: __, ...all } = shown(newcomer) as Record<string, unknown>;
+      assert.deepEqual(seen, all);
+      assert.equal(state.takeDelta(), undefined);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("nothing grows without bound: runs, events, workers that left, and so the snapshot", () => {
+  const state = new LiveState(PAGE);
+  let largest = 0;
+  for (let i = 0; i < 20_000; i++) {
+    const id = `run-${i % 300}`;
+    state.apply(trained(i + 1, 1, id, id));
+    state.apply({ timeMs: i, note: { level: "info", message: "x".repeat(2000) } });
+    state.apply({ timeMs: i, workers: { workers: [{ workerId: `worker-${i}`, state: "idle" }] } });
+    if (i % 5000 === 4999) largest = Math.max(largest, JSON.stringify(state.snapshot()).length);
+  }
+  assert.equal(state.runs.length, MOST_RUNS);
+  assert.equal(state.events.length, MOST_EVENTS);
+  assert.equal(state.workers.length, 17);
+  // 64 runs of at most 400 points of some 25 bytes, 200 events of some 600.
+  assert.ok(largest < 1_000_000, String(largest));
+  const delta = JSON.stringify(state.takeDelta());
+  assert.ok(delta.length < 1_000_000);
+});
+
+test("a run that is over makes room before one that is not", () => {
+  const state = new LiveState(PAGE);
+  for (let i = 0; i < MOST_RUNS; i++) state.apply(opened(`run-${i}`, `net-${i}`));
+  state.apply({ finished: { runId: "run-7", ok: true, message: "done" } });
+  state.apply(opened("run-new", "new"));
+  assert.equal(state.run("net-7"), undefined);
+  assert.ok(state.run("net-0") !== undefined && state.run("new") !== undefined);
+  assert.deepEqual(state.takeDelta()?.gone, ["net-7"]);
+});
+
+test("the slowest worker is marked when it is clearly slower, and one that left is shown as gone", () => {
+  const state = new LiveState(PAGE);
+  const table = (speeds: Record<string, number>): LiveEvent => ({
+    timeMs: 1000,
+    workers: {
+      workers: Object.entries(speeds).map(([workerId, samplesPerSecond]) => ({
+        workerId,
+        samplesPerSecond,
+        state: "busy",
+        silentSeconds: 0.25,
+      })),
+    },
+  });
+  state.apply(table({ "worker-2": 100, "worker-10": 98, "worker-1": 97 }));
+  assert.deepEqual(
+    state.workers.map(({ id, slowest }) => [id, slowest]),
+    [
+      ["worker-1", false],
+      ["worker-2", false],
+      ["worker-10", false],
+    ],
+  );
+  state.apply(table({ "worker-1": 40, "worker-2": 100 }));
+  assert.deepEqual(
+    state.workers.map(({ id, state: is, slowest, last_seen }) => [id, is, slowest, last_seen]),
+    [
+      ["worker-1", "busy", true, 750],
+      ["worker-2", "busy", false, 750],
+      ["worker-10", "gone", false, 750],
+    ],
+  );
+  assert.deepEqual(state.events.map(({ message }) => message).slice(-1), ["worker-10 left"]);
+});
+
+test("points of other weights are forgotten, and the final ones say what must not be believed", () => {
+  const state = new LiveState(PAGE);
+  state.apply(opened());
+  const measured = (checkpoint: string, strength: number, n: number): LiveEvent => ({
+    measured: { runId: RUN, checkpoint, points: [point(strength, n, 1)] },
+  });
+  state.apply(measured("first", 0.1, 10));
+  state.apply(measured("second", 0.2, 20));
+  const points = (): unknown =>
+    [...(state.run("plain")?.series.values() ?? [])].map((one) =>
+      one.points.map(({ strength, n, accuracy, unreliable }) => [strength, n, accuracy, unreliable]),
+    );
+  assert.deepEqual(points(), [[[0.2, 20, 0.95, []]]]);
+  state.apply({
+    result: {
+      runId: RUN,
+      points: [{ ...point(0.2, 40, 4), unreliable: ["masked gradients"] }],
+      checks: [{ number: 1, title: "a check", status: "failed", detail: "so and so" }],
+      unreliable: ["masked gradients"],
+    },
+  });
+  assert.deepEqual(points(), [[[0.2, 40, 0.9, ["masked gradients"]]]]);
+  assert.equal(state.run("plain")?.final, true);
+});
