@@ -180,8 +180,8 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
   const tracing = await startTracing({ identity: "coordinator", role: "coordinator", env: process.env, log });
   const commit = await codeCommit();
   const shelf = new DataShelf(options.configs.map(({ data }) => data));
-  const opened: { close(): Promise<void> }[] = [http];
-  const connect = async (purpose: string): ReturnType<typeof connectNats> => {
+  const opened: Bus[] = [];
+  const connect = async (purpose: string): Promise<Bus> => {
     const bus = await connectNats({
       ...options.nats,
       identity: "coordinator",
@@ -201,11 +201,11 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
   const begin = async (): Promise<[Bus, Bus]> => {
     // One run cannot begin without its images; of several, one may fail while the others go on.
     if (options.configs.length === 1) await shelf.dataset(first.data);
-    return [await connect("control"), await connect("bulk")];
+    return Promise.all([connect("control"), connect("bulk")]);
   };
   const [controlNats, bulkNats] = await begin().catch(async (error: unknown) => {
     // What is open would keep the process from ending.
-    await Promise.all(opened.map((each) => each.close()));
+    await Promise.all(opened.map((bus) => bus.close()));
     throw error;
   });
   const sharedBulk =

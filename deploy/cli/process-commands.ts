@@ -1,7 +1,7 @@
 /** `saf coordinator` and `saf worker`: the processes of a cluster, started by `saf train`, compose or Kubernetes. */
 import { hostname } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { EXIT_CODES } from "../../shared/errors.js";
+import { EXIT_CODES, exitCodeOf } from "../../shared/errors.js";
 import { removeRings } from "../../shared/io/shared-memory-bus.js";
 import { defaultCacheDir } from "../setup/engine.js";
 import { loadConfig } from "./config-file.js";
@@ -160,7 +160,7 @@ export function coordinatorCommand(): Command {
         options.run.map(async (file) => (await loadConfig({ files: [file], set: [] })).value),
       );
       const { waitForWorkers } = options;
-      const { failed, interrupted } = await runCoordinator(
+      const ended = await runCoordinator(
         {
           ...options,
           configs,
@@ -170,9 +170,13 @@ export function coordinatorCommand(): Command {
           workersTimeoutMs: waitForWorkers === undefined ? undefined : 1000 * waitForWorkers,
         },
         stop.signal,
-      );
+      ).catch((error: unknown) => {
+        // Told to end while it was still waiting for NATS.
+        if (stop.exitCode() === 0 || exitCodeOf(error) !== EXIT_CODES.dependency) throw error;
+        return { failed: {}, interrupted: true };
+      });
       // Whoever stays when all is done is ended by a signal: that interrupts nothing.
-      const ended = options.stay && !interrupted ? 0 : stop.exitCode();
-      process.exitCode = ended || (Object.keys(failed).length > 0 ? EXIT_CODES.trials : 0);
+      const signalled = options.stay && !ended.interrupted ? 0 : stop.exitCode();
+      process.exitCode = signalled || (Object.keys(ended.failed).length > 0 ? EXIT_CODES.trials : 0);
     });
 }

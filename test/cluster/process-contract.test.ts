@@ -50,7 +50,7 @@ describe("a process that cannot start says what is missing and ends with the doc
       [{ SAF_ENGINE: "cuda" }, /Unknown engine "cuda"/],
       [{ SAF_HTTP_PORT: "http" }, /SAF_HTTP_PORT/],
       [{ SAF_NATS_TIMEOUT_S: "soon" }, /SAF_NATS_TIMEOUT_S/],
-      [{ SAF_NATS_URL: "nats:4222" }, /SAF_NATS_URL/],
+      [{ SAF_NATS_URL: "nats:4222" }, /"nats:4222" is no NATS URL/],
       [{ SAF_POOL: "Pool/1" }, /Pool\/1/],
     ];
     for (const [env, words] of wrong) {
@@ -126,12 +126,24 @@ function start(t: TestContext, args: readonly string[], env: Record<string, stri
   };
 }
 
-describe("a worker that is told to end before it serves ends with 143", () => {
+describe("a process that is told to end before it serves ends with 143", () => {
   test("while NATS cannot be reached", LIMIT, async (t) => {
     const worker = start(t, ["worker", "--nats-url", "nats://127.0.0.1:1", "--engine", "wasm"]);
     await worker.said(/trying again/);
     const { code, ms } = await worker.kill("SIGTERM");
     assert.equal(code, 143, worker.words());
+    assert.ok(ms < 5000, `it took ${ms} ms`);
+  });
+
+  test("a coordinator as well", LIMIT, async (t) => {
+    const folder = await temporaryDirectory(t);
+    const run = join(folder, "run.yaml");
+    await writeFile(run, JSON.stringify(testConfig()));
+    const args = ["--run", run, "--out", join(folder, "out"), "--log-file", "-"];
+    const coordinator = start(t, ["coordinator", ...args, "--nats-url", "nats://127.0.0.1:1"]);
+    await coordinator.said(/trying again/);
+    const { code, ms } = await coordinator.kill("SIGTERM");
+    assert.equal(code, 143, coordinator.words());
     assert.ok(ms < 5000, `it took ${ms} ms`);
   });
 

@@ -48,7 +48,7 @@ const ROOTS = [
 ];
 /** Components that no overlay has yet, as a user would add them. */
 const COMBINED: readonly [string, string, readonly string[]][] = [
-  ["base with nats-auth and nats-ha", "base", ["nats-auth", "nats-ha", "monitoring", "keda"]],
+  ["base with nats-auth and nats-ha", "base", ["nats-auth", "nats-ha", "monitoring", "keda", "http-token"]],
   ["base with nats-ha and nats-auth, the other way round", "base", ["nats-ha", "nats-auth"]],
   [
     "runs/train with nats-auth, kueue, spot",

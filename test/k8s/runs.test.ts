@@ -1,7 +1,8 @@
 /** Runs on Kubernetes, from the rendered manifests alone: real commands, environment, probes, signals; real kubectl. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { stringify } from "yaml";
@@ -37,24 +38,34 @@ const EVALUATE_YAML = RUN_YAML.replace(
   "- clean\n    - noisy\n  strengths:\n    - 0.1\n    - 0.3\n  images: 100",
 );
 
+let laptop: Promise<string> | undefined;
+
 /** What the same file gives on this machine without Kubernetes. */
-async function laptopHash(folder: string): Promise<string> {
-  await writeFile(join(folder, "run.yaml"), RUN_YAML);
-  const args = [
-    "train",
-    "-c",
-    "run.yaml",
-    "--workers",
-    "2",
-    "--engine",
-    "wasm",
-    "--json",
-    "--progress",
-    "none",
-  ];
-  const run = await saf(args, { cwd: folder, limitMs: 400_000 });
-  assert.equal(run.code, 0, run.stderr);
-  return (JSON.parse(run.stdout) as ResultsDocument).weights_sha256["tiny"] as string;
+function laptopHash(): Promise<string> {
+  laptop ??= (async () => {
+    const folder = await mkdtemp(join(tmpdir(), "saf-laptop-"));
+    try {
+      await writeFile(join(folder, "run.yaml"), RUN_YAML);
+      const args = [
+        "train",
+        "-c",
+        "run.yaml",
+        "--workers",
+        "2",
+        "--engine",
+        "wasm",
+        "--json",
+        "--progress",
+        "none",
+      ];
+      const run = await saf(args, { cwd: folder, limitMs: 400_000 });
+      assert.equal(run.code, 0, run.stderr);
+      return (JSON.parse(run.stdout) as ResultsDocument).weights_sha256["tiny"] as string;
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  })();
+  return laptop;
 }
 
 function generated(name: string, file: string): object {
@@ -91,8 +102,7 @@ test(
   "a run as two Jobs: a worker preempted, a coordinator moved, one worker more; the weights are a laptop's",
   { ...LIMIT, skip: SKIP },
   async (t) => {
-    const folder = await temporaryDirectory(t);
-    const expected = await laptopHash(folder);
+    const expected = await laptopHash();
     const kube = await startKubernetes(t, { environment: ENGINE });
     const began = performance.now();
     const train = kube.overlay("train", ["k8s/runs/train"], generated("train-run", "run.yaml"), {
@@ -242,7 +252,7 @@ test(
   { ...LIMIT, skip: SKIP },
   async (t) => {
     const folder = await temporaryDirectory(t);
-    const expected = await laptopHash(folder);
+    const expected = await laptopHash();
     const kube = await startKubernetes(t, { environment: ENGINE });
     const more = { ...generated("run", "run.yaml"), components: [kube.path("k8s/components/nats-auth")] };
     const cluster = kube.overlay("auth", ["k8s/base"], more, { "run.yaml": RUN_YAML });
