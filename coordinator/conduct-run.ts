@@ -12,6 +12,7 @@ import { layoutOf } from "../shared/networks/network.js";
 import { networkNamed } from "../shared/networks/registry.js";
 import { resolveRun, stepPlan } from "../shared/resolve.js";
 import type { ModelResult, NotMeasured, SampleImage, StepMetric } from "../shared/results.js";
+import type { Tracer } from "../shared/tracing.js";
 import type { Coordinator } from "./coordinator.js";
 import { curvesOf } from "./core/curve.js";
 import { leaseKind, type LeaseKind } from "./core/exclusive.js";
@@ -57,6 +58,7 @@ export interface RunContext {
   /** The coordinator's runs by their folders, this one included. */
   beside: ReadonlyMap<string, RunBeside>;
   observer: RunObserver;
+  tracer?: Tracer;
 }
 
 /** How far a run is that another one may need. */
@@ -83,7 +85,7 @@ export interface RunObserver {
   evaluationBegins(known: readonly TaskRecord[], checkpoint: string): void;
   tasks(standing: TaskStanding): void;
   taskRetried(reason: "failed" | "given_back"): void;
-  measured(record: TaskRecord, seconds: number, checkpoint: string): void;
+  measured(record: TaskRecord, seconds: number, checkpoint: string, traceId: string | undefined): void;
   note(level: "info" | "warning" | "error", message: string): void;
 }
 
@@ -277,7 +279,7 @@ class RunConductor {
   }
 
   #makeTrainer(kind: LeaseKind, state: TrainingState, onCommit: (step: CommittedStep) => void): Trainer {
-    const { coordinator, runId, config, epoch, clock, broadcast, mapped, observer } = this.#context;
+    const { coordinator, runId, config, epoch, clock, broadcast, mapped, observer, tracer } = this.#context;
     const options = {
       runId,
       config,
@@ -300,7 +302,12 @@ class RunConductor {
     };
     const job: Trainer =
       kind === "step"
-        ? new TrainingJob(options, { ...edges, broadcast, mapped })
+        ? new TrainingJob(options, {
+            ...edges,
+            broadcast,
+            mapped,
+            ...(tracer === undefined ? {} : { tracer }),
+          })
         : new ExclusiveTraining(options, {
             ...edges,
             recall: () => coordinator.recall(job),
@@ -443,7 +450,7 @@ class RunConductor {
   }
 
   async #evaluate(state: TrainingState, measures: readonly PlannedMeasure[]): Promise<TaskRecord[]> {
-    const { coordinator, dataset, directory, epoch, observer, runId, signal, clock } = this.#context;
+    const { coordinator, dataset, directory, epoch, observer, runId, signal, clock, tracer } = this.#context;
     const checkpoint = hashOf(state.parameters);
     const subject = {
       checkpoint,
@@ -478,9 +485,10 @@ class RunConductor {
         onTasks: ({ pending, running, done }) =>
           observer.tasks({ pending, running, done: done + tasks.length - open.length }),
         onRetry: (reason) => observer.taskRetried(reason),
-        onRecord: (record, seconds) => {
+        ...(tracer === undefined ? {} : { tracer }),
+        onRecord: (record, seconds, traceId) => {
           records.push(record);
-          observer.measured(record, seconds, checkpoint);
+          observer.measured(record, seconds, checkpoint, traceId);
           journal.append(lineOf(record, checkpoint));
           observer.evaluating(job.progress);
         },

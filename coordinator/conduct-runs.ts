@@ -20,7 +20,10 @@ import type { PartitionedDataset } from "./io/datasets/dataset.js";
 import { RunDirectory, type RunStatus } from "./io/run-directory.js";
 import type { RunTelemetry, Telemetry } from "./telemetry.js";
 
-export interface RunsContext extends Pick<RunContext, "signal" | "clock" | "broadcast" | "mapped" | "epoch"> {
+export interface RunsContext extends Pick<
+  RunContext,
+  "signal" | "clock" | "broadcast" | "mapped" | "epoch" | "tracer"
+> {
   options: { configs: readonly Config[]; out: string; evaluateOnly: boolean; sideBySide: number };
   coordinator: Coordinator;
   shelf: DataShelf;
@@ -178,7 +181,8 @@ async function oneRun(
   events: RunEvents,
   lap: Lap,
 ): Promise<RunOutcome> {
-  const { options, coordinator, shelf, epoch, signal, clock, broadcast, mapped, environment } = context;
+  const { options, coordinator, shelf, epoch, signal, clock, broadcast, mapped, environment, tracer } =
+    context;
   const dataset = await shelf.dataset(config.data);
   await directory.writeJson("env.json", environment());
   const outcome = await conductRun({
@@ -194,6 +198,7 @@ async function oneRun(
     shelf,
     ...lap,
     mapped,
+    ...(tracer === undefined ? {} : { tracer }),
     observer: observerOf(context, config, dataset, events, telemetryOf(context, config)),
   });
   // Once more: workers may have joined on the way.
@@ -240,8 +245,8 @@ function observerOf(
     },
     tasks: (standing) => telemetry.tasks(standing),
     taskRetried: (reason) => telemetry.taskRetried(reason),
-    measured: (record, seconds, checkpoint) => {
-      telemetry.measured(record, seconds);
+    measured: (record, seconds, checkpoint, traceId) => {
+      telemetry.measured(record, seconds, traceId);
       events.measured(checkpoint, [record]);
     },
     accuracy: (value, step) => {

@@ -10,6 +10,7 @@ import type { Refusal } from "../shared/metrics.js";
 import type { SampleImage, SeriesLabel } from "../shared/results.js";
 import { seriesOf } from "../shared/results.js";
 import { runHashOf } from "../shared/run-hash.js";
+import type { Span, Tracer } from "../shared/tracing.js";
 import { LeaseTimes } from "./core/deadline.js";
 import { type PlannedMeasure, labelOf, patienceMs, taskImages } from "./core/measures.js";
 import { framesOf } from "./core/parameter-frames.js";
@@ -74,7 +75,7 @@ const WARM_LEASE_FLOOR_MS = 60_000;
 export interface EvaluationEdges {
   clock: () => number;
   /** Stores the result; called once a task. `seconds`: from its lease to this. */
-  onRecord: (record: TaskRecord, seconds: number) => void;
+  onRecord: (record: TaskRecord, seconds: number, traceId: string | undefined) => void;
   /** How many tasks are in which state, whenever that changes. */
   onTasks?: (standing: TaskStanding) => void;
   /** A task goes to somebody again: it could not be computed, or its worker was lost or late. */
@@ -82,6 +83,8 @@ export interface EvaluationEdges {
   wake: () => void;
   /** A task that no worker can do: the evaluation cannot be finished. */
   fail: (error: ClusterError) => void;
+  /** Without one nothing is traced. */
+  tracer?: Tracer;
 }
 
 export interface EvaluationOptions {
@@ -112,6 +115,8 @@ interface TaskState {
   leasedMs: number;
   /** Why it is given out again, when it is. */
   retry: "failed" | "given_back";
+  /** Of its newest lease. */
+  span: Span | undefined;
   /** Who failed at it, once for each time. */
   failedBy: string[];
   /** Who was ever leased it: nobody else's result counts. */
@@ -146,6 +151,7 @@ export class EvaluationJob implements Job {
       attempts: 0,
       leasedMs: 0,
       retry: "given_back",
+      span: undefined,
       failedBy: [],
       holders: new Set(),
     }));
@@ -195,6 +201,19 @@ export class EvaluationJob implements Job {
     state.attempts++;
     state.holders.add(workerId);
     state.leasedMs = this.#edges.clock();
+    state.span = this.#edges.tracer?.start("evaluation task", {
+      kind: "producer",
+      startMs: state.leasedMs,
+      attributes: {
+        "saf.run": this.runId,
+        "saf.attack": task.attack ?? task.kind,
+        "saf.first_image": task.firstImage,
+        "saf.images": task.imageCount,
+        "saf.strengths": task.strengths.length,
+        "saf.worker": workerId,
+      },
+    });
+    const traceparent = state.span?.traceparent ?? "";
     const times = this.#times.get(seriesOf(task)) ?? new LeaseTimes();
     this.#times.set(seriesOf(task), times);
     return {
@@ -214,6 +233,7 @@ export class EvaluationJob implements Job {
           imageCount: task.imageCount,
           attempt,
           sampleCount: task.sampleCount,
+          traceparent,
         },
       }),
       limitMs: (warm) =>
@@ -226,6 +246,7 @@ export class EvaluationJob implements Job {
     if (state?.state !== "leased") return;
     this.#move(state, "open");
     this.#edges.onRetry?.(state.retry);
+    state.span?.end({ failed: state.retry });
     state.retry = "given_back";
     this.#edges.wake();
   }
@@ -258,7 +279,8 @@ export class EvaluationJob implements Job {
       ...checked,
       samples: this.#samples(state.task, message),
     };
-    this.#edges.onRecord(record, (this.#edges.clock() - state.leasedMs) / 1000);
+    state.span?.end();
+    this.#edges.onRecord(record, (this.#edges.clock() - state.leasedMs) / 1000, state.span?.traceId);
     this.#left--;
     if (this.#left === 0) this.#finished();
     return { reply: { accepted: true }, fate: "done" };

@@ -13,6 +13,7 @@ import { type HttpService, serveHttp } from "../shared/io/http-service.js";
 import { type Log, createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
+import { startTracing } from "../shared/io/otlp-tracing.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import type { ModelResult } from "../shared/results.js";
 import { redactTexts } from "../shared/redact.js";
@@ -176,10 +177,11 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
   const { options, home, signal, first, log, metrics, http, whenReady } = edges;
   const began = performance.now();
   const subjects = subjectsOf(options.pool);
+  const tracing = await startTracing({ identity: "coordinator", role: "coordinator", env: process.env, log });
   const commit = await codeCommit();
   const shelf = new DataShelf(options.configs.map(({ data }) => data));
-  const opened: { close(): Promise<void> }[] = [http];
-  const connect = async (purpose: string): ReturnType<typeof connectNats> => {
+  const opened: Bus[] = [];
+  const connect = async (purpose: string): Promise<Bus> => {
     const bus = await connectNats({
       ...options.nats,
       identity: "coordinator",
@@ -199,11 +201,11 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
   const begin = async (): Promise<[Bus, Bus]> => {
     // One run cannot begin without its images; of several, one may fail while the others go on.
     if (options.configs.length === 1) await shelf.dataset(first.data);
-    return [await connect("control"), await connect("bulk")];
+    return Promise.all([connect("control"), connect("bulk")]);
   };
   const [controlNats, bulkNats] = await begin().catch(async (error: unknown) => {
     // What is open would keep the process from ending.
-    await Promise.all(opened.map((each) => each.close()));
+    await Promise.all(opened.map((bus) => bus.close()));
     throw error;
   });
   const sharedBulk =
@@ -254,6 +256,7 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
       shelf,
       events,
       telemetry,
+      tracer: tracing.tracer,
       epoch,
       signal,
       clock,
@@ -289,7 +292,7 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
     await Promise.all([control.flush(), bulk.flush()]);
     await delay(FAREWELL_MS);
     coordinator.stop();
-    await Promise.all([control.close(), bulk.close()]);
+    await Promise.all([control.close(), bulk.close(), tracing.stop()]);
   }
 
   function broadcast(frame: Uint8Array): void {

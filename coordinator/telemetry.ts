@@ -189,7 +189,8 @@ export class RunTelemetry {
   }
 
   /** A few microseconds: it is called at every step. */
-  committed(step: CommittedStep, total: number, exemplar: Record<string, string> = {}): void {
+  committed(step: CommittedStep, total: number): void {
+    const exemplar = exemplarOf(step.traceId);
     const loss = this.#newest?.loss ?? step.loss;
     this.#newest = { step, loss: loss + LOSS_WEIGHT * (step.loss - loss), total };
     this.#norms = step.norms ?? this.#norms;
@@ -233,10 +234,10 @@ export class RunTelemetry {
   }
 
   /** `seconds`: from the task's lease to its result. */
-  measured({ task, outcomes }: TaskRecord, seconds: number, exemplar: Record<string, string> = {}): void {
+  measured({ task, outcomes }: TaskRecord, seconds: number, traceId?: string): void {
     this.#curve.add(task, outcomes);
     const attack = this.#telemetry.attackLabel(task.attack ?? task.kind);
-    this.#metrics.observe("evaluationTaskSeconds", seconds, { attack }, exemplar);
+    this.#metrics.observe("evaluationTaskSeconds", seconds, { attack }, exemplarOf(traceId));
     this.#metrics.add("evaluationSamples", task.imageCount * task.strengths.length, this.#labels);
   }
 
@@ -261,4 +262,8 @@ export class RunTelemetry {
     });
     return points.length;
   }
+}
+
+function exemplarOf(traceId: string | undefined): Record<string, string> {
+  return traceId === undefined ? {} : { trace_id: traceId };
 }

@@ -16,11 +16,13 @@ import { ClusterError } from "../shared/errors.js";
 import { type saf, wire } from "../shared/messages.js";
 import type { ResolvedRun } from "../shared/resolve.js";
 import { runHashOf } from "../shared/run-hash.js";
+import type { Tracer } from "../shared/tracing.js";
 import { AnchorWeights, type KeptWeights } from "./core/anchor-weights.js";
 import { LeaseTimes } from "./core/deadline.js";
 import { FramedVector, type FrameIdentity, frameBytes } from "./core/parameter-frames.js";
 import { isDivergence } from "./core/standing.js";
 import type { ChunkFate, LeaseFate, Work } from "./job.js";
+import { StepTrace } from "./step-trace.js";
 import type { Trainer } from "./trainer.js";
 
 /** The whole state between two steps. */
@@ -56,6 +58,8 @@ export interface CommittedStep {
   seconds: number;
   /** When it was done, by the coordinator's clock. */
   atMs: number;
+  /** Where the step was traced. */
+  traceId?: string;
 }
 
 export interface TrainingEdges {
@@ -70,6 +74,8 @@ export interface TrainingEdges {
   /** Workers in the pool. */
   workers: () => number;
   fail: (error: ClusterError) => void;
+  /** Without one nothing is traced. */
+  tracer?: Tracer;
 }
 
 export interface TrainingOptions {
@@ -141,6 +147,7 @@ export class TrainingJob implements Trainer {
   #normsMs = -Infinity;
   /** Squared, as the ranges complete; undefined in a step that is not measured. */
   #norms: { gradient: number; update: number } | undefined;
+  #trace: StepTrace | undefined;
   #idle: (() => void)[] = [];
 
   constructor(options: TrainingOptions, edges: TrainingEdges) {
@@ -253,8 +260,10 @@ export class TrainingJob implements Trainer {
     this.#lastSlot.set(workerId, block.block.first);
     block.open = false;
     block.attempts++;
-    block.holders.set(workerId, { attempt: block.attempts, grantedMs: this.#edges.clock() });
+    const grantedMs = this.#edges.clock();
+    block.holders.set(workerId, { attempt: block.attempts, grantedMs });
     const step = this.#step;
+    const traceparent = this.#trace?.leased(workerId, block.block, block.attempts, grantedMs) ?? "";
     const { lease_floor_ms: floor } = this.#options.config.cluster;
     return {
       key: keyOf(step, block.block),
@@ -269,6 +278,7 @@ export class TrainingJob implements Trainer {
           firstSlot: block.block.first,
           slotCount: block.block.count,
           attempt,
+          traceparent,
         },
       }),
       limitMs: (warm) => (warm ? this.#times.limit(floor, COLD_LEASE_MS) : COLD_LEASE_MS),
@@ -294,6 +304,8 @@ export class TrainingJob implements Trainer {
     const { slots } = this.#options.plan;
     this.#openedMs = this.#edges.clock();
     this.#aggregateMs = 0;
+    const { tracer } = this.#edges;
+    this.#trace = tracer && StepTrace.begin(tracer, this.#options.run.name, this.#step, this.#openedMs);
     const measures = this.#openedMs - this.#normsMs >= NORMS_EVERY_MS;
     if (measures) this.#normsMs = this.#openedMs;
     this.#norms = measures ? { gradient: 0, update: 0 } : undefined;
@@ -335,6 +347,7 @@ export class TrainingJob implements Trainer {
         return "checksum";
       case "added":
         this.#countChunk(block, workerId);
+        this.#trace?.did("reduce", this.#chunkBeganMs, this.#edges.clock());
         if (tree.root !== undefined) this.#finishRange(header.chunk, tree.root);
         this.#aggregateMs += this.#edges.clock() - this.#chunkBeganMs;
         return block.finished === undefined ? "accepted" : "completed";
@@ -348,6 +361,7 @@ export class TrainingJob implements Trainer {
     const { attempt, grantedMs } = block.holders.get(workerId) as { attempt: number; grantedMs: number };
     const atMs = this.#edges.clock();
     block.finished = { worker: workerId, attempt, ms: atMs - grantedMs, atMs };
+    this.#trace?.finished(workerId, atMs);
     // The worker's own figure comes a little later (onPushEnd); the next lease may be given before.
     if (this.#times.isEmpty) this.#times.record(block.finished.ms);
   }
@@ -416,6 +430,8 @@ export class TrainingJob implements Trainer {
 
   #finishRange(chunk: number, sums: Float32Array): void {
     const { layout, plan, run } = this.#options;
+    const { clock } = this.#edges;
+    const beganMs = clock();
     const start = (chunk * BODY_BYTES) / 4;
     const rule = {
       learningRate: learningRate(run.train.stages, plan, this.#step),
@@ -436,8 +452,11 @@ export class TrainingJob implements Trainer {
     for (let i = Math.max(0, layout.size - start); i < sums.length; i++) {
       this.#tail[start + i - layout.size] = sums[i] as number;
     }
+    const updatedMs = clock();
     if (chunk < this.#next.bodies.length)
       this.#edges.broadcast(this.#next.seal(chunk, this.#identity(this.#step + 1)));
+    this.#trace?.did("update", beganMs, updatedMs);
+    this.#trace?.did("publish", updatedMs, clock());
     this.#rangesDone++;
     if (this.#rangesDone === this.#trees.length) this.#commit(rule.learningRate, rule.samples);
   }
@@ -489,7 +508,9 @@ export class TrainingJob implements Trainer {
         : { norms: { gradient: Math.sqrt(this.#norms.gradient), update: Math.sqrt(this.#norms.update) } }),
       seconds: (atMs - this.#openedMs) / 1000,
       atMs,
+      ...(this.#trace === undefined ? {} : { traceId: this.#trace.traceId }),
     };
+    this.#trace?.end(atMs);
     this.#clearStep();
     [this.#current, this.#next] = [this.#next, this.#current];
     [this.#velocity, this.#nextVelocity] = [this.#nextVelocity, this.#velocity];
@@ -514,6 +535,8 @@ export class TrainingJob implements Trainer {
     for (const tree of this.#trees) tree.release();
     this.#rangesDone = 0;
     this.#blocks = [];
+    this.#trace?.end(this.#edges.clock(), "given up");
+    this.#trace = undefined;
   }
 
   #release(): void {

@@ -8,6 +8,7 @@ import { serveHttp } from "../shared/io/http-service.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
+import { startTracing } from "../shared/io/otlp-tracing.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import { isToken, subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
@@ -90,6 +91,8 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
         ? bulkNats
         : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: options.id });
     if (sharedBulk !== bulkNats) closing.push(() => sharedBulk.close());
+    const tracing = await startTracing({ identity: options.id, role: "worker", env: process.env, log });
+    closing.push(() => tracing.stop());
     const counts = busCounts(metrics);
     const [control, bulk] = [countedBus(controlNats, counts), countedBus(sharedBulk, counts)];
     watchPending(metrics, [controlNats, bulkNats]);
@@ -106,6 +109,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
         rssBytes: () => process.memoryUsage.rss(),
         log,
         metricsUrl: http.url,
+        tracer: tracing.tracer,
         metrics: {
           phase: (phase, seconds) => metrics.observe("phaseSeconds", seconds, { phase }),
           tensors: (count, bytes) => {

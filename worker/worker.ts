@@ -12,6 +12,7 @@ import { ClusterError } from "../shared/errors.js";
 import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
 import type { WorkerPhase } from "../shared/metrics.js";
 import type { Subjects } from "../shared/subjects.js";
+import type { SpanAttributes, Tracer } from "../shared/tracing.js";
 import type { EnginePort } from "./engine-port.js";
 import { CONTROL, type FromEngine } from "./engine-messages.js";
 import { FrameSender, type Push, framesAround } from "./frame-sender.js";
@@ -33,6 +34,7 @@ export interface WorkerEdges {
   log: (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void;
   metrics: WorkerMetrics;
   metricsUrl: string;
+  tracer: Tracer;
 }
 
 /** What the worker counts; main.ts hands in the Prometheus side. */
@@ -360,8 +362,10 @@ export class Worker {
       return;
     }
     const anchor = await run.takeAnchor(lease.step, lease.epoch, this.#stopping.signal);
-    const waitSeconds = (clock() - waited) / 1000;
+    const computeFrom = clock();
+    const waitSeconds = (computeFrom - waited) / 1000;
     metrics.phase("wait", waitSeconds);
+    this.#traced(lease, "wait", waited, computeFrom);
 
     const node = nodeOfBlock(run.run.train.slots, { first: lease.firstSlot, count: lease.slotCount });
     const totalBytes = run.layout.pushSize * 4;
@@ -382,11 +386,26 @@ export class Worker {
       (chunks) => sender.send(chunks),
     );
     const began = clock();
+    this.#traced(lease, "compute", computeFrom, began, { "saf.engine_seconds": done.seconds });
     await this.#finishPush(
       { ...endOf(this.#id, run, lease), node, computeSeconds: done.seconds, waitSeconds },
       sender,
     );
     metrics.phase("push", (clock() - began) / 1000);
+    this.#traced(lease, "push", began, clock());
+  }
+
+  /** A part of a lease that is traced, now that it is over. */
+  #traced(
+    { traceparent }: { traceparent: string },
+    name: string,
+    beganMs: number,
+    endedMs: number,
+    attributes: SpanAttributes = {},
+  ): void {
+    if (traceparent === "") return;
+    const how = { parent: traceparent, kind: "consumer", startMs: beganMs, attributes } as const;
+    this.#edges.tracer.start(name, how)?.end({ ms: endedMs });
   }
 
   #sender({ frames, inPlace }: Pick<Push, "frames" | "inPlace">, identity: Push["identity"]): FrameSender {
@@ -513,6 +532,8 @@ export class Worker {
 
   async #serveTask(run: PreparedRun, lease: saf.v1.TaskLease): Promise<void> {
     const measure = measureOf(lease);
+    const { clock } = this.#edges;
+    const waited = clock();
     await run.loadImages("test");
     const assets = await this.#assets.of(measure, run.run.network);
     const parameters = await run.parameters.take(lease.version, lease.epoch, this.#stopping.signal);
@@ -534,10 +555,14 @@ export class Worker {
       imageCount: lease.imageCount,
       sampleCount: lease.sampleCount,
     };
+    const computeFrom = clock();
+    this.#traced(lease, "wait", waited, computeFrom);
     const body = await this.#compute<"task-done">(order).then(
       (done) => ({ ...resultOf(done.findings, lease.firstImage), computeSeconds: done.seconds }),
       (error: Error) => ({ error: { message: error.message } }),
     );
+    const sentFrom = clock();
+    this.#traced(lease, "compute", computeFrom, sentFrom);
     // A worker that stops, or whose engine died, gives the lease back instead.
     if (this.#stopping.signal.aborted) return;
     const result = writeMessage(wire.TaskResult, {
@@ -550,6 +575,7 @@ export class Worker {
       ...body,
     });
     await this.#sendResult(result);
+    this.#traced(lease, "push", sentFrom, clock());
   }
 
   async #serveFeatures(run: PreparedRun, lease: saf.v1.TaskLease): Promise<void> {

@@ -60,7 +60,7 @@ function laptopHash(): Promise<string> {
       ];
       const run = await saf(args, { cwd: folder, limitMs: 400_000 });
       assert.equal(run.code, 0, run.stderr);
-      return (JSON.parse(run.stdout) as ResultsDocument).weights_sha256["tiny"] as string;
+      return (JSON.parse(run.stdout) as ResultsDocument).weights_sha256["tiny"];
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

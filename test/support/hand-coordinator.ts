@@ -3,6 +3,7 @@ import type { TestContext } from "node:test";
 import { Coordinator } from "../../coordinator/coordinator.js";
 import { ExclusiveTraining } from "../../coordinator/exclusive-training.js";
 import type { Trainer } from "../../coordinator/trainer.js";
+import { type RunTelemetry, Telemetry } from "../../coordinator/telemetry.js";
 import { type CommittedStep, TrainingJob } from "../../coordinator/training.js";
 import { configSchema } from "../../shared/config.js";
 import { initialParameters } from "../../shared/core/layout.js";
@@ -34,7 +35,13 @@ export async function handCoordinator(
 ): Promise<HandCluster> {
   const config = configSchema.parse({
     model: "plain",
-    train: { batch_size: 8, slots, learning_rate: 0.01, max_steps: steps, limit_images: 800 },
+    train: {
+      batch_size: Math.max(8, slots),
+      slots,
+      learning_rate: 0.01,
+      max_steps: steps,
+      limit_images: 100 * Math.max(8, slots),
+    },
     cluster: { heartbeat_ms: 1000, lease_floor_ms: leaseFloorMs },
   });
   const run = resolveRun(config);
@@ -42,6 +49,7 @@ export async function handCoordinator(
   const plan = stepPlan(config, run, 60_000);
   const hand: HandRun = { runId: "run-by-hand", run, layout, plan };
   const cluster = new HandCluster(hand);
+  cluster.run = cluster.telemetry.run(hand.runId, config);
   const parameters = initialParameters(layout, run.seed);
   const options = {
     runId: hand.runId,
@@ -55,7 +63,10 @@ export async function handCoordinator(
   };
   const edges = {
     clock: cluster.clock,
-    onCommit: (step: CommittedStep) => cluster.committed.push(step),
+    onCommit: (step: CommittedStep) => {
+      cluster.committed.push(step);
+      cluster.run.committed(step, steps);
+    },
     wake: () => cluster.coordinator.pump(),
     workers: () => cluster.coordinator.workerCount,
     fail: (error: ClusterError) => cluster.failures.push(error),
@@ -83,6 +94,7 @@ export class HandCluster {
   readonly subjects = subjectsOf("local");
   readonly metrics = new Metrics("coordinator", "test");
   readonly log: string[] = [];
+  readonly telemetry: Telemetry;
   readonly committed: CommittedStep[] = [];
   readonly failures: ClusterError[] = [];
   /** Steps done as exclusive leases told, before they were committed. */
@@ -92,15 +104,23 @@ export class HandCluster {
   readonly #clients: Bus[] = [];
   #onTick: () => void = () => undefined;
   job!: Trainer;
+  run!: RunTelemetry;
   /** All steps are committed. */
   trained!: Promise<void>;
   /** Time passes when a test says so. */
   nowMs = 0;
+  /** The same for the series of who is gone: nobody is to get lost over it. */
+  scrapeMs = 0;
   readonly clock = (): number => this.nowMs;
 
   constructor(hand: HandRun) {
     this.hand = hand;
     const [control, bulk] = this.buses;
+    this.telemetry = new Telemetry({
+      metrics: this.metrics,
+      clock: () => this.scrapeMs,
+      log: (_level, message) => this.log.push(message),
+    });
     this.coordinator = new Coordinator({
       control,
       bulk,
@@ -112,18 +132,14 @@ export class HandCluster {
       dataRange: () => ({}),
       log: (_level, message) => this.log.push(message),
       metrics: {
-        gradient: (outcome) => this.metrics.add("gradients", 1, { outcome }),
-        nonfinite: () => undefined,
-        lease: (outcome) => this.metrics.add("leases", 1, { outcome }),
-        workerRefused: (reason) => this.metrics.add("refusedWorkers", 1, { reason }),
-        workers: () => this.#onTick(),
-        quarantined: () => this.metrics.add("quarantines"),
-        workerLost: () => this.metrics.add("workersLost"),
-        workerJoined: () => undefined,
-        workerGone: () => undefined,
-        reconnected: () => undefined,
+        ...this.telemetry.pool,
+        workers: (counts) => {
+          this.telemetry.pool.workers(counts);
+          this.#onTick();
+        },
       },
     });
+    this.telemetry.watchPool(() => this.coordinator.members());
   }
 
   async start(): Promise<void> {
@@ -159,8 +175,22 @@ export class HandCluster {
     return worker;
   }
 
+  /** All of them join before the first step is cut into blocks. */
+  async allAtOnce(workers: readonly HandWorker[]): Promise<void> {
+    this.coordinator.remove(this.job);
+    for (const worker of workers) await worker.join();
+    this.coordinator.add(this.job);
+  }
+
+  /** So many workers are in the pool. */
+  async left(count: number): Promise<void> {
+    while (this.coordinator.workerCount !== count) await this.ticks(1);
+  }
+
   /** A counter's series by the value of its one label; those at zero are left out. */
   async counted(name: string): Promise<Record<string, number>> {
+    // Counts of hot paths are added when somebody looks.
+    await this.metrics.exposition();
     const metric = await this.metrics.registry.getSingleMetric(name)?.get();
     const series = (metric?.values ?? []).filter(({ value }) => value !== 0);
     return Object.fromEntries(series.map(({ labels, value }) => [Object.values(labels).join(), value]));
