@@ -111,7 +111,9 @@ function howText(data: ReproductionData, notes: readonly string[]): string {
 
 /** Where the results lie on this machine is nobody's business. */
 function publicCommand(command: string): string {
-  return command.replace(/ --(?:out|runs|data-dir) (?:'[^']*'|"[^"]*"|\S+)/g, "");
+  return command
+    .replace(/ --(?:out|runs|data-dir) (?:'[^']*'|"[^"]*"|\S+)/g, "")
+    .replace(/ --set (?:'data\.dir=[^']*'|"data\.dir=[^"]*"|data\.dir=\S+)/g, "");
 }
 
 /** Networks that were trained for less than the authors', in a sentence. */
