@@ -448,30 +448,30 @@ export class Coordinator {
     const seal = inPlace === true ? sealOf(data) : 0;
     const isIntact = (): boolean => inPlace !== true || sealOf(data) === seal;
     const decoded = decodeChunk(data, inPlace);
+    // Before the chunk is counted: the last one of a step may bring this worker its next lease at once.
+    const held = this.#workers.get(workerId)?.lease;
     let outcome: ChunkFate;
     if (decoded.ok) {
       const job = this.#jobs.find((candidate) => candidate.runHash === decoded.header.runHash);
       if (job === undefined) outcome = "run";
       else if (decoded.header.epoch !== this.#edges.epoch) outcome = "fenced";
-      else outcome = job.onChunk(workerId, decoded.header, decoded.body, isIntact);
+      else {
+        const key = held?.job === job ? held.work.key : undefined;
+        outcome = job.onChunk(workerId, decoded.header, decoded.body, isIntact, key);
+      }
       if (job !== undefined && outcome === "nonfinite")
         metrics.nonfinite(job.runId, decoded.header.kind === "state" ? "state" : "gradient");
     } else outcome = decoded.reason;
     if (outcome === "completed") {
       metrics.gradient("accepted");
-      this.#completed(workerId);
+      // All of the worker's block is here: it may have the next lease before it has said that it is done.
+      if (held !== undefined) this.#settle(workerId, held.id, "done");
       return;
     }
     metrics.gradient(outcome);
     if (outcome !== "accepted" && outcome !== "duplicate" && outcome !== "stale") {
       this.#logOf(workerId, "warn", `Refused a gradient chunk of worker ${workerId}: ${outcome}`);
     }
-  }
-
-  /** All of the worker's block is here: it may have the next lease before it has said that it is done. */
-  #completed(workerId: string): void {
-    const lease = this.#workers.get(workerId)?.lease;
-    if (lease !== undefined) this.#settle(workerId, lease.id, "done");
   }
 
   #onPushEnd({ subject, data, respond }: BusMessage): void {

@@ -32,10 +32,16 @@ export interface Job {
   /** This work's lease ended without a result: expired, returned, or its worker is lost. */
   giveBack(work: Work): void;
   /**
-   * A chunk of a gradient; "accepted", "completed" when it was the last of this worker's block, or why not. The body may
-   * lie where its sender can change it: what was read counts only if `isIntact` afterwards.
+   * A chunk of a gradient; "accepted", "completed" when it was the last of the block whose key is `held`, or why not. The
+   * body may lie where its sender can change it: what was read counts only if `isIntact` afterwards.
    */
-  onChunk(workerId: string, header: ChunkHeader, body: Uint8Array, isIntact: () => boolean): ChunkFate;
+  onChunk(
+    workerId: string,
+    header: ChunkHeader,
+    body: Uint8Array,
+    isIntact: () => boolean,
+    held: string | undefined,
+  ): ChunkFate;
   /** The end of a push. */
   onPushEnd(message: saf.v1.PushEnd): { reply: saf.v1.PushReply.$Properties; fate: LeaseFate };
   /** The result of an evaluation task. */

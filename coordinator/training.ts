@@ -324,7 +324,13 @@ export class TrainingJob implements Trainer {
 
   // ---- Gradients ----------------------------------------------------------------------------------------------
 
-  onChunk(workerId: string, header: ChunkHeader, body: Uint8Array, isIntact: () => boolean): ChunkFate {
+  onChunk(
+    workerId: string,
+    header: ChunkHeader,
+    body: Uint8Array,
+    isIntact: () => boolean,
+    held: string | undefined,
+  ): ChunkFate {
     if (header.kind !== "gradient" || header.shard !== 0 || header.totalBytes !== this.#pushBytes)
       return "size";
     if (header.step !== this.#step || this.#blocks.length === 0) return "stale";
@@ -350,7 +356,10 @@ export class TrainingJob implements Trainer {
         this.#trace?.did("reduce", this.#chunkBeganMs, this.#edges.clock());
         if (tree.root !== undefined) this.#finishRange(header.chunk, tree.root);
         this.#aggregateMs += this.#edges.clock() - this.#chunkBeganMs;
-        return block.finished === undefined ? "accepted" : "completed";
+        // A worker that was lost and came back may finish an old block while it holds another one.
+        return block.finished !== undefined && held === keyOf(header.step, block.block)
+          ? "completed"
+          : "accepted";
     }
   }
 

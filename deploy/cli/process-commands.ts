@@ -95,7 +95,7 @@ export function workerCommand(): Command {
           connectTimeoutMs: 1000 * options.natsTimeout,
           coordinatorTimeoutMs: 1000 * options.coordinatorTimeout,
           nats: natsAccessOf(options),
-          engine: engineNamed(options.engine),
+          engine: engineNamed(options.engine || "wasm"),
           cacheDirectory,
           http: httpOptionsOf(options),
         },
