@@ -128,6 +128,29 @@ describe("a block goes to another worker", () => {
   });
 });
 
+test("who comes back and finishes an old block keeps the lease that this brings", LIMIT, async (t) => {
+  const cluster = await handCoordinator(t, { leaseFloorMs: 600_000 });
+  const { one, two, first, second } = await sharedStep(cluster);
+  await two.serve(second);
+  cluster.nowMs += 2.5 * HEARTBEAT_MS;
+  two.beat();
+  await cluster.ticks(2);
+  cluster.nowMs += HEARTBEAT_MS;
+  const taken = await two.lease();
+  await one.join();
+
+  one.send(one.rightFrames(first));
+
+  const next = await one.lease();
+  assert.equal(next.step, first.step + 1);
+  const late = await two.serve(taken);
+  assert.equal(late.status, wire.PushReply.Status.STALE);
+  assert.equal(one.hasLease, false, "its new lease counted as done before it was begun");
+  const last = await two.lease();
+  await Promise.all([one.serve(next), two.serve(last)]);
+  await checkWeights(cluster);
+});
+
 test("a step that nobody can finish is given up as if it had never begun", LIMIT, async (t) => {
   const cluster = await handCoordinator(t);
   const worker = await cluster.joined("worker-1");
