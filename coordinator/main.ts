@@ -178,7 +178,7 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
   const subjects = subjectsOf(options.pool);
   const commit = await codeCommit();
   const shelf = new DataShelf(options.configs.map(({ data }) => data));
-  const opened: { close(): Promise<void> }[] = [http];
+  const opened: Bus[] = [];
   const connect = async (purpose: string): ReturnType<typeof connectNats> => {
     const bus = await connectNats({
       ...options.nats,
@@ -203,8 +203,7 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
   };
   const [controlNats, bulkNats] = await begin().catch(async (error: unknown) => {
     // What is open would keep the process from ending.
-    await Promise.all(opened.map((each) => each.close()));
-    logger.flush();
+    await Promise.all(opened.map((bus) => bus.close()));
     throw error;
   });
   const sharedBulk =
