@@ -158,9 +158,13 @@ export class Coordinator {
     }
   }
 
-  /** Resolves when no worker is left that could finish anything soon: lost, in quarantine, or long overdue. */
+  /**
+   * Resolves when no worker is left that could finish anything soon: lost, in quarantine, long overdue, or all of them
+   * out of reach because NATS is.
+   */
   async whenNobodyCanWork(): Promise<void> {
-    while (this.#ableCount > 0) await new Promise<void>((resolve) => this.#membershipChanged.push(resolve));
+    while (!this.#paused && this.#ableCount > 0)
+      await new Promise<void>((resolve) => this.#membershipChanged.push(resolve));
   }
 
   get #served(): number {
@@ -321,6 +325,7 @@ export class Coordinator {
     this.#paused = !connected;
     if (!connected) {
       this.#edges.log("warn", "Lost the connection to NATS; waiting for it");
+      this.#notify();
       return;
     }
     this.#edges.metrics.reconnected();

@@ -8,8 +8,8 @@ import { ClusterError, exitCodeOf } from "../shared/errors.js";
 import { countedBus } from "../shared/counted-bus.js";
 import { busCounts, watchPending } from "../shared/io/bus-metrics.js";
 import type { HttpOptions } from "../shared/io/http-server.js";
-import { serveHttp } from "../shared/io/http-service.js";
-import { createLogger, logTo } from "../shared/io/logger.js";
+import { type HttpService, serveHttp } from "../shared/io/http-service.js";
+import { type Log, createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { type NatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { startTracing } from "../shared/io/otlp-tracing.js";
@@ -17,6 +17,7 @@ import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import type { ModelResult } from "../shared/results.js";
 import { redactTexts } from "../shared/redact.js";
 import { subjectsOf } from "../shared/subjects.js";
+import type { Tracer } from "../shared/tracing.js";
 import { VERSION } from "../shared/version.js";
 import type { RunOutcome } from "./conduct-run.js";
 import { type Ended, type RunFailure, conductRuns, telemetryOf } from "./conduct-runs.js";
@@ -117,7 +118,6 @@ async function serve(
   home: RunDirectory,
   signal: AbortSignal,
 ): Promise<ResultsDocument> {
-  const began = performance.now();
   const [first] = options.configs;
   if (first === undefined) throw new ClusterError("usage", "A coordinator needs at least one run");
   const onStderr = options.logFile === "-";
@@ -129,8 +129,6 @@ async function serve(
   const log = logTo(logger);
   const metrics = new Metrics("coordinator", VERSION);
   const tracing = await startTracing({ identity: "coordinator", role: "coordinator", env: process.env, log });
-  const subjects = subjectsOf(options.pool);
-  const commit = await codeCommit();
   let unready: () => string | undefined = () => "not connected to NATS yet";
   const page: LivePage = {
     title: options.title,
@@ -146,6 +144,42 @@ async function serve(
     ready: () => unready(),
     log,
   });
+  try {
+    return await lead({
+      options,
+      home,
+      signal,
+      first,
+      log,
+      metrics,
+      http,
+      tracer: tracing.tracer,
+      whenReady: (reason) => (unready = reason),
+    });
+  } finally {
+    await Promise.all([http.close(), tracing.stop()]);
+    logger.flush();
+  }
+}
+
+interface Edges {
+  options: CoordinatorOptions;
+  home: RunDirectory;
+  signal: AbortSignal;
+  first: Config;
+  log: Log;
+  metrics: Metrics;
+  http: HttpService;
+  tracer: Tracer;
+  /** From now on this says why the process is not ready, if it is not. */
+  whenReady: (reason: () => string | undefined) => void;
+}
+
+async function lead(edges: Edges): Promise<ResultsDocument> {
+  const { options, home, signal, first, log, metrics, http, tracer, whenReady } = edges;
+  const began = performance.now();
+  const subjects = subjectsOf(options.pool);
+  const commit = await codeCommit();
   const shelf = new DataShelf(options.configs.map(({ data }) => data));
   // One run cannot begin without its images; of several, one may fail while the others go on.
   if (options.configs.length === 1) await shelf.dataset(first.data);
@@ -196,7 +230,7 @@ async function serve(
     metrics: telemetry.pool,
   });
   telemetry.watchPool(() => coordinator.members());
-  unready = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
+  whenReady(() => (control.connected && bulk.connected ? undefined : "not connected to NATS"));
   log("info", `Coordinator ready; live page at ${http.url}/; metrics at ${http.url}/metrics`);
   const ticker = setInterval(() => events.workers(coordinator.table()), 500);
 
@@ -213,7 +247,7 @@ async function serve(
       shelf,
       events,
       telemetry,
-      tracer: tracing.tracer,
+      tracer,
       epoch,
       signal,
       clock,
@@ -249,8 +283,7 @@ async function serve(
     await Promise.all([control.flush(), bulk.flush()]);
     await delay(FAREWELL_MS);
     coordinator.stop();
-    await Promise.all([control.close(), bulk.close(), http.close(), tracing.stop()]);
-    logger.flush();
+    await Promise.all([control.close(), bulk.close()]);
   }
 
   function broadcast(frame: Uint8Array): void {

@@ -8,6 +8,7 @@ wrong=0
 checked=0
 for file in $(find -L "$addon/lib" "$addon/deps/lib" \( -name '*.node' -o -name 'libtensorflow*.so.2' \) 2>/dev/null); do
   checked=$((checked + 1))
+  [ -e "$file" ] || { echo "$file leads nowhere" >&2; wrong=1; continue; }
   # The driver's own library comes from the host.
   missing=$(ldd "$file" | grep 'not found' | grep -v 'libcuda\.so\.1' || true)
   [ -z "$missing" ] || { echo "$file:" >&2; echo "$missing" >&2; wrong=1; }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { findAddonPackage, linkEntry } from "./addon.js";
 import { defaultCacheDir } from "./cache.js";
 import { provideCudaTensorflow } from "./gpu.js";
+import { ownLibraries } from "./own-libraries.js";
 import { TENSORFLOW_VERSION } from "./tensorflow-wheel.js";
 
 const env = process.env;
@@ -23,6 +24,7 @@ if (packageFolder === undefined) {
     say(provision.reason);
     process.exitCode = 5;
   } else {
+    ownLibraries(join(provision.entry, "deps/lib"));
     linkEntry(packageFolder, provision.entry);
     say(`linked ${packageFolder} to ${provision.entry}`);
   }

@@ -151,6 +151,7 @@ async function makeServer(
   let server: SecureServer | undefined;
   const files = await watchFiles({
     files: [certFile, keyFile],
+    setting: "SAF_HTTP_CERT_FILE and SAF_HTTP_KEY_FILE, or --http-cert-file and --http-key-file",
     everyMs: RELOAD_MS,
     apply: ([cert, key]) => {
       const secrets = { cert, key, minVersion: "TLSv1.2" as const };

@@ -8,6 +8,8 @@ export interface ReloadedFiles {
 
 export interface WatchOptions<Files extends readonly string[]> {
   files: readonly [...Files];
+  /** What names them, for whoever has to put it right. */
+  setting: string;
   everyMs: number;
   /** Called with the contents at first and whenever one of them changes. Throws when they are of no use. */
   apply: (contents: { [Key in keyof Files]: Buffer }) => void;
@@ -20,6 +22,7 @@ export interface WatchOptions<Files extends readonly string[]> {
  */
 export async function watchFiles<Files extends readonly string[]>({
   files,
+  setting,
   everyMs,
   apply,
   log,
@@ -32,7 +35,10 @@ export async function watchFiles<Files extends readonly string[]>({
     apply(known as unknown as Contents);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ClusterError("config", `Cannot use ${files.join(" and ")}: ${reason}`, { cause });
+    throw new ClusterError("config", `Cannot use ${files.join(" and ")}: ${reason}`, {
+      cause,
+      hint: `named by ${setting}`,
+    });
   }
   const look = async (): Promise<void> => {
     const now = await read().catch(() => undefined);

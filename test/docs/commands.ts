@@ -66,7 +66,10 @@ export function hintedCommands(): Written[] {
         const text = readFileSync(join(ROOT, folder, file), "utf8");
         return [...text.matchAll(/npx saf (?:\$\{(?:[^{}]|\{[^}]*\})*\}|[^"'`\n$])*/g)].map((match) => ({
           where: `${folder}/${file}:${text.slice(0, match.index).split("\n").length}`,
-          text: match[0].replace(/\$\{(?:[^{}]|\{[^}]*\})*\}/g, "runs/example"),
+          text: match[0]
+            // The name of a data set, everywhere else a run directory.
+            .replace(/(saf data \w+ )\$\{(?:[^{}]|\{[^}]*\})*\}/g, "$1mnist")
+            .replace(/\$\{(?:[^{}]|\{[^}]*\})*\}/g, "runs/example"),
         }));
       }),
   );

@@ -1,6 +1,6 @@
 /** Runs on Kubernetes, from the rendered manifests alone: real commands, environment, probes, signals; real kubectl. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -286,5 +286,74 @@ test(
     // Nothing that a pod may write holds a seed.
     const logs = kube.store.list("Pod").map(({ metadata }) => kube.kubelet.logOf(metadata.name)?.text ?? "");
     assert.doesNotMatch(logs.join("\n"), /SU[A-Z2-7]{56}|BEGIN USER NKEY SEED/);
+  },
+);
+
+test(
+  "a run.yaml that is wrong: the Job fails at once and for good, and its log says where",
+  { ...LIMIT, skip: SKIP },
+  async (t) => {
+    const kube = await startKubernetes(t, { environment: ENGINE });
+    const wrong = RUN_YAML.replace("batch_size", "batch_sise");
+    const train = kube.overlay("wrong", ["k8s/runs/train"], generated("train-run", "run.yaml"), {
+      "run.yaml": wrong,
+    });
+    await kube.kubectl("apply", "-k", train);
+    await kube.kubectl(
+      "-n",
+      "saf",
+      "wait",
+      "--for=condition=failed",
+      "job/train-coordinator",
+      "--timeout=400s",
+    );
+    const pods = kube.pods("coordinator");
+    assert.deepEqual(pods.map(exitCodeOfPod), [2], "it was tried again");
+    const log = await kube.kubectl("-n", "saf", "logs", "job/train-coordinator");
+    assert.match(log, /:\d+:\d+: unknown key "batch_sise" — did you mean "batch_size"\?/);
+    const reason = "jsonpath={.status.conditions[0].reason}";
+    assert.equal(
+      await kube.kubectl("-n", "saf", "get", "job", "train-coordinator", "-o", reason),
+      "PodFailurePolicy",
+    );
+  },
+);
+
+test(
+  "everything taken away in mid-training: a checkpoint is left, and nobody has to be killed",
+  { ...LIMIT, skip: SKIP },
+  async (t) => {
+    const kube = await startKubernetes(t, { environment: ENGINE });
+    const long = RUN_YAML.replace(`max_steps: ${STEPS}`, "max_steps: 100000").replace(
+      " epochs: 1\n",
+      " epochs: 1000\n",
+    );
+    const local = kube.overlay("local", ["k8s/overlays/local"], generated("run", "run.yaml"), {
+      "run.yaml": long,
+    });
+    await kube.kubectl("apply", "-k", local);
+    await kube.until(
+      "it trains",
+      async () => (await metric(kube, "coordinator-0", "saf_parameter_version")) >= 3,
+    );
+    await kube.kubectl("delete", "-k", local);
+    await kube.until("nothing is left", () => kube.store.list("Pod").length === 0);
+    const said = kube.kubelet.endings
+      .map(({ pod, exitCode, ms }) => `${pod} ${exitCode} ${ms.toFixed(0)} ms`)
+      .join(", ");
+    for (const [pod, code] of [
+      ["coordinator-0", 143],
+      ["worker-0", 143],
+      ["worker-1", 143],
+    ] as const)
+      assert.equal(endingOf(kube, pod).exitCode, code, said);
+    for (const { ms, graceMs, wasKilled } of kube.kubelet.endings)
+      assert.ok(!wasKilled && ms < graceMs / 2, said);
+    const checkpoints = join(kube.kubelet.claimFolder("runs-coordinator-0"), "runs", "tiny", "checkpoints");
+    assert.ok(
+      readdirSync(checkpoints).some((name) => name.startsWith("step-")),
+      said,
+    );
+    t.diagnostic(said);
   },
 );

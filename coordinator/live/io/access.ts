@@ -35,6 +35,7 @@ export class Access {
     if (http.tokenFile !== undefined) {
       await watchFiles({
         files: [http.tokenFile],
+        setting: "SAF_HTTP_TOKEN_FILE, or --http-token-file",
         everyMs: RELOAD_MS,
         apply: ([content]) => {
           access.#token = tokenIn(content, http.tokenFile ?? "");
