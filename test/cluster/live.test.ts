@@ -129,6 +129,8 @@ test(
     });
     await page?.until(`document.getElementById("connection").dataset.state === "live"`);
     const doneOf = `Number(document.querySelector(".card dd").textContent.split(" / ")[0])`;
+    // The page is connected before the first picture of the runs has come.
+    await page?.until(`${doneOf} >= 0`);
     const before = (await page?.evaluate<number>(doneOf)) ?? 0;
     await page?.until(`${doneOf} > ${before}`);
     await cluster.untilStep(14);

@@ -165,7 +165,7 @@ describe("data files that are not right end with exit code 3", () => {
       errorLine(run),
       `saf: Data file ${file} is corrupt: expected SHA-256 ${EXPECTED}, found ${found}`,
     );
-    assert.match(run.stderr, /npx saf data verify mnist --data-dir .*; npx saf data fetch mnist/);
+    assert.match(run.stderr, /: npx saf data verify mnist --data-dir .*\n.*: npx saf data fetch mnist\n/);
     assert.equal(existsSync(join(directory, "runs")), false, "a run directory was made");
   });
 
@@ -187,7 +187,10 @@ describe("data files that are not right end with exit code 3", () => {
         errorLine(run),
         /^saf: Data file .*data_batch_3\.bin is not whole: expected 30730000 bytes, found 1000000$/,
       );
-      assert.match(run.stderr, /npx saf data verify cifar10 --data-dir .*; npx saf data fetch cifar10/);
+      assert.match(
+        run.stderr,
+        /: npx saf data verify cifar10 --data-dir .*\n.*: npx saf data fetch cifar10\n/,
+      );
     }
   });
 
