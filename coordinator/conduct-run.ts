@@ -464,6 +464,13 @@ class RunConductor {
     const open = tasks.filter((task) => !records.some((record) => record.task.id === task.id));
     observer.evaluationBegins(records, checkpoint);
     if (open.length === 0) return inOrder(records, tasks);
+    // Clean images come first: their accuracy is told long before the rest is measured.
+    const isClean = ({ measure }: TaskSpec): boolean => measure.how === "clean";
+    const cleanTasks = tasks.filter(isClean).length;
+    const tellAccuracy = (): void => {
+      const clean = records.filter(({ task }) => isClean(task));
+      if (clean.length === cleanTasks) observer.accuracy(accuracyOf(curvesOf(clean)), state.step);
+    };
 
     observer.phase("evaluating", [...new Set(open.map(({ protocol, kind }) => protocol ?? kind))].join(", "));
     const journal = await Journal.open(file, (error) => observer.note("warning", error.message));
@@ -491,6 +498,7 @@ class RunConductor {
           observer.measured(record, seconds, checkpoint, traceId);
           journal.append(lineOf(record, checkpoint));
           observer.evaluating(job.progress);
+          if (isClean(record.task)) tellAccuracy();
         },
         fail: (error) => {
           this.#failure ??= error;
@@ -500,13 +508,13 @@ class RunConductor {
     );
     const onAbort = (): void => job.stop();
     signal.addEventListener("abort", onAbort, { once: true });
+    if (!open.some(isClean)) tellAccuracy();
     coordinator.add(job);
     await job.done;
     coordinator.remove(job);
     signal.removeEventListener("abort", onAbort);
     await journal.close();
     if (this.#failure !== undefined) throw this.#failure;
-    if (!signal.aborted) observer.accuracy(accuracyOf(curvesOf(records)), state.step);
     return inOrder(records, tasks);
   }
 

@@ -123,12 +123,12 @@ function fill(live: Live): void {
 }
 
 test("1,000 updates a minute do not make page or server grow", { timeout: 1_200_000 }, async (t) => {
-  const program = findChromium();
-  if (program === undefined) return t.skip("chromium is not on PATH");
+  const chromium = await findChromium();
+  if ("missing" in chromium) return t.skip(chromium.missing);
   const minutes = Number(process.env["SAF_BENCH_MINUTES"] ?? 4);
   const live = await startLive(t);
   fill(live);
-  const browser = await Browser.start(t, program);
+  const browser = await Browser.start(t, chromium.program);
   const page = await browser.page();
   await page.size(1280, 900);
   await page.open(`${live.url}/`);

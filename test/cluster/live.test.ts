@@ -116,8 +116,8 @@ test(
       config: { train: { max_steps: 2000, checkpoint_every_steps: 5 } },
     });
     const url = await pageOf(cluster);
-    const chromium = findChromium();
-    const page = chromium === undefined ? undefined : await (await Browser.start(t, chromium)).page();
+    const chromium = await findChromium();
+    const page = "missing" in chromium ? undefined : await (await Browser.start(t, chromium.program)).page();
     await page?.open(`${url}/`);
     await cluster.untilStep(12);
     await page?.until(`document.querySelectorAll("#training-charts .line").length > 0`);

@@ -50,21 +50,17 @@ export const CLASSES: readonly CommandClass[] = [
   by(/^saf reproduce\b/, `${CLI}/reproduce.test.ts`, /"reproduce"/),
   by(/^saf report\b/, `${CLI}/run.test.ts`, /"report"/),
   by(/^saf export\b/, `${CLI}/export.test.ts`, /"export"/),
+  by(/^saf bench\b/, `${CLI}/bench.test.ts`, /"bench"/),
   by(/^saf (setup|doctor)\b/, `${CLI}/inspect.test.ts`, /"(setup|doctor)"/),
   by(/^saf (worker|coordinator)\b/, "test/cluster/credentials.test.ts", /"(worker|coordinator)", \.\.\.nats/),
   by(/^npm start$/, "test/deploy/bootstrap.test.ts", /bootstrap/),
   // What needs more than a test has.
   parsed(/^saf data fetch\b/, "downloads a data set; its parts are tested by fetch-file.test.ts"),
-  parsed(/^saf bench\b/, "is a measurement of minutes; its parts are tested below test/bench and by hand"),
   parsed(/^npm (test|run check|run format|run bench)\b/, "runs the tests, or what this test is run by"),
   // Programs of others.
   { match: /^(export|cd|mkdir|chmod)\b/, how: "here" },
   awaited(parsed(/^git clone\b/, "fetches this repository")),
-  awaited({
-    ...by(/^kubectl\b/, "test/k8s/documents.test.ts", /"docs\/kubernetes\.md"/),
-    document: "docs/kubernetes.md",
-  }),
-  awaited(parsed(/^kubectl\b/, "needs a cluster with running pods")),
+  by(/^kubectl\b/, "test/k8s/documents.test.ts", /const DOCUMENTS = \[DOCUMENT, "README\.md"\]/),
   awaited(parsed(/^(docker|podman|buildah|kind|minikube|helm|k3d)\b/, "needs a container engine")),
   awaited(
     parsed(/^(curl|promtool|nats-server|prometheus|amtool|jq|base64|open|xdg-open)\b/, "talks to a service"),

@@ -1,4 +1,4 @@
-/** The commands of docs/kubernetes.md, each really run, against an API server in memory whose pods end well at once. */
+/** The kubectl commands of the documents, each really run, against an API server in memory whose pods end well at once. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,6 +15,7 @@ import { type PodStatus, podSpec } from "../support/kube/workloads.js";
 import { saf } from "../support/saf.js";
 
 const DOCUMENT = "docs/kubernetes.md";
+const DOCUMENTS = [DOCUMENT, "README.md"];
 const SKIP = { skip: kubectlProblem() ?? false, timeout: 900_000 };
 
 /** Pods of Jobs are done as soon as they are there, others are ready. */
@@ -49,13 +50,17 @@ const logOf = (pod: KubeObject): { text: string; isOver: boolean; listen: () => 
   ...{ text: `a log line of ${pod.metadata.name}\n`, isOver: true, listen: () => () => undefined },
 });
 
-describe("the commands of docs/kubernetes.md", SKIP, () => {
-  const blocks = fencedBlocks(readDocument(DOCUMENT), "sh").filter(({ text }) => text.includes("kubectl"));
+describe("the kubectl commands of the documents", SKIP, () => {
+  const blocks = DOCUMENTS.flatMap((document) =>
+    fencedBlocks(readDocument(document), "sh")
+      .filter(({ text }) => text.includes("kubectl"))
+      .map((block) => ({ document, ...block })),
+  );
 
-  test("there are some", () => assert.ok(blocks.length >= 6, `${blocks.length} blocks`));
+  test("there are some", () => assert.ok(blocks.length >= 7, `${blocks.length} blocks`));
 
-  for (const { line, text } of blocks) {
-    test(`those in line ${line}`, async (t) => {
+  for (const { document, line, text } of blocks) {
+    test(`those in line ${line} of ${document}`, async (t) => {
       const kube = await startKubernetes(t, { runs: false, controls: true, logOf });
       pretend(kube);
       // As the page goes on, one thing is there after the other.

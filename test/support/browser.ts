@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { WebSocket } from "ws";
+import { missingTools } from "./apt-tools.js";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 const START_MS = 60_000;
@@ -27,11 +28,16 @@ const FLAGS = [
   "--remote-debugging-port=0",
 ];
 
-/** The program, or undefined where there is none: such a test is skipped. */
-export function findChromium(): string | undefined {
+/** The program: `CHROMIUM_BIN`, one on PATH, or the distribution's, which apt then installs; or why there is none. */
+export async function findChromium(): Promise<{ program: string } | { missing: string }> {
   const named = process.env["CHROMIUM_BIN"];
   const candidates = named === undefined ? NAMES : [named];
-  return candidates.find((name) => spawnSync(name, ["--version"], { encoding: "utf8" }).status === 0);
+  const runs = (name: string): boolean => spawnSync(name, ["--version"]).status === 0;
+  const program = candidates.find(runs);
+  if (program !== undefined) return { program };
+  if (named !== undefined) return { missing: `CHROMIUM_BIN is ${named}, which does not run` };
+  const missing = await missingTools(["chromium"], "chromium");
+  return missing === undefined ? { program: "chromium" } : { missing };
 }
 
 interface Reply {

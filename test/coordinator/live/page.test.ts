@@ -7,8 +7,8 @@ import type { CurvePoint } from "../../../shared/results.js";
 import { Browser, type Page, findChromium } from "../../support/browser.js";
 import { type Live, eventually, opened, startLive, trained } from "./live-support.js";
 
-const chromium = findChromium();
-const skip = chromium === undefined ? "chromium is not on PATH" : false;
+const chromium = await findChromium();
+const skip = "missing" in chromium ? chromium.missing : false;
 const LIMIT = { timeout: 300_000, skip };
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -76,7 +76,7 @@ function tellMuch(live: Live): void {
 }
 
 async function openPage(t: Parameters<typeof Browser.start>[0], url: string): Promise<Page> {
-  const browser = await Browser.start(t, chromium as string);
+  const browser = await Browser.start(t, (chromium as { program: string }).program);
   const page = await browser.page();
   await page.size(1280, 900);
   await page.open(url);
