@@ -1,12 +1,12 @@
-/** What the sanity checks say of a model, for a terminal. */
+/** What the sanity checks say of a model, and what was not measured, for a terminal. */
 import type { ModelResult, SanityCheck } from "../../shared/results.js";
 
 /** Stands behind every number that a failed check concerns. */
 export const UNRELIABLE_MARK = "!";
 
-/** Per model one line on its checks, and one for each that failed; nothing where none was made. */
+/** Per model one line on its checks, one for each that failed, one on what is missing; nothing where none was made. */
 export function checkLines(models: readonly ModelResult[]): string[] {
-  return models.flatMap(({ name, checks = [], unreliable = [] }) => {
+  return models.flatMap(({ name, checks = [], unreliable = [], not_measured: left = [] }) => {
     if (checks.length === 0) return [];
     const with_ = (status: SanityCheck["status"]): SanityCheck[] =>
       checks.filter((check) => check.status === status);
@@ -20,6 +20,9 @@ export function checkLines(models: readonly ModelResult[]): string[] {
     return [
       `sanity checks of ${name}: ${verdict}${summary}`,
       ...unreliable.map((reason) => `  ${UNRELIABLE_MARK} ${reason}`),
+      ...(left.length === 0
+        ? []
+        : [`not measured of ${name}, see the report: ${left.map(({ what }) => what).join(", ")}`]),
     ];
   });
 }

@@ -197,8 +197,21 @@ async function modernSection(data: ReportData, findings: ModernFindings): Promis
       succeeds. Other nonsense than the paper's, common corruptions of images, and the checks that tell
       whether all this may be believed.
     </p>
-    ${panels} ${tables}`;
+    ${panels} ${tables} ${leftOut(resultsOf(data))}`;
   return { id: "modern", title: "Today's evaluation and the sanity checks", body };
+}
+
+/** What was not measured, and how to have it measured; each reason once. */
+function leftOut(results: readonly ModelResult[]): Html | undefined {
+  const reasons = new Map(
+    results.flatMap(({ not_measured: left = [] }) => left.map(({ what, why }) => [what, why] as const)),
+  );
+  if (reasons.size === 0) return undefined;
+  const items = [...reasons].map(([what, why]) => html`<li><strong>${what}</strong>: ${why}</li>`);
+  return html`<p><strong>Not measured:</strong></p>
+    <ul>
+      ${items}
+    </ul>`;
 }
 
 async function trainingSection(data: ReportData): Promise<Section | undefined> {

@@ -109,3 +109,18 @@ test("a report of one evaluated model without training or samples is still a rep
   assertWellFormed(bare);
   assert.doesNotMatch(bare, /id="error"|NaN|undefined/);
 });
+
+test("what was not measured is named with the reason, each once", async () => {
+  const data = sampleReport();
+  const left = [{ what: "nonsense from cifar10", why: "its <files> are not here" }];
+  const checks = [{ number: 4, title: "gradients do not vanish", status: "passed" as const, detail: "" }];
+  const models = data.models.map((model) => ({
+    ...model,
+    result: { ...model.result, checks, not_measured: left },
+  }));
+  const page = await renderReport({ ...data, models });
+  assertWellFormed(page);
+  assert.equal(page.split("nonsense from cifar10").length, 2);
+  assert.match(page, /<li><strong>nonsense from cifar10<\/strong>: its &lt;files&gt; are not here<\/li>/);
+  assert.equal(PAGE.includes("Not measured:"), false);
+});

@@ -179,6 +179,7 @@ test("a number that must not be believed is marked, and the table says why", () 
       { number: 6, title: "gradients agree with differences", status: "passed", detail: "" },
     ],
     unreliable: [reason],
+    not_measured: [{ what: "nonsense from cifar10", why: "its files are not here" }],
   };
   const text = renderTable([marked], { colour: false, width: 200 });
   const rows = text.split("\n");
@@ -195,6 +196,7 @@ test("a number that must not be believed is marked, and the table says why", () 
     text,
   );
   assert.ok(text.includes(`! ${reason}`), text);
+  assert.ok(text.includes(`not measured of ${model.name}, see the report: nonsense from cifar10`), text);
 });
 
 test("series of other protocols stand in tables of their own, at their own strengths", () => {

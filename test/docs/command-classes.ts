@@ -61,6 +61,7 @@ export const CLASSES: readonly CommandClass[] = [
   { match: /^(export|cd|mkdir|chmod)\b/, how: "here" },
   awaited(parsed(/^git clone\b/, "fetches this repository")),
   by(/^kubectl\b/, "test/k8s/documents.test.ts", /const DOCUMENTS = \[DOCUMENT, "README\.md"\]/),
+  by(/^docker build .*cpu\.Dockerfile/, "test/deploy/docker/image.test.ts", /cpu\.Dockerfile/),
   awaited(parsed(/^(docker|podman|buildah|kind|minikube|helm|k3d)\b/, "needs a container engine")),
   awaited(
     parsed(/^(curl|promtool|nats-server|prometheus|amtool|jq|base64|open|xdg-open)\b/, "talks to a service"),
