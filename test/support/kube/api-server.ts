@@ -240,10 +240,9 @@ function watch(store: Store, asked: Asked, response: ServerResponse): void {
   response.flushHeaders();
   const write = (change: unknown): void => void response.write(`${JSON.stringify(change)}\n`);
   const since = Number(asked.query.get("resourceVersion") ?? 0);
-  // What happened between the list and now.
-  for (const object of listed(store, asked)) {
-    if (Number(object.metadata.resourceVersion) > since) write({ type: "MODIFIED", object });
-  }
+  // What happened between the list and now; without a list before, what there is.
+  if (since === 0) for (const object of listed(store, asked)) write({ type: "ADDED", object });
+  else for (const change of store.changesSince(since)) if (isAsked(asked, change.object)) write(change);
   const stop = store.onChange((change) => {
     if (isAsked(asked, change.object)) write(change);
   });

@@ -81,7 +81,8 @@ export async function startKubernetes(
     tryKubectl,
     kubectl: async (...args) => {
       const { code, stdout, stderr } = await tryKubectl(args);
-      if (code !== 0) throw new Error(`kubectl ${args.join(" ")}: exit ${code}: ${stderr}\n${words()}`);
+      if (code !== 0)
+        throw new Error(`kubectl ${args.join(" ")}: exit ${code}: ${stdout}${stderr}\n${words()}`);
       return stdout;
     },
     until: async (what, isThere) => {

@@ -37,6 +37,8 @@ export const RESOURCE_TYPES: readonly ResourceType[] = [
 /** As on a real server, there is time to delete one by one what was in it. */
 const NAMESPACE_CLOSES_AFTER_MS = 1500;
 
+const HISTORY = 10_000;
+
 export interface Change {
   type: "ADDED" | "MODIFIED" | "DELETED";
   object: KubeObject;
@@ -58,6 +60,8 @@ export class Store {
   readonly #objects = new Map<string, KubeObject>();
   readonly #listeners = new Set<(change: Change) => void>();
   readonly #closing = new Map<string, NodeJS.Timeout>();
+  /** The newest changes, oldest first: a watch begins where a list ended. */
+  readonly #history: Change[] = [];
   #version = 1;
   /** Pods end in their own time: somebody else removes them when they have. */
   hasKubelet = false;
@@ -69,6 +73,11 @@ export class Store {
   onChange(listener: (change: Change) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Everything that came after a version. A deletion is among it, though the name may be taken again. */
+  changesSince(version: number): Change[] {
+    return this.#history.filter(({ object }) => Number(object.metadata.resourceVersion) > version);
   }
 
   list(kind: string, namespace?: string): KubeObject[] {
@@ -192,6 +201,8 @@ export class Store {
   }
 
   #tell(change: Change): void {
+    this.#history.push(structuredClone(change));
+    if (this.#history.length > HISTORY) this.#history.shift();
     for (const listener of this.#listeners) listener(structuredClone(change));
   }
 }
