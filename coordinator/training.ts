@@ -371,14 +371,17 @@ export class TrainingJob implements Trainer {
     const atMs = this.#edges.clock();
     block.finished = { worker: workerId, attempt, ms: atMs - grantedMs, atMs };
     this.#trace?.finished(workerId, atMs);
-    this.#times.record(block.finished.ms);
+    // The worker's own figure comes a little later (onPushEnd); the next lease may be given before.
+    if (this.#times.isEmpty) this.#times.record(block.finished.ms);
   }
 
   onPushEnd(message: saf.v1.PushEnd): { reply: saf.v1.PushReply.$Properties; fate: LeaseFate } {
     const { Status } = wire.PushReply;
     const { slots } = this.#options.plan;
-    if (message.step !== this.#step || this.#blocks.length === 0)
+    if (message.step !== this.#step || this.#blocks.length === 0) {
+      this.#recordTime(message);
       return { reply: { status: Status.STALE }, fate: "done" };
+    }
     const block = this.#blocks.find((candidate) => candidate.node === message.node);
     const holder = block?.holders.get(message.workerId);
     if (block === undefined || holder === undefined || message.node >= 2 * slots) {
@@ -389,6 +392,7 @@ export class TrainingJob implements Trainer {
     }
     const missing = this.#trees.flatMap((tree, chunk) => (tree.covers(message.node) ? [] : [chunk]));
     if (missing.length > 0) return this.#incomplete(block, message.workerId, missing);
+    this.#recordTime(message);
     return { reply: { status: Status.OK }, fate: "done" };
   }
 
@@ -424,6 +428,11 @@ export class TrainingJob implements Trainer {
     const bitmap = new Uint8Array(Math.ceil(this.#trees.length / 8));
     for (const chunk of missing) bitmap[chunk >>> 3] = (bitmap[chunk >>> 3] as number) | (1 << (chunk & 7));
     return { reply: { status: Status.MISSING, missing: bitmap }, fate: "held" };
+  }
+
+  #recordTime(message: saf.v1.PushEnd): void {
+    // The worker's own figures: compute and wait, not the time it was queued behind other processes of this machine.
+    this.#times.record(1000 * (message.computeSeconds + message.waitSeconds));
   }
 
   // ---- Commit -------------------------------------------------------------------------------------------------

@@ -48,8 +48,6 @@ const JOIN_TIMEOUT_MS = 2000;
 const JOIN_PAUSE_MS = 300;
 const PUSH_TIMEOUT_MS = 3000;
 const PUSH_ATTEMPTS = 20;
-/** Whose gradient is all there gets its next lease as soon as the others are done: one that gets none asks. */
-const LEASE_PATIENCE_MS = 200;
 /** A worker that may not wait for ever asks after its coordinator this often within its patience. */
 const ASKS_PER_TIMEOUT = 4;
 /** Runs whose network and weights stay loaded: with several side by side a worker goes from one to another. */
@@ -488,21 +486,9 @@ export class Worker {
     });
   }
 
-  /** Is one there within so many milliseconds, or the worker stopping? */
-  async #leaseWithin(ms: number): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(resolve, ms, false);
-    });
-    const isThere = await Promise.race([this.#nextLease().then(() => true), late]);
-    clearTimeout(timer);
-    return isThere;
-  }
-
   /**
    * Says that everything is sent, and sends again what did not arrive, until the coordinator is content. The next lease
-   * of blocks says that it is, so a worker that gets one soon asks nothing: question and answer would cost each step
-   * some milliseconds of CPU. Of a state the reply itself must be known. Undefined without one.
+   * of blocks says so too, and sooner than its reply; of a state the reply itself must be known. Undefined without one.
    */
   async #finishPush(
     message: saf.v1.PushEnd.$Properties,
@@ -510,14 +496,12 @@ export class Worker {
   ): Promise<saf.v1.PushReply.Status | undefined> {
     const { bulk, subjects } = this.#edges;
     const end = writeMessage(wire.PushEnd, { ...message, chunkCount: sender.chunkCount });
-    const isState = (message.stepCount ?? 0) > 0;
-    await sender.settled();
-    if (!isState && (await this.#leaseWithin(LEASE_PATIENCE_MS))) return undefined;
     for (let attempt = 0; attempt < PUSH_ATTEMPTS && !this.#stopping.signal.aborted; attempt++) {
       await sender.settled();
       let reply: saf.v1.PushReply | undefined;
       try {
         const answer = bulk.request(subjects.push(this.#id), end, PUSH_TIMEOUT_MS);
+        const isState = (message.stepCount ?? 0) > 0;
         const first = await (isState ? answer : Promise.race([answer, this.#nextLease()]));
         if (first === undefined) {
           answer.catch(() => undefined);

@@ -16,6 +16,10 @@ export class LeaseTimes {
     this.#next++;
   }
 
+  get isEmpty(): boolean {
+    return this.#recent.length === 0;
+  }
+
   /** Median + 8 median absolute deviations, at least three medians and at least `floorMs`; `coldMs` while nothing is known. */
   limit(floorMs: number, coldMs: number): number {
     if (this.#recent.length === 0) return coldMs;
