@@ -8,8 +8,6 @@ export type CommandClass = {
   match: RegExp;
   /** A document may still come to use it: no use is no error. */
   awaited?: true;
-  /** Only in this one. */
-  document?: string;
 } & (
   | {
       /** Executed by executed.test.ts, all commands of a document one after the other in one new folder. */
@@ -60,7 +58,7 @@ export const CLASSES: readonly CommandClass[] = [
   // Programs of others.
   { match: /^(export|cd|mkdir|chmod)\b/, how: "here" },
   awaited(parsed(/^git clone\b/, "fetches this repository")),
-  by(/^kubectl\b/, "test/k8s/documents.test.ts", /const DOCUMENTS = \[DOCUMENT, "README\.md"\]/),
+  by(/^kubectl\b/, "test/k8s/documents.test.ts", /documents\(\)\.flatMap/),
   by(/^docker build .*cpu\.Dockerfile/, "test/deploy/docker/image.test.ts", /cpu\.Dockerfile/),
   awaited(parsed(/^(docker|podman|buildah|kind|minikube|helm|k3d)\b/, "needs a container engine")),
   awaited(

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import { EXIT_CODES } from "../../shared/errors.js";
-import { fencedBlocks, shellCommands } from "../docs/commands.js";
+import { documents, fencedBlocks, shellCommands } from "../docs/commands.js";
 import { readDocument } from "../docs/tables.js";
 import { kubectlProblem } from "../support/kube/kubectl.js";
 import { type Kubernetes, startKubernetes } from "../support/kube/kubernetes.js";
@@ -15,7 +15,6 @@ import { type PodStatus, podSpec } from "../support/kube/workloads.js";
 import { saf } from "../support/saf.js";
 
 const DOCUMENT = "docs/kubernetes.md";
-const DOCUMENTS = [DOCUMENT, "README.md"];
 const SKIP = { skip: kubectlProblem() ?? false, timeout: 900_000 };
 
 /** Pods of Jobs are done as soon as they are there, others are ready. */
@@ -51,7 +50,7 @@ const logOf = (pod: KubeObject): { text: string; isOver: boolean; listen: () => 
 });
 
 describe("the kubectl commands of the documents", SKIP, () => {
-  const blocks = DOCUMENTS.flatMap((document) =>
+  const blocks = documents().flatMap((document) =>
     fencedBlocks(readDocument(document), "sh")
       .filter(({ text }) => text.includes("kubectl"))
       .map((block) => ({ document, ...block })),

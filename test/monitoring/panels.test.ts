@@ -106,6 +106,10 @@ test("every panel of every dashboard shows data of real processes, and of their 
   const targets = targetsOf(cluster, await staticExporter(t));
   const prometheus = await startPrometheus(t, { targets, rules, scrapeSeconds: 1 });
   await t.test("now", async (inner) => assert.deepEqual(await unanswered(inner, prometheus), []));
+  await t.test("clean accuracy among it, though the evaluation goes on", async () => {
+    const answer = await prometheus.query('sum(saf_evaluation_tasks{run="measured",state!="done"}) > 0');
+    assert.ok(hasData(answer), JSON.stringify(answer));
+  });
 
   const scrapes = await Promise.all(
     targets.map(async ({ job, address, labels }): Promise<ScrapeOf> => {

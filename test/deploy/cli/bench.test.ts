@@ -29,7 +29,7 @@ test(
     } = report;
     assert.ok(speed !== undefined && bare !== undefined && ratio !== undefined);
     assert.ok(Math.abs(ratio.median - speed.median / (2 * bare.median)) < 1e-6, JSON.stringify(report));
-    // Two workers can hardly be faster than two loops that have a machine for themselves; a tenth of one is a bug.
+    // Two workers are hardly faster than two loops that each have the machine alone; a twentieth of them is a bug.
     assert.ok(ratio.median > 0.05 && ratio.median < 2, `${ratio.median}`);
     const share = report["coordinator_and_nats_cpu_share"]?.median ?? 0;
     assert.ok(share > 0 && share < 1, `${share}`);

@@ -37,6 +37,7 @@ export const RESOURCE_TYPES: readonly ResourceType[] = [
 /** As on a real server, there is time to delete one by one what was in it. */
 const NAMESPACE_CLOSES_AFTER_MS = 1500;
 
+/** Changes kept for watches that begin after them. */
 const HISTORY = 10_000;
 
 export interface Change {
