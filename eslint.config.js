@@ -20,7 +20,7 @@ const boundaries = {
   test: { regex: reaches("test"), message: "Nothing outside test/ imports test/." },
   tensorflow: {
     regex: "^@tensorflow/",
-    message: "TensorFlow.js appears only under worker/nn/ and deploy/setup.",
+    message: "TensorFlow.js appears only under worker/engine/ and deploy/setup.",
   },
   node: { regex: "^node:", message: "This file is pure: no node: modules. Put the doing under io/." },
   io: { regex: "(^|/)io/", message: "This file is pure: no io/. Take an interface as an argument." },
@@ -36,6 +36,11 @@ const importRules = (...names) => ({
 });
 
 const PURE = ["node", "io", "nats"];
+const COORDINATOR_PURE = [
+  "coordinator/**/core/**/*.ts",
+  "coordinator/{pool,leases}/**/*.ts",
+  "coordinator/training/{modes,aggregation}/**/*.ts",
+];
 const purity = {
   "no-restricted-globals": [
     "error",
@@ -101,7 +106,7 @@ export default defineConfig(
   },
   { files: ["coordinator/**/*.ts"], rules: importRules("barrel", "worker", "deploy", "test", "tensorflow") },
   { files: ["worker/**/*.ts"], rules: importRules("barrel", "coordinator", "deploy", "test", "tensorflow") },
-  { files: ["worker/nn/**/*.ts"], rules: importRules("barrel", "coordinator", "deploy", "test") },
+  { files: ["worker/engine/**/*.ts"], rules: importRules("barrel", "coordinator", "deploy", "test") },
   { files: ["deploy/**/*.ts"], rules: importRules("barrel", "test", "tensorflow") },
   {
     files: ["deploy/setup/**/*.ts", "deploy/setup*.ts", "deploy/cli/setup*.ts"],
@@ -116,7 +121,7 @@ export default defineConfig(
     },
   },
   {
-    files: ["coordinator/**/core/**/*.ts"],
+    files: COORDINATOR_PURE,
     rules: { ...importRules("barrel", "worker", "deploy", "test", "tensorflow", ...PURE), ...purity },
   },
   {

@@ -8,11 +8,11 @@ import { ENGINE_NAMES } from "../shared/engine.js";
 import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
 import type { Refusal } from "../shared/metrics.js";
 import { type Subjects, isToken } from "../shared/subjects.js";
-import { admit, lostWorkers } from "./core/membership.js";
-import { fairOrder } from "./core/fairness.js";
-import { LineLimit } from "./core/line-limit.js";
-import { GOOD_STANDING, type QuarantineRule, type Standing, afterFailure, rests } from "./core/standing.js";
-import type { ChunkFate, Job, LeaseFate, Work } from "./job.js";
+import { admit, lostWorkers } from "./pool/membership.js";
+import { fairOrder } from "./pool/fairness.js";
+import { LineLimit } from "./pool/line-limit.js";
+import { GOOD_STANDING, type QuarantineRule, type Standing, afterFailure, rests } from "./pool/standing.js";
+import type { ChunkFate, Job, LeaseFate, Work } from "./leases/job.js";
 
 export interface CoordinatorEdges {
   control: Bus;
@@ -20,8 +20,8 @@ export interface CoordinatorEdges {
   subjects: Subjects;
   /** Milliseconds; only differences matter. */
   clock: () => number;
-  /** Fencing epoch: grows with every start of a coordinator. */
-  epoch: number;
+  /** Fencing term: grows with every start of a coordinator. */
+  term: number;
   heartbeatMs: number;
   quarantine: QuarantineRule;
   /** Answers a worker's request for a range of a data part. */
@@ -123,7 +123,7 @@ export class Coordinator {
     this.#subscriptions.length = 0;
   }
 
-  /** Several jobs share the workers: core/fairness.ts. */
+  /** Several jobs share the workers: pool/fairness.ts. */
   add(job: Job): void {
     this.#jobs.push(job);
     this.pump();
@@ -211,7 +211,7 @@ export class Coordinator {
   }
 
   #serve(worker: PoolWorker): void {
-    const { clock, epoch } = this.#edges;
+    const { clock, term } = this.#edges;
     if (this.#paused || worker.lease !== undefined || worker.leaving || rests(worker.standing, clock()))
       return;
     for (const job of fairOrder(this.#jobs, (candidate) => this.#shareOf(candidate))) {
@@ -229,7 +229,7 @@ export class Coordinator {
       };
       worker.lease = lease;
       this.#lastServed.set(job, lease.id);
-      this.#command(worker.id, work.command({ leaseId: lease.id, epoch, attempt: work.attempt }));
+      this.#command(worker.id, work.command({ leaseId: lease.id, term, attempt: work.attempt }));
       return;
     }
   }
@@ -244,9 +244,9 @@ export class Coordinator {
   #onJoin({ subject, data, respond }: BusMessage): void {
     const request = readMessage(wire.JoinRequest, data);
     if (request === undefined) return;
-    const { epoch, heartbeatMs, clock, metrics } = this.#edges;
+    const { term, heartbeatMs, clock, metrics } = this.#edges;
     const answer = (accepted: boolean, reason: string): void =>
-      respond(writeMessage(wire.JoinReply, { accepted, reason, epoch, heartbeatMs }));
+      respond(writeMessage(wire.JoinReply, { accepted, reason, term, heartbeatMs }));
     const admission = admit(request, lastToken(subject), PROTOCOL_VERSION, ENGINE_NAMES);
     if (!admission.accepted) {
       metrics.workerRefused(admission.label);
@@ -287,9 +287,9 @@ export class Coordinator {
     const beat = readMessage(wire.Heartbeat, data);
     if (beat === undefined || !this.#isFrom(subject, beat.workerId)) return;
     const worker = this.#workers.get(beat.workerId);
-    const { clock, epoch, heartbeatMs } = this.#edges;
-    if (worker === undefined || worker.incarnation !== beat.incarnation || beat.epoch !== epoch) {
-      this.#command(beat.workerId, { rejoin: { epoch } });
+    const { clock, term, heartbeatMs } = this.#edges;
+    if (worker === undefined || worker.incarnation !== beat.incarnation || beat.term !== term) {
+      this.#command(beat.workerId, { rejoin: { term } });
       return;
     }
     worker.lastSeenMs = clock();
@@ -339,7 +339,7 @@ export class Coordinator {
   #announce(): void {
     this.#edges.control.publish(
       this.#edges.subjects.all,
-      writeMessage(wire.Announce, { epoch: this.#edges.epoch }),
+      writeMessage(wire.Announce, { term: this.#edges.term }),
     );
   }
 
@@ -454,7 +454,7 @@ export class Coordinator {
     if (decoded.ok) {
       const job = this.#jobs.find((candidate) => candidate.runHash === decoded.header.runHash);
       if (job === undefined) outcome = "run";
-      else if (decoded.header.epoch !== this.#edges.epoch) outcome = "fenced";
+      else if (decoded.header.term !== this.#edges.term) outcome = "fenced";
       else {
         const key = held?.job === job ? held.work.key : undefined;
         outcome = job.onChunk(workerId, decoded.header, decoded.body, isIntact, key);
@@ -479,7 +479,7 @@ export class Coordinator {
     if (message === undefined || !this.#isFrom(subject, message.workerId)) return;
     const reply = (properties: saf.v1.PushReply.$Properties): void =>
       respond(writeMessage(wire.PushReply, properties));
-    if (message.epoch !== this.#edges.epoch) {
+    if (message.term !== this.#edges.term) {
       reply({ status: wire.PushReply.Status.FENCED });
       return;
     }
@@ -498,7 +498,7 @@ export class Coordinator {
     const message = readMessage(wire.TaskResult, data);
     if (message === undefined || !this.#isFrom(subject, message.workerId)) return;
     const job = this.#jobs.find((candidate) => candidate.runId === message.runId);
-    if (message.epoch !== this.#edges.epoch || job === undefined) {
+    if (message.term !== this.#edges.term || job === undefined) {
       respond(writeMessage(wire.TaskReply, { accepted: false, reason: "this evaluation is over" }));
       this.#settle(message.workerId, message.leaseId, "done");
       return;

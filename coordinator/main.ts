@@ -19,10 +19,10 @@ import type { ModelResult } from "../shared/results.js";
 import { redactTexts } from "../shared/redact.js";
 import { subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
-import type { RunOutcome } from "./conduct-run.js";
-import { type Ended, type RunFailure, conductRuns, telemetryOf } from "./conduct-runs.js";
+import type { RunOutcome } from "./runs/run.js";
+import { type Ended, type RunFailure, conductRuns, telemetryOf } from "./runs/runs.js";
 import { Coordinator } from "./coordinator.js";
-import { EventPublisher } from "./events.js";
+import { EventPublisher } from "./telemetry/events.js";
 import { storageError } from "./io/atomic-file.js";
 import { codeCommit } from "./io/code-commit.js";
 import { DataShelf } from "./io/data-shelf.js";
@@ -30,9 +30,9 @@ import type { LiveEvent } from "./live/core/live-event.js";
 import type { LivePage } from "./live/live-thread.js";
 import { settleResults } from "./io/model-results.js";
 import { RunDirectory } from "./io/run-directory.js";
-import { ProgressLog } from "./progress-log.js";
-import { reportAside } from "./report/report-thread.js";
-import { Telemetry } from "./telemetry.js";
+import { ProgressLog } from "./telemetry/progress-log.js";
+import { reportAside } from "./results/report/report-thread.js";
+import { Telemetry } from "./telemetry/telemetry.js";
 
 export interface CoordinatorOptions {
   nats: NatsAccess;
@@ -222,13 +222,13 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
     progress.take(event);
   });
   const telemetry = new Telemetry({ metrics, clock, log });
-  const epoch = Date.now();
+  const term = Date.now();
   const coordinator = new Coordinator({
     control,
     bulk,
     subjects,
     clock,
-    epoch,
+    term,
     heartbeatMs: first.cluster.heartbeat_ms,
     quarantine: { after: first.cluster.quarantine_after, firstMs: first.cluster.quarantine_ms },
     dataRange: (request) => shelf.range(request),
@@ -257,7 +257,7 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
       events,
       telemetry,
       tracer: tracing.tracer,
-      epoch,
+      term,
       signal,
       clock,
       broadcast,

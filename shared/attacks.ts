@@ -1,5 +1,5 @@
 /**
- * Every attack once: name, what it needs to see of the network, its norms, its options. worker/nn/attacks/ runs them.
+ * Every attack once: name, what it needs to see of the network, its norms, its options. worker/attacks/ runs them.
  * Strengths and step sizes are on the [0, 1] pixel scale. Protocol and settings: METHOD.md 4.3.
  */
 import { z } from "zod";

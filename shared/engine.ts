@@ -1,4 +1,4 @@
-/** What every part needs to know of an engine; how it computes is known only under worker/nn. */
+/** What every part needs to know of an engine; how it computes is known only under worker/engine. */
 
 /** Rungs of the engine ladder, best first. `webgpu` is reserved. */
 export const ENGINE_NAMES = ["tensorflow-gpu", "tensorflow", "wasm"] as const;

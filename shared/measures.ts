@@ -23,7 +23,7 @@ export const RELEASED: PaperSwitches = { bn: "train", clip: false, threshold: "r
 /** The same evaluation without its defects. */
 export const CORRECTED: PaperSwitches = { bn: "eval", clip: true, threshold: "probability", ties: "stable" };
 
-/** One attack of the library (worker/nn/attacks) with its options; the attack's own schema checks them. */
+/** One attack of the library (worker/attacks) with its options; the attack's own schema checks them. */
 export const attackCallSchema = z.strictObject({
   attack: z.string().min(1).max(64),
   options: z.record(z.string(), z.unknown()).default({}),

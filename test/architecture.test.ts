@@ -81,9 +81,10 @@ function assertNone(isWrong: (found: Import) => boolean): void {
 const isIn = (path: string, ...folders: string[]): boolean =>
   folders.some((folder) => path.startsWith(`${folder}/`));
 
-/** core/ folders, and shared/ but for its io/. */
+/** core/ folders, the coordinator's deciding folders, and shared/ but for its io/. */
 const isPure = (file: string): boolean =>
   /^(coordinator|worker|deploy)\/(.*\/)?core\//.test(file) ||
+  /^coordinator\/(pool|leases|training\/(modes|aggregation))\//.test(file) ||
   (isIn(file, "shared") && !isIn(file, "shared/io"));
 
 test("the sources of every program are found", () => {
@@ -111,8 +112,8 @@ test("only deploy/ and test/ import deploy/, and only test/ imports test/", () =
   assertNone(({ file, target }) => isIn(target, "test") && !isIn(file, "test"));
 });
 
-test("TensorFlow.js appears only under worker/nn/, where it is set up, and in tests", () => {
-  const allowed = /^(worker\/nn|test|deploy\/setup)\/|^deploy\/(cli\/)?setup[^/]*$/;
+test("TensorFlow.js appears only under worker/engine/, where it is set up, and in tests", () => {
+  const allowed = /^(worker\/engine|test|deploy\/setup)\/|^deploy\/(cli\/)?setup[^/]*$/;
   assertNone(({ file, specifier }) => specifier.startsWith("@tensorflow/") && !allowed.test(file));
 });
 

@@ -19,7 +19,7 @@ export interface Push {
   /** Readers read the frames where they lie. */
   inPlace?: boolean | undefined;
   /** A gradient's, unless it says otherwise. */
-  identity: Pick<ChunkHeader, "runHash" | "epoch" | "step" | "node" | "attempt" | "totalBytes"> & {
+  identity: Pick<ChunkHeader, "runHash" | "term" | "step" | "node" | "attempt" | "totalBytes"> & {
     kind?: "gradient" | "state";
   };
 }

@@ -13,7 +13,7 @@ import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import { isToken, subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
 import type { Bus } from "../shared/bus.js";
-import { startEngineThread } from "./engine-port.js";
+import { startEngineThread } from "./engine/port.js";
 import { Worker } from "./worker.js";
 
 export interface WorkerOptions {

@@ -34,7 +34,7 @@ export class ParameterReceiver {
   readonly #subject: string;
   readonly #totalBytes: number;
   readonly #assemblies: Assembly[];
-  #epoch = 0;
+  #term = 0;
   #waiting: { version: number; resolve: () => void } | undefined;
   /** Chunks refused since the start, by reason. */
   readonly refused = new Map<string, number>();
@@ -74,11 +74,11 @@ export class ParameterReceiver {
       this.#count("size");
       return false;
     }
-    if (header.epoch < this.#epoch) {
+    if (header.term < this.#term) {
       this.#count("fenced");
       return false;
     }
-    this.#enter(header.epoch);
+    this.#enter(header.term);
     const assembly = this.#begin(header.step);
     if (assembly === undefined || assembly.have[header.chunk] === 1) return false;
     assembly.bytes.set(body, header.offset);
@@ -94,11 +94,11 @@ export class ParameterReceiver {
 
   /**
    * The vector of a version, complete. Resolves to undefined when the coordinator says that it has only a later one.
-   * The memory is overwritten by version + 2. A later coordinator epoch may have gone back to an earlier version.
+   * The memory is overwritten by version + 2. A later coordinator term may have gone back to an earlier version.
    * `signal` gives up.
    */
-  async take(version: number, epoch: number, signal: AbortSignal): Promise<SharedArrayBuffer | undefined> {
-    this.#enter(epoch);
+  async take(version: number, term: number, signal: AbortSignal): Promise<SharedArrayBuffer | undefined> {
+    this.#enter(term);
     const assembly = this.#begin(version);
     if (assembly === undefined) return undefined;
     const begun = assembly.missing < assembly.have.length;
@@ -110,9 +110,9 @@ export class ParameterReceiver {
     return assembly.version === version && assembly.missing === 0 ? assembly.memory : undefined;
   }
 
-  #enter(epoch: number): void {
-    if (epoch <= this.#epoch) return;
-    this.#epoch = epoch;
+  #enter(term: number): void {
+    if (term <= this.#term) return;
+    this.#term = term;
     for (const assembly of this.#assemblies) assembly.version = -1;
   }
 

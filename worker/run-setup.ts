@@ -11,8 +11,8 @@ import { readMessage, type saf, wire, writeMessage } from "../shared/messages.js
 import { layoutOf } from "../shared/networks/network.js";
 import { type ResolvedRun, resolveRun, stepPlan } from "../shared/resolve.js";
 import { runHashOf } from "../shared/run-hash.js";
-import type { EnginePort } from "./engine-port.js";
-import type { SharedImages } from "./engine-messages.js";
+import type { EnginePort } from "./engine/port.js";
+import type { SharedImages } from "./engine/messages.js";
 import { fetchPart } from "./io/part-cache.js";
 import { ParameterReceiver } from "./parameters.js";
 
@@ -32,14 +32,14 @@ export interface PreparedRun {
   inPlace: boolean;
   chunkCount: number;
   /** The state in which the engine ended the last stretch, once the coordinator has taken it. */
-  held: { epoch: number; step: number } | undefined;
+  held: { term: number; step: number } | undefined;
   /**
    * The earlier weights that a step needs (flag A), or undefined when it needs none. Throws ClusterError("protocol") when
    * the coordinator has them no more.
    */
   takeAnchor(
     step: number,
-    epoch: number,
+    term: number,
     signal: AbortSignal,
   ): Promise<{ version: number; parameters: SharedArrayBuffer } | undefined>;
   /** Loads a split into the engine, once. */
@@ -94,11 +94,11 @@ export async function prepareRun(sources: RunSources, runId: string): Promise<Pr
     inPlace: mapped !== undefined,
     chunkCount,
     held: undefined,
-    async takeAnchor(step, epoch, signal) {
+    async takeAnchor(step, term, signal) {
       const due = anchorOf(plan, run.network.augmentation, step);
       if (due === undefined) return undefined;
       anchors ??= new ParameterReceiver(sources.bulk, sources.subjects.parameterGet, identity);
-      const parameters = await anchors.take(due.version, epoch, signal);
+      const parameters = await anchors.take(due.version, term, signal);
       if (parameters === undefined)
         throw new ClusterError("protocol", `the weights of step ${due.version} are gone`);
       return { version: due.version, parameters };

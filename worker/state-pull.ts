@@ -6,7 +6,7 @@ import { readMessage, wire, writeMessage } from "../shared/messages.js";
 export interface StateIdentity {
   runId: string;
   runHash: string;
-  epoch: number;
+  term: number;
   /** Steps committed. */
   version: number;
   /** Values of the vector. */
@@ -43,7 +43,7 @@ export async function pullVector(
       const fits =
         header.kind === kind &&
         header.runHash === identity.runHash &&
-        header.epoch === identity.epoch &&
+        header.term === identity.term &&
         header.step === version &&
         header.chunk === chunk &&
         header.totalBytes === totalBytes;

@@ -2,8 +2,8 @@
 import { ClusterError } from "../shared/errors.js";
 import { type Measure, measureSchema } from "../shared/measures.js";
 import type { saf } from "../shared/messages.js";
-import type { Findings } from "./nn/evaluate.js";
-import type { StrengthOutcome } from "./nn/measures/outcome.js";
+import type { Findings } from "./measures/evaluate.js";
+import type { StrengthOutcome } from "./measures/outcome.js";
 
 /** Throws ClusterError("protocol") for a lease that names no measure. */
 export function measureOf({ taskId, measureJson }: saf.v1.TaskLease): Measure {

@@ -13,8 +13,8 @@ import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../
 import type { WorkerPhase } from "../shared/metrics.js";
 import type { Subjects } from "../shared/subjects.js";
 import type { SpanAttributes, Tracer } from "../shared/tracing.js";
-import type { EnginePort } from "./engine-port.js";
-import { CONTROL, type FromEngine } from "./engine-messages.js";
+import type { EnginePort } from "./engine/port.js";
+import { CONTROL, type FromEngine } from "./engine/messages.js";
 import { FrameSender, type Push, framesAround } from "./frame-sender.js";
 import { type PreparedRun, prepareRun } from "./run-setup.js";
 import { pullVector } from "./state-pull.js";
@@ -75,7 +75,7 @@ export class Worker {
   readonly #runs: PreparedRun[] = [];
   /** The exclusive lease that the engine works on. */
   #stretch: { halt: () => void; progress: () => saf.v1.StretchProgress.$Properties | undefined } | undefined;
-  #epoch = 0;
+  #term = 0;
   #current = 0;
   /** A lease that is to end early; it may still be getting what it needs. */
   #halted = 0;
@@ -193,10 +193,10 @@ export class Worker {
         if (reply !== undefined) this.#heardMs = this.#edges.clock();
         if (reply?.accepted === true) {
           // What is computed for another coordinator nobody will take.
-          if (reply.epoch !== this.#epoch) this.#stretch?.halt();
-          this.#epoch = reply.epoch;
+          if (reply.term !== this.#term) this.#stretch?.halt();
+          this.#term = reply.term;
           this.#beat(reply.heartbeatMs);
-          log("info", `Joined the pool as ${this.#id}`, { epoch: reply.epoch });
+          log("info", `Joined the pool as ${this.#id}`, { term: reply.term });
           return;
         }
         if (reply !== undefined) {
@@ -228,7 +228,7 @@ export class Worker {
         writeMessage(wire.Heartbeat, {
           workerId: this.#id,
           incarnation: this.#incarnation,
-          epoch: this.#epoch,
+          term: this.#term,
           leaseId: this.#current,
           rssBytes: rssBytes(),
           tensors: this.#tensors,
@@ -249,7 +249,7 @@ export class Worker {
   #onAnnounce(data: Uint8Array): void {
     const announce = readMessage(wire.Announce, data);
     if (announce !== undefined) this.#heardMs = this.#edges.clock();
-    if (announce !== undefined && announce.epoch !== this.#epoch) void this.#join();
+    if (announce !== undefined && announce.term !== this.#term) void this.#join();
   }
 
   #onCommand(data: Uint8Array): void {
@@ -266,9 +266,9 @@ export class Worker {
     else if (command?.halt != null) this.#halt(command.halt.leaseId ?? 0);
   }
 
-  /** A lease of another coordinator epoch is fenced off. */
+  /** A lease of another coordinator term is fenced off. */
   #enqueue(lease: Lease): void {
-    if (lease.order.epoch < this.#epoch) return;
+    if (lease.order.term < this.#term) return;
     this.#queue.push(lease);
     this.#wake();
   }
@@ -356,12 +356,12 @@ export class Worker {
     const { clock, metrics } = this.#edges;
     const waited = clock();
     await run.loadImages("train");
-    const parameters = await run.parameters.take(lease.step, lease.epoch, this.#stopping.signal);
+    const parameters = await run.parameters.take(lease.step, lease.term, this.#stopping.signal);
     if (parameters === undefined) {
       this.#publishReturn(lease.leaseId, "the step is over", false);
       return;
     }
-    const anchor = await run.takeAnchor(lease.step, lease.epoch, this.#stopping.signal);
+    const anchor = await run.takeAnchor(lease.step, lease.term, this.#stopping.signal);
     const computeFrom = clock();
     const waitSeconds = (computeFrom - waited) / 1000;
     metrics.phase("wait", waitSeconds);
@@ -375,7 +375,7 @@ export class Worker {
         type: "block",
         runId: run.runId,
         leaseId: lease.leaseId,
-        epoch: lease.epoch,
+        term: lease.term,
         step: lease.step,
         first: lease.firstSlot,
         count: lease.slotCount,
@@ -418,14 +418,14 @@ export class Worker {
     const { clock, metrics } = this.#edges;
     const waited = clock();
     await run.loadImages("train");
-    const goesOn = run.held?.epoch === lease.epoch && run.held.step === lease.step;
+    const goesOn = run.held?.term === lease.term && run.held.step === lease.step;
     const start = goesOn ? undefined : await this.#pullState(run, lease);
     if (!goesOn && start === undefined) {
       this.#publishReturn(lease.leaseId, "the step is over", false);
       return;
     }
     // One is enough: an exclusive lease ends with the epoch.
-    const anchor = await run.takeAnchor(lease.step, lease.epoch, this.#stopping.signal);
+    const anchor = await run.takeAnchor(lease.step, lease.term, this.#stopping.signal);
     const waitSeconds = (clock() - waited) / 1000;
     metrics.phase("wait", waitSeconds);
 
@@ -443,7 +443,7 @@ export class Worker {
       leaseId: lease.leaseId,
       step: lease.step,
       count: lease.stepCount,
-      epoch: lease.epoch,
+      term: lease.term,
       rule: run.run.train,
       start,
       anchor,
@@ -462,16 +462,16 @@ export class Worker {
       { ...endOf(this.#id, run, lease), stepCount: steps, computeSeconds: seconds, waitSeconds },
       sender,
     );
-    if (status === wire.PushReply.Status.OK) run.held = { epoch: lease.epoch, step: lease.step + steps };
+    if (status === wire.PushReply.Status.OK) run.held = { term: lease.term, step: lease.step + steps };
     metrics.phase("push", (clock() - began) / 1000);
   }
 
   async #pullState(
     run: PreparedRun,
-    { step, epoch }: saf.v1.ExclusiveLease,
+    { step, term }: saf.v1.ExclusiveLease,
   ): Promise<{ parameters: SharedArrayBuffer; velocity: SharedArrayBuffer } | undefined> {
     const { bulk, subjects } = this.#edges;
-    const identity = { runId: run.runId, runHash: run.runHash, epoch, version: step, size: run.layout.size };
+    const identity = { runId: run.runId, runHash: run.runHash, term, version: step, size: run.layout.size };
     const pull = (kind: "parameters" | "velocity"): Promise<SharedArrayBuffer | undefined> =>
       pullVector(bulk, subjects.parameterGet(0), kind, identity, this.#stopping.signal);
     const [parameters, velocity] = await Promise.all([pull("parameters"), pull("velocity")]);
@@ -536,7 +536,7 @@ export class Worker {
     const waited = clock();
     await run.loadImages("test");
     const assets = await this.#assets.of(measure, run.run.network);
-    const parameters = await run.parameters.take(lease.version, lease.epoch, this.#stopping.signal);
+    const parameters = await run.parameters.take(lease.version, lease.term, this.#stopping.signal);
     if (parameters === undefined) {
       this.#publishReturn(lease.leaseId, "the weights are gone", false);
       return;
@@ -545,7 +545,7 @@ export class Worker {
       type: "task" as const,
       runId: run.runId,
       leaseId: lease.leaseId,
-      epoch: lease.epoch,
+      term: lease.term,
       version: lease.version,
       parameters,
       ...assets,
@@ -568,7 +568,7 @@ export class Worker {
     const result = writeMessage(wire.TaskResult, {
       workerId: this.#id,
       leaseId: lease.leaseId,
-      epoch: lease.epoch,
+      term: lease.term,
       runId: run.runId,
       taskId: lease.taskId,
       attempt: lease.attempt,
@@ -580,7 +580,7 @@ export class Worker {
 
   async #serveFeatures(run: PreparedRun, lease: saf.v1.TaskLease): Promise<void> {
     await run.loadImages("test");
-    const parameters = await run.parameters.take(lease.version, lease.epoch, this.#stopping.signal);
+    const parameters = await run.parameters.take(lease.version, lease.term, this.#stopping.signal);
     if (parameters === undefined) {
       this.#publishReturn(lease.leaseId, "the weights are gone", false);
       return;
@@ -591,7 +591,7 @@ export class Worker {
     const result = writeMessage(wire.TaskResult, {
       workerId: this.#id,
       leaseId,
-      epoch: lease.epoch,
+      term: lease.term,
       runId: run.runId,
       taskId: lease.taskId,
       attempt: lease.attempt,
@@ -646,17 +646,17 @@ export class Worker {
 /** What all chunks of a push for this lease have in common. */
 function identityOf(
   { runHash }: PreparedRun,
-  { epoch, step, attempt }: { epoch: number; step: number; attempt: number },
-): { runHash: string; epoch: number; step: number; attempt: number } {
-  return { runHash, epoch, step, attempt };
+  { term, step, attempt }: { term: number; step: number; attempt: number },
+): { runHash: string; term: number; step: number; attempt: number } {
+  return { runHash, term, step, attempt };
 }
 
 function endOf(
   workerId: string,
   { runId }: PreparedRun,
-  { leaseId, epoch, step, attempt }: { leaseId: number; epoch: number; step: number; attempt: number },
+  { leaseId, term, step, attempt }: { leaseId: number; term: number; step: number; attempt: number },
 ): saf.v1.PushEnd.$Properties {
-  return { workerId, leaseId, epoch, runId, step, attempt };
+  return { workerId, leaseId, term, runId, step, attempt };
 }
 
 /** How far a stretch is, from the scalars that the engine writes as it goes. */

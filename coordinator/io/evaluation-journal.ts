@@ -1,8 +1,8 @@
 /** eval/results.jsonl: one line a task, with the outcome of every image. */
 import type { Diagnostics } from "../../shared/diagnostics.js";
 import type { SampleImage } from "../../shared/results.js";
-import type { TaskOutcome, TaskSpec } from "../core/task.js";
-import type { TaskRecord } from "../evaluation.js";
+import type { TaskOutcome, TaskSpec } from "../evaluation/task.js";
+import type { TaskRecord } from "../evaluation/evaluation-job.js";
 import { readJournal } from "./journal.js";
 
 /** A line; bytes and float32 values (little-endian) in base64. Lines of older versions lack what was not known then. */

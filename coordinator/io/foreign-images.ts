@@ -1,8 +1,8 @@
 /** Images of the other data sets, as nonsense for a network that knows none of their classes: METHOD.md 4.3, row 13. */
 import { ClusterError } from "../../shared/errors.js";
 import type { NotMeasured } from "../../shared/results.js";
-import { type ImageShape, fitImages } from "../core/fit-images.js";
-import type { ForeignPictures } from "../core/modern-protocol.js";
+import { type ImageShape, fitImages } from "../evaluation/fit-images.js";
+import type { ForeignPictures } from "../evaluation/plan/modern-procedure.js";
 import type { DataShelf } from "./data-shelf.js";
 import { DATA_SETS } from "./datasets/data-sets.js";
 import type { Dataset } from "./datasets/dataset.js";

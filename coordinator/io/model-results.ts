@@ -1,6 +1,6 @@
 /** result.json of networks that were measured together. */
 import type { ModelResult } from "../../shared/results.js";
-import { checkedTogether } from "../core/sanity.js";
+import { checkedTogether } from "../evaluation/sanity/sanity.js";
 import type { RunDirectory } from "./run-directory.js";
 
 export interface MeasuredRun {

@@ -1,11 +1,11 @@
 /** `saf evaluate` and `saf report`: measure a run's newest checkpoint, or weights from elsewhere; draw what was measured. */
 import { join, resolve } from "node:path";
 import { Command } from "commander";
-import { type AttackListing, listAttacks } from "../../coordinator/core/attack-names.js";
+import { type AttackListing, listAttacks } from "../../coordinator/evaluation/plan/attack-names.js";
 import { importWeights } from "../../coordinator/io/foreign-weights.js";
 import { runDirectoryName } from "../../coordinator/io/run-directory.js";
-import { reportRun } from "../../coordinator/report/report-run.js";
-import { writeResultsFolder } from "../../coordinator/report/reproduction/results-folder.js";
+import { reportRun } from "../../coordinator/results/report/report-run.js";
+import { writeResultsFolder } from "../../coordinator/results/reproduction/results-folder.js";
 import type { Config } from "../../shared/config.js";
 import { ClusterError } from "../../shared/errors.js";
 import { addConfigOptions } from "./config-command.js";

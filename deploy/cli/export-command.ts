@@ -1,7 +1,7 @@
 /** `saf export`: a run's weights, results or curves in the formats of other programs. */
 import { Command, Option } from "commander";
-import { EXPORT_FORMATS } from "../../coordinator/export/formats.js";
-import type { ExportFormat } from "../../coordinator/export/export-format.js";
+import { EXPORT_FORMATS } from "../../coordinator/results/export/formats.js";
+import type { ExportFormat } from "../../coordinator/results/export/export-format.js";
 import { printResult } from "./output.js";
 import { shown } from "./results-output.js";
 
@@ -35,7 +35,7 @@ export function exportCommand(): Command {
       const { format, out, force = false, perImage = false, dataDir, json } = options;
       const chosen = EXPORT_FORMATS.find(({ name }) => name === format) as ExportFormat;
       // Loaded when it is needed: every command would wait for it.
-      const { exportRun } = await import("../../coordinator/export/export-run.js");
+      const { exportRun } = await import("../../coordinator/results/export/export-run.js");
       const report = await exportRun(run, chosen, { out, force, perImage, dataDir });
       printResult(json ? report : shown(report.path));
     });

@@ -2,7 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { protocolsOf } from "../../coordinator/core/protocols.js";
+import { protocolsOf } from "../../coordinator/evaluation/plan/procedures.js";
 import { storageError } from "../../coordinator/io/atomic-file.js";
 import { runDirectoryName } from "../../coordinator/io/run-directory.js";
 import type { Config } from "../../shared/config.js";

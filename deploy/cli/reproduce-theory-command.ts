@@ -1,7 +1,7 @@
 /** `saf reproduce theory`: the paper's lemma as a picture and a number. Needs no engine and no data. */
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import type { TheoryDocument } from "../../coordinator/report/theory/write.js";
+import type { TheoryDocument } from "../../coordinator/results/theory/write.js";
 import { printResult } from "./output.js";
 import { shown } from "./results-output.js";
 
@@ -67,7 +67,7 @@ export function theoryCommand(): Command {
       const { out, json, dimension, units, blocks, points, shell, seed } = options;
       const numbers = { dimension, units, blocks, points, shell, seed };
       // Drawing needs vega, which takes a while to load.
-      const { writeTheory } = await import("../../coordinator/report/theory/write.js");
+      const { writeTheory } = await import("../../coordinator/results/theory/write.js");
       const document = await writeTheory(resolve(out), { ...numbers, radius: 1 });
       printResult(json === true ? document : tableOf(document));
       if (json !== true) process.stderr.write(`\nreport     ${shown(document.page)}\n`);

@@ -1,7 +1,7 @@
 /** What a finished run prints: a table for people, one document for programs. */
 import { relative } from "node:path";
 import type { ResultsDocument } from "../../coordinator/main.js";
-import { renderTable } from "../../coordinator/report/table.js";
+import { renderTable } from "../../coordinator/results/report/table.js";
 import { printResult } from "./output.js";
 import { wantsColor } from "./progress.js";
 

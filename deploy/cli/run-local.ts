@@ -4,7 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { stringify } from "yaml";
-import { planMeasures } from "../../coordinator/core/protocols.js";
+import { planMeasures } from "../../coordinator/evaluation/plan/procedures.js";
 import { checkAside } from "../../coordinator/io/datasets/load-aside.js";
 import { runDirectoryName } from "../../coordinator/io/run-directory.js";
 import { checkSources, sourcesIn } from "../../coordinator/io/transfer-sources.js";

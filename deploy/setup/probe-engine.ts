@@ -1,8 +1,8 @@
 /** Entry of the probe's child process: `node probe-engine.js <engine>` prints one line of JSON and exits. */
 import { ENGINE_NAMES, type EngineName } from "../../shared/engine.js";
-import { startEngine } from "../../worker/nn/backend.js";
-import { runSelfTest } from "../../worker/nn/self-test.js";
-import { measureSpeed } from "../../worker/nn/speed-probe.js";
+import { startEngine } from "../../worker/engine/eager/backend.js";
+import { runSelfTest } from "../../worker/engine/eager/self-test.js";
+import { measureSpeed } from "../../worker/engine/eager/speed-probe.js";
 import type { ProbeReport } from "./probe.js";
 
 function isEngineName(name: string | undefined): name is EngineName {

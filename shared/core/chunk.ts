@@ -21,8 +21,8 @@ export interface ChunkHeader {
   codec: Codec;
   /** The run's 8 bytes, 16 hex digits: see run-hash.ts. */
   runHash: string;
-  /** Fencing epoch of the coordinator. */
-  epoch: number;
+  /** Fencing term of the coordinator. */
+  term: number;
   /** Step of a gradient, version of parameters and their velocity, first step behind a state. */
   step: number;
   /** Tree node of a gradient; number of steps behind a state; 0 for parameters and velocity. */
@@ -63,8 +63,8 @@ export function sealChunk(frame: Uint8Array, header: ChunkHeader, inPlace = fals
   view.setUint8(7, CODECS[header.codec]);
   for (let i = 0; i < 8; i++)
     view.setUint8(8 + i, Number.parseInt(header.runHash.slice(2 * i, 2 * i + 2), 16));
-  view.setUint32(16, header.epoch % 4_294_967_296, true);
-  view.setUint32(20, Math.floor(header.epoch / 4_294_967_296), true);
+  view.setUint32(16, header.term % 4_294_967_296, true);
+  view.setUint32(20, Math.floor(header.term / 4_294_967_296), true);
   view.setUint32(24, header.step, true);
   view.setUint32(28, header.node, true);
   view.setUint32(32, header.attempt, true);
@@ -127,7 +127,7 @@ export function decodeChunk(frame: Uint8Array, inPlace = false): DecodedChunk {
         .toString(16)
         .padStart(2, "0"),
     ).join(""),
-    epoch: view.getUint32(16, true) + view.getUint32(20, true) * 4_294_967_296,
+    term: view.getUint32(16, true) + view.getUint32(20, true) * 4_294_967_296,
     step: view.getUint32(24, true),
     node: view.getUint32(28, true),
     attempt: view.getUint32(32, true),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { localWeightsSha256, startCluster, testConfig } from "../support/cluster.js";
 
-// That one process makes PyTorch's steps: test/worker/nn/truth-suite.ts. A cluster makes that process's, to the bit.
+// That one process makes PyTorch's steps: test/worker/engine/truth-suite.ts. A cluster makes that process's, to the bit.
 for (const { model, slots } of [
   { model: "plain", slots: 4 },
   { model: "mrelu", slots: 1 },

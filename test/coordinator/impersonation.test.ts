@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { hashOf } from "../../coordinator/io/checkpoints.js";
-import { EvaluationJob, planTasks } from "../../coordinator/evaluation.js";
-import { cleanMeasure } from "../../coordinator/core/protocols.js";
+import { EvaluationJob, planTasks } from "../../coordinator/evaluation/evaluation-job.js";
+import { cleanMeasure } from "../../coordinator/evaluation/plan/procedures.js";
 import { PROTOCOL_VERSION, type saf, wire, writeMessage, readMessage } from "../../shared/messages.js";
 import { handCoordinator } from "../support/hand-coordinator.js";
 import { weightsAfter } from "../support/hand-worker.js";
@@ -29,7 +29,7 @@ describe("a worker that speaks for another", () => {
       const answer = readMessage(wire.JoinReply, await evil.request(subjects.join("evil"), join, 10_000));
       assert.deepEqual([answer?.accepted, answer?.reason], [false, 'it is "evil" and spoke for another']);
 
-      const says = { workerId: "worker-1", incarnation: victim.incarnation, epoch: cluster.epoch };
+      const says = { workerId: "worker-1", incarnation: victim.incarnation, term: cluster.term };
       evil.publish(subjects.heartbeat("evil"), writeMessage(wire.Heartbeat, { ...says, leaseId: 999 }));
       for (const [leaving, failed] of [
         [true, false],
@@ -39,7 +39,7 @@ describe("a worker that speaks for another", () => {
         evil.publish(subjects.lease("evil"), writeMessage(wire.LeaseReturn, back));
       }
       const end = {
-        ...{ workerId: "worker-1", runId: cluster.hand.runId, epoch: cluster.epoch, step: lease.step },
+        ...{ workerId: "worker-1", runId: cluster.hand.runId, term: cluster.term, step: lease.step },
         ...{ leaseId: lease.leaseId, node: 1, attempt: lease.attempt },
       };
       evil.publish(subjects.push("evil"), writeMessage(wire.PushEnd, end));
@@ -72,7 +72,7 @@ describe("a worker that speaks for another", () => {
       {
         runId: "run",
         spec: {},
-        epoch: 1,
+        term: 1,
         version: 1,
         parameters: new Float32Array(8),
         tasks,

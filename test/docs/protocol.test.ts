@@ -27,7 +27,7 @@ const header: ChunkHeader = {
   kind: "gradient",
   codec: "fp32",
   runHash: "0123456789abcdef",
-  epoch: 1_795_346_416_171,
+  term: 1_795_346_416_171,
   step: 0x11223344,
   node: 5,
   attempt: 3,

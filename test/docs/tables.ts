@@ -1,10 +1,10 @@
 /** The tables that the documents take from the sources, and where they stand in a document. */
-import { markdownTable as paddedTable } from "../../coordinator/report/markdown.js";
+import { markdownTable as paddedTable } from "../../coordinator/results/report/markdown.js";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { IMAGE_COLUMNS, POINT_COLUMNS } from "../../coordinator/export/evaluation-rows.js";
-import { EXPORT_FORMATS } from "../../coordinator/export/formats.js";
+import { IMAGE_COLUMNS, POINT_COLUMNS } from "../../coordinator/results/export/evaluation-rows.js";
+import { EXPORT_FORMATS } from "../../coordinator/results/export/formats.js";
 import { openApiDocument } from "../../coordinator/live/core/openapi.js";
 import { attackDefinition, attackNames, attackOptions } from "../../shared/attacks.js";
 import { configSchema } from "../../shared/config.js";

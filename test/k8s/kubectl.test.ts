@@ -141,7 +141,7 @@ describe("the monitoring component", () => {
     const text = readFileSync(join(ROOT, "k8s/components/keda/scaled-object.yaml"), "utf8");
     const [, name, state] = /query: sum\((\w+)\{[^}]*state="(\w+)"/.exec(text) ?? [];
     assert.equal(name, METRICS.evaluationTasks.name);
-    const source = readFileSync(join(ROOT, "coordinator/evaluation.ts"), "utf8");
+    const source = readFileSync(join(ROOT, "coordinator/evaluation/evaluation-job.ts"), "utf8");
     assert.ok(source.includes(`"${state}"`), `no task is ever ${state}`);
   });
 });

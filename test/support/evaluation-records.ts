@@ -1,7 +1,7 @@
 /** Records of an evaluation, made up by hand: which images fell, at which strengths. */
-import { labelOf } from "../../coordinator/core/measures.js";
-import type { EvaluationRecord } from "../../coordinator/core/model-result.js";
-import type { ImageOutcomes } from "../../coordinator/core/image-series.js";
+import { labelOf } from "../../coordinator/evaluation/plan/measures.js";
+import type { EvaluationRecord } from "../../coordinator/evaluation/model-result.js";
+import type { ImageOutcomes } from "../../coordinator/evaluation/image-series.js";
 import type { Diagnostics } from "../../shared/diagnostics.js";
 import {
   type AttackCall,

@@ -1,6 +1,6 @@
 /** A measured run as the exports are given it, small enough to check by hand. */
-import type { ExportedRun } from "../../coordinator/export/export-format.js";
-import type { MeasuredPoint } from "../../coordinator/export/evaluation-rows.js";
+import type { ExportedRun } from "../../coordinator/results/export/export-format.js";
+import type { MeasuredPoint } from "../../coordinator/results/export/evaluation-rows.js";
 import { configSchema } from "../../shared/config.js";
 import { resolveRun } from "../../shared/resolve.js";
 

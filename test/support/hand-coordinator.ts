@@ -1,10 +1,10 @@
 /** The real Coordinator with a real TrainingJob on a bus in memory, for workers that a test drives by hand. */
 import type { TestContext } from "node:test";
 import { Coordinator } from "../../coordinator/coordinator.js";
-import { ExclusiveTraining } from "../../coordinator/exclusive-training.js";
-import type { Trainer } from "../../coordinator/trainer.js";
-import { type RunTelemetry, Telemetry } from "../../coordinator/telemetry.js";
-import { type CommittedStep, TrainingJob } from "../../coordinator/training.js";
+import { ExclusiveTraining } from "../../coordinator/training/stretch-training.js";
+import type { Trainer } from "../../coordinator/training/trainer.js";
+import { type RunTelemetry, Telemetry } from "../../coordinator/telemetry/telemetry.js";
+import { type CommittedStep, TrainingJob } from "../../coordinator/training/step-training.js";
 import { configSchema } from "../../shared/config.js";
 import { initialParameters } from "../../shared/core/layout.js";
 import type { ClusterError } from "../../shared/errors.js";
@@ -57,7 +57,7 @@ export async function handCoordinator(
     run,
     layout,
     plan,
-    epoch: cluster.epoch,
+    term: cluster.term,
     spec: { runId: hand.runId, parameterCount: layout.size },
     state: { step: 0, parameters, velocity: new Float32Array(layout.size) },
   };
@@ -99,7 +99,7 @@ export class HandCluster {
   readonly failures: ClusterError[] = [];
   /** Steps done as exclusive leases told, before they were committed. */
   readonly told: number[] = [];
-  readonly epoch = 1_700_000_000_000;
+  readonly term = 1_700_000_000_000;
   readonly coordinator: Coordinator;
   readonly #clients: Bus[] = [];
   #onTick: () => void = () => undefined;
@@ -126,7 +126,7 @@ export class HandCluster {
       bulk,
       subjects: this.subjects,
       clock: this.clock,
-      epoch: this.epoch,
+      term: this.term,
       heartbeatMs: HEARTBEAT_MS,
       quarantine: QUARANTINE,
       dataRange: () => ({}),

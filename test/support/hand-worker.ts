@@ -115,7 +115,7 @@ export class HandWorker {
   /** Leases that are to end early. */
   readonly halted: number[] = [];
   #wake: () => void = () => undefined;
-  epoch = 0;
+  term = 0;
   incarnation = 1;
 
   constructor(id: string, hand: HandRun, edges: HandWorkerEdges) {
@@ -150,7 +150,7 @@ export class HandWorker {
       await control.request(subjects.join(this.id), request, patienceMs),
     );
     if (reply === undefined) throw new Error("The coordinator answered a join with something else");
-    if (reply.accepted) this.epoch = reply.epoch;
+    if (reply.accepted) this.term = reply.term;
     return reply;
   }
 
@@ -173,10 +173,10 @@ export class HandWorker {
 
   beat(says: saf.v1.Heartbeat.$Properties = {}): void {
     const { control, subjects } = this.#edges;
-    const { epoch, incarnation } = this;
+    const { term, incarnation } = this;
     control.publish(
       subjects.heartbeat(this.id),
-      writeMessage(wire.Heartbeat, { workerId: this.id, incarnation, epoch, ...says }),
+      writeMessage(wire.Heartbeat, { workerId: this.id, incarnation, term, ...says }),
     );
   }
 
@@ -235,7 +235,7 @@ export class HandWorker {
 
   #framesOf(
     values: Float32Array,
-    header: Pick<ChunkHeader, "kind" | "epoch" | "step" | "node" | "attempt">,
+    header: Pick<ChunkHeader, "kind" | "term" | "step" | "node" | "attempt">,
   ): Uint8Array[] {
     const { runId } = this.#hand;
     const totalBytes = values.byteLength;
@@ -335,12 +335,12 @@ export class HandWorker {
 }
 
 /** What frames and their end repeat of a lease. */
-function whatIsIn({ epoch, step, attempt }: { epoch: number; step: number; attempt: number }): {
-  epoch: number;
+function whatIsIn({ term, step, attempt }: { term: number; step: number; attempt: number }): {
+  term: number;
   step: number;
   attempt: number;
 } {
-  return { epoch, step, attempt };
+  return { term, step, attempt };
 }
 
 /** Chunks that a reply's bitmap names. */

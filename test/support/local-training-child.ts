@@ -8,9 +8,9 @@ import { totalSteps } from "../../shared/core/schedule.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { resolveRun, stepPlan } from "../../shared/resolve.js";
 import { engineNamed } from "../../worker/main.js";
-import { startEngine } from "../../worker/nn/backend.js";
-import { LocalTraining } from "../../worker/nn/local-training.js";
-import { NetworkEngine } from "../../worker/nn/network-engine.js";
+import { startEngine } from "../../worker/engine/eager/backend.js";
+import { LocalTraining } from "../../worker/engine/local-training.js";
+import { NetworkEngine } from "../../worker/engine/eager/network-engine.js";
 
 const [engineName = "", configJson = ""] = process.argv.slice(2);
 const { tf } = await startEngine(engineNamed(engineName));

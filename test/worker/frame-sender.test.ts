@@ -23,7 +23,7 @@ function setUp() {
   });
   const sender = new FrameSender(broker.connect(), "grad", {
     frames: new Uint8Array(new SharedArrayBuffer(CHUNKS * HEADER_BYTES + TOTAL)),
-    identity: { runHash: "0123456789abcdef", epoch: 1, step: 2, node: 3, attempt: 1, totalBytes: TOTAL },
+    identity: { runHash: "0123456789abcdef", term: 1, step: 2, node: 3, attempt: 1, totalBytes: TOTAL },
   });
   const arrivals = (count: number): Promise<void> =>
     new Promise((resolve) => {

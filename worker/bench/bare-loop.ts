@@ -10,9 +10,9 @@ import { RandomStream } from "../../shared/random.js";
 import { resolveRun, stepPlan } from "../../shared/resolve.js";
 import type { ImageSet } from "../core/training-images.js";
 import { engineNamed } from "../main.js";
-import { startEngine } from "../nn/backend.js";
-import { LocalTraining } from "../nn/local-training.js";
-import { NetworkEngine } from "../nn/network-engine.js";
+import { startEngine } from "../engine/eager/backend.js";
+import { LocalTraining } from "../engine/local-training.js";
+import { NetworkEngine } from "../engine/eager/network-engine.js";
 
 /** Until the code is compiled and optimized, as in any training that lasts. */
 const WARM_UP_STEPS = 100;

@@ -10,7 +10,7 @@ const SIDE = 8;
 const SIZE = SIDE * SIDE;
 const CLASSES = 10;
 
-/** The part of an attacked model that a linear one needs; worker/nn/attacks/attack.ts says what each member means. */
+/** The part of an attacked model that a linear one needs; worker/attacks/attack.ts says what each member means. */
 export interface PlantedModel {
   readonly input: { height: number; width: number; channels: number };
   readonly imageSize: number;

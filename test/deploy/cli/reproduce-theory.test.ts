@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { assertWellFormed } from "../../coordinator/report-page-checks.js";
+import { assertWellFormed } from "../../coordinator/results/report-page-checks.js";
 import { saf } from "../../support/saf.js";
 
 const LIMIT = { timeout: 120_000 };

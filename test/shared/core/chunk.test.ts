@@ -25,7 +25,7 @@ const headers: fc.Arbitrary<ChunkHeader> = fc
         kind: fc.constantFrom("gradient", "parameters"),
         codec: fc.constant("fp32"),
         runHash: fc.stringMatching(/^[0-9a-f]{16}$/),
-        epoch: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+        term: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
         step: uint32,
         node: uint32,
         attempt: uint32,
@@ -50,7 +50,7 @@ const SMALL: ChunkHeader = {
   kind: "gradient",
   codec: "fp32",
   runHash: "0123456789abcdef",
-  epoch: 3,
+  term: 3,
   step: 4,
   node: 5,
   attempt: 1,
@@ -101,7 +101,7 @@ test("what was sealed is read back: every header field and the body, as a view",
 });
 
 test("the layout on the wire is the documented one, magic first and little-endian", () => {
-  const frame = frameOf({ ...SMALL, epoch: 2 ** 32 + 9 });
+  const frame = frameOf({ ...SMALL, term: 2 ** 32 + 9 });
   assert.equal(Buffer.from(frame.subarray(0, 4)).toString("latin1"), "SAFC");
   assert.equal(
     Buffer.from(frame.subarray(4, 60)).toString("hex"),
@@ -250,7 +250,7 @@ test("the seal of a frame that is read in place covers its header alone, and is 
   assert.notEqual(sealOf(frame), seal);
   assert.deepEqual(decodeChunk(frame, true), { ok: false, reason: "magic" });
   // The same place used for another push of the same worker.
-  for (const change of [{ attempt: 2 }, { step: 5 }, { node: 4 }, { epoch: 4 }]) {
+  for (const change of [{ attempt: 2 }, { step: 5 }, { node: 4 }, { term: 4 }]) {
     sealChunk(frame, { ...SMALL, ...change }, true);
     assert.notEqual(sealOf(frame), seal);
   }

@@ -1,0 +1,57 @@
+/** Progress as log lines, for whoever follows a container's log: phases as they come, numbers every ten seconds. */
+import type { Log } from "../../shared/io/logger.js";
+import type { saf } from "../../shared/messages.js";
+
+const EVERY_MS = 10_000;
+
+export class ProgressLog {
+  readonly #log: Log;
+  readonly #clock: () => number;
+  readonly #saidMs = new Map<string, number>();
+
+  constructor(log: Log, clock: () => number) {
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  take({ phase, progress, finished }: saf.v1.Event.$Properties): void {
+    if (phase != null) {
+      const { model, name, detail } = phase;
+      this.#log("info", [name, detail].filter(Boolean).join(": "), runField(model));
+    } else if (progress != null) this.#takeProgress(progress);
+    else if (finished != null && finished.ok !== true) {
+      this.#log("error", `Failed: ${finished.message ?? ""}`, {
+        code: finished.code ?? "",
+        exit_code: finished.exitCode ?? 1,
+        ...(finished.hint ? { hint: finished.hint } : {}),
+      });
+    }
+  }
+
+  #takeProgress({
+    runId,
+    model,
+    phase,
+    done,
+    total,
+    loss,
+    accuracy,
+    etaSeconds,
+  }: saf.v1.Progress.$Properties): void {
+    const key = `${runId} ${phase}`;
+    const now = this.#clock();
+    const isLast = done === total;
+    if (!isLast && now - (this.#saidMs.get(key) ?? -Infinity) < EVERY_MS) return;
+    this.#saidMs.set(key, now);
+    const numbers =
+      phase === "training"
+        ? `, loss ${(loss ?? 0).toFixed(4)}, accuracy ${(100 * (accuracy ?? 0)).toFixed(1)} %`
+        : "";
+    const left = isLast || (etaSeconds ?? -1) < 0 ? "" : `, ${Math.round(etaSeconds ?? 0)} s left`;
+    this.#log("info", `${phase} ${done} of ${total}${numbers}${left}`, runField(model));
+  }
+}
+
+function runField(model: string | null | undefined): Record<string, unknown> {
+  return model == null || model === "" ? {} : { run: model };
+}

@@ -1,0 +1,269 @@
+/** What the coordinator shows of itself: pool and runs as metrics, and how long their series stay. */
+import type { Config } from "../../shared/config.js";
+import type { Metrics } from "../../shared/io/metrics-registry.js";
+import {
+  MOST_ACCURACY_SERIES,
+  MOST_ATTACK_LABELS,
+  RUN_STATES,
+  type RunStateLabel,
+} from "../../shared/metrics.js";
+import { resolveRun } from "../../shared/resolve.js";
+import type { CoordinatorMetrics } from "../coordinator.js";
+import { AccuracySeries } from "./accuracy-series.js";
+import { SeriesLifetime } from "./series-lifetime.js";
+import type { TaskRecord, TaskStanding } from "../evaluation/evaluation-job.js";
+import type { CommittedStep } from "../training/step-training.js";
+
+/** A worker as the pool knows it. */
+export interface PoolMember {
+  id: string;
+  /** Milliseconds since it was last heard of. */
+  silentMs: number;
+}
+
+export interface TelemetryEdges {
+  metrics: Metrics;
+  /** Milliseconds; only differences matter. */
+  clock: () => number;
+  log: (level: "info" | "warn" | "error", message: string) => void;
+}
+
+/** Weight of the newest value in an exponentially weighted mean: of the loss, and of a worker's times. */
+const LOSS_WEIGHT = 0.05;
+const TIME_WEIGHT = 0.1;
+
+export class Telemetry {
+  readonly metrics: Metrics;
+  readonly #edges: TelemetryEdges;
+  readonly #lifetime = new SeriesLifetime();
+  readonly #runs = new Map<string, RunTelemetry>();
+  readonly #workers = new Map<string, { stepSeconds: number; addSamples: (count: number) => void }>();
+  readonly #attacks = new Set<string>();
+  #members: () => readonly PoolMember[] = () => [];
+  #saidTooMany = false;
+
+  constructor(edges: TelemetryEdges) {
+    this.metrics = edges.metrics;
+    this.#edges = edges;
+    edges.metrics.onScrape(() => this.#refresh());
+  }
+
+  /** Who is in the pool, asked at each scrape. */
+  watchPool(members: () => readonly PoolMember[]): void {
+    this.#members = members;
+  }
+
+  /** What a Coordinator tells. */
+  readonly pool: CoordinatorMetrics = {
+    gradient: (outcome) => this.#gradient(outcome),
+    nonfinite: (runId, where) => this.metrics.add("nonfinite", 1, { run: this.#nameOf(runId), where }),
+    lease: (outcome) => this.metrics.add("leases", 1, { outcome }),
+    workerRefused: (reason) => this.metrics.add("refusedWorkers", 1, { reason }),
+    workers: (counts) => {
+      for (const [state, count] of Object.entries(counts)) this.metrics.set("workers", count, { state });
+    },
+    workerLost: () => this.metrics.add("workersLost"),
+    quarantined: () => this.metrics.add("quarantines"),
+    workerJoined: (worker) => this.#lifetime.returned(`worker ${worker}`),
+    workerGone: (worker) => this.#lifetime.left(`worker ${worker}`, this.#edges.clock()),
+    reconnected: () => this.metrics.add("reconnects"),
+  };
+
+  readonly #gradientAdders = new Map<string, (amount?: number) => void>();
+
+  #gradient(outcome: string): void {
+    let add = this.#gradientAdders.get(outcome);
+    if (add === undefined) {
+      add = this.metrics.tally("gradients", { outcome });
+      this.#gradientAdders.set(outcome, add);
+    }
+    add();
+  }
+
+  /** One run; the same again for the same id. */
+  run(runId: string, config: Config): RunTelemetry {
+    const known = this.#runs.get(runId);
+    if (known !== undefined) return known;
+    const run = new RunTelemetry(this, config);
+    this.#runs.set(runId, run);
+    this.#lifetime.returned(`run ${run.name}`);
+    return run;
+  }
+
+  /** The run is over, or will not begin. */
+  ended(run: RunTelemetry, outcome: "finished" | "interrupted" | "failed"): void {
+    run.state(outcome);
+    this.metrics.add("runsEnded", 1, { outcome });
+    this.#lifetime.left(`run ${run.name}`, this.#edges.clock());
+    // For where nobody scrapes.
+    void this.#forget(this.#lifetime.expired(this.#edges.clock()));
+  }
+
+  /** A worker's share of a step: how long it took, and the images in it. */
+  worked(worker: string, seconds: number, images: number): void {
+    let known = this.#workers.get(worker);
+    if (known === undefined) {
+      known = { stepSeconds: seconds, addSamples: this.metrics.tally("workerSamples", { worker }) };
+      this.#workers.set(worker, known);
+    }
+    known.stepSeconds += TIME_WEIGHT * (seconds - known.stepSeconds);
+    known.addSamples(images);
+  }
+
+  /** The label of an attack: a few have their own. */
+  attackLabel(attack: string): string {
+    if (this.#attacks.size < MOST_ATTACK_LABELS) this.#attacks.add(attack);
+    return this.#attacks.has(attack) ? attack : "other";
+  }
+
+  #nameOf(runId: string): string {
+    return this.#runs.get(runId)?.name ?? "unknown";
+  }
+
+  async #refresh(): Promise<void> {
+    await this.#forget(this.#lifetime.scraped(this.#edges.clock()));
+    const now = Date.now() / 1000;
+    for (const { id, silentMs } of this.#members())
+      this.metrics.set("workerLastSeen", now - silentMs / 1000, { worker: id });
+    for (const [worker, { stepSeconds }] of this.#workers)
+      this.metrics.set("workerStepSeconds", stepSeconds, { worker });
+    let room = MOST_ACCURACY_SERIES;
+    for (const run of this.#runs.values()) room -= run.refresh(room);
+    if (room < 0 && !this.#saidTooMany) {
+      this.#saidTooMany = true;
+      this.#edges.log(
+        "warn",
+        `The grid of strengths has more than ${MOST_ACCURACY_SERIES} points: the rest is in the results, not in /metrics`,
+      );
+    }
+  }
+
+  async #forget(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      const [label, value] = name.split(" ") as [string, string];
+      if (label === "worker") this.#workers.delete(value);
+      else for (const [id, run] of this.#runs) if (run.name === value) this.#runs.delete(id);
+      await this.metrics.removeAll(label, value);
+    }
+  }
+}
+
+/** One run. What changes at every step is kept as numbers here, and shown when somebody asks. */
+export class RunTelemetry {
+  readonly name: string;
+  readonly #telemetry: Telemetry;
+  readonly #metrics: Metrics;
+  readonly #labels: { run: string };
+  readonly #slots: number;
+  readonly #curve = new AccuracySeries();
+  readonly #addSteps: (amount?: number) => void;
+  readonly #addSamples: (amount?: number) => void;
+  #newest: { step: CommittedStep; loss: number; total: number } | undefined;
+  #norms: CommittedStep["norms"];
+  #shown: Record<string, string>[] = [];
+
+  constructor(telemetry: Telemetry, config: Config) {
+    const run = resolveRun(config);
+    this.name = run.name;
+    this.#telemetry = telemetry;
+    this.#metrics = telemetry.metrics;
+    this.#labels = { run: run.name };
+    this.#slots = run.train.slots;
+    this.#addSteps = this.#metrics.tally("steps", this.#labels);
+    this.#addSamples = this.#metrics.tally("samples", this.#labels);
+    for (const key of ["steps", "samples"] as const) this.#metrics.add(key, 0, this.#labels);
+    for (const where of ["gradient", "state"]) this.#metrics.add("nonfinite", 0, { ...this.#labels, where });
+    this.#metrics.set("runInfo", 1, {
+      ...this.#labels,
+      model: run.network.name,
+      dataset: config.data.set,
+      mode: "sync",
+      optimizer: "sgd",
+    });
+    this.state("waiting_for_workers");
+  }
+
+  state(now: RunStateLabel): void {
+    for (const state of RUN_STATES)
+      this.#metrics.set("runState", state === now ? 1 : 0, { ...this.#labels, state });
+  }
+
+  /** A few microseconds: it is called at every step. */
+  committed(step: CommittedStep, total: number): void {
+    const exemplar = exemplarOf(step.traceId);
+    const loss = this.#newest?.loss ?? step.loss;
+    this.#newest = { step, loss: loss + LOSS_WEIGHT * (step.loss - loss), total };
+    this.#norms = step.norms ?? this.#norms;
+    this.#addSteps();
+    this.#addSamples(step.samples);
+    this.#metrics.observe("stepSeconds", step.seconds, this.#labels, exemplar);
+    this.#metrics.observe("barrierSeconds", step.barrierMs / 1000, this.#labels);
+    if (step.aggregateMs > 0)
+      this.#metrics.observe("aggregateSeconds", step.aggregateMs / 1000, this.#labels, exemplar);
+    this.#metrics.observe("staleness", 0, this.#labels);
+    for (const { worker, ms, count } of step.blocks)
+      this.#telemetry.worked(worker, ms / 1000, (step.samples * count) / this.#slots);
+  }
+
+  checkpoint(outcome: "written" | "failed", seconds: number, bytes: number): void {
+    this.#metrics.add("checkpoints", 1, { outcome });
+    this.#metrics.observe("checkpointSeconds", seconds);
+    if (outcome === "failed") return;
+    this.#metrics.set("checkpointTime", Date.now() / 1000, this.#labels);
+    this.#metrics.set("checkpointBytes", bytes, this.#labels);
+  }
+
+  accuracy(value: number): void {
+    this.#metrics.set("accuracy", value, this.#labels);
+  }
+
+  /** A checkpoint is going to be measured; `known` was found out before. */
+  evaluating(known: readonly TaskRecord[]): void {
+    this.#curve.clear();
+    for (const labels of this.#shown.splice(0)) this.#metrics.remove("evaluationAccuracy", labels);
+    for (const { task, outcomes } of known) this.#curve.add(task, outcomes);
+  }
+
+  tasks(standing: TaskStanding): void {
+    for (const [state, count] of Object.entries<number>({ ...standing }))
+      this.#metrics.set("evaluationTasks", count, { ...this.#labels, state });
+  }
+
+  taskRetried(reason: "failed" | "given_back"): void {
+    this.#metrics.add("evaluationRetries", 1, { reason });
+  }
+
+  /** `seconds`: from the task's lease to its result. */
+  measured({ task, outcomes }: TaskRecord, seconds: number, traceId?: string): void {
+    this.#curve.add(task, outcomes);
+    const attack = this.#telemetry.attackLabel(task.attack ?? task.kind);
+    this.#metrics.observe("evaluationTaskSeconds", seconds, { attack }, exemplarOf(traceId));
+    this.#metrics.add("evaluationSamples", task.imageCount * task.strengths.length, this.#labels);
+  }
+
+  /** Shows what was kept. `room`: series of accuracy that may be shown; returns how many there would be. */
+  refresh(room: number): number {
+    if (this.#newest !== undefined) {
+      const { step, loss, total } = this.#newest;
+      this.#metrics.set("parameterVersion", step.step + 1, this.#labels);
+      this.#metrics.set("runProgress", (step.step + 1) / total, this.#labels);
+      this.#metrics.set("loss", loss, this.#labels);
+      this.#metrics.set("learningRate", step.learningRate, this.#labels);
+    }
+    if (this.#norms !== undefined) {
+      this.#metrics.set("gradientNorm", this.#norms.gradient, this.#labels);
+      this.#metrics.set("updateNorm", this.#norms.update, this.#labels);
+    }
+    const { points } = this.#curve;
+    this.#shown = points.slice(0, Math.max(0, room)).map(({ labels, right, images }) => {
+      const all = { ...this.#labels, ...labels };
+      this.#metrics.set("evaluationAccuracy", right / images, all);
+      return all;
+    });
+    return points.length;
+  }
+}
+
+function exemplarOf(traceId: string | undefined): Record<string, string> {
+  return traceId === undefined ? {} : { trace_id: traceId };
+}

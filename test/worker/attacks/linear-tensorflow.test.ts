@@ -1,0 +1,16 @@
+import { test } from "node:test";
+import { findAddonPackage, hasAddon } from "../../../deploy/setup/addon.js";
+import { startEngine } from "../../../worker/engine/eager/backend.js";
+import { linearSuite } from "./linear-suite.js";
+
+// A process has one engine: so this one has a file of its own.
+const folder = findAddonPackage("@tensorflow/tfjs-node", process.env);
+if (folder !== undefined && hasAddon(folder)) {
+  process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "3";
+  process.env["TF_NUM_INTRAOP_THREADS"] ??= "1";
+  process.env["TF_NUM_INTEROP_THREADS"] ??= "1";
+  const { tf } = await startEngine("tensorflow");
+  linearSuite("tensorflow", tf);
+} else {
+  test("tensorflow attacks as wasm does", { skip: "tfjs-node has no addon here" }, () => undefined);
+}

@@ -1,5 +1,0 @@
-import { startEngine } from "../../../../worker/nn/backend.js";
-import { torchSuite } from "./torch-suite.js";
-
-const { tf } = await startEngine("wasm");
-torchSuite("wasm", tf);

@@ -1,7 +1,0 @@
-import { startEngine } from "../../../worker/nn/backend.js";
-import { cifarTruthSuite } from "./cifar-truth-suite.js";
-import { truthSuite } from "./truth-suite.js";
-
-const { tf } = await startEngine("wasm");
-truthSuite("wasm", tf);
-cifarTruthSuite("wasm", tf);

@@ -1,0 +1,49 @@
+/** Activations without parameters: METHOD.md 1.1. A new one is a file in activations/ and an entry here. */
+import type { ActivationName } from "../../../../shared/networks/network.js";
+import type { Operator, SurrogateSlope, TensorFlow } from "./operator.js";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { mrelu } from "./activations/mrelu.js";
+import { rbf } from "./activations/rbf.js";
+import { relu } from "./activations/relu.js";
+
+export interface Elementwise {
+  value(tf: TensorFlow, x: Tensor): Tensor;
+  /** f'(x), given x and y = f(x). */
+  slope(tf: TensorFlow, x: Tensor, y: Tensor): Tensor;
+}
+
+const ACTIVATIONS: Record<ActivationName, Elementwise> = { relu, mrelu, rbf };
+
+/** The true slope inside (−1, 1), the surrogate's outside: attacks walk back over units that are flat. */
+function surrogateSlope(
+  tf: TensorFlow,
+  x: Tensor,
+  trueSlope: Tensor,
+  { kind, width }: SurrogateSlope,
+): Tensor {
+  const outside = tf.greaterEqual(tf.abs(x), 1);
+  if (kind === "rbf") {
+    const value = tf.exp(tf.neg(tf.square(tf.div(x, width))));
+    return tf.where(outside, tf.mul(tf.mul(x, value), -2 / width ** 2), trueSlope);
+  }
+  const within = tf.cast(tf.less(tf.abs(x), width), "float32");
+  return tf.where(outside, tf.mul(tf.mul(tf.sign(x), within), -1 / width), trueSlope);
+}
+
+export function activation(tf: TensorFlow, name: ActivationName): Operator {
+  const { value, slope } = ACTIVATIONS[name];
+  return {
+    forward: (_parameters, input) => ({ output: tf.tidy(() => value(tf, input)), saved: [] }),
+    backward: (_parameters, at, gradient, wantInput) =>
+      wantInput
+        ? tf.tidy(() => {
+            const own = slope(tf, at.input, at.output);
+            const suppresses = at.surrogate !== undefined && name !== "relu";
+            return tf.mul(
+              gradient,
+              suppresses ? surrogateSlope(tf, at.input, own, at.surrogate as SurrogateSlope) : own,
+            );
+          })
+        : undefined,
+  };
+}

@@ -1,0 +1,54 @@
+/** The main thread's side of the engine thread. */
+import { Worker as Thread } from "node:worker_threads";
+import { ClusterError } from "../../shared/errors.js";
+import type { EngineInfo, EngineName, SelfTestReport } from "../../shared/engine.js";
+import type { EngineStart, FromEngine, ToEngine } from "./messages.js";
+
+export interface EnginePort {
+  info: EngineInfo;
+  selfTest: SelfTestReport;
+  send(message: ToEngine): void;
+  /** Every message of the engine; `undefined` once the thread has ended by itself. */
+  onMessage(handler: (message: FromEngine | undefined) => void): void;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the engine thread and waits for its self-test. Throws ClusterError("dependency") when it does not start, or
+ * when `signal` ends it before.
+ */
+export function startEngineThread(engine: EngineName, signal?: AbortSignal): Promise<EnginePort> {
+  const data: EngineStart = { engine };
+  const thread = new Thread(new URL("./thread.js", import.meta.url), { workerData: data });
+  const giveUp = (): void => void thread.terminate();
+  signal?.addEventListener("abort", giveUp, { once: true });
+  return new Promise((resolve, reject) => {
+    let deliver: (message: FromEngine | undefined) => void = () => undefined;
+    thread.on("message", (message: FromEngine) => {
+      if (message.type !== "ready") {
+        deliver(message);
+        return;
+      }
+      signal?.removeEventListener("abort", giveUp);
+      resolve({
+        info: message.info,
+        selfTest: message.selfTest,
+        send: (order) => thread.postMessage(order),
+        onMessage: (handler) => {
+          deliver = handler;
+        },
+        stop: async () => {
+          await thread.terminate();
+        },
+      });
+    });
+    thread.on("error", (cause) => {
+      reject(new ClusterError("dependency", `Cannot start engine "${engine}": ${cause.message}`, { cause }));
+      deliver(undefined);
+    });
+    thread.on("exit", () => {
+      reject(new ClusterError("dependency", `Engine "${engine}" ended while starting`));
+      deliver(undefined);
+    });
+  });
+}

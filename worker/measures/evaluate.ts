@@ -1,0 +1,81 @@
+/** Outcome per image of given weights under one measure, at each strength; or what a diagnosis found. */
+import type { Diagnostics } from "../../shared/diagnostics.js";
+import type { Measure } from "../../shared/measures.js";
+import type { Network } from "../../shared/networks/network.js";
+import type { ImageSet } from "../core/training-images.js";
+import { attackOutcomes } from "./attack.js";
+import { corruptionOutcomes } from "./corruption.js";
+import { diagnose } from "./diagnosis.js";
+import { foreignOutcomes } from "./foreign.js";
+import { nonsenseOutcomes } from "./nonsense.js";
+import { type StrengthOutcome, pictures } from "./outcome.js";
+import { paperOutcomes, realImages } from "./paper.js";
+import { answersTo } from "./scoring.js";
+import type { NetworkEngine } from "../engine/eager/network-engine.js";
+
+/** What is measured: a network with its parameters loaded, and the images to show it. */
+export interface Subject {
+  network: Network;
+  engine: NetworkEngine;
+  test: ImageSet;
+  /** Mean training image, pixels 0..255. */
+  mean: Float32Array;
+  /** A second network, its parameters loaded, for attacks that craft elsewhere; its inputs are the same. */
+  source?: { network: Network; engine: NetworkEngine } | undefined;
+}
+
+export interface EvaluationTask {
+  measure: Measure;
+  /** Rising. */
+  strengths: readonly number[];
+  firstImage: number;
+  imageCount: number;
+  seed: number;
+  /** The first so many images of the task come back as pictures. */
+  sampleCount: number;
+  /** Bytes of another data set's images, where the measure shows those. */
+  pictures?: Uint8Array | undefined;
+}
+
+export interface Findings {
+  outcomes: StrengthOutcome[];
+  diagnostics?: Diagnostics;
+}
+
+/** Throws ClusterError("config") for an attack, an option or a strength that there is not. */
+export function evaluateTask(subject: Subject, task: EvaluationTask): Findings {
+  const { measure } = task;
+  switch (measure.how) {
+    case "clean":
+      return { outcomes: [cleanOutcome(subject, task)] };
+    case "paper":
+      return { outcomes: paperOutcomes(subject, task, measure) };
+    case "attack":
+      return { outcomes: attackOutcomes(subject, task, measure) };
+    case "nonsense":
+      return { outcomes: nonsenseOutcomes(subject, task, measure) };
+    case "foreign":
+      if (task.pictures === undefined) throw new RangeError(`The pictures of ${measure.name} did not come`);
+      return { outcomes: foreignOutcomes(subject, task, task.pictures) };
+    case "corruption":
+      return { outcomes: corruptionOutcomes(subject, task, measure.corruption) };
+    case "diagnostics":
+      return { outcomes: [], diagnostics: diagnose(subject, task, measure.members) };
+  }
+}
+
+function cleanOutcome({ network, engine, test, mean }: Subject, task: EvaluationTask): StrengthOutcome {
+  const inputs = realImages(test, mean, task);
+  const labels = test.labels.subarray(task.firstImage, task.firstImage + task.imageCount);
+  return {
+    strength: 0,
+    ...answersTo(network, engine, inputs, labels),
+    distances: new Float32Array(),
+    origins: new Uint8Array(),
+    samples: pictures(
+      (at) => (inputs[at] as number) + (mean[at % mean.length] as number),
+      task,
+      test.imageSize,
+    ),
+  };
+}
