@@ -23,7 +23,7 @@ import type { RunOutcome } from "./runs/run.js";
 import { type Ended, type RunFailure, conductRuns, telemetryOf } from "./runs/runs.js";
 import { Coordinator } from "./coordinator.js";
 import { EventPublisher } from "./telemetry/events.js";
-import { storageError } from "./io/atomic-file.js";
+import { storageError } from "../shared/io/atomic-file.js";
 import { codeCommit } from "./io/code-commit.js";
 import { DataShelf } from "./io/data-shelf.js";
 import type { LiveEvent } from "./live/core/live-event.js";

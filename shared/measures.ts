@@ -3,7 +3,7 @@
  * task leases carry it, workers carry it out. Strengths are in units of the full pixel range (ε on [0, 1] pixels).
  */
 import { z } from "zod";
-import { NORMS, PERTURBATION_KINDS, PROTOCOLS } from "./results.js";
+import { NORMS, PERTURBATION_KINDS, PROCEDURES } from "./results.js";
 
 /** The defects of the paper's released evaluation, each on or off: METHOD.md 1.11. */
 export const paperSwitchesSchema = z.strictObject({
@@ -56,7 +56,7 @@ export const CORRUPTIONS = [
 ] as const;
 export const CORRUPTION_STRENGTHS = [0.2, 0.4, 0.6, 0.8, 1];
 
-/** Name of a series within its protocol and norm. */
+/** Name of a series within its procedure and norm. */
 const name = z.string().min(1).max(64);
 const norm = z.enum(NORMS);
 
@@ -66,7 +66,7 @@ export const measureSchema = z.discriminatedUnion("how", [
   /** The paper's own kinds, METHOD.md 1.11. */
   z.strictObject({
     how: z.literal("paper"),
-    protocol: z.enum(PROTOCOLS),
+    protocol: z.enum(PROCEDURES),
     kind: z.enum(PERTURBATION_KINDS).exclude(["clean"]),
     switches: paperSwitchesSchema,
     /** Images whose common statistics make the gradient, when batch norm is in training mode. */

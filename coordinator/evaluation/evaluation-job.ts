@@ -4,7 +4,6 @@
  */
 import { createHash } from "node:crypto";
 import { ClusterError } from "../../shared/errors.js";
-import type { Diagnostics } from "../../shared/diagnostics.js";
 import { type saf, wire } from "../../shared/messages.js";
 import type { Refusal } from "../../shared/metrics.js";
 import type { SampleImage, SeriesLabel } from "../../shared/results.js";
@@ -15,19 +14,11 @@ import { LeaseTimes } from "../leases/deadline.js";
 import { type PlannedMeasure, labelOf, patienceMs, taskImages } from "./plan/measures.js";
 import { framesOf } from "../training/parameter-frames.js";
 import { checkedResult } from "./task-result.js";
-import type { TaskOutcome, TaskSpec } from "./task.js";
 import type { Job, LeaseFate, Work } from "../leases/job.js";
-
-export interface TaskRecord {
-  task: TaskSpec;
-  worker: string;
-  outcomes: TaskOutcome[];
-  samples: SampleImage[];
-  diagnostics?: Diagnostics;
-}
+import type { TaskRecord, TaskSpec } from "../../shared/records/task.js";
 
 /** What decides the outcomes of an evaluation, besides the measures. */
-export interface EvaluationSubject {
+export interface EvaluatedWeights {
   /** SHA-256 of the weights. */
   checkpoint: string;
   /** SHA-256 of the data set. */
@@ -37,10 +28,10 @@ export interface EvaluationSubject {
 }
 
 /** Cheap measures first, so that curves appear early. */
-export function planTasks(subject: EvaluationSubject, measures: readonly PlannedMeasure[]): TaskSpec[] {
+export function planTasks(weights: EvaluatedWeights, measures: readonly PlannedMeasure[]): TaskSpec[] {
   const byCost = [...measures].sort((a, b) => a.passes - b.passes);
   return byCost.flatMap((planned) =>
-    ranges(Math.min(planned.images, subject.testImages), taskImages(planned)).map(({ first, count }) => {
+    ranges(Math.min(planned.images, weights.testImages), taskImages(planned)).map(({ first, count }) => {
       const task = {
         ...labelOf(planned.measure),
         measure: planned.measure,
@@ -48,7 +39,7 @@ export function planTasks(subject: EvaluationSubject, measures: readonly Planned
         firstImage: first,
         imageCount: count,
       };
-      const { checkpoint, dataset, seed } = subject;
+      const { checkpoint, dataset, seed } = weights;
       const identity = JSON.stringify([checkpoint, dataset, seed, task]);
       return {
         ...task,

@@ -1,10 +1,11 @@
 /** What a worker sends about a task is untrusted: only what fits the task in every size and value is taken. */
 import { type Diagnostics, diagnosticsSchema } from "../../shared/diagnostics.js";
 import type { saf } from "../../shared/messages.js";
-import type { TaskOutcome, TaskSpec } from "./task.js";
+import type { TaskSpec } from "../../shared/records/task.js";
+import type { ImageOutcomes } from "../../shared/records/image-outcomes.js";
 
 export interface CheckedResult {
-  outcomes: TaskOutcome[];
+  outcomes: ImageOutcomes[];
   diagnostics?: Diagnostics;
 }
 
@@ -16,7 +17,7 @@ export function checkedResult(
 ): CheckedResult | undefined {
   if (task.measure.how === "diagnostics") return checkedDiagnostics(message);
   if (message.outcomes.length !== task.strengths.length) return undefined;
-  const outcomes: TaskOutcome[] = [];
+  const outcomes: ImageOutcomes[] = [];
   for (const [i, strength] of task.strengths.entries()) {
     const outcome = checkedOutcome(task, strength, message.outcomes[i] as saf.v1.StrengthOutcome, outputs);
     if (outcome === undefined) return undefined;
@@ -30,7 +31,7 @@ function checkedOutcome(
   strength: number,
   { strength: told, predictions, confidences, wrong, distances, origins }: saf.v1.StrengthOutcome,
   outputs: number,
-): TaskOutcome | undefined {
+): ImageOutcomes | undefined {
   const fits =
     told === strength &&
     predictions.length === imageCount &&

@@ -1,10 +1,11 @@
 /** The worst over several attacks, image by image: what an attacker who may choose among them achieves. */
 import type { Norm, SeriesLabel } from "../../shared/results.js";
-import { type ImageOutcomes, type ImageSeries, isAttack } from "./image-series.js";
+import { type ImageSeries, isAttack } from "./image-series.js";
+import type { CurveOutcomes, ImageOutcomes } from "../../shared/records/image-outcomes.js";
 
 export interface WorstCase {
   task: SeriesLabel & { kind: "adversarial" };
-  outcomes: { strength: number; wrong: Uint8Array; confidences: Float32Array }[];
+  outcomes: CurveOutcomes[];
 }
 
 /**
@@ -35,11 +36,7 @@ function isInBall({ label, measure }: ImageSeries, norm: Norm): boolean {
   return measure.how === "attack" || (measure.how === "paper" && measure.switches.clip);
 }
 
-function worstAt(
-  attacks: readonly ImageSeries[],
-  strength: number,
-  n: number,
-): { strength: number; wrong: Uint8Array; confidences: Float32Array } {
+function worstAt(attacks: readonly ImageSeries[], strength: number, n: number): CurveOutcomes {
   const wrong = new Uint8Array(n);
   const confidences = new Float32Array(n);
   const seen = new Uint8Array(n);

@@ -11,8 +11,9 @@ import { resolveRun } from "../../shared/resolve.js";
 import type { CoordinatorMetrics } from "../coordinator.js";
 import { AccuracySeries } from "./accuracy-series.js";
 import { SeriesLifetime } from "./series-lifetime.js";
-import type { TaskRecord, TaskStanding } from "../evaluation/evaluation-job.js";
+import type { TaskStanding } from "../evaluation/evaluation-job.js";
 import type { CommittedStep } from "../training/step-training.js";
+import type { TaskRecord } from "../../shared/records/task.js";
 
 /** A worker as the pool knows it. */
 export interface PoolMember {

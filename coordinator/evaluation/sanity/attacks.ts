@@ -1,14 +1,6 @@
 /** Sanity checks that compare attacks with one another: METHOD.md 4.4, numbers 1, 2, 3 and 9. */
 import { ORIGINS, type AttackMeasure } from "../../../shared/measures.js";
-import {
-  type ImageOutcomes,
-  type ImageSeries,
-  brokenBy,
-  isAttack,
-  isMinimal,
-  isWhiteBox,
-  onlyMember,
-} from "../image-series.js";
+import { type ImageSeries, brokenBy, isAttack, isMinimal, isWhiteBox, onlyMember } from "../image-series.js";
 import {
   type Evidence,
   type Finding,
@@ -23,6 +15,7 @@ import {
   percent,
   surelyAbove,
 } from "./check.js";
+import type { ImageOutcomes } from "../../../shared/records/image-outcomes.js";
 
 type AttackSeries = ImageSeries & { measure: AttackMeasure };
 

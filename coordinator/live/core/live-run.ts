@@ -1,12 +1,12 @@
 /** One run as the live page knows it. */
 import type { saf } from "../../../shared/messages.js";
-import { type CurvePoint, protocolOf, seriesOf } from "../../../shared/results.js";
+import { type CurvePoint, procedureOf, seriesOf } from "../../../shared/results.js";
 import { Curve } from "./curve.js";
 import type { CurveSample, Measured, RunOpened, RunResult } from "./live-event.js";
 import type { CurveChange } from "./push.js";
 import { type CheckView, type CurveView, type RunView, type SeriesView, runPhase } from "./views.js";
 
-/** More series than any protocol has; a bound all the same. */
+/** More series than any procedure has; a bound all the same. */
 const MOST_SERIES = 200;
 const MOST_TEST_POINTS = 400;
 
@@ -201,7 +201,7 @@ function columns(points: readonly CurveSample[]): Pick<CurveView, "step" | "loss
 function seriesFrom(points: readonly CurvePoint[]): SeriesView {
   const [label] = points as [CurvePoint];
   return {
-    protocol: protocolOf(label),
+    protocol: procedureOf(label),
     kind: label.kind,
     attack: label.attack ?? label.kind,
     norm: label.norm ?? null,

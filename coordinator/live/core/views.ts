@@ -3,7 +3,7 @@
  * from here. Shares lie in [0, 1], times are milliseconds since 1970, durations are in seconds. What is not known is null.
  */
 import { z } from "zod";
-import { NORMS, PERTURBATION_KINDS, PROTOCOLS } from "../../../shared/results.js";
+import { NORMS, PERTURBATION_KINDS, PROCEDURES } from "../../../shared/results.js";
 
 const share = z.number().min(0).max(1);
 const timeMs = z.number().describe("milliseconds since 1970-01-01 UTC");
@@ -79,7 +79,7 @@ export type CurveView = z.infer<typeof curveView>;
 
 export const seriesView = z
   .strictObject({
-    protocol: z.enum(PROTOCOLS),
+    protocol: z.enum(PROCEDURES),
     kind: z.enum(PERTURBATION_KINDS),
     attack: z.string(),
     norm: z.enum(NORMS).nullable(),

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { ClusterError } from "../../../shared/errors.js";
-import { storageError, writeDirectoryAtomic, writeFileAtomic } from "../../io/atomic-file.js";
+import { storageError, writeDirectoryAtomic, writeFileAtomic } from "../../../shared/io/atomic-file.js";
 import type { ExportFormat, FileContent } from "./export-format.js";
 import { type SourceOptions, readModel, readRuns } from "./run-source.js";
 

@@ -4,7 +4,8 @@
  */
 import { crc32c } from "@node-rs/crc32";
 import { tensorboard } from "../../../shared/proto/generated/tensorboard.js";
-import { type MeasuredPoint, attackOf, normOf, protocolOf } from "./evaluation-rows.js";
+import { type CurvePoint, procedureOf } from "../../../shared/results.js";
+import { attackOf, normOf } from "./evaluation-rows.js";
 import type { ExportFormat, ExportedRun, FolderContent } from "./export-format.js";
 
 export const tensorboardFormat: ExportFormat = {
@@ -72,17 +73,17 @@ function cleanAccuracies({
   return [...found].sort(([a], [b]) => a - b).map(([step, accuracy]) => ({ step, accuracy }));
 }
 
-function curvePoints({ result }: ExportedRun): readonly MeasuredPoint[] {
+function curvePoints({ result }: ExportedRun): readonly CurvePoint[] {
   return (result?.curves ?? []).filter(({ kind }) => kind !== "clean");
 }
 
-/** "error/adversarial" by the paper's protocol; others are told apart by what differs. */
-function tagOf(point: MeasuredPoint): string {
+/** "error/adversarial" by the paper's procedure; others are told apart by what differs. */
+function tagOf(point: CurvePoint): string {
   const { kind } = point;
   const attack = attackOf(point);
   const norm = normOf(point);
   const differing = [
-    ...(protocolOf(point) === "paper" ? [] : [protocolOf(point)]),
+    ...(procedureOf(point) === "paper" ? [] : [procedureOf(point)]),
     ...(attack === null || attack === kind ? [] : [attack]),
     ...(norm === null || norm === "linf" ? [] : [norm]),
   ];

@@ -1,5 +1,5 @@
-/** Curves beside the main ones, as rows for a terminal: other protocols, attacks and norms. */
-import { type CurvePoint, type ModelResult, protocolOf, seriesOf } from "../../../shared/results.js";
+/** Curves beside the main ones, as rows for a terminal: other procedures, attacks and norms. */
+import { type CurvePoint, type ModelResult, procedureOf, seriesOf } from "../../../shared/results.js";
 import { mainPoints } from "./curves.js";
 
 export interface SeriesRow {
@@ -57,5 +57,5 @@ function bySeries(model: ModelResult): Map<string, CurvePoint[]> {
 
 function rowName(point: CurvePoint): string {
   const { kind, attack = kind } = point;
-  return `${protocolOf(point)} ${kind} ${attack}`;
+  return `${procedureOf(point)} ${kind} ${attack}`;
 }

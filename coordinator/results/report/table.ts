@@ -118,7 +118,7 @@ function numberText({ error, unreliable = [] }: CurvePoint): string {
   return unreliable.length === 0 ? percent(error) : `${percent(error)}${UNRELIABLE_MARK}`;
 }
 
-/** Series of other protocols, at their own strengths. */
+/** Series of other procedures, at their own strengths. */
 function seriesTable({ heading, strengths, rows }: SeriesGroup, colours: Colours, width: number): string {
   const names = rows.map(({ series, model }) => `${series}  ${model}`);
   const nameColumn = Math.max(heading.length, ...names.map((name) => name.length)) + 1;

@@ -1,7 +1,7 @@
 /** The report of a reproduction as one page that needs nothing else, in the paper's order. */
 import { type Claim, type ClaimSettings, settingsOf } from "../claims.js";
 import type { ModelResult, PerturbationKind } from "../../../shared/results.js";
-import { perturbedKinds, pointAt, strengthsOf, underProtocol } from "../report/curves.js";
+import { perturbedKinds, pointAt, strengthsOf, underProcedure } from "../report/curves.js";
 import { NOT_MEASURED } from "../report/data.js";
 import { activationsSection, featuresSection } from "../report/features-section.js";
 import { percent, strengthText } from "../report/format.js";
@@ -71,8 +71,8 @@ function claimsSummary(claims: readonly Claim[]): Html {
 async function accuracySection(data: ReproductionData): Promise<Section> {
   const title = "Accuracy against strength";
   const results = measuredResults(data.members);
-  const paper = underProtocol(results, "paper");
-  const corrected = underProtocol(results, "corrected");
+  const paper = underProcedure(results, "paper");
+  const corrected = underProcedure(results, "corrected");
   const parts = [
     html`<p class="muted">
       Higher is better. Shaded: Wilson intervals at 95 %. Hollow marks on a thin dotted line: unreliable, see

@@ -2,10 +2,10 @@
 import { copyFile, mkdir, readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Claim, judgeClaims, settingsOf } from "../claims.js";
-import { storageError, writeFileAtomic } from "../../io/atomic-file.js";
+import { storageError, writeFileAtomic } from "../../../shared/io/atomic-file.js";
 import { ClusterError } from "../../../shared/errors.js";
-import type { CurvePoint, ModelResult, PerturbationKind, Protocol } from "../../../shared/results.js";
-import { isUnreliable, pointAt, underProtocol } from "../report/curves.js";
+import type { CurvePoint, ModelResult, PerturbationKind, Procedure } from "../../../shared/results.js";
+import { isUnreliable, pointAt, underProcedure } from "../report/curves.js";
 import { count, percent, percent2, signedPoints, strengthText } from "../report/format.js";
 import { markdownTable } from "../report/markdown.js";
 import { modernFindings, modernSentences } from "../report/modern.js";
@@ -169,15 +169,15 @@ function cleanTable(
 }
 
 const KINDS: readonly PerturbationKind[] = ["adversarial", "nonsense", "noisy"];
-const RELEASED: readonly Protocol[] = ["paper", "corrected"];
+const RELEASED: readonly Procedure[] = ["paper", "corrected"];
 
 function errorTable(members: readonly Member[], reference: number): string {
   const heading = ["network", "images", ...KINDS.flatMap((kind) => [kind, "corrected"])];
   const rows = members.flatMap(({ name, result }) => {
     if (result === undefined) return [];
     const points = KINDS.flatMap((kind) =>
-      RELEASED.map((protocol) => {
-        const [only] = underProtocol([result], protocol);
+      RELEASED.map((procedure) => {
+        const [only] = underProcedure([result], procedure);
         return only === undefined ? undefined : pointAt(only, kind, reference);
       }),
     );

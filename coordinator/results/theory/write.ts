@@ -9,7 +9,7 @@ import {
   measureBlocks,
   unitWidth,
 } from "./ball-blocks.js";
-import { storageError, writeFileAtomic } from "../../io/atomic-file.js";
+import { storageError, writeFileAtomic } from "../../../shared/io/atomic-file.js";
 import { csvLine } from "../report/csv.js";
 import { percent } from "../report/format.js";
 import { html, trusted } from "../report/html.js";
