@@ -26,13 +26,13 @@ import { EventPublisher } from "./telemetry/events.js";
 import { storageError } from "../shared/io/atomic-file.js";
 import { codeCommit } from "./io/code-commit.js";
 import { DataShelf } from "./io/data-shelf.js";
-import type { LiveEvent } from "./live/core/live-event.js";
 import type { LivePage } from "./live/live-thread.js";
 import { settleResults } from "./io/model-results.js";
 import { RunDirectory } from "./io/run-directory.js";
 import { ProgressLog } from "./telemetry/progress-log.js";
 import { reportAside } from "./results/report/report-thread.js";
 import { Telemetry } from "./telemetry/telemetry.js";
+import type { LiveEvent } from "../shared/events.js";
 
 export interface CoordinatorOptions {
   nats: NatsAccess;

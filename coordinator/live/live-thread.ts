@@ -5,13 +5,13 @@ import { Probes } from "../../shared/io/http-probes.js";
 import { hangUp, hasBody } from "../../shared/io/http-server.js";
 import { serveInThread } from "../../shared/io/http-thread.js";
 import { API, endpointOf } from "./core/api.js";
-import type { LiveEvent } from "./core/live-event.js";
 import { type ClusterDescription, LiveState } from "./core/live-state.js";
 import { openApiDocument } from "./core/openapi.js";
 import { Access } from "./io/access.js";
 import { PAGE_HEADERS, PageFiles } from "./io/page-files.js";
 import { readForm } from "./io/read-form.js";
 import { Viewers } from "./io/viewers.js";
+import type { LiveEvent } from "../../shared/events.js";
 
 /** What the page says of its coordinator. */
 export type LivePage = ClusterDescription;

@@ -1,5 +1,5 @@
 /** The workers as the live page knows them: who is there, and for a while who was. */
-import type { saf } from "../../../shared/messages.js";
+import { WORKER_STATES, type WorkerRow } from "../../../shared/events.js";
 import type { WorkerView } from "./views.js";
 
 /** Workers that left stay in the table, the newest so many. */
@@ -20,7 +20,7 @@ export class LiveWorkers {
   }
 
   /** The table as the coordinator has it now. */
-  update(table: readonly saf.v1.WorkerRow.$Properties[], timeMs: number): Comings {
+  update(table: readonly WorkerRow[], timeMs: number): Comings {
     const before = this.#rows;
     const isThere = (row: WorkerView | undefined): boolean => row !== undefined && row.state !== "gone";
     const present = table.map((row) => rowOf(row, timeMs));
@@ -40,13 +40,13 @@ export class LiveWorkers {
   }
 }
 
-function rowOf(row: saf.v1.WorkerRow.$Properties, timeMs: number): WorkerView {
+function rowOf(row: WorkerRow, timeMs: number): WorkerView {
   const known = (value: number | null | undefined): number | null =>
     value == null || !(value > 0) || !Number.isFinite(value) ? null : Number(value.toPrecision(4));
   const { state } = row;
   return {
     id: row.workerId ?? "",
-    state: state === "busy" || state === "quarantined" ? state : "idle",
+    state: WORKER_STATES.find((known) => known === state) ?? "idle",
     engine: row.engine ?? "",
     step_seconds: known((row.leaseMs ?? 0) / 1000),
     samples_per_second: known(row.samplesPerSecond),
