@@ -4,9 +4,14 @@ import { join } from "node:path";
 import type { Layout } from "../../shared/core/layout.js";
 import { encodeSafetensors } from "../../shared/core/safetensors.js";
 import { storageError, writeDirectoryAtomic, writeFileAtomic } from "../../shared/io/atomic-file.js";
-import { type WholeCheckpoint, readCheckpoint, readDescription } from "../../shared/io/checkpoint-files.js";
+import { readCheckpoint, readDescription } from "../../shared/io/checkpoint-files.js";
 import { hashOf } from "../../shared/io/hash.js";
-import { type CheckpointState, type TrainingState, tensorsOf } from "../../shared/records/checkpoint.js";
+import {
+  type Checkpoint,
+  type CheckpointState,
+  type TrainingState,
+  tensorsOf,
+} from "../../shared/records/checkpoint.js";
 
 const FOLDER = /^step-(\d{8})$/;
 /** What a writer that was killed had begun. */
@@ -75,7 +80,7 @@ export class Checkpoints {
   }
 
   /** The newest checkpoint that is whole, or undefined. Damaged ones are passed over and named in `onDamaged`. */
-  async readLatest(onDamaged: (message: string) => void): Promise<WholeCheckpoint | undefined> {
+  async readLatest(onDamaged: (message: string) => void): Promise<Checkpoint | undefined> {
     const names = (await readdir(this.#directory).catch(() => []))
       .filter((name) => FOLDER.test(name))
       .sort()
@@ -91,7 +96,7 @@ export class Checkpoints {
   }
 
   /** Throws ClusterError("data") when the checkpoint is damaged or does not fit the network. */
-  read(name: string): Promise<WholeCheckpoint> {
+  read(name: string): Promise<Checkpoint> {
     return readCheckpoint(join(this.#directory, name), this.#layout);
   }
 

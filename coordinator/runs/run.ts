@@ -35,8 +35,8 @@ import { checkSources, findSource, readSource, sourcesIn, withNames } from "../i
 import type { Trainer } from "../training/trainer.js";
 import { type CommittedStep, TrainingJob, type TrainingState } from "../training/step-training.js";
 import { hashOf } from "../../shared/io/hash.js";
-import { lineOf } from "../../shared/records/result-line.js";
-import { readRecords } from "../../shared/io/result-lines.js";
+import { lineOf, recordsOf } from "../../shared/records/result-line.js";
+import { readResultLines } from "../../shared/io/result-lines.js";
 import type { TaskSpec, TaskRecord } from "../../shared/records/task.js";
 
 export interface RunContext {
@@ -462,7 +462,7 @@ class RunConductor {
     };
     const tasks = planTasks(subject, measures);
     const file = directory.file("eval", "results.jsonl");
-    const records = await readRecords(file, tasks);
+    const records = recordsOf(await readResultLines(file), tasks);
     const open = tasks.filter((task) => !records.some((record) => record.task.id === task.id));
     observer.evaluationBegins(records, checkpoint);
     if (open.length === 0) return inOrder(records, tasks);

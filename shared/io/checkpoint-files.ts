@@ -4,16 +4,11 @@ import { join } from "node:path";
 import type { Layout } from "../core/layout.js";
 import { decodeSafetensors } from "../core/safetensors.js";
 import { ClusterError } from "../errors.js";
-import { type CheckpointState, type TrainingState, vectorOf } from "../records/checkpoint.js";
+import { type Checkpoint, type CheckpointState, vectorOf } from "../records/checkpoint.js";
 import { hashOf } from "./hash.js";
 
-export interface WholeCheckpoint {
-  state: TrainingState;
-  description: CheckpointState;
-}
-
 /** Throws ClusterError("data") when the checkpoint is damaged or does not fit the network. */
-export async function readCheckpoint(path: string, layout: Layout): Promise<WholeCheckpoint> {
+export async function readCheckpoint(path: string, layout: Layout): Promise<Checkpoint> {
   const description = await readDescription(path);
   const vector = async (file: string): Promise<Float32Array> => {
     const bytes = await readFile(join(path, file)).catch((cause: unknown) => {

@@ -13,6 +13,11 @@ export interface TrainingState {
   anchor?: { step: number; parameters: Float32Array } | undefined;
 }
 
+export interface Checkpoint {
+  state: TrainingState;
+  description: CheckpointState;
+}
+
 /** `state.json`. */
 export interface CheckpointState {
   step: number;

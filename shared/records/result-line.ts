@@ -41,6 +41,12 @@ export function todaysLine(line: ResultLine & { task: OldTask }): ResultLine {
   };
 }
 
+/** Records of these tasks; the first of each counts. */
+export function recordsOf(lines: readonly ResultLine[], tasks: readonly TaskSpec[]): TaskRecord[] {
+  const wanted = new Set(tasks.map(({ id }) => id));
+  return lines.filter(({ task }) => wanted.delete(task.id)).map(recordOf);
+}
+
 const base64 = (bytes: Uint8Array | Float32Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
