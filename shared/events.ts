@@ -19,7 +19,6 @@ export const PHASES = ["waiting", "loading", "training", "evaluating", "reportin
 
 /** `WorkerRow.state`. */
 export const WORKER_STATES = ["idle", "busy", "quarantined"] as const;
-export type WorkerState = (typeof WORKER_STATES)[number];
 
 /** `Note.level`. */
 export const NOTE_LEVELS = ["info", "warning", "error"] as const;

@@ -4,6 +4,7 @@ import { type AttackCall, type AttackMeasure, type Measure, ORIGINS } from "../.
 import type { ImageOutcomes } from "../../shared/records/image-outcomes.js";
 import type { TaskSpec } from "../../shared/records/task.js";
 import { type PerturbationKind, type SeriesLabel, seriesOf } from "../../shared/results.js";
+import { at } from "../../shared/core/at.js";
 
 /** A record, as far as it is needed here. */
 export interface RangeOutcomes {
@@ -34,7 +35,7 @@ export function seriesFrom(records: readonly RangeOutcomes[]): ImageSeries[] {
     const points = first.outcomes.map((outcome, s) =>
       joined(
         outcome.strength,
-        ordered.map(({ outcomes }) => outcomes[s] as ImageOutcomes),
+        ordered.map(({ outcomes }) => at(outcomes, s)),
       ),
     );
     points.sort((a, b) => a.strength - b.strength);

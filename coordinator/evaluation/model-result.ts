@@ -15,8 +15,9 @@ import { distortionOf } from "./sanity/attacks.js";
 import { checkSanity, withChecks } from "./sanity/sanity.js";
 import { worstCases } from "./worst-case.js";
 import type { ImageOutcomes } from "../../shared/records/image-outcomes.js";
+import { at } from "../../shared/core/at.js";
 
-export interface NetworkFacts {
+interface NetworkFacts {
   name: string;
   realClasses: number;
   samplesPerSecond: number;
@@ -54,7 +55,7 @@ export function accuracyOf(curves: readonly CurvePoint[]): number {
 }
 
 function scoresOf({ predictions, confidences }: ImageOutcomes, realClasses: number): number[] {
-  return [...predictions].map((prediction, i) => realness(prediction, confidences[i] as number, realClasses));
+  return [...predictions].map((prediction, i) => realness(prediction, at(confidences, i), realClasses));
 }
 
 function coverageOf(clean: ImageOutcomes, realClasses: number): { coverage: number; accuracy: number }[] {

@@ -2,8 +2,9 @@
 import type { Norm, SeriesLabel } from "../../shared/results.js";
 import { type ImageSeries, isAttack } from "./image-series.js";
 import type { CurveOutcomes, ImageOutcomes } from "../../shared/records/image-outcomes.js";
+import { at } from "../../shared/core/at.js";
 
-export interface WorstCase {
+interface WorstCase {
   task: SeriesLabel & { kind: "adversarial" };
   outcomes: CurveOutcomes[];
 }
@@ -56,6 +57,6 @@ function take(
 ): void {
   if (wrong[i] === 1 || (seen[i] === 1 && point.wrong[i] === 0)) return;
   seen[i] = 1;
-  wrong[i] = point.wrong[i] as number;
-  confidences[i] = point.confidences[i] as number;
+  wrong[i] = at(point.wrong, i);
+  confidences[i] = at(point.confidences, i);
 }

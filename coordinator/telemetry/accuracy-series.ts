@@ -3,7 +3,7 @@ import type { CurveOutcomes } from "../../shared/records/image-outcomes.js";
 import { PROCEDURES, type PerturbationKind, type SeriesLabel, procedureOf } from "../../shared/results.js";
 import { CurveTally } from "../evaluation/curves.js";
 
-export interface AccuracyPoint {
+interface AccuracyPoint {
   labels: { protocol: string; kind: string; attack: string; norm: string; strength: string };
   images: number;
   right: number;

@@ -141,7 +141,7 @@ export class Telemetry {
 
   async #forget(names: readonly string[]): Promise<void> {
     for (const name of names) {
-      const [label, value] = name.split(" ") as [string, string];
+      const [label = "", value = ""] = name.split(" ");
       if (label === "worker") this.#workers.delete(value);
       else for (const [id, run] of this.#runs) if (run.name === value) this.#runs.delete(id);
       await this.metrics.removeAll(label, value);

@@ -21,7 +21,7 @@ export function cleanMeasure(testImages: number): PlannedMeasure {
   return { measure: { how: "clean" }, strengths: [0], images: testImages, passes: 1, samples: 0 };
 }
 
-export interface PlanOptions {
+interface PlanOptions {
   config: EvaluateConfig;
   network: Network;
   /** The paper's grid, or the user's. */

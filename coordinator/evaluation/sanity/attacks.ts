@@ -15,7 +15,7 @@ import {
   percent,
   surelyAbove,
 } from "./check.js";
-import type { ImageOutcomes } from "../../../shared/records/image-outcomes.js";
+import { at } from "../../../shared/core/at.js";
 
 type AttackSeries = ImageSeries & { measure: AttackMeasure };
 
@@ -106,7 +106,7 @@ export function largerBreaksMore({ series, everything }: Evidence): Finding {
 /** Neighbouring strengths at which fewer images fall, beyond chance. */
 function falls({ points }: ImageSeries): string[] {
   return points.slice(1).flatMap((point, i) => {
-    const before = points[i] as ImageOutcomes;
+    const before = at(points, i);
     const { onlyFirst, onlySecond } = paired(before, point);
     if (!exceeds(onlyFirst, onlySecond)) return [];
     return [

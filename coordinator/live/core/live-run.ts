@@ -11,6 +11,7 @@ import type {
   RunOpened,
   RunResult,
 } from "../../../shared/events.js";
+import { at } from "../../../shared/core/at.js";
 
 /** More series than any procedure has; a bound all the same. */
 const MOST_SERIES = 200;
@@ -205,7 +206,7 @@ function columns(points: readonly CurveSample[]): Pick<CurveView, "step" | "loss
 }
 
 function seriesFrom(points: readonly CurvePoint[]): SeriesView {
-  const [label] = points as [CurvePoint];
+  const label = at(points, 0);
   return {
     protocol: procedureOf(label),
     kind: label.kind,

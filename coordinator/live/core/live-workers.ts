@@ -1,13 +1,14 @@
 /** The workers as the live page knows them: who is there, and for a while who was. */
 import { WORKER_STATES, type WorkerRow } from "../../../shared/events.js";
 import type { WorkerView } from "./views.js";
+import { at } from "../../../shared/core/at.js";
 
 /** Workers that left stay in the table, the newest so many. */
 const MOST_GONE = 16;
 /** The slowest is marked when it does less than this share of the median. */
 const CLEARLY_SLOWER = 0.9;
 
-export interface Comings {
+interface Comings {
   joined: string[];
   left: string[];
 }
@@ -63,7 +64,7 @@ function markSlowest(rows: WorkerView[]): void {
   const [lowest] = speeds;
   if (lowest === undefined || speeds.length < 2) return;
   // With two workers, the faster one.
-  const median = speeds[Math.floor(speeds.length / 2)] as number;
+  const median = at(speeds, Math.floor(speeds.length / 2));
   if (lowest >= CLEARLY_SLOWER * median) return;
   const slowest = rows.find(({ samples_per_second: speed }) => speed === lowest);
   if (slowest !== undefined) slowest.slowest = true;

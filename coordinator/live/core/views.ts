@@ -68,7 +68,7 @@ export const curveView = z
   });
 export type CurveView = z.infer<typeof curveView>;
 
-export const seriesView = z
+const seriesView = z
   .strictObject({
     protocol: z.enum(PROCEDURES),
     kind: z.enum(PERTURBATION_KINDS),
@@ -89,7 +89,7 @@ export const seriesView = z
   .meta({ id: "Series", description: "Accuracy against strength under one perturbation." });
 export type SeriesView = z.infer<typeof seriesView>;
 
-export const checkView = z
+const checkView = z
   .strictObject({
     number: count,
     title: z.string(),

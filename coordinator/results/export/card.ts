@@ -69,7 +69,7 @@ export function cardOf(source: ExportedRun): Record<string, unknown> {
     clean: clean === undefined ? null : pointOf(clean),
     robustness: attacks.map(pointOf),
     other_images: points.filter(({ kind }) => kind === "nonsense" || kind === "noisy").map(pointOf),
-    checks: (result as { checks?: unknown }).checks ?? null,
+    checks: result.checks ?? null,
     not_measured: notMeasured(attacks, atReference),
     training: {
       run,

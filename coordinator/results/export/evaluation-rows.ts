@@ -3,6 +3,7 @@ import { type CurvePoint, type SeriesLabel, procedureOf } from "../../../shared/
 import { ClusterError } from "../../../shared/errors.js";
 import type { ExportedRun } from "./export-format.js";
 import { type Column, type Table, tableOf } from "./rows.js";
+import { at } from "../../../shared/core/at.js";
 
 /** Goes up when a column changes its meaning or goes away; new columns come at the end without that. */
 export const SCHEMA_VERSION = 1;
@@ -166,7 +167,7 @@ function imageRows(source: ExportedRun): ImageRow[] {
           index: task.firstImage + i,
           truth: task.kind === "nonsense" ? null : (labels[task.firstImage + i] ?? null),
           prediction,
-          confidence: confidences[i] as number,
+          confidence: at(confidences, i),
           wrong: wrong[i] === 1,
         })),
       ),

@@ -18,7 +18,7 @@ export interface ExportedModel {
   facts: ModelFacts;
 }
 
-export interface ModelFacts {
+interface ModelFacts {
   run: string;
   model: string;
   dataset: string;
@@ -57,7 +57,7 @@ export interface MeasuredImages {
 
 export type FileContent = string | Uint8Array;
 
-export interface FormatOptions {
+interface FormatOptions {
   /** One row an image instead of one a point. */
   perImage: boolean;
 }

@@ -8,6 +8,7 @@ import { layoutOf } from "../../../shared/networks/network.js";
 import { resolveRun } from "../../../shared/resolve.js";
 import type { ModelResult, StepMetric } from "../../../shared/results.js";
 import { VERSION } from "../../../shared/version.js";
+import { weightHashes } from "../weight-hashes.js";
 import type { ExportedModel, ExportedRun, MeasuredImages } from "./export-format.js";
 import type { CheckpointState } from "../../../shared/records/checkpoint.js";
 import { readCheckpoint, readDescription } from "../../../shared/io/checkpoint-files.js";
@@ -189,10 +190,8 @@ async function runName(path: string): Promise<string> {
 /** `results.json` beside the run, or above it, names the weights that were measured. */
 async function measuredWeights(path: string, name: string): Promise<string | null> {
   for (const home of [path, dirname(path)]) {
-    const text = await readFile(join(home, "results.json"), "utf8").catch(() => undefined);
-    if (text === undefined) continue;
-    const hashes = (JSON.parse(text) as { weights_sha256?: Record<string, string> }).weights_sha256;
-    if (hashes?.[name] !== undefined) return hashes[name];
+    const found = (await weightHashes(home))[name];
+    if (found !== undefined) return found;
   }
   return null;
 }

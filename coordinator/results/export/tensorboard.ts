@@ -16,11 +16,11 @@ export const tensorboardFormat: ExportFormat = {
   suffix: "-tensorboard",
   owns: /^events\.out\.tfevents\.\d+\.saf$/,
   render: (runs) =>
-    Object.assign({}, ...runs.map((run) => eventFile(run, runs.length === 1))) as FolderContent,
+    Object.fromEntries(runs.flatMap((run) => Object.entries(eventFile(run, runs.length === 1)))),
 };
 
 /** TensorBoard counts steps in whole numbers: a strength of 0.25 stands at 2500. */
-export const STRENGTH_UNIT = 1e-4;
+const STRENGTH_UNIT = 1e-4;
 const FILE_VERSION = "brain.Event:2";
 
 type Event = tensorboard.Event.$Properties;
@@ -32,7 +32,7 @@ function eventFile(run: ExportedRun, isOnly: boolean): FolderContent {
   return { [isOnly ? name : `${run.run.split("/").at(-1)}/${name}`]: Buffer.concat(records) };
 }
 
-export function eventsOf(run: ExportedRun): Event[] {
+function eventsOf(run: ExportedRun): Event[] {
   const { startedSeconds, steps } = run;
   const ended = startedSeconds + (steps.at(-1)?.seconds ?? 0);
   const timeOf = (step: number): number =>

@@ -31,7 +31,7 @@ export interface ModernRow {
   isChecked: boolean;
 }
 
-export interface Reversal {
+interface Reversal {
   /** Better under the paper's attack. */
   first: string;
   /** Better in the worst case. */

@@ -8,7 +8,7 @@ import { count, percent, rate, strengthText } from "./format.js";
 import { type SeriesGroup, otherSeries } from "./other-series.js";
 import { cleanError, readingLine } from "./reading.js";
 
-export interface TableOptions {
+interface TableOptions {
   /** Write ANSI colours. Colour only repeats what the text says. */
   colour: boolean;
   /** Columns of the terminal (default 100). Strengths that do not fit are left out, evenly. */

@@ -27,6 +27,7 @@ import { claimsList, verdictBadge } from "./claims-section.js";
 import { cleanTable } from "./clean-table.js";
 import { type ReproductionData, measuredResults } from "./data.js";
 import { structuresTable } from "./structures.js";
+import { at } from "../../../shared/core/at.js";
 
 const PANEL = { width: 300, height: 220 };
 
@@ -102,7 +103,7 @@ async function curvesOf(
     return html`<h3 class="gap">${title}</h3>
       ${nothing(missing)}`;
   const networkOf = new Map(data.members.map(({ name, network }) => [name, network]));
-  const familyOf = (name: string): string => (networkOf.get(name) ?? name).split("-")[0] as string;
+  const familyOf = (name: string): string => at((networkOf.get(name) ?? name).split("-"), 0);
   const rows: Html[] = [];
   for (const group of groupsOf(measured, familyOf)) {
     const panels: Html[] = [];

@@ -15,6 +15,7 @@ import { cleanRows } from "./clean-table.js";
 import { type ReproductionData, measuredResults } from "./data.js";
 import { renderReproduction } from "./page.js";
 import { readReproduction } from "./read.js";
+import { at } from "../../../shared/core/at.js";
 
 export interface WrittenReproduction {
   /** Path of the page. */
@@ -54,7 +55,7 @@ async function plotsOf(data: ReproductionData, modern: ModernFindings): Promise<
   const plots = new Map<string, string>();
   const results = measuredResults(data.members);
   const networkOf = new Map(data.members.map(({ name, network }) => [name, network]));
-  const familyOf = (name: string): string => (networkOf.get(name) ?? name).split("-")[0] as string;
+  const familyOf = (name: string): string => at((networkOf.get(name) ?? name).split("-"), 0);
   for (const procedure of ["paper", "corrected"] as const) {
     const measured = underProcedure(results, procedure).filter(({ curves }) =>
       curves.some(({ kind }) => kind !== "clean"),
