@@ -146,9 +146,17 @@ const UNDECIDED: readonly Claim[] = [
 ];
 
 function rulesOf(settings: ClaimSettings, networks: readonly string[]): ClaimRule[] {
+  return [...rulesOfTheBest(settings, networks), ...rulesOfFlags(settings, networks)];
+}
+
+/** "1 point", of a share of 0.01. */
+function points(share: number): string {
+  return `${Number((100 * share).toPrecision(3))} ${share === 0.01 ? "point" : "points"}`;
+}
+
+/** The paper's best network against plain, and against its others. */
+function rulesOfTheBest(settings: ClaimSettings, networks: readonly string[]): ClaimRule[] {
   const { small, reference, large, marginal, far } = settings;
-  const points = (share: number): string =>
-    `${Number((100 * share).toPrecision(3))} ${share === 0.01 ? "point" : "points"}`;
   const best = (kind: PerturbationKind, strength: number, below: number): Question => ({
     first: BEST,
     second: "plain",
@@ -156,14 +164,6 @@ function rulesOf(settings: ClaimSettings, networks: readonly string[]): ClaimRul
     strength,
     below,
   });
-  /** Every network with this flag against the one without it. */
-  const pairs = (flag: string): [string, string][] =>
-    networks.flatMap((network): [string, string][] => {
-      const without = withoutFlag(network, flag);
-      return without !== undefined && networks.includes(without) ? [[network, without]] : [];
-    });
-  const flagged = (flag: string, kind: PerturbationKind, strength: number): Question[] =>
-    pairs(flag).map(([first, second]) => ({ first, second, kind, strength, below: 0 }));
   return [
     {
       id: "clean",
@@ -211,6 +211,20 @@ function rulesOf(settings: ClaimSettings, networks: readonly string[]): ClaimRul
           })),
         ),
     },
+  ];
+}
+
+/** Networks with a way of training against those without it. */
+function rulesOfFlags(settings: ClaimSettings, networks: readonly string[]): ClaimRule[] {
+  const { reference, large, far } = settings;
+  const pairs = (flag: string): [string, string][] =>
+    networks.flatMap((network): [string, string][] => {
+      const without = withoutFlag(network, flag);
+      return without !== undefined && networks.includes(without) ? [[network, without]] : [];
+    });
+  const flagged = (flag: string, kind: PerturbationKind, strength: number): Question[] =>
+    pairs(flag).map(([first, second]) => ({ first, second, kind, strength, below: 0 }));
+  return [
     {
       id: "random-helps",
       statement: "Random training (R) helps on adversarial and noisy images",
