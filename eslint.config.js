@@ -42,8 +42,8 @@ const COORDINATOR_PURE = [
   "coordinator/training/{modes,aggregation}/**/*.ts",
   "coordinator/evaluation/**/*.ts",
 ];
-/** Jobs hash the names of their tasks. */
-const COORDINATOR_DOING = ["coordinator/evaluation/*-job.ts"];
+/** Jobs hash the names of their tasks, and hold what they serve. */
+const COORDINATOR_DOING = ["coordinator/evaluation/{*-job,served-weights}.ts"];
 const purity = {
   "no-restricted-globals": [
     "error",

@@ -21,7 +21,7 @@ export interface ProgressState {
 
 /** A row of the workers' table with every field that the table shows. */
 type WorkerLine = {
-  [Key in Exclude<keyof WorkerRow, "$unknowns" | "silentSeconds">]-?: NonNullable<WorkerRow[Key]>;
+  [Key in Exclude<keyof WorkerRow, "$unknowns" | "silentSeconds" | "note">]-?: NonNullable<WorkerRow[Key]>;
 };
 
 export interface RunState {
