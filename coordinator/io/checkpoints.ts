@@ -15,7 +15,7 @@ export interface CheckpointState {
   weights_sha256: string;
   /** SHA-256 of model.safetensors and optimizer.safetensors. */
   files_sha256: Record<string, string>;
-  /** SHA-256 of what decides the run: see `runIdentity`. */
+  /** SHA-256 of what decides the run: see runs/identity.ts. */
   identity: string;
   clean_accuracy: number | null;
   /** Step of the weights in anchor.safetensors, where flag A keeps some. */

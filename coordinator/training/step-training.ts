@@ -2,7 +2,7 @@
  * A training as a job: leases the blocks of one step, sums what comes, updates the parameters and publishes them, chunk
  * by chunk as the sums complete. A step commits when the last chunk's sum is complete.
  */
-import type { Config } from "../../shared/config.js";
+import type { Config } from "../../shared/config/run.js";
 import { BODY_BYTES, type ChunkHeader, bodyLength, chunkCountOf } from "../../shared/core/chunk.js";
 import { type Layout, TAIL } from "../../shared/core/layout.js";
 import { squaredDistance, squaredNorm } from "../../shared/core/norms.js";
@@ -87,6 +87,8 @@ export interface TrainingEdges {
 export interface TrainingOptions {
   runId: string;
   config: Config;
+  /** Shortest deadline of a lease. */
+  leaseFloorMs: number;
   run: ResolvedRun;
   layout: Layout;
   plan: StepPlan;
@@ -270,7 +272,7 @@ export class TrainingJob implements Trainer {
     block.holders.set(workerId, { attempt: block.attempts, grantedMs });
     const step = this.#step;
     const traceparent = this.#trace?.leased(workerId, block.block, block.attempts, grantedMs) ?? "";
-    const { lease_floor_ms: floor } = this.#options.config.cluster;
+    const floor = this.#options.leaseFloorMs;
     return {
       key: keyOf(step, block.block),
       attempt: block.attempts,

@@ -185,7 +185,7 @@ export class ExclusiveTraining implements Trainer {
   }
 
   #limitMs(steps: number, warm: boolean): number {
-    const { lease_floor_ms: floor } = this.#options.config.cluster;
+    const floor = this.#options.leaseFloorMs;
     if (this.#last.steps === 0) return 2 * COLD_LEASE_MS;
     return Math.max(floor, steps * this.#times.limit(0, COLD_LEASE_MS)) + (warm ? 0 : COLD_LEASE_MS);
   }

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import { settingPaths, settingsOf } from "../../deploy/cli/config-schema.js";
 import { formatPath } from "../../deploy/cli/config-tree.js";
-import { configSchema } from "../../shared/config.js";
+import { configSchema } from "../../shared/config/run.js";
 import { ROOT, TABLES, placeOf, readDocument, rowsOf } from "./tables.js";
 
 const text = readDocument("docs/configuration.md");

@@ -7,7 +7,7 @@ import { IMAGE_COLUMNS, POINT_COLUMNS } from "../../coordinator/results/export/e
 import { EXPORT_FORMATS } from "../../coordinator/results/export/formats.js";
 import { openApiDocument } from "../../coordinator/live/core/openapi.js";
 import { attackDefinition, attackNames, attackOptions } from "../../shared/attacks.js";
-import { configSchema } from "../../shared/config.js";
+import { configSchema } from "../../shared/config/run.js";
 import { METRICS, type MetricDefinition } from "../../shared/metrics.js";
 import { FAMILIES, TRICKS } from "../../shared/networks/registry.js";
 import { VERSION } from "../../shared/version.js";

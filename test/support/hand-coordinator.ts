@@ -5,7 +5,7 @@ import { ExclusiveTraining } from "../../coordinator/training/stretch-training.j
 import type { Trainer } from "../../coordinator/training/trainer.js";
 import { type RunTelemetry, Telemetry } from "../../coordinator/telemetry/telemetry.js";
 import { type CommittedStep, TrainingJob } from "../../coordinator/training/step-training.js";
-import { configSchema } from "../../shared/config.js";
+import { configSchema } from "../../shared/config/run.js";
 import { initialParameters } from "../../shared/core/layout.js";
 import type { ClusterError } from "../../shared/errors.js";
 import { Metrics } from "../../shared/io/metrics-registry.js";
@@ -42,7 +42,6 @@ export async function handCoordinator(
       max_steps: steps,
       limit_images: 100 * Math.max(8, slots),
     },
-    cluster: { heartbeat_ms: 1000, lease_floor_ms: leaseFloorMs },
   });
   const run = resolveRun(config);
   const layout = layoutOf(run.network);
@@ -54,6 +53,7 @@ export async function handCoordinator(
   const options = {
     runId: hand.runId,
     config,
+    leaseFloorMs,
     run,
     layout,
     plan,

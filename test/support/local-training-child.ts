@@ -2,7 +2,7 @@
 import { hashOf } from "../../coordinator/io/checkpoints.js";
 import { PartitionedDataset } from "../../coordinator/io/datasets/dataset.js";
 import { loadDataset } from "../../coordinator/io/datasets/data-sets.js";
-import { configSchema } from "../../shared/config.js";
+import { configSchema } from "../../shared/config/run.js";
 import { initialParameters } from "../../shared/core/layout.js";
 import { totalSteps } from "../../shared/core/schedule.js";
 import { layoutOf } from "../../shared/networks/network.js";

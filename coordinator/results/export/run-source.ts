@@ -2,13 +2,13 @@
 import { readFile, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { parse } from "yaml";
-import { type Config, configSchema } from "../../../shared/config.js";
+import { type Config, parseStoredConfig } from "../../../shared/config/run.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { layoutOf } from "../../../shared/networks/network.js";
 import { resolveRun } from "../../../shared/resolve.js";
 import type { ModelResult, StepMetric } from "../../../shared/results.js";
 import { VERSION } from "../../../shared/version.js";
-import { runIdentity } from "../../runs/run.js";
+import { isIdentityOf } from "../../runs/identity.js";
 import { type CheckpointState, Checkpoints, readDescription } from "../../io/checkpoints.js";
 import { loadDataset } from "../../io/datasets/data-sets.js";
 import { PartitionedDataset } from "../../io/datasets/dataset.js";
@@ -55,7 +55,7 @@ export async function readModel(path: string, options: SourceOptions): Promise<E
   const { state, description } = await new Checkpoints(folder, layout, 1).read(name);
   refuseNonFinite(state.parameters, join(folder, name));
   const dataset = await readDataset(config, options);
-  if (runIdentity(config, dataset.sha256) !== description.identity) {
+  if (!isIdentityOf(description.identity, config, dataset.sha256)) {
     throw new ClusterError(
       "data",
       `Cannot export ${join(folder, name)}: its weights belong to other images or settings than those found now, so the mean image is not known`,
@@ -161,7 +161,7 @@ async function isRun(path: string): Promise<boolean> {
 async function readConfig(run: string): Promise<Config> {
   const file = join(run, "config.yaml");
   try {
-    return configSchema.parse(parse(await readFile(file, "utf8")));
+    return parseStoredConfig(parse(await readFile(file, "utf8")));
   } catch (cause) {
     throw new ClusterError("config", `Cannot read ${file}: it is no configuration of this version`, {
       cause,

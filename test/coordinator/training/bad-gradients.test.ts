@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, describe, test } from "node:test";
 import { hashOf } from "../../../coordinator/io/checkpoints.js";
-import { configSchema } from "../../../shared/config.js";
+import { configSchema } from "../../../shared/config/run.js";
 import { type ChunkHeader, HEADER_BYTES, chunkCountOf } from "../../../shared/core/chunk.js";
 import { TAIL } from "../../../shared/core/layout.js";
 import { PROTOCOL_VERSION, type saf, wire } from "../../../shared/messages.js";
@@ -428,9 +428,9 @@ describe("a coordinator process, over NATS", () => {
   const config = {
     model: "plain",
     train: { batch_size: 8, slots: 2, max_steps: STEPS, limit_images: 800 },
-    // It is driven by hand: nobody beats.
-    cluster: { heartbeat_ms: 60_000 },
   };
+  // The worker is driven by hand: nobody beats.
+  const pool = { heartbeat_ms: 60_000 };
 
   async function handWorker(
     t: TestContext,
@@ -470,7 +470,7 @@ describe("a coordinator process, over NATS", () => {
     "refuses and counts bad chunks, names the worker, and goes on to the right weights",
     LIMIT,
     async (t) => {
-      const cluster = await startCluster(t, { workers: 0, config });
+      const cluster = await startCluster(t, { workers: 0, pool, config });
       const { worker, hand } = await handWorker(t, cluster);
       const lease = await worker.lease();
       assert.equal(lease.runId, hand.runId);
@@ -521,7 +521,7 @@ describe("a coordinator process, over NATS", () => {
   );
 
   test("ends with exit code 4 and says so in error.json when a step is never finite", LIMIT, async (t) => {
-    const cluster = await startCluster(t, { workers: 0, config });
+    const cluster = await startCluster(t, { workers: 0, pool, config });
     const { worker, hand } = await handWorker(t, cluster);
     await worker.serve(await worker.lease());
     const exits = cluster.finished();

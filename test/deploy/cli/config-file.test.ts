@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { stringify } from "yaml";
 import { loadConfig, type LoadedConfig } from "../../../deploy/cli/config-file.js";
 import { completeConfig, showConfig } from "../../../deploy/cli/config-view.js";
-import { configSchema, type ConfigInput } from "../../../shared/config.js";
+import { configSchema, type ConfigInput } from "../../../shared/config/run.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { resolveRun } from "../../../shared/resolve.js";
 
