@@ -61,7 +61,10 @@ export function actingSettings(config: Config): Config {
       ...config.train,
       batch_size: train.batchSize,
       // The last stage goes on for ever, whatever length it has.
-      learning_rate: train.stages.map(({ rate, epochs }, i) => ({ rate, epochs: i === last ? Infinity : epochs })),
+      learning_rate: train.stages.map(({ rate, epochs }, i) => ({
+        rate,
+        epochs: i === last ? Infinity : epochs,
+      })),
       weight_decay: train.weightDecay,
     },
   };

@@ -30,7 +30,8 @@ export function isIdentityOf(identity: string, config: Config, datasetHash: stri
  * another run than the same one left out.
  */
 function writtenIdentity({ data, model, seed, train }: Config, datasetHash: string): string {
-  const { batch_size, slots, learning_rate, momentum, weight_decay, limit_images, adversarial_rounds } = train;
+  const { batch_size, slots, learning_rate, momentum, weight_decay, limit_images, adversarial_rounds } =
+    train;
   return sha256({
     model: networkNamed(data.set, model).name,
     seed,

@@ -263,7 +263,8 @@ class RunConductor {
   }
 
   #makeTrainer(kind: LeaseKind, state: TrainingState, onCommit: (step: CommittedStep) => void): Trainer {
-    const { coordinator, runId, config, leaseFloorMs, term, clock, broadcast, mapped, observer, tracer } = this.#context;
+    const { coordinator, runId, config, leaseFloorMs, term, clock, broadcast, mapped, observer, tracer } =
+      this.#context;
     const options = {
       runId,
       config,

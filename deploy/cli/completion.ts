@@ -15,7 +15,10 @@ export function completionCommand(program: Command): Command {
     .addArgument(new Argument("<shell>", "which shell").choices(SHELLS))
     .addHelpText("after", `\nTry it:  eval "$(${program.name()} completion bash)"`)
     .action((shell: Shell) => {
-      const paths = [...settingPaths(configSchema), ...settingPaths(poolSchema).map((path) => POOL_PREFIX + path)];
+      const paths = [
+        ...settingPaths(configSchema),
+        ...settingPaths(poolSchema).map((path) => POOL_PREFIX + path),
+      ];
       const settings = paths.map((path) => `${path}=`);
       printResult(completionScript(shell, program.name(), commandNodes(program, { "--set": settings })));
     });

@@ -30,7 +30,12 @@ export function addConfigOptions(command: Command): Command {
   });
   return command
     .option("-c, --config <file>", "configuration file; repeat it to lay one on another", append, [])
-    .option("--set <key=value>", "one setting over the files, as in train.epochs=3 or pool.heartbeat_ms=500; repeatable", append, [])
+    .option(
+      "--set <key=value>",
+      "one setting over the files, as in train.epochs=3 or pool.heartbeat_ms=500; repeatable",
+      append,
+      [],
+    )
     .option("--data-dir <path>", "sets data.dir: folder with the data files, or the archive of CIFAR-10");
 }
 

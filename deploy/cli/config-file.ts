@@ -150,11 +150,7 @@ function parseAssignment(assignment: string, prefix: string): ReturnType<typeof 
 }
 
 /** YAML text as the value at a path. */
-function parseValue(
-  parts: readonly string[],
-  text: string,
-  source: Source,
-): ReturnType<typeof parseYaml> {
+function parseValue(parts: readonly string[], text: string, source: Source): ReturnType<typeof parseYaml> {
   const parsed = parseYaml(text, () => source);
   if (!parsed.ok) return parsed;
   const tree = parts.reduceRight<ConfigNode>(

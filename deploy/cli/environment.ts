@@ -21,7 +21,9 @@ const OTHERS: readonly string[] = [
 
 /** `own`: variables of the command's options. */
 export function knownVariables(own: readonly (string | undefined)[]): string[] {
-  return [...new Set([...own.filter((name) => name !== undefined), ...OTHERS, ...POOL_VARIABLES.keys()])].sort();
+  return [
+    ...new Set([...own.filter((name) => name !== undefined), ...OTHERS, ...POOL_VARIABLES.keys()]),
+  ].sort();
 }
 
 /** One line for each variable that begins like ours and is none. */

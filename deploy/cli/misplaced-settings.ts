@@ -2,7 +2,15 @@
 import { poolSchema } from "../../shared/config/pool.js";
 import { configSchema } from "../../shared/config/run.js";
 import { keysAt } from "./config-schema.js";
-import { formatPath, keySourceAt, nodeAt, plainValue, type ConfigNode, type Path, type Problem } from "./config-tree.js";
+import {
+  formatPath,
+  keySourceAt,
+  nodeAt,
+  plainValue,
+  type ConfigNode,
+  type Path,
+  type Problem,
+} from "./config-tree.js";
 import { quote } from "./quote.js";
 
 /** Settings of the pool among others: `--set pool.heartbeat_ms=500`. */
@@ -17,7 +25,8 @@ export function poolSettingInRunFile(path: Path, tree: ConfigNode): Problem[] | 
   const key = String(path.at(-1));
   const node = nodeAt(tree, path);
   if (path.length === 1 && POOL_SECTIONS.includes(key)) {
-    const keys = node?.kind === "map" ? [...node.entries.keys()].filter((inner) => POOL_KEYS.includes(inner)) : [];
+    const keys =
+      node?.kind === "map" ? [...node.entries.keys()].filter((inner) => POOL_KEYS.includes(inner)) : [];
     if (keys.length > 0) return keys.map((inner) => ofPool([...path, inner], tree));
     const message = `${quote(key)} is no part of a run: the pool's settings (${POOL_KEYS.join(", ")}) stand in a file of their own, for --pool-file, or come with --set ${POOL_PREFIX}KEY=VALUE`;
     return [{ source: keySourceAt(tree, path), message }];
@@ -42,9 +51,13 @@ export function runSettingInPoolFile(path: Path, tree: ConfigNode): Problem[] | 
   const source = keySourceAt(tree, path);
   if (path.length !== 1) return undefined;
   if (POOL_SECTIONS.includes(key))
-    return [{ source, message: `the pool's settings stand at the top of this file, not below ${quote(key)}` }];
+    return [
+      { source, message: `the pool's settings stand at the top of this file, not below ${quote(key)}` },
+    ];
   if (!keysAt(configSchema, []).includes(key)) return undefined;
-  return [{ source, message: `${quote(key)} is a setting of a run, not of the pool: write it into the run's file` }];
+  return [
+    { source, message: `${quote(key)} is a setting of a run, not of the pool: write it into the run's file` },
+  ];
 }
 
 function shortValue(node: ConfigNode | undefined): string {

@@ -62,7 +62,11 @@ export async function loadPool(
 export function refuseRunSettings(set: readonly string[]): void {
   const [wrong] = ofRun(set);
   if (wrong === undefined) return;
-  throw new ClusterError("usage", `Cannot set ${wrong}: --set takes settings of the pool here, as pool.KEY=VALUE`, {
-    hint: "the settings of a run stand in its --run file",
-  });
+  throw new ClusterError(
+    "usage",
+    `Cannot set ${wrong}: --set takes settings of the pool here, as pool.KEY=VALUE`,
+    {
+      hint: "the settings of a run stand in its --run file",
+    },
+  );
 }

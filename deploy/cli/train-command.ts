@@ -25,10 +25,7 @@ export function trainCommand(): Command {
     .action(async (options: TrainOptions) => {
       const { resume } = options;
       const stored = resume === undefined ? undefined : await configOf(resume);
-      const set = [
-        ...(options.model === undefined ? [] : [`model=${options.model}`]),
-        ...ofRun(options.set),
-      ];
+      const set = [...(options.model === undefined ? [] : [`model=${options.model}`]), ...ofRun(options.set)];
       const { value: config } = await loadConfig({ stored, files: options.config, set });
       const { value: pool } = await loadPool(options);
       const { document, exitCode } = await runLocally({

@@ -95,8 +95,8 @@ export function accountJwt(
 
 function scope(rights: Permissions): object {
   return {
-    pub: subjectRights(rights.publish, rights.denyPublish),
-    sub: subjectRights(rights.subscribe, []),
+    pub: subjectRights(rights.publish),
+    sub: subjectRights(rights.subscribe),
     ...(rights.allowResponses ? { resp: { max: 1, ttl: RESPONSE_TTL_NS } } : {}),
     ...{ subs: UNLIMITED, data: UNLIMITED, payload: UNLIMITED },
     // No leaf node, no browser.

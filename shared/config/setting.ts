@@ -26,7 +26,9 @@ export function setting<S extends z.ZodType>(decides: Decides, schema: S, help: 
 }
 
 /** Settings under a common name, which may be left out. */
-export function section<const S extends Shape>(shape: S): Marked<z.ZodPrefault<z.ZodObject<S, z.core.$strict>>> {
+export function section<const S extends Shape>(
+  shape: S,
+): Marked<z.ZodPrefault<z.ZodObject<S, z.core.$strict>>> {
   // zod cannot tell that each of them may be left out; whoever parses an empty map finds out.
   const schema = z.strictObject(shape);
   return marked(schema.prefault({} as z.input<typeof schema>), { section: shape });

@@ -119,7 +119,12 @@ describe("a run that is leased many steps at a time", () => {
 
   test("keeps them when the coordinator is killed in the middle of a lease", LIMIT, async (t) => {
     const frequent = settingsOf("mrelu-r-m", "exclusive", 4, { checkpoint_every_steps: 30 });
-    const cluster = await startCluster(t, { workers: 1, pool: POOL, config: frequent, restartCoordinator: true });
+    const cluster = await startCluster(t, {
+      workers: 1,
+      pool: POOL,
+      config: frequent,
+      restartCoordinator: true,
+    });
     await cluster.until("a lease behind the first checkpoint", () =>
       cluster.stretches.some(({ step, done }) => step >= 30 && done > 0),
     );

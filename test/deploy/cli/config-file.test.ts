@@ -100,7 +100,7 @@ train:
   slots: 3
 evaluate: { kinds: [clean, adversrial], strengths: [0.2, 0.1] }
 data: { dir: }
-cluster: 3
+version: 3
 `;
   const lines = await refusal(load(t, text));
   assert.deepEqual(
@@ -173,7 +173,7 @@ test("for --set the flag is named, and its value is YAML", async () => {
 });
 
 test("an empty section means its defaults, an empty file means all of them", async (t) => {
-  assert.deepEqual((await load(t, "train:\ncluster:\n")).value, configSchema.parse({}));
+  assert.deepEqual((await load(t, "train:\nevaluate:\n")).value, configSchema.parse({}));
   assert.deepEqual((await load(t, "# nothing yet\n")).value, configSchema.parse({}));
 });
 
