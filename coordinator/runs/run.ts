@@ -263,11 +263,10 @@ class RunConductor {
   }
 
   #makeTrainer(kind: LeaseKind, state: TrainingState, onCommit: (step: CommittedStep) => void): Trainer {
-    const { coordinator, runId, config, leaseFloorMs, term, clock, broadcast, mapped, observer, tracer } =
+    const { coordinator, runId, leaseFloorMs, term, clock, broadcast, mapped, observer, tracer } =
       this.#context;
     const options = {
       runId,
-      config,
       leaseFloorMs,
       run: this.#run,
       layout: this.#layout,

@@ -2,7 +2,6 @@
  * A training as a job: leases the blocks of one step, sums what comes, updates the parameters and publishes them, chunk
  * by chunk as the sums complete. A step commits when the last chunk's sum is complete.
  */
-import type { Config } from "../../shared/config/run.js";
 import { BODY_BYTES, type ChunkHeader, bodyLength, chunkCountOf } from "../../shared/core/chunk.js";
 import { type Layout, TAIL } from "../../shared/core/layout.js";
 import { squaredDistance, squaredNorm } from "../../shared/core/norms.js";
@@ -86,7 +85,6 @@ export interface TrainingEdges {
 
 export interface TrainingOptions {
   runId: string;
-  config: Config;
   /** Shortest deadline of a lease. */
   leaseFloorMs: number;
   run: ResolvedRun;

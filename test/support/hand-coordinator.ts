@@ -52,7 +52,6 @@ export async function handCoordinator(
   const parameters = initialParameters(layout, run.seed);
   const options = {
     runId: hand.runId,
-    config,
     leaseFloorMs,
     run,
     layout,
