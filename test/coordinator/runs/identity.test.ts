@@ -169,5 +169,8 @@ test("a directory of before November 2026 goes on with its settings, and with no
 /** These stand in checkpoints: a change here is a change of every run directory, and needs a way to go on. */
 test("the identity stays what it is from one version to the next", () => {
   assert.equal(identityOf({}), "9d2d1c43b37de09148b7e38064a534a9db3a4d34c3a564f832bb78717b187ac9");
-  assert.equal(identityOf({ model: "plain", seed: 5, train: { slots: 1, limit_images: 10 } }), "dc9831c3f0a4a7fb3c91911fff86634d12ccb6d0b00bcbf567a9113ffac65088");
+  assert.equal(
+    identityOf({ model: "plain", seed: 5, train: { slots: 1, limit_images: 10 } }),
+    "dc9831c3f0a4a7fb3c91911fff86634d12ccb6d0b00bcbf567a9113ffac65088",
+  );
 });
