@@ -9,8 +9,8 @@ import { layoutOf } from "../../shared/networks/network.js";
 import { resolveRun, stepPlan } from "../../shared/resolve.js";
 import { engineNamed } from "../../worker/main.js";
 import { startEngine } from "../../worker/engine/eager/backend.js";
-import { LocalTraining } from "../../worker/engine/local-training.js";
-import { NetworkEngine } from "../../worker/engine/eager/network-engine.js";
+import { LocalTraining } from "../../worker/training/local-training.js";
+import { NetworkEngine } from "../../worker/engine/eager/program.js";
 
 const [engineName = "", configJson = ""] = process.argv.slice(2);
 const { tf } = await startEngine(engineNamed(engineName));

@@ -3,7 +3,7 @@ import type { AttackName, AttackOptions, Norm } from "../../shared/attacks.js";
 import type { Network } from "../../shared/networks/network.js";
 import type { LogitLoss } from "../core/attack-losses.js";
 import type { Statistics, SurrogateSlope } from "../engine/eager/layers/operator.js";
-import type { NetworkEngine } from "../engine/eager/network-engine.js";
+import type { NetworkEngine } from "../engine/eager/program.js";
 
 /**
  * A network as an attacker sees it. Logits: z of a softmax head; −z² of an RBF head, whose softmax is the normalised

@@ -4,7 +4,7 @@ import { type LogitLoss, trainingLoss } from "../core/attack-losses.js";
 import { lossOf } from "../core/losses/loss.js";
 import type { AttackedModel, ImageGradients } from "./attack.js";
 import type { Statistics, SurrogateSlope } from "../engine/eager/layers/operator.js";
-import type { NetworkEngine } from "../engine/eager/network-engine.js";
+import type { NetworkEngine } from "../engine/eager/program.js";
 
 /** Images are shown in pieces of this size: large enough for the engine, small enough for the cache. */
 const PIECE = 96;

@@ -11,8 +11,8 @@ import { resolveRun, stepPlan } from "../../shared/resolve.js";
 import type { ImageSet } from "../core/training-images.js";
 import { engineNamed } from "../main.js";
 import { startEngine } from "../engine/eager/backend.js";
-import { LocalTraining } from "../engine/local-training.js";
-import { NetworkEngine } from "../engine/eager/network-engine.js";
+import { LocalTraining } from "../training/local-training.js";
+import { NetworkEngine } from "../engine/eager/program.js";
 
 /** Until the code is compiled and optimized, as in any training that lasts. */
 const WARM_UP_STEPS = 100;

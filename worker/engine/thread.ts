@@ -15,11 +15,11 @@ import { CONTROL, type EngineStart, type FromEngine, type SharedImages, type ToE
 import { type Engine, startEngine } from "./eager/backend.js";
 import { evaluateTask } from "../measures/evaluate.js";
 import { measureFeatures } from "../measures/features.js";
-import { LocalTraining } from "./local-training.js";
-import { NetworkEngine } from "./eager/network-engine.js";
+import { LocalTraining } from "../training/local-training.js";
+import { NetworkEngine } from "./eager/program.js";
 import { runSelfTest } from "./eager/self-test.js";
-import { type SlotInputs, areWeightless, slotInputs } from "./slot-inputs.js";
-import { type SlotSink, type StepContext, computeBlock } from "./train-step.js";
+import { type SlotInputs, areWeightless, slotInputs } from "../training/slot-inputs.js";
+import { type SlotSink, type StepContext, computeBlock } from "../training/train-step.js";
 
 interface Run {
   network: Network;

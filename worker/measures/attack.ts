@@ -11,7 +11,7 @@ import { attackedModel } from "../attacks/attacked-model.js";
 import type { AttackRequest, AttackResult, AttackedModel } from "../attacks/attack.js";
 import { runAttack } from "../attacks/registry.js";
 import type { EvaluationTask, Subject } from "./evaluate.js";
-import type { NetworkEngine } from "../engine/eager/network-engine.js";
+import type { NetworkEngine } from "../engine/eager/program.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 import { answersTo } from "./scoring.js";
 

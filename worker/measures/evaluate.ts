@@ -11,7 +11,7 @@ import { nonsenseOutcomes } from "./nonsense.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 import { paperOutcomes, realImages } from "./paper.js";
 import { answersTo } from "./scoring.js";
-import type { NetworkEngine } from "../engine/eager/network-engine.js";
+import type { NetworkEngine } from "../engine/eager/program.js";
 
 /** What is measured: a network with its parameters loaded, and the images to show it. */
 export interface Subject {

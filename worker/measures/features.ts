@@ -6,7 +6,7 @@ import { PlaceCounter } from "../core/feature-statistics.js";
 import { nonsenseImage } from "../core/nonsense-images.js";
 import type { ImageSet } from "../core/training-images.js";
 import type { TensorFlow } from "../engine/eager/layers/operator.js";
-import { NetworkEngine } from "../engine/eager/network-engine.js";
+import { NetworkEngine } from "../engine/eager/program.js";
 
 export interface FeatureTask {
   seed: number;

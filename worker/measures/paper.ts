@@ -5,7 +5,7 @@ import { nonsenseImage, noiseSigns } from "../core/nonsense-images.js";
 import type { ImageSet } from "../core/training-images.js";
 import { paperDirection } from "../attacks/paper-fgs.js";
 import type { EvaluationTask, Subject } from "./evaluate.js";
-import type { NetworkEngine } from "../engine/eager/network-engine.js";
+import type { NetworkEngine } from "../engine/eager/program.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 import { MEASURE_BATCH, answersTo } from "./scoring.js";
 

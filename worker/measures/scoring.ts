@@ -2,7 +2,7 @@
 import type { PaperSwitches } from "../../shared/measures.js";
 import type { Network } from "../../shared/networks/network.js";
 import { lossOf } from "../core/losses/loss.js";
-import type { NetworkEngine } from "../engine/eager/network-engine.js";
+import type { NetworkEngine } from "../engine/eager/program.js";
 
 /** Arrays of one entry an image. */
 export interface Answers {

@@ -5,7 +5,7 @@ import type * as tfjs from "@tensorflow/tfjs-core";
 import { type AttackName, type Norm, attackDefinition, attackNames } from "../../../shared/attacks.js";
 import type { AttackRequest, AttackResult } from "../../../worker/attacks/attack.js";
 import { runAttack } from "../../../worker/attacks/registry.js";
-import { verifyAttack } from "../../../worker/attacks/verify.js";
+import { verifyAttack } from "./verify.js";
 import { type Victim, maskedVictim, rightlyAnswered, smallVictim } from "./nets.js";
 
 const COUNT = 7;

@@ -8,7 +8,7 @@ import { answerOf } from "../../../worker/core/attack-losses.js";
 import { attackedModel } from "../../../worker/attacks/attacked-model.js";
 import type { AttackRequest, AttackedModel } from "../../../worker/attacks/attack.js";
 import type { Statistics } from "../../../worker/engine/eager/layers/operator.js";
-import { NetworkEngine } from "../../../worker/engine/eager/network-engine.js";
+import { NetworkEngine } from "../../../worker/engine/eager/program.js";
 
 export const SEED = 20_161_603;
 

@@ -12,7 +12,7 @@ import { distance } from "../../../worker/core/perturbation.js";
 import { attackedModel } from "../../../worker/attacks/attacked-model.js";
 import type { AttackedModel } from "../../../worker/attacks/attack.js";
 import { runAttack } from "../../../worker/attacks/registry.js";
-import { NetworkEngine } from "../../../worker/engine/eager/network-engine.js";
+import { NetworkEngine } from "../../../worker/engine/eager/program.js";
 import { image, initialTensor, meanImage } from "../../support/reference-inputs.js";
 
 const SIZE = 28 * 28;

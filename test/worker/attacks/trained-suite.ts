@@ -10,9 +10,9 @@ import { networkNamed } from "../../../shared/networks/registry.js";
 import { attackedModel } from "../../../worker/attacks/attacked-model.js";
 import type { AttackRequest } from "../../../worker/attacks/attack.js";
 import { runAttack } from "../../../worker/attacks/registry.js";
-import { verifyAttack } from "../../../worker/attacks/verify.js";
-import { LocalTraining } from "../../../worker/engine/local-training.js";
-import { NetworkEngine } from "../../../worker/engine/eager/network-engine.js";
+import { verifyAttack } from "./verify.js";
+import { LocalTraining } from "../../../worker/training/local-training.js";
+import { NetworkEngine } from "../../../worker/engine/eager/program.js";
 
 const SEED = 7;
 const STEPS = 100;

@@ -7,8 +7,8 @@ import { updateRange } from "../../../shared/core/optimizer.js";
 import { BufferPool, TreeSum } from "../../../shared/core/reduction.js";
 import { type Network, layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
-import { NetworkEngine } from "../../../worker/engine/eager/network-engine.js";
-import { computeBatch } from "../../../worker/engine/train-step.js";
+import { NetworkEngine } from "../../../worker/engine/eager/program.js";
+import { computeBatch } from "../../../worker/training/train-step.js";
 import {
   type CifarCase,
   cifarErrors,

@@ -12,8 +12,8 @@ import { BufferPool, TreeSum } from "../../../shared/core/reduction.js";
 import { layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
 import { paperDirection } from "../../../worker/attacks/paper-fgs.js";
-import { NetworkEngine } from "../../../worker/engine/eager/network-engine.js";
-import { computeBatch } from "../../../worker/engine/train-step.js";
+import { NetworkEngine } from "../../../worker/engine/eager/program.js";
+import { computeBatch } from "../../../worker/training/train-step.js";
 import {
   type AttackMode,
   type StepCase,

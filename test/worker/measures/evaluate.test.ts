@@ -17,8 +17,8 @@ import { resolveRun, stepPlan } from "../../../shared/resolve.js";
 import { startEngine } from "../../../worker/engine/eager/backend.js";
 import { type Findings, type Subject, evaluateTask } from "../../../worker/measures/evaluate.js";
 import type { StrengthOutcome } from "../../../worker/measures/outcome.js";
-import { LocalTraining } from "../../../worker/engine/local-training.js";
-import { NetworkEngine } from "../../../worker/engine/eager/network-engine.js";
+import { LocalTraining } from "../../../worker/training/local-training.js";
+import { NetworkEngine } from "../../../worker/engine/eager/program.js";
 
 const LIMIT = { timeout: 300_000 };
 const SEED = 7;

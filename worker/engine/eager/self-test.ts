@@ -88,7 +88,7 @@ export function describeFailures(report: SelfTestReport): string {
 
 function readReference(): Reference {
   return JSON.parse(
-    readFileSync(new URL("../self-test-reference.json", import.meta.url), "utf8"),
+    readFileSync(new URL("./self-test-reference.json", import.meta.url), "utf8"),
   ) as Reference;
 }
 

@@ -110,7 +110,7 @@ function loadHeapKernels(backend: BackendWasm): HeapKernels {
   const { WebAssembly: api } = globalThis as unknown as { WebAssembly: WasmApi };
   const memory = Object.values(moduleOf(backend).asm).find((value) => value instanceof api.Memory);
   if (memory === undefined) throw new Error("the wasm backend does not show its memory");
-  const module = new api.Module(readFileSync(new URL("./wasm/kernels.wasm", import.meta.url)));
+  const module = new api.Module(readFileSync(new URL("./kernels.wasm", import.meta.url)));
   return new api.Instance(module, { env: { memory } }).exports as HeapKernels;
 }
 

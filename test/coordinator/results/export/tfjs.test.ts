@@ -9,7 +9,7 @@ import type { ExportedModel, FolderContent } from "../../../../coordinator/resul
 import { ClusterError } from "../../../../shared/errors.js";
 import type { Layer } from "../../../../shared/networks/network.js";
 import { startEngine } from "../../../../worker/engine/eager/backend.js";
-import { NetworkEngine } from "../../../../worker/engine/eager/network-engine.js";
+import { NetworkEngine } from "../../../../worker/engine/eager/program.js";
 import {
   type Example,
   differenceOf,

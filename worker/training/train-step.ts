@@ -4,8 +4,8 @@ import { type StepPlan, slotImages } from "../../shared/core/schedule.js";
 import type { Network } from "../../shared/networks/network.js";
 import { lossOf } from "../core/losses/loss.js";
 import type { TrainingImages } from "../core/training-images.js";
-import type { Emit } from "./eager/layers/operator.js";
-import type { NetworkEngine } from "./eager/network-engine.js";
+import type { Emit } from "../engine/eager/layers/operator.js";
+import type { NetworkEngine } from "../engine/eager/program.js";
 import { type SlotInputs, slotInputs } from "./slot-inputs.js";
 
 /** Takes what a slot yields, wherever it is to be summed. */

@@ -5,7 +5,7 @@
  */
 import type { Network } from "../../shared/networks/network.js";
 import { lossOf } from "../core/losses/loss.js";
-import type { NetworkEngine } from "./eager/network-engine.js";
+import type { NetworkEngine } from "../engine/eager/program.js";
 
 export interface Ascent {
   network: Network;

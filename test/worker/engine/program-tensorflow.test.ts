@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import { findAddonPackage, hasAddon } from "../../../deploy/setup/addon.js";
 import { startEngine } from "../../../worker/engine/eager/backend.js";
-import { networkEngineSuite } from "./network-engine-suite.js";
+import { networkEngineSuite } from "./program-suite.js";
 
 // A process has one engine: so this one has a file of its own.
 const folder = findAddonPackage("@tensorflow/tfjs-node", process.env);

@@ -1,4 +1,4 @@
-/** What every engine must do with a network: network-engine.test.ts and network-engine-tensorflow.test.ts run it. */
+/** What every engine must do with a network: program.test.ts and program-tensorflow.test.ts run it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type * as tfjs from "@tensorflow/tfjs-core";
@@ -12,8 +12,8 @@ import { GradientAssembler } from "../../../worker/core/gradient-assembler.js";
 import { lossOf } from "../../../worker/core/losses/loss.js";
 import { activation } from "../../../worker/engine/eager/layers/activation.js";
 import type { Operator, Parameters } from "../../../worker/engine/eager/layers/operator.js";
-import { NetworkEngine } from "../../../worker/engine/eager/network-engine.js";
-import { computeBatch, computeBlock, computeSlot } from "../../../worker/engine/train-step.js";
+import { NetworkEngine } from "../../../worker/engine/eager/program.js";
+import { computeBatch, computeBlock, computeSlot } from "../../../worker/training/train-step.js";
 import { naiveForward, naiveLoss } from "./naive-network.js";
 
 const BATCH = 3;

@@ -6,11 +6,11 @@ import { type Augmentation, type Network, layoutOf } from "../../../shared/netwo
 import { networkNamed } from "../../../shared/networks/registry.js";
 import { RandomStream } from "../../../shared/random.js";
 import { lossOf } from "../../../worker/core/losses/loss.js";
-import { fastGradientSign, projectedGradientAscent } from "../../../worker/engine/adversarial-images.js";
+import { fastGradientSign, projectedGradientAscent } from "../../../worker/training/adversarial-images.js";
 import { startEngine } from "../../../worker/engine/eager/backend.js";
-import { NetworkEngine } from "../../../worker/engine/eager/network-engine.js";
-import { slotInputs } from "../../../worker/engine/slot-inputs.js";
-import type { StepContext } from "../../../worker/engine/train-step.js";
+import { NetworkEngine } from "../../../worker/engine/eager/program.js";
+import { slotInputs } from "../../../worker/training/slot-inputs.js";
+import type { StepContext } from "../../../worker/training/train-step.js";
 
 const { tf } = await startEngine("wasm");
 const SIZE = 28 * 28;
