@@ -6,7 +6,7 @@
 import type { AttackOptions } from "../../shared/attacks.js";
 import { type LogitLoss, crossEntropy, margin } from "../core/attack-losses.js";
 import { type Ball, pick, project, rowsOf, stepAlong } from "../core/perturbation.js";
-import type { SurrogateSlope } from "../engine/eager/layers/operator.js";
+import type { SurrogateSlope } from "../engine/program.js";
 import type { AttackedModel, RunAttack } from "./attack.js";
 import { Hunt } from "./hunt.js";
 

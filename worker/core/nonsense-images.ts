@@ -16,6 +16,15 @@ export function nonsenseImage(seed: number, index: number, mean: Float32Array, o
   for (let p = 0; p < out.length; p++) out[p] = ((out[p] as number) - low) * scale - (mean[p] as number);
 }
 
+/** Images `first` to `first + count` of a seed, one after another. */
+export function nonsenseImages(seed: number, mean: Float32Array, first: number, count: number): Float32Array {
+  const size = mean.length;
+  const images = new Float32Array(count * size);
+  for (let i = 0; i < count; i++)
+    nonsenseImage(seed, first + i, mean, images.subarray(i * size, (i + 1) * size));
+  return images;
+}
+
 /** The sign of Gaussian noise, ±1 a pixel: the direction of the `noisy` kind. */
 export function noiseSigns(seed: number, index: number, out: Float32Array): void {
   new RandomStream(seed, "noisy", index).signs(out);

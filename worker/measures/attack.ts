@@ -4,14 +4,13 @@
  */
 import { ATTACKS, type AttackName, attackNamed } from "../../shared/attacks.js";
 import { type AttackMeasure, ORIGINS } from "../../shared/measures.js";
-import type { Network } from "../../shared/networks/network.js";
 import { distance, pick, rowsOf } from "../core/perturbation.js";
 import type { ImageSet } from "../core/training-images.js";
 import { attackedModel } from "../attacks/attacked-model.js";
 import type { AttackRequest, AttackResult, AttackedModel } from "../attacks/attack.js";
 import { runAttack } from "../attacks/registry.js";
 import type { EvaluationTask, Subject } from "./evaluate.js";
-import type { NetworkEngine } from "../engine/eager/program.js";
+import type { Program } from "../engine/program.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 import { answersTo } from "./scoring.js";
 
@@ -69,10 +68,9 @@ class Siege {
     this.#subject = subject;
     this.#victims = victims;
     this.#measure = measure;
-    this.#model = attackedModel(subject.network, subject.engine, subject.mean);
+    this.#model = attackedModel(subject.program, subject.mean);
     const { source, mean } = subject;
-    const craftedOn =
-      source === undefined ? {} : { source: attackedModel(source.network, source.engine, mean) };
+    const craftedOn = source === undefined ? {} : { source: attackedModel(source, mean) };
     this.#always = { ...always, ...craftedOn };
     this.#shown = victims.images.slice();
     this.#origins = new Uint8Array(victims.labels.length);
@@ -177,8 +175,8 @@ class Siege {
   }
 
   #answers(): ReturnType<typeof answersTo> {
-    const { network, engine, mean } = this.#subject;
-    return unitAnswers(network, engine, mean, this.#shown, this.#victims.labels);
+    const { program, mean } = this.#subject;
+    return unitAnswers(program, mean, this.#shown, this.#victims.labels);
   }
 }
 
@@ -209,12 +207,11 @@ export function unitImages(test: ImageSet, firstImage: number, count: number): F
 
 /** What the network says to images on [0, 1] pixels. */
 export function unitAnswers(
-  network: Network,
-  engine: NetworkEngine,
+  program: Program,
   mean: Float32Array,
   images: Float32Array,
   labels: Uint8Array | null,
 ): ReturnType<typeof answersTo> {
   const inputs = images.map((pixel, at) => PIXEL_RANGE * pixel - (mean[at % mean.length] as number));
-  return answersTo(network, engine, inputs, labels);
+  return answersTo(program, inputs, labels);
 }

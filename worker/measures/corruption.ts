@@ -5,7 +5,7 @@ import { unitAnswers, unitImages } from "./attack.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 
 export function corruptionOutcomes(
-  { network, engine, test, mean }: Subject,
+  { program, test, mean }: Subject,
   task: EvaluationTask,
   corruption: CorruptionName,
 ): StrengthOutcome[] {
@@ -17,12 +17,19 @@ export function corruptionOutcomes(
     for (let i = 0; i < task.imageCount; i++) {
       const image = clean.subarray(i * size, (i + 1) * size);
       const severity = Math.round(SEVERITIES * strength);
-      const corrupted = corrupt(corruption, image, network.input, severity, task.seed, task.firstImage + i);
+      const corrupted = corrupt(
+        corruption,
+        image,
+        program.network.input,
+        severity,
+        task.seed,
+        task.firstImage + i,
+      );
       images.set(corrupted, i * size);
     }
     return {
       strength,
-      ...unitAnswers(network, engine, mean, images, labels),
+      ...unitAnswers(program, mean, images, labels),
       // A corruption has no size in a norm.
       distances: new Float32Array(),
       origins: new Uint8Array(),

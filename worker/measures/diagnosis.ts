@@ -39,7 +39,7 @@ export function diagnose(
   task: EvaluationTask,
   members: readonly AttackCall[],
 ): Diagnostics {
-  const model = attackedModel(subject.network, subject.engine, subject.mean);
+  const model = attackedModel(subject.program, subject.mean);
   const images = unitImages(subject.test, task.firstImage, task.imageCount);
   const labels = subject.test.labels.subarray(task.firstImage, task.firstImage + task.imageCount);
   return {

@@ -1,7 +1,6 @@
 /** Outcome per image of given weights under one measure, at each strength; or what a diagnosis found. */
 import type { Diagnostics } from "../../shared/diagnostics.js";
 import type { Measure } from "../../shared/measures.js";
-import type { Network } from "../../shared/networks/network.js";
 import type { ImageSet } from "../core/training-images.js";
 import { attackOutcomes } from "./attack.js";
 import { corruptionOutcomes } from "./corruption.js";
@@ -11,17 +10,16 @@ import { nonsenseOutcomes } from "./nonsense.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 import { paperOutcomes, realImages } from "./paper.js";
 import { answersTo } from "./scoring.js";
-import type { NetworkEngine } from "../engine/eager/program.js";
+import type { Program } from "../engine/program.js";
 
 /** What is measured: a network with its parameters loaded, and the images to show it. */
 export interface Subject {
-  network: Network;
-  engine: NetworkEngine;
+  program: Program;
   test: ImageSet;
   /** Mean training image, pixels 0..255. */
   mean: Float32Array;
   /** A second network, its parameters loaded, for attacks that craft elsewhere; its inputs are the same. */
-  source?: { network: Network; engine: NetworkEngine } | undefined;
+  source?: Program | undefined;
 }
 
 export interface EvaluationTask {
@@ -64,12 +62,12 @@ export function evaluateTask(subject: Subject, task: EvaluationTask): Findings {
   }
 }
 
-function cleanOutcome({ network, engine, test, mean }: Subject, task: EvaluationTask): StrengthOutcome {
+function cleanOutcome({ program, test, mean }: Subject, task: EvaluationTask): StrengthOutcome {
   const inputs = realImages(test, mean, task);
   const labels = test.labels.subarray(task.firstImage, task.firstImage + task.imageCount);
   return {
     strength: 0,
-    ...answersTo(network, engine, inputs, labels),
+    ...answersTo(program, inputs, labels),
     distances: new Float32Array(),
     origins: new Uint8Array(),
     samples: pictures(

@@ -8,14 +8,14 @@ const PIXEL_RANGE = 255;
 
 /** `foreign`: all the pictures of the measure, bytes; the task's images are places among them. */
 export function foreignOutcomes(
-  { network, engine, test, mean }: Subject,
+  { program, test, mean }: Subject,
   task: EvaluationTask,
   foreign: Uint8Array,
 ): StrengthOutcome[] {
   const size = test.imageSize;
   const bytes = foreign.subarray(task.firstImage * size, (task.firstImage + task.imageCount) * size);
   const images = Float32Array.from(bytes, (byte) => byte / PIXEL_RANGE);
-  const answers = unitAnswers(network, engine, mean, images, null);
+  const answers = unitAnswers(program, mean, images, null);
   return task.strengths.map((strength) => ({
     strength,
     ...answers,

@@ -10,7 +10,7 @@ import { unitAnswers, unitImages } from "./attack.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 
 export function nonsenseOutcomes(
-  { network, engine, test, mean }: Subject,
+  { program, test, mean }: Subject,
   task: EvaluationTask,
   { start, member }: NonsenseMeasure,
 ): StrengthOutcome[] {
@@ -19,9 +19,9 @@ export function nonsenseOutcomes(
   for (let i = 0; i < task.imageCount; i++) {
     const out = starts.subarray(i * size, (i + 1) * size);
     const index = task.firstImage + i;
-    nonsenseStart(start, task.seed, index, network.input.channels, out, unitImages(test, index, 1));
+    nonsenseStart(start, task.seed, index, program.network.input.channels, out, unitImages(test, index, 1));
   }
-  const model = attackedModel(network, engine, mean);
+  const model = attackedModel(program, mean);
   return task.strengths.map((strength) => {
     const images =
       member === undefined
@@ -38,7 +38,7 @@ export function nonsenseOutcomes(
           }).images;
     return {
       strength,
-      ...unitAnswers(network, engine, mean, images, null),
+      ...unitAnswers(program, mean, images, null),
       distances: Float32Array.from({ length: task.imageCount }, (_, i) =>
         distance("linf", size, images, starts, i),
       ),

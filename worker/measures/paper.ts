@@ -1,11 +1,10 @@
 /** The paper's evaluation, METHOD.md 1.11, with each defect of the released code a switch. */
 import type { PaperMeasure } from "../../shared/measures.js";
-import type { Network } from "../../shared/networks/network.js";
-import { nonsenseImage, noiseSigns } from "../core/nonsense-images.js";
+import { nonsenseImages, noiseSigns } from "../core/nonsense-images.js";
 import type { ImageSet } from "../core/training-images.js";
 import { paperDirection } from "../attacks/paper-fgs.js";
 import type { EvaluationTask, Subject } from "./evaluate.js";
-import type { NetworkEngine } from "../engine/eager/program.js";
+import type { Program } from "../engine/program.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 import { MEASURE_BATCH, answersTo } from "./scoring.js";
 
@@ -17,22 +16,25 @@ export function paperOutcomes(
   task: EvaluationTask,
   measure: PaperMeasure,
 ): StrengthOutcome[] {
-  const { network, engine, test, mean } = subject;
+  const { program, test, mean } = subject;
   const { kind, switches } = measure;
   const labels =
     kind === "nonsense" ? null : test.labels.subarray(task.firstImage, task.firstImage + task.imageCount);
-  const inputs = kind === "nonsense" ? nonsense(mean, task, test.imageSize) : realImages(test, mean, task);
+  const inputs =
+    kind === "nonsense"
+      ? nonsenseImages(task.seed, mean, task.firstImage, task.imageCount)
+      : realImages(test, mean, task);
   const direction =
     kind === "noisy"
       ? noise(task, test.imageSize)
-      : gradientSigns(network, engine, inputs, labels, measure, test.imageSize);
+      : gradientSigns(program, inputs, labels, measure, test.imageSize);
   const moved = new Float32Array(inputs.length);
   return task.strengths.map((strength) => {
     move(inputs, direction, strength, moved);
     if (switches.clip) clip(moved, mean);
     return {
       strength,
-      ...answersTo(network, engine, moved, labels, switches),
+      ...answersTo(program, moved, labels, switches),
       distances: largestChanges(moved, inputs, task.imageCount),
       origins: new Uint8Array(),
       samples: pictures(
@@ -60,14 +62,6 @@ export function realImages(
   return inputs;
 }
 
-function nonsense(mean: Float32Array, task: EvaluationTask, imageSize: number): Float32Array {
-  const inputs = new Float32Array(task.imageCount * imageSize);
-  for (let i = 0; i < task.imageCount; i++) {
-    nonsenseImage(task.seed, task.firstImage + i, mean, inputs.subarray(i * imageSize, (i + 1) * imageSize));
-  }
-  return inputs;
-}
-
 function noise(task: EvaluationTask, imageSize: number): Int8Array {
   const direction = new Int8Array(task.imageCount * imageSize);
   const signs = new Float32Array(imageSize);
@@ -80,8 +74,7 @@ function noise(task: EvaluationTask, imageSize: number): Int8Array {
 
 /** With batch statistics, `attack_batch` images make one batch; with stored ones each image stands alone. */
 function gradientSigns(
-  network: Network,
-  engine: NetworkEngine,
+  program: Program,
   inputs: Float32Array,
   labels: Uint8Array | null,
   { switches, attack_batch }: PaperMeasure,
@@ -95,7 +88,7 @@ function gradientSigns(
     const end = Math.min(first + size, count);
     const part = inputs.slice(first * imageSize, end * imageSize);
     const partLabels = labels?.subarray(first, end) ?? null;
-    direction.set(paperDirection({ network, engine, statistics }, part, partLabels), first * imageSize);
+    direction.set(paperDirection({ program, statistics }, part, partLabels), first * imageSize);
   }
   return direction;
 }

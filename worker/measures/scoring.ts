@@ -2,7 +2,7 @@
 import type { PaperSwitches } from "../../shared/measures.js";
 import type { Network } from "../../shared/networks/network.js";
 import { lossOf } from "../core/losses/loss.js";
-import type { NetworkEngine } from "../engine/eager/program.js";
+import type { Program } from "../engine/program.js";
 
 /** Arrays of one entry an image. */
 export interface Answers {
@@ -25,12 +25,12 @@ export const MEASURE_BATCH = 100;
  * to claim a real class.
  */
 export function answersTo(
-  network: Network,
-  engine: NetworkEngine,
+  program: Program,
   inputs: Float32Array,
   labels: Uint8Array | null,
   scoring: Scoring = STABLE_SCORING,
 ): Answers {
+  const { network } = program;
   const { height, width, channels } = network.input;
   const imageSize = height * width * channels;
   const count = inputs.length / imageSize;
@@ -41,7 +41,7 @@ export function answersTo(
   };
   for (let first = 0; first < count; first += MEASURE_BATCH) {
     const end = Math.min(first + MEASURE_BATCH, count);
-    const z = engine.predict(inputs.slice(first * imageSize, end * imageSize));
+    const z = program.predict(inputs.slice(first * imageSize, end * imageSize));
     score(network, z, first, labels, scoring, answers);
   }
   return answers;

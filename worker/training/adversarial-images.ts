@@ -3,13 +3,12 @@
  * arXiv:1706.06083). The loss is the network's own, batch norm uses its stored moments, images stay in the pixel range.
  * Inputs: [images x values], pixels 0..255 less the mean image.
  */
-import type { Network } from "../../shared/networks/network.js";
-import { lossOf } from "../core/losses/loss.js";
-import type { NetworkEngine } from "../engine/eager/program.js";
+import { lossGradient } from "../core/losses/slot-loss.js";
+import type { Program } from "../engine/program.js";
 
 export interface Ascent {
-  network: Network;
-  engine: NetworkEngine;
+  program: Program;
+  /** Mean training image, pixels 0..255. */
   mean: Float32Array;
 }
 
@@ -17,12 +16,12 @@ const PIXEL_RANGE = 255;
 
 /** Moves every image in `inputs` by ±epsilon along the sign of its loss gradient. */
 export function fastGradientSign(
-  { network, engine, mean }: Ascent,
+  { program, mean }: Ascent,
   inputs: Float32Array,
   labels: Uint8Array,
   epsilon: number,
 ): void {
-  const gradient = lossGradient(network, engine, inputs, labels);
+  const gradient = uphill(program, inputs, labels);
   for (let p = 0; p < inputs.length; p++) {
     const offset = mean[p % mean.length] as number;
     const moved = (inputs[p] as number) + epsilon * Math.sign(gradient[p] as number);
@@ -35,7 +34,7 @@ export function fastGradientSign(
  * begins, in shares of epsilon from −1 to 1, a number a pixel.
  */
 export function projectedGradientAscent(
-  { network, engine, mean }: Ascent,
+  { program, mean }: Ascent,
   inputs: Float32Array,
   labels: Uint8Array,
   start: Float32Array,
@@ -50,31 +49,20 @@ export function projectedGradientAscent(
   for (let p = 0; p < inputs.length; p++)
     inputs[p] = project(p, (clean[p] as number) + epsilon * (start[p] as number));
   for (let step = 0; step < steps; step++) {
-    const gradient = lossGradient(network, engine, inputs, labels);
+    const gradient = uphill(program, inputs, labels);
     for (let p = 0; p < inputs.length; p++)
       inputs[p] = project(p, (inputs[p] as number) + stepSize * Math.sign(gradient[p] as number));
   }
 }
 
-/** ∂L/∂input, each image's by itself. */
-function lossGradient(
-  network: Network,
-  engine: NetworkEngine,
-  inputs: Float32Array,
-  labels: Uint8Array,
-): Float32Array {
-  const pass = engine.forward(inputs, "stored");
-  const loss = lossOf(network.head);
-  const gradient = new Float32Array(pass.outputs.length);
-  labels.forEach((label, i) =>
-    loss.gradient(pass.outputs, i * network.outputs, network.outputs, label, gradient),
-  );
-  const tensor = pass.backward(gradient, { wantInput: true });
-  if (tensor === undefined) throw new RangeError("The network gave no input gradient");
-  const values = tensor.dataSync<"float32">();
-  tensor.dispose();
-  pass.dispose();
-  return values;
+/** ∂L/∂input of the network's own loss, each image's by itself. */
+function uphill(program: Program, inputs: Float32Array, labels: Uint8Array): Float32Array {
+  const pass = program.forward(inputs, "stored");
+  try {
+    return pass.inputGradient(lossGradient(program.network, pass.outputs, labels));
+  } finally {
+    pass.dispose();
+  }
 }
 
 function clip(value: number, low: number, high: number): number {

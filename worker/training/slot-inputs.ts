@@ -22,8 +22,8 @@ export function areWeightless({ adversarial, pgd }: Augmentation): boolean {
 }
 
 export function slotInputs(context: StepContext, step: number, indices: Uint32Array): SlotInputs {
-  const { images, network } = context;
-  const { augmentation } = network;
+  const { images, program } = context;
+  const { augmentation, input } = program.network;
   const draw = { seed: images.seed, step };
   const slot: SlotInputs = {
     inputs: new Float32Array(indices.length * images.images.imageSize),
@@ -31,7 +31,7 @@ export function slotInputs(context: StepContext, step: number, indices: Uint32Ar
   };
   prepareTrainingImages(images, indices, slot.inputs, slot.labels);
   attackAnchor(context, step, indices, slot);
-  mirrorStep(augmentation, draw, network.input, slot.inputs);
+  mirrorStep(augmentation, draw, input, slot.inputs);
   ascend(context, step, indices, slot);
   addStepNoise(augmentation, draw, indices, slot.inputs);
   return slot;
@@ -39,23 +39,24 @@ export function slotInputs(context: StepContext, step: number, indices: Uint32Ar
 
 /** Flag A: attacks the chosen real images on the weights with which the round's epoch began. */
 function attackAnchor(context: StepContext, step: number, indices: Uint32Array, slot: SlotInputs): void {
-  const { images, network, plan, anchor } = context;
-  const { adversarial } = network.augmentation;
-  const due = anchorOf(plan, network.augmentation, step);
+  const { images, program, plan, anchor } = context;
+  const { augmentation } = program.network;
+  const { adversarial } = augmentation;
+  const due = anchorOf(plan, augmentation, step);
   if (adversarial === undefined || due === undefined) return;
   if (anchor === undefined) throw new RangeError(`Step ${step} needs the weights of step ${due.version}`);
   const isChosen = (index: number): boolean =>
     index < images.realCount &&
     new RandomStream(images.seed, "adversarial-choice", index, due.round).uniform() < adversarial.share;
   changeSome(slot, indices, isChosen, (inputs, labels) =>
-    fastGradientSign({ network, engine: anchor, mean: images.mean }, inputs, labels, adversarial.epsilon),
+    fastGradientSign({ program: anchor, mean: images.mean }, inputs, labels, adversarial.epsilon),
   );
 }
 
 /** PGD training: every real image, on the weights of this step. */
 function ascend(context: StepContext, step: number, indices: Uint32Array, slot: SlotInputs): void {
-  const { images, network, engine } = context;
-  const { pgd } = network.augmentation;
+  const { images, program } = context;
+  const { pgd } = program.network.augmentation;
   if (pgd === undefined) return;
   const isReal = (index: number): boolean => index < images.realCount;
   changeSome(slot, indices, isReal, (inputs, labels, chosen) => {
@@ -65,7 +66,7 @@ function ascend(context: StepContext, step: number, indices: Uint32Array, slot: 
       const stream = new RandomStream(images.seed, "adversarial-start", index, step);
       for (let p = i * size; p < (i + 1) * size; p++) start[p] = 2 * stream.uniform() - 1;
     });
-    projectedGradientAscent({ network, engine, mean: images.mean }, inputs, labels, start, pgd);
+    projectedGradientAscent({ program, mean: images.mean }, inputs, labels, start, pgd);
   });
 }
 

@@ -1,5 +1,4 @@
 import { startEngine } from "../../../worker/engine/eager/backend.js";
-import { networkEngineSuite } from "./program-suite.js";
+import { programSuite } from "./program-suite.js";
 
-const { tf } = await startEngine("wasm");
-networkEngineSuite("wasm", tf);
+programSuite("wasm", await startEngine("wasm"));

@@ -8,11 +8,11 @@
  */
 import { readFileSync } from "node:fs";
 import type * as tfjs from "@tensorflow/tfjs-core";
+import type { TensorFlow } from "./tfjs.js";
 import type { SelfTestReport } from "../../../shared/engine.js";
 import type { PadAttribute } from "./kernel-shapes.js";
 import { averagePool, averagePoolGradient, maxPool, maxPoolGradient, type Pool } from "./pooling.js";
 
-type Tf = typeof tfjs;
 type Shape4D = [number, number, number, number];
 type Recorder = (name: string, tensor: tfjs.Tensor) => void;
 
@@ -41,7 +41,7 @@ export function projectOnProbe(values: ArrayLike<number>, k: number): number {
 }
 
 /** Runs all checks on the current engine. Leaves no tensor behind; a kernel that throws is a failed check. */
-export function runSelfTest(tf: Tf): SelfTestReport {
+export function runSelfTest(tf: TensorFlow): SelfTestReport {
   const start = performance.now();
   const reference = readReference();
   const checks: SelfTestReport["checks"] = [];
@@ -78,14 +78,6 @@ function reasonOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
 }
 
-/** One line that names every failed check, for the refusal of a worker. */
-export function describeFailures(report: SelfTestReport): string {
-  return report.checks
-    .filter((check) => !check.passed)
-    .map((check) => `${check.name} (relative error ${check.relativeError.toPrecision(2)})`)
-    .join("; ");
-}
-
 function readReference(): Reference {
   return JSON.parse(
     readFileSync(new URL("./self-test-reference.json", import.meta.url), "utf8"),
@@ -103,7 +95,7 @@ function compare(reference: Reference, name: string, values: ArrayLike<number>):
   return Number.isNaN(worst) ? Number.POSITIVE_INFINITY : worst;
 }
 
-function subjects(tf: Tf): [string, (record: Recorder) => void][] {
+function subjects(tf: TensorFlow): [string, (record: Recorder) => void][] {
   const filled = (shape: number[], salt: number, low?: number, high?: number): tfjs.Tensor =>
     tf.tensor(fill(tf.util.sizeFromShape(shape), salt, low, high), shape);
 

@@ -1,6 +1,8 @@
 /** Activations without parameters: METHOD.md 1.1. A new one is a file in activations/ and an entry here. */
 import type { ActivationName } from "../../../../shared/networks/network.js";
-import type { Operator, SurrogateSlope, TensorFlow } from "./operator.js";
+import type { Operator } from "./operator.js";
+import type { SurrogateSlope } from "../../program.js";
+import type { TensorFlow } from "../tfjs.js";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { mrelu } from "./activations/mrelu.js";
 import { rbf } from "./activations/rbf.js";

@@ -5,7 +5,9 @@
  */
 import type { Extent, Padding } from "../../../../shared/networks/network.js";
 import { batchNorm } from "./batch-norm.js";
-import type { Emit, Forward, Operator, Parameters, Statistics, TensorFlow } from "./operator.js";
+import type { Emit, Forward, Operator, Parameters } from "./operator.js";
+import type { Statistics } from "../../program.js";
+import type { TensorFlow } from "../tfjs.js";
 import type { Tensor, Tensor2D, Tensor4D } from "@tensorflow/tfjs-core";
 
 export interface ConvolutionOptions {
