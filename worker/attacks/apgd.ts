@@ -65,7 +65,7 @@ export function autoPgd(
   let previous = images;
   let gradient = found.gradient;
   let walkers = Array.from(rows, (row, i): Walker => {
-    const value = found.losses[i] as number;
+    const value = found.losses[i]!;
     return {
       row,
       size: 2 * ball.epsilon,
@@ -83,7 +83,7 @@ export function autoPgd(
   const keep = (standing: number[]): void => {
     if (standing.length === walkers.length) return;
     const kept = Uint32Array.from(standing);
-    walkers = standing.map((i) => walkers[i] as Walker);
+    walkers = standing.map((i) => walkers[i]!);
     current = rowsOf(current, kept, imageSize);
     previous = rowsOf(previous, kept, imageSize);
     gradient = rowsOf(gradient, kept, imageSize);
@@ -98,9 +98,8 @@ export function autoPgd(
       project(ball, clean, row, next, i);
       if (step === 1) return;
       for (let p = i * imageSize; p < (i + 1) * imageSize; p++) {
-        const here = current[p] as number;
-        next[p] =
-          here + FRESH * ((next[p] as number) - here) + (1 - FRESH) * (here - (previous[p] as number));
+        const here = current[p]!;
+        next[p] = here + FRESH * (next[p]! - here) + (1 - FRESH) * (here - previous[p]!);
       }
       project(ball, clean, row, next, i);
     });
@@ -113,7 +112,7 @@ export function autoPgd(
     found = model.gradient(current, loss(rowsNow()));
     gradient = found.gradient;
     const losses = found.losses;
-    walkers.forEach((walker, i) => note(walker, losses[i] as number, current, gradient, i, imageSize));
+    walkers.forEach((walker, i) => note(walker, losses[i]!, current, gradient, i, imageSize));
     keep(hunt.offer(rowsNow(), current, found.logits));
     if (stops.has(step)) walkers.forEach((walker, i) => look(walker, current, gradient, i, imageSize));
   }

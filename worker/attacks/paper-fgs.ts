@@ -91,9 +91,9 @@ function keepLargest(gradient: Float32Array, start: number, { direction, largest
   for (let i = 0; i < largest.length; i++) {
     const first = i * imageSize;
     let norm = 0;
-    for (let p = first; p < first + imageSize; p++) norm += Math.abs(gradient[start + p] as number);
-    if (norm <= (largest[i] as number)) continue;
+    for (let p = first; p < first + imageSize; p++) norm += Math.abs(gradient[start + p]!);
+    if (norm <= largest[i]!) continue;
     largest[i] = norm;
-    for (let p = first; p < first + imageSize; p++) direction[p] = Math.sign(gradient[start + p] as number);
+    for (let p = first; p < first + imageSize; p++) direction[p] = Math.sign(gradient[start + p]!);
   }
 }

@@ -44,7 +44,7 @@ export function corrupt(
   const kind = Object.keys(CORRUPTIONS).indexOf(name);
   const stream = new RandomStream(seed, "corruption", index, kind * 256 + severity);
   const out = changed(name, image, extent, amount, stream);
-  for (let p = 0; p < out.length; p++) out[p] = Math.max(0, Math.min(1, out[p] as number));
+  for (let p = 0; p < out.length; p++) out[p] = Math.max(0, Math.min(1, out[p]!));
   return out;
 }
 
@@ -91,9 +91,9 @@ function poisson(mean: number, stream: RandomStream): number {
 function contrast(image: Float32Array, { channels }: Extent, left: number): Float32Array {
   const means = new Float64Array(channels);
   const pixels = image.length / channels;
-  image.forEach((value, p) => (means[p % channels] = (means[p % channels] as number) + value / pixels));
+  image.forEach((value, p) => (means[p % channels] = means[p % channels]! + value / pixels));
   return image.map((value, p) => {
-    const mean = means[p % channels] as number;
+    const mean = means[p % channels]!;
     return mean + left * (value - mean);
   });
 }
@@ -162,5 +162,5 @@ function pixelAt(
 ): number {
   const row = Math.max(0, Math.min(height - 1, y));
   const column = Math.max(0, Math.min(width - 1, x));
-  return image[(row * width + column) * channels + c] as number;
+  return image[(row * width + column) * channels + c]!;
 }

@@ -13,7 +13,7 @@ export function nonsenseImage(seed: number, index: number, mean: Float32Array, o
     high = Math.max(high, value);
   }
   const scale = 255 / (high - low);
-  for (let p = 0; p < out.length; p++) out[p] = ((out[p] as number) - low) * scale - (mean[p] as number);
+  for (let p = 0; p < out.length; p++) out[p] = (out[p]! - low) * scale - mean[p]!;
 }
 
 /** Images `first` to `first + count` of a seed, one after another. */

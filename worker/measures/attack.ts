@@ -93,11 +93,11 @@ class Siege {
       ...answers,
       distances: Float32Array.from(labels, (_, i) =>
         answers.wrong[i] === 0 && this.#smallest !== undefined
-          ? (this.#smallest.distances[i] as number)
+          ? this.#smallest.distances[i]!
           : measured(norm, imageSize, this.#shown, images, i),
       ),
       origins,
-      samples: pictures((at) => PIXEL_RANGE * (this.#shown[at] as number), task, imageSize),
+      samples: pictures((at) => PIXEL_RANGE * this.#shown[at]!, task, imageSize),
     };
   }
 
@@ -136,7 +136,7 @@ class Siege {
   }
 
   #found(member: number, strength: number, rows: Uint32Array): Pick<AttackResult, "images" | "broken"> {
-    const { attack, options } = this.#measure.members[member] as AttackMeasure["members"][0];
+    const { attack, options } = this.#measure.members[member]!;
     const name = attackNamed(attack);
     if (isMinimal(name) && this.#measure.members.length === 1)
       return this.#withinReach(name, options, strength, rows);
@@ -156,7 +156,7 @@ class Siege {
     const { images, distances } = this.#smallest;
     return {
       images: rowsOf(images, rows, this.#model.imageSize),
-      broken: Uint8Array.from(rows, (row) => Number((distances[row] as number) <= strength)),
+      broken: Uint8Array.from(rows, (row) => Number(distances[row]! <= strength)),
     };
   }
 
@@ -167,7 +167,7 @@ class Siege {
       model: this.#model,
       images: rowsOf(images, rows, this.#model.imageSize),
       labels: pick(labels, rows),
-      indices: Uint32Array.from(rows, (row) => indices[row] as number),
+      indices: Uint32Array.from(rows, (row) => indices[row]!),
       norm: this.#measure.norm,
       epsilon,
       options,
@@ -189,7 +189,7 @@ function measured(
   i: number,
 ): number {
   for (let p = i * imageSize; p < (i + 1) * imageSize; p++) {
-    const pixel = shown[p] as number;
+    const pixel = shown[p]!;
     if (!(pixel >= 0 && pixel <= 1)) return Infinity;
   }
   return distance(norm, imageSize, shown, images, i);
@@ -212,6 +212,6 @@ export function unitAnswers(
   images: Float32Array,
   labels: Uint8Array | null,
 ): ReturnType<typeof answersTo> {
-  const inputs = images.map((pixel, at) => PIXEL_RANGE * pixel - (mean[at % mean.length] as number));
+  const inputs = images.map((pixel, at) => PIXEL_RANGE * pixel - mean[at % mean.length]!);
   return answersTo(program, inputs, labels);
 }

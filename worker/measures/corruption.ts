@@ -33,7 +33,7 @@ export function corruptionOutcomes(
       // A corruption has no size in a norm.
       distances: new Float32Array(),
       origins: new Uint8Array(),
-      samples: pictures((at) => 255 * (images[at] as number), task, size),
+      samples: pictures((at) => 255 * images[at]!, task, size),
     };
   });
 }

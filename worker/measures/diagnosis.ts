@@ -110,7 +110,7 @@ function comparison(
   const { losses, gradient } = model.gradient(images, form);
   const directions = directionsFor(gradient, imageSize, seed);
   const lossesAt = (step: number): Float64Array => {
-    const moved = images.map((pixel, p) => pixel + step * (directions[p] as number));
+    const moved = images.map((pixel, p) => pixel + step * directions[p]!);
     const logits = model.logits(moved);
     const unused = new Float32Array(logits.length);
     return Float64Array.from(losses, (_, i) => form(logits, i, unused));
@@ -119,8 +119,8 @@ function comparison(
   const deviations: number[] = [];
   let kinks = 0;
   losses.forEach((here, i) => {
-    const right = ((ahead[i] as number) - here) / SLOPE_STEP;
-    const left = (here - (behind[i] as number)) / SLOPE_STEP;
+    const right = (ahead[i]! - here) / SLOPE_STEP;
+    const left = (here - behind[i]!) / SLOPE_STEP;
     const slope = (left + right) / 2;
     const told = dot(gradient, directions, i * imageSize, imageSize);
     const scale = Math.max(Math.abs(slope), Math.abs(told));
@@ -147,7 +147,7 @@ function directionsFor(gradient: Float32Array, imageSize: number, seed: number):
     // A random direction of unit length, near enough.
     const share = Math.SQRT1_2 / Math.sqrt(imageSize);
     for (let p = first; p < first + imageSize; p++)
-      directions[p] = scale * (gradient[p] as number) + share * stream.normal();
+      directions[p] = scale * gradient[p]! + share * stream.normal();
   }
   return directions;
 }
@@ -189,6 +189,6 @@ function l2Norm(values: Float32Array, first: number, size: number): number {
 
 function dot(a: Float32Array, b: Float32Array, first: number, size: number): number {
   let sum = 0;
-  for (let p = first; p < first + size; p++) sum += (a[p] as number) * (b[p] as number);
+  for (let p = first; p < first + size; p++) sum += a[p]! * b[p]!;
   return sum;
 }

@@ -70,10 +70,6 @@ function cleanOutcome({ program, test, mean }: Subject, task: EvaluationTask): S
     ...answersTo(program, inputs, labels),
     distances: new Float32Array(),
     origins: new Uint8Array(),
-    samples: pictures(
-      (at) => (inputs[at] as number) + (mean[at % mean.length] as number),
-      task,
-      test.imageSize,
-    ),
+    samples: pictures((at) => inputs[at]! + mean[at % mean.length]!, task, test.imageSize),
   };
 }

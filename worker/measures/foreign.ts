@@ -21,6 +21,6 @@ export function foreignOutcomes(
     ...answers,
     distances: new Float32Array(),
     origins: new Uint8Array(),
-    samples: pictures((at) => bytes[at] as number, task, size),
+    samples: pictures((at) => bytes[at]!, task, size),
   }));
 }

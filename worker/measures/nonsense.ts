@@ -43,7 +43,7 @@ export function nonsenseOutcomes(
         distance("linf", size, images, starts, i),
       ),
       origins: new Uint8Array(),
-      samples: pictures((at) => 255 * (images[at] as number), task, size),
+      samples: pictures((at) => 255 * images[at]!, task, size),
     };
   });
 }

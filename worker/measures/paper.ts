@@ -37,11 +37,7 @@ export function paperOutcomes(
       ...answersTo(program, moved, labels, switches),
       distances: largestChanges(moved, inputs, task.imageCount),
       origins: new Uint8Array(),
-      samples: pictures(
-        (at) => (moved[at] as number) + (mean[at % mean.length] as number),
-        task,
-        test.imageSize,
-      ),
+      samples: pictures((at) => moved[at]! + mean[at % mean.length]!, task, test.imageSize),
     };
   });
 }
@@ -56,8 +52,7 @@ export function realImages(
   const inputs = new Float32Array(imageCount * size);
   for (let i = 0; i < imageCount; i++) {
     const start = (firstImage + i) * size;
-    for (let p = 0; p < size; p++)
-      inputs[i * size + p] = (test.pixels[start + p] as number) - (mean[p] as number);
+    for (let p = 0; p < size; p++) inputs[i * size + p] = test.pixels[start + p]! - mean[p]!;
   }
   return inputs;
 }
@@ -95,14 +90,14 @@ function gradientSigns(
 
 function move(inputs: Float32Array, direction: Int8Array, strength: number, moved: Float32Array): void {
   const step = PIXEL_RANGE * strength;
-  for (let p = 0; p < moved.length; p++) moved[p] = (inputs[p] as number) - step * (direction[p] as number);
+  for (let p = 0; p < moved.length; p++) moved[p] = inputs[p]! - step * direction[p]!;
 }
 
 /** Back into the pixel range 0..255; the mean is subtracted from the images. */
 function clip(images: Float32Array, mean: Float32Array): void {
   for (let p = 0; p < images.length; p++) {
-    const low = -(mean[p % mean.length] as number);
-    images[p] = Math.min(low + PIXEL_RANGE, Math.max(low, images[p] as number));
+    const low = -mean[p % mean.length]!;
+    images[p] = Math.min(low + PIXEL_RANGE, Math.max(low, images[p]!));
   }
 }
 
@@ -111,7 +106,7 @@ function largestChanges(moved: Float32Array, inputs: Float32Array, count: number
   return Float32Array.from({ length: count }, (_, i) => {
     let largest = 0;
     for (let p = i * size; p < (i + 1) * size; p++)
-      largest = Math.max(largest, Math.abs((moved[p] as number) - (inputs[p] as number)));
+      largest = Math.max(largest, Math.abs(moved[p]! - inputs[p]!));
     return largest / PIXEL_RANGE;
   });
 }

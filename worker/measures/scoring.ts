@@ -68,16 +68,14 @@ function score(
     predictions[i] = answer;
     confidences[i] = confidence;
     const level =
-      network.head.kind === "softmax" && scoring.threshold === "released"
-        ? (z[start + answer] as number)
-        : confidence;
+      network.head.kind === "softmax" && scoring.threshold === "released" ? z[start + answer]! : confidence;
     wrong[i] = Number(labels === null ? claimsClass(network, answer, level) : answer !== labels[i]);
   }
 }
 
 /** The first of the largest exp(−z²) as single precision holds them: all of them are 0 beyond z² of about 103. */
 function largestRbf(z: Float32Array, start: number, outputs: number): number {
-  const value = (j: number): number => Math.fround(Math.exp(-((z[start + j] as number) ** 2)));
+  const value = (j: number): number => Math.fround(Math.exp(-(z[start + j]! ** 2)));
   let best = 0;
   for (let j = 1; j < outputs; j++) if (value(j) > value(best)) best = j;
   return best;

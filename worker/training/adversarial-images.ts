@@ -23,8 +23,8 @@ export function fastGradientSign(
 ): void {
   const gradient = uphill(program, inputs, labels);
   for (let p = 0; p < inputs.length; p++) {
-    const offset = mean[p % mean.length] as number;
-    const moved = (inputs[p] as number) + epsilon * Math.sign(gradient[p] as number);
+    const offset = mean[p % mean.length]!;
+    const moved = inputs[p]! + epsilon * Math.sign(gradient[p]!);
     inputs[p] = clip(moved, -offset, PIXEL_RANGE - offset);
   }
 }
@@ -42,16 +42,15 @@ export function projectedGradientAscent(
 ): void {
   const clean = inputs.slice();
   const project = (p: number, value: number): number => {
-    const offset = mean[p % mean.length] as number;
-    const centre = clean[p] as number;
+    const offset = mean[p % mean.length]!;
+    const centre = clean[p]!;
     return clip(clip(value, centre - epsilon, centre + epsilon), -offset, PIXEL_RANGE - offset);
   };
-  for (let p = 0; p < inputs.length; p++)
-    inputs[p] = project(p, (clean[p] as number) + epsilon * (start[p] as number));
+  for (let p = 0; p < inputs.length; p++) inputs[p] = project(p, clean[p]! + epsilon * start[p]!);
   for (let step = 0; step < steps; step++) {
     const gradient = uphill(program, inputs, labels);
     for (let p = 0; p < inputs.length; p++)
-      inputs[p] = project(p, (inputs[p] as number) + stepSize * Math.sign(gradient[p] as number));
+      inputs[p] = project(p, inputs[p]! + stepSize * Math.sign(gradient[p]!));
   }
 }
 

@@ -102,8 +102,8 @@ export class LocalTraining {
     const sums = this.sum();
     this.update();
     return {
-      loss: (sums[size + TAIL.loss] as number) / samples,
-      accuracy: (sums[size + TAIL.hits] as number) / samples,
+      loss: sums[size + TAIL.loss]! / samples,
+      accuracy: sums[size + TAIL.hits]! / samples,
     };
   }
 }

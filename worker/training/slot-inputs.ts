@@ -77,16 +77,16 @@ function changeSome(
   isChosen: (index: number) => boolean,
   change: (inputs: Float32Array, labels: Uint8Array, chosen: number[]) => void,
 ): void {
-  const places = [...indices.keys()].filter((place) => isChosen(indices[place] as number));
+  const places = [...indices.keys()].filter((place) => isChosen(indices[place]!));
   if (places.length === 0) return;
   const size = inputs.length / indices.length;
   const some = new Float32Array(places.length * size);
   places.forEach((place, i) => some.set(inputs.subarray(place * size, (place + 1) * size), i * size));
-  const someLabels = Uint8Array.from(places, (place) => labels[place] as number);
+  const someLabels = Uint8Array.from(places, (place) => labels[place]!);
   change(
     some,
     someLabels,
-    places.map((place) => indices[place] as number),
+    places.map((place) => indices[place]!),
   );
   places.forEach((place, i) => inputs.set(some.subarray(i * size, (i + 1) * size), place * size));
 }

@@ -60,7 +60,7 @@ export class EagerPass implements Pass {
       surrogate,
     }: { emit?: Emit; wantInput: boolean; surrogate?: SurrogateSlope | undefined },
   ): Tensor | undefined {
-    const count = this.#input.shape[0]!;
+    const count = this.#input.shape[0];
     let flowing: Tensor = this.#tf.tensor(gradient, [count, 1, 1, gradient.length / count]);
     for (let i = this.#steps.length - 1; i >= 0; i--) {
       const { operator, ...at } = this.#steps[i]!;

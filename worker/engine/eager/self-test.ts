@@ -35,7 +35,7 @@ export function fill(size: number, salt: number, low = -1, high = 1): Float32Arr
 export function projectOnProbe(values: ArrayLike<number>, k: number): number {
   let sum = 0;
   for (let i = 1; i <= values.length; i++) {
-    sum += (values[i - 1] as number) * (((i * (i + k + 1) * 31) % 997) / 498 - 1);
+    sum += values[i - 1]! * (((i * (i + k + 1) * 31) % 997) / 498 - 1);
   }
   return sum;
 }

@@ -73,7 +73,7 @@ function trainStep(
       return tf.neg(tf.mean<tfjs.Scalar>(tf.sum(tf.mul(y, logProbabilities), 1)));
     };
     const { value, grads } = tf.valueAndGrads(lossOf)(weights);
-    const next = weights.map((weight, i) => tf.sub(weight, tf.mul(grads[i] as tfjs.Tensor, 0.01)));
+    const next = weights.map((weight, i) => tf.sub(weight, tf.mul(grads[i]!, 0.01)));
     value.dataSync();
     return next;
   });

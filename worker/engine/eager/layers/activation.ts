@@ -41,10 +41,7 @@ export function activation(tf: TensorFlow, name: ActivationName): Operator {
         ? tf.tidy(() => {
             const own = slope(tf, at.input, at.output);
             const suppresses = at.surrogate !== undefined && name !== "relu";
-            return tf.mul(
-              gradient,
-              suppresses ? surrogateSlope(tf, at.input, own, at.surrogate as SurrogateSlope) : own,
-            );
+            return tf.mul(gradient, suppresses ? surrogateSlope(tf, at.input, own, at.surrogate!) : own);
           })
         : undefined,
   };
