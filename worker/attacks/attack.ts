@@ -1,5 +1,6 @@
 /** What every attack is. Images and strengths are on the [0, 1] pixel scale, whatever the network's inputs are. */
-import type { AttackName, AttackOptions, Norm } from "../../shared/attacks.js";
+import type { AttackName, AttackOptions } from "../../shared/attacks.js";
+import type { Norm } from "../../shared/results.js";
 import type { LogitLoss } from "../core/attack-losses.js";
 import type { Program, Statistics, SurrogateSlope } from "../engine/program.js";
 

@@ -1,7 +1,7 @@
 /** A trained network as an attacker sees it: pixels in [0, 1] in, logits and gradients out. */
 import type { Network } from "../../shared/networks/network.js";
 import { type LogitLoss, trainingLoss } from "../core/attack-losses.js";
-import { lossOf } from "../core/losses/loss.js";
+import { lossOf } from "../core/losses/registry.js";
 import type { AttackedModel, ImageGradients } from "./attack.js";
 import type { Program, Statistics, SurrogateSlope } from "../engine/program.js";
 

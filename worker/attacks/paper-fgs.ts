@@ -2,7 +2,7 @@
  * The paper's fast gradient sign attack: METHOD.md 1.11. For each image, the gradient of the loss toward each wrong
  * class is taken; the class whose gradient has the largest L1 norm wins, and its sign is the direction for all β.
  */
-import { lossOf } from "../core/losses/loss.js";
+import { lossOf } from "../core/losses/registry.js";
 import type { AttackContext, DirectionAttack } from "./attack.js";
 
 export const paperDirection: DirectionAttack = (context, inputs, labels) => {

@@ -2,6 +2,7 @@
  * Common corruptions in five severities: METHOD.md 4.3, item 14, after Hendrycks and Dietterich 2019, arXiv:1903.12261.
  * Pure functions of (image, severity, seed, index) on rows of height x width x channels in [0, 1].
  */
+import type { Extent } from "../../shared/networks/network.js";
 import { RandomStream } from "../../shared/random.js";
 
 /** What each severity means, mildest first. */
@@ -23,12 +24,6 @@ export const CORRUPTIONS = {
 } as const satisfies Record<string, readonly number[]>;
 export type CorruptionName = keyof typeof CORRUPTIONS;
 export const SEVERITIES = 5;
-
-export interface Extent {
-  height: number;
-  width: number;
-  channels: number;
-}
 
 /** The corrupted image, clipped to [0, 1]. Throws RangeError unless `severity` is 1 to 5. */
 export function corrupt(

@@ -2,13 +2,8 @@
  * What the Square attack tries next: Andriushchenko et al. 2020, arXiv:1912.00049. A proposal is a pure function of the
  * best change so far and a stream of draws. Changes are rows of height x width x channels.
  */
+import type { Extent } from "../../shared/networks/network.js";
 import type { RandomStream } from "../../shared/random.js";
-
-export interface Extent {
-  height: number;
-  width: number;
-  channels: number;
-}
 
 /** The share of the pixels that a square covers halves after so many of 10,000 queries. */
 const HALVINGS = [10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000];

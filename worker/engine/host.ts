@@ -2,20 +2,13 @@
  * Carries out what the main thread orders, on whatever engine it is handed: one file in orders/ for each kind of order.
  * It knows no thread, so the same code runs in one process with an engine that is made up.
  */
-import type { Programs } from "./program.js";
-import type { FromEngine, ToEngine } from "./messages.js";
+import type { ToEngine } from "./messages.js";
 import { computeBlock } from "./orders/block.js";
 import { computeFeatures } from "./orders/features.js";
 import { HostedRun } from "./orders/hosted-run.js";
+import type { HostParts } from "./orders/order.js";
 import { computeStretch } from "./orders/stretch.js";
 import { computeTask } from "./orders/task.js";
-
-export interface HostParts {
-  programs: Programs;
-  send: (message: FromEngine) => void;
-  /** Milliseconds since some moment. */
-  now: () => number;
-}
 
 export class EngineHost {
   readonly #parts: HostParts;

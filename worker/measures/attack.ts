@@ -9,7 +9,7 @@ import type { ImageSet } from "../core/training-images.js";
 import { attackedModel } from "../attacks/attacked-model.js";
 import type { AttackRequest, AttackResult, AttackedModel } from "../attacks/attack.js";
 import { runAttack } from "../attacks/registry.js";
-import type { EvaluationTask, Subject } from "./evaluate.js";
+import type { EvaluationTask, Subject } from "./task.js";
 import type { Program } from "../engine/program.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 import { answersTo } from "./scoring.js";

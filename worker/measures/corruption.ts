@@ -1,6 +1,6 @@
 /** Answers to corrupted images. */
 import { type CorruptionName, SEVERITIES, corrupt } from "../core/corruptions.js";
-import type { EvaluationTask, Subject } from "./evaluate.js";
+import type { EvaluationTask, Subject } from "./task.js";
 import { unitAnswers, unitImages } from "./attack.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 

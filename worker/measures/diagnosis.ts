@@ -1,5 +1,6 @@
 /** What the sanity checks need to know beside answers: gradients, slopes, and whether the attacks work at all. */
-import { ATTACKS, type Norm, attackNamed } from "../../shared/attacks.js";
+import { ATTACKS, attackNamed } from "../../shared/attacks.js";
+import type { Norm } from "../../shared/results.js";
 import type {
   Diagnostics,
   GradientStatistics,
@@ -14,7 +15,7 @@ import { plantModel } from "../core/planted-model.js";
 import { attackedModel } from "../attacks/attacked-model.js";
 import type { AttackedModel } from "../attacks/attack.js";
 import { runAttack } from "../attacks/registry.js";
-import type { EvaluationTask, Subject } from "./evaluate.js";
+import type { EvaluationTask, Subject } from "./task.js";
 import { unitImages } from "./attack.js";
 
 /** Images of the slope comparison. */

@@ -1,5 +1,5 @@
 /** Answers to images of another data set, made to fit: to claim one of this network's classes is the error. */
-import type { EvaluationTask, Subject } from "./evaluate.js";
+import type { EvaluationTask, Subject } from "./task.js";
 import { unitAnswers } from "./attack.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 

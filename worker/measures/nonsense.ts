@@ -5,7 +5,7 @@ import { nonsenseStart } from "../core/nonsense-starts.js";
 import { distance } from "../core/perturbation.js";
 import { attackedModel } from "../attacks/attacked-model.js";
 import { runAttack } from "../attacks/registry.js";
-import type { EvaluationTask, Subject } from "./evaluate.js";
+import type { EvaluationTask, Subject } from "./task.js";
 import { unitAnswers, unitImages } from "./attack.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 

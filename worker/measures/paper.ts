@@ -3,7 +3,7 @@ import type { PaperMeasure } from "../../shared/measures.js";
 import { nonsenseImages, noiseSigns } from "../core/nonsense-images.js";
 import type { ImageSet } from "../core/training-images.js";
 import { paperDirection } from "../attacks/paper-fgs.js";
-import type { EvaluationTask, Subject } from "./evaluate.js";
+import type { EvaluationTask, Subject } from "./task.js";
 import type { Program } from "../engine/program.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 import { MEASURE_BATCH, answersTo } from "./scoring.js";

@@ -1,7 +1,7 @@
 /** What a network answers, how sure it is, and whether that counts as an error: METHOD.md 1.11. */
 import type { PaperSwitches } from "../../shared/measures.js";
 import type { Network } from "../../shared/networks/network.js";
-import { lossOf } from "../core/losses/loss.js";
+import { lossOf } from "../core/losses/registry.js";
 import type { Program } from "../engine/program.js";
 
 /** Arrays of one entry an image. */

@@ -15,7 +15,8 @@ import {
 } from "../../shared/core/schedule.js";
 import { VectorMemory } from "../../shared/core/vectors/vector-memory.js";
 import { GradientAssembler } from "../core/gradient-assembler.js";
-import { type StepContext, computeBlock } from "./train-step.js";
+import type { StepContext } from "./step-context.js";
+import { computeSlots } from "./train-step.js";
 
 export interface LocalRule {
   seed: number;
@@ -69,7 +70,7 @@ export class LocalTraining {
     if (this.#order.epoch !== epoch)
       this.#order = { epoch, images: epochOrder(this.#rule.seed, epoch, plan.images) };
     this.#sink.restart();
-    computeBlock(this.#context, this.#order.images, this.step, { first: 0, count: plan.slots }, this.#sink);
+    computeSlots(this.#context, this.#order.images, this.step, { first: 0, count: plan.slots }, this.#sink);
     return this.#sums;
   }
 

@@ -8,7 +8,7 @@ import { RandomStream } from "../../shared/random.js";
 import { addStepNoise, mirrorStep } from "../core/step-augmentation.js";
 import { prepareTrainingImages } from "../core/training-images.js";
 import { fastGradientSign, projectedGradientAscent } from "./adversarial-images.js";
-import type { StepContext } from "./train-step.js";
+import type { StepContext } from "./step-context.js";
 
 /** Inputs: [images x values], mean subtracted. */
 export interface SlotInputs {

@@ -1,8 +1,8 @@
 /** One block of slots of one step: images in, gradient sum, batch moments, loss, hits and samples out. */
-import { type StepPlan, slotImages } from "../../shared/core/schedule.js";
-import type { TrainingImages } from "../core/training-images.js";
-import type { Program, PushSink } from "../engine/program.js";
+import { slotImages } from "../../shared/core/schedule.js";
+import type { PushSink } from "../engine/program.js";
 import { type SlotInputs, slotInputs } from "./slot-inputs.js";
+import type { StepContext } from "./step-context.js";
 
 /** Takes what slots push, wherever it is to be summed. */
 export interface SlotSink extends PushSink {
@@ -10,19 +10,11 @@ export interface SlotSink extends PushSink {
   endSlot(): void;
 }
 
-export interface StepContext {
-  program: Program;
-  images: TrainingImages;
-  plan: StepPlan;
-  /** Flag A: holds the weights that `anchorOf` names, from the second epoch on. */
-  anchor?: Program | undefined;
-}
-
 /**
  * Computes each slot by itself, so that batch norm sees a slot and nothing else. `order`: the epoch's image order; `ready`:
  * inputs of slots that were made before.
  */
-export function computeBlock(
+export function computeSlots(
   context: StepContext,
   order: Uint32Array,
   step: number,

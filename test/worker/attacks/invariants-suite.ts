@@ -1,7 +1,8 @@
 /** What every attack must keep to, whatever the network: ball, box, draws, batches, tensors; and more effort finds more. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type AttackName, type Norm, attackDefinition, attackNames } from "../../../shared/attacks.js";
+import { type AttackName, attackDefinition, attackNames } from "../../../shared/attacks.js";
+import type { Norm } from "../../../shared/results.js";
 import type { AttackRequest, AttackResult } from "../../../worker/attacks/attack.js";
 import { runAttack } from "../../../worker/attacks/registry.js";
 import type { Programs } from "../../../worker/engine/program.js";

@@ -1,5 +1,5 @@
 /** Small networks to attack: a linear one, whose nearest wrong answers are known by algebra, and one with all layers. */
-import type { Norm } from "../../../shared/attacks.js";
+import type { Norm } from "../../../shared/results.js";
 import { type Layer, type Network, layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
 import { RandomStream } from "../../../shared/random.js";

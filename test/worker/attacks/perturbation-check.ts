@@ -1,5 +1,5 @@
 /** Re-measures what an attack claims, from the images alone: METHOD.md 4.4, item 7. */
-import type { Norm } from "../../../shared/attacks.js";
+import type { Norm } from "../../../shared/results.js";
 import { answerOf } from "../../../worker/core/attack-losses.js";
 import { distance } from "../../../worker/core/perturbation.js";
 

@@ -9,14 +9,14 @@ import { type ActivationName, type Layer, layoutOf, type Network } from "../../.
 import { networkNamed } from "../../../shared/networks/registry.js";
 import { RandomStream } from "../../../shared/random.js";
 import { GradientAssembler } from "../../../worker/core/gradient-assembler.js";
-import { lossOf } from "../../../worker/core/losses/loss.js";
+import { lossOf } from "../../../worker/core/losses/registry.js";
 import { activation } from "../../../worker/engine/eager/layers/activation.js";
 import type { Operator, Parameters } from "../../../worker/engine/eager/layers/operator.js";
 import type { EagerProgram } from "../../../worker/engine/eager/program.js";
 import { EagerPrograms } from "../../../worker/engine/eager/programs.js";
 import type { Engine } from "../../../worker/engine/eager/tfjs.js";
 import { slotInputs } from "../../../worker/training/slot-inputs.js";
-import { computeBlock } from "../../../worker/training/train-step.js";
+import { computeSlots } from "../../../worker/training/train-step.js";
 import { naiveForward, naiveLoss } from "./naive-network.js";
 
 const BATCH = 3;
@@ -405,7 +405,7 @@ export function programSuite(engineName: string, engine: Engine): void {
       const context = { program, images, plan };
       const block = (first: number, slots: number): Float32Array => {
         const body = new Float32Array(layout.pushSize);
-        computeBlock(
+        computeSlots(
           context,
           order,
           1,

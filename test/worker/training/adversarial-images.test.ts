@@ -5,13 +5,13 @@ import type { StepPlan } from "../../../shared/core/schedule.js";
 import { type Augmentation, type Network, layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
 import { RandomStream } from "../../../shared/random.js";
-import { lossOf } from "../../../worker/core/losses/loss.js";
+import { lossOf } from "../../../worker/core/losses/registry.js";
 import { fastGradientSign, projectedGradientAscent } from "../../../worker/training/adversarial-images.js";
 import type { Program } from "../../../worker/engine/program.js";
 import { startPrograms } from "../../../worker/engine/start.js";
 import { slotInputs } from "../../../worker/training/slot-inputs.js";
 import { loadedProgram } from "../../support/programs.js";
-import type { StepContext } from "../../../worker/training/train-step.js";
+import type { StepContext } from "../../../worker/training/step-context.js";
 
 const programs = await startPrograms("wasm");
 const SIZE = 28 * 28;

@@ -1,7 +1,7 @@
 /** What a slot's outputs come to under the network's own loss. */
 import { TAIL } from "../../../shared/core/layout.js";
 import type { Network } from "../../../shared/networks/network.js";
-import { lossOf } from "./loss.js";
+import { lossOf } from "./registry.js";
 
 export interface SlotLoss {
   /** Loss sum, hits and samples: what closes a push. */

@@ -3,10 +3,10 @@ import { BODY_BYTES, HEADER_BYTES, chunkCountOf } from "../../../shared/core/chu
 import { slotImages, stepImages, totalSteps } from "../../../shared/core/schedule.js";
 import { GradientAssembler } from "../../core/gradient-assembler.js";
 import { type SlotInputs, areWeightless, slotInputs } from "../../training/slot-inputs.js";
-import { type SlotSink, type StepContext, computeBlock as computeSlots } from "../../training/train-step.js";
-import type { HostParts } from "../host.js";
+import type { StepContext } from "../../training/step-context.js";
+import { type SlotSink, computeSlots } from "../../training/train-step.js";
 import type { HostedRun } from "./hosted-run.js";
-import { type OrderOf, timed } from "./order.js";
+import { type HostParts, type OrderOf, timed } from "./order.js";
 
 export function computeBlock(order: OrderOf<"block">, run: HostedRun, parts: HostParts): void {
   const context = run.context();

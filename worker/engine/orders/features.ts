@@ -2,10 +2,9 @@
 import type { FeatureCounts } from "../../../shared/features.js";
 import { layoutOf } from "../../../shared/networks/network.js";
 import { measureFeatures } from "../../measures/features.js";
-import type { HostParts } from "../host.js";
 import type { Programs } from "../program.js";
 import type { HostedRun } from "./hosted-run.js";
-import { type OrderOf, timed } from "./order.js";
+import { type HostParts, type OrderOf, timed } from "./order.js";
 
 export function computeFeatures(order: OrderOf<"features">, run: HostedRun, parts: HostParts): void {
   const done = timed(parts, order);

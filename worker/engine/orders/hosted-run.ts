@@ -4,7 +4,7 @@ import { layoutOf } from "../../../shared/networks/network.js";
 import type { ImageSet } from "../../core/training-images.js";
 import type { LocalTraining } from "../../training/local-training.js";
 import type { SlotInputs } from "../../training/slot-inputs.js";
-import type { StepContext } from "../../training/train-step.js";
+import type { StepContext } from "../../training/step-context.js";
 import type { SharedImages } from "../messages.js";
 import type { Program, Programs } from "../program.js";
 import type { OrderOf } from "./order.js";

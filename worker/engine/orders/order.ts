@@ -1,6 +1,14 @@
 /** What the orders that end with a report have in common. */
-import type { HostParts } from "../host.js";
 import type { FromEngine, ToEngine } from "../messages.js";
+import type { Programs } from "../program.js";
+
+/** What orders are carried out with. */
+export interface HostParts {
+  programs: Programs;
+  send: (message: FromEngine) => void;
+  /** Milliseconds since some moment. */
+  now: () => number;
+}
 
 /** The order of a type. */
 export type OrderOf<Type extends ToEngine["type"]> = Extract<ToEngine, { type: Type }>;

@@ -3,10 +3,9 @@ import { type Layout, TAIL } from "../../../shared/core/layout.js";
 import { stateParts } from "../../../shared/core/stretch.js";
 import { allFinite } from "../../../shared/core/vectors/vector-memory.js";
 import { LocalTraining } from "../../training/local-training.js";
-import type { HostParts } from "../host.js";
 import { CONTROL } from "../messages.js";
 import type { HostedRun } from "./hosted-run.js";
-import { type OrderOf, timed } from "./order.js";
+import { type HostParts, type OrderOf, timed } from "./order.js";
 
 export function computeStretch(order: OrderOf<"stretch">, run: HostedRun, parts: HostParts): void {
   const done = timed(parts, order);

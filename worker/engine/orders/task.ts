@@ -1,8 +1,7 @@
 /** A task of an evaluation: given weights under one measure, on a range of the test images. */
 import { evaluateTask } from "../../measures/evaluate.js";
-import type { HostParts } from "../host.js";
 import type { HostedRun } from "./hosted-run.js";
-import { type OrderOf, timed } from "./order.js";
+import { type HostParts, type OrderOf, timed } from "./order.js";
 
 export function computeTask(order: OrderOf<"task">, run: HostedRun, parts: HostParts): void {
   const test = run.images("test");

@@ -4,15 +4,10 @@ import type { Operator } from "./operator.js";
 import type { SurrogateSlope } from "../../program.js";
 import type { TensorFlow } from "../tfjs.js";
 import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Elementwise } from "./activations/elementwise.js";
 import { mrelu } from "./activations/mrelu.js";
 import { rbf } from "./activations/rbf.js";
 import { relu } from "./activations/relu.js";
-
-export interface Elementwise {
-  value(tf: TensorFlow, x: Tensor): Tensor;
-  /** f'(x), given x and y = f(x). */
-  slope(tf: TensorFlow, x: Tensor, y: Tensor): Tensor;
-}
 
 const ACTIVATIONS: Record<ActivationName, Elementwise> = { relu, mrelu, rbf };
 

@@ -47,3 +47,8 @@ export interface Operator {
     emit: Emit | undefined,
   ): Tensor | undefined;
 }
+
+export function emitAndDispose(emit: Emit, name: string, values: Tensor): void {
+  emit(name, values);
+  values.dispose();
+}
