@@ -1,5 +1,5 @@
 /** A block of slots of one step: its sum is written into the frames of a push, chunk by chunk. */
-import { BODY_BYTES, HEADER_BYTES, chunkCountOf } from "../../../shared/core/chunk.js";
+import { CHUNK_BYTES, HEADER_BYTES, bodyLength, chunkCountOf } from "../../../shared/core/chunk.js";
 import { slotImages, stepImages, totalSteps } from "../../../shared/core/schedule.js";
 import { GradientAssembler } from "../../core/gradient-assembler.js";
 import { type SlotInputs, areWeightless, slotInputs } from "../../training/slot-inputs.js";
@@ -26,8 +26,8 @@ export function computeBlock(order: OrderOf<"block">, run: HostedRun, parts: Hos
 function bodiesOf({ buffer, byteOffset }: Uint8Array, values: number): Float32Array[] {
   const totalBytes = values * 4;
   return Array.from({ length: chunkCountOf(totalBytes) }, (_, chunk) => {
-    const start = byteOffset + chunk * (HEADER_BYTES + BODY_BYTES) + HEADER_BYTES;
-    return new Float32Array(buffer, start, Math.min(BODY_BYTES, totalBytes - chunk * BODY_BYTES) / 4);
+    const start = byteOffset + chunk * CHUNK_BYTES + HEADER_BYTES;
+    return new Float32Array(buffer, start, bodyLength(totalBytes, chunk) / 4);
   });
 }
 
