@@ -10,8 +10,11 @@ import type { Pass, Program, Programs, PushSink } from "../../../worker/engine/p
 /** A fingerprint of values, 32 bits. */
 function printOf(values: Float32Array | Uint8Array, start = 17): number {
   let print = start;
-  for (let i = 0; i < values.length; i++)
-    print = (Math.imul(print, 31) + Math.round(4096 * (values[i] as number))) | 0;
+  for (let i = 0; i < values.length; i++) {
+    print = Math.imul(print ^ Math.round(4096 * (values[i] as number)), 0x01000193);
+    // High bits go into low ones, or changes by powers of two would not be seen there.
+    print ^= print >>> 13;
+  }
   return print >>> 0;
 }
 
