@@ -1,5 +1,5 @@
 /** Trains a run to its end in this one process: node local-training-child.js <engine> <config as JSON>. Prints SHA-256. */
-import { hashOf } from "../../coordinator/io/checkpoints.js";
+import { hashOf } from "../../shared/io/hash.js";
 import { PartitionedDataset } from "../../coordinator/io/datasets/dataset.js";
 import { loadDataset } from "../../coordinator/io/datasets/data-sets.js";
 import { configSchema } from "../../shared/config.js";
