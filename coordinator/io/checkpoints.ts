@@ -5,22 +5,9 @@ import { join } from "node:path";
 import type { Layout } from "../../shared/core/layout.js";
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "../../shared/core/safetensors.js";
 import { ClusterError } from "../../shared/errors.js";
+import type { Checkpoint, CheckpointInfo, CheckpointState, CheckpointStore } from "../runs/storage.js";
 import type { TrainingState } from "../training/step-training.js";
 import { storageError, writeDirectoryAtomic, writeFileAtomic } from "./atomic-file.js";
-
-export interface CheckpointState {
-  step: number;
-  model: string;
-  /** SHA-256 of the parameter vector's bytes. */
-  weights_sha256: string;
-  /** SHA-256 of model.safetensors and optimizer.safetensors. */
-  files_sha256: Record<string, string>;
-  /** SHA-256 of what decides the run: see `runIdentity`. */
-  identity: string;
-  clean_accuracy: number | null;
-  /** Step of the weights in anchor.safetensors, where flag A keeps some. */
-  anchor_step?: number;
-}
 
 const FOLDER = /^step-(\d{8})$/;
 /** What a writer that was killed had begun. */
@@ -32,7 +19,7 @@ export function hashOf(bytes: Uint8Array | Float32Array): string {
     .digest("hex");
 }
 
-export class Checkpoints {
+export class Checkpoints implements CheckpointStore {
   readonly #directory: string;
   readonly #layout: Layout;
   readonly #keep: number;
@@ -48,10 +35,7 @@ export class Checkpoints {
    * Writes the state, moves `latest` (and `best`) to it, removes old ones. Throws ClusterError("storage"); the
    * checkpoints before it stay as they were.
    */
-  async write(
-    state: TrainingState,
-    info: { model: string; identity: string; cleanAccuracy: number | null; best: boolean },
-  ): Promise<{ path: string; bytes: number }> {
+  async write(state: TrainingState, info: CheckpointInfo): Promise<{ path: string; bytes: number }> {
     const files: Record<string, Uint8Array> = {
       "model.safetensors": encodeSafetensors({
         tensors: tensorsOf(this.#layout, state.parameters),
@@ -95,9 +79,7 @@ export class Checkpoints {
   }
 
   /** The newest checkpoint that is whole, or undefined. Damaged ones are passed over and named in `onDamaged`. */
-  async readLatest(
-    onDamaged: (message: string) => void,
-  ): Promise<{ state: TrainingState; description: CheckpointState } | undefined> {
+  async readLatest(onDamaged: (message: string) => void): Promise<Checkpoint | undefined> {
     const names = (await readdir(this.#directory).catch(() => []))
       .filter((name) => FOLDER.test(name))
       .sort()
@@ -113,7 +95,7 @@ export class Checkpoints {
   }
 
   /** Throws ClusterError("data") when the checkpoint is damaged or does not fit the network. */
-  async read(name: string): Promise<{ state: TrainingState; description: CheckpointState }> {
+  async read(name: string): Promise<Checkpoint> {
     const path = join(this.#directory, name);
     const description = await readDescription(path);
     const vector = async (file: string): Promise<Float32Array> => {

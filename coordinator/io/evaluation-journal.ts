@@ -33,27 +33,24 @@ type OldTask = Partial<Record<"firstImage" | "imageCount" | "sampleCount" | "pat
 
 /** All lines of eval/results.jsonl, those of older versions under today's names. Throws ClusterError("storage"). */
 export async function readResultLines(file: string): Promise<ResultLine[]> {
-  const lines = await readJournal<ResultLine>(file);
-  return lines.map((line) => {
-    const { firstImage, imageCount, sampleCount, patienceMs, ...task } = line.task as ResultLine["task"] &
-      OldTask;
-    if (firstImage === undefined) return line;
-    const named = { first_image: firstImage, image_count: imageCount ?? 0 };
-    return {
-      ...line,
-      task: { ...task, ...named, sample_count: sampleCount ?? 0, patience_ms: patienceMs ?? 0 },
-    };
-  });
+  return (await readJournal<ResultLine>(file)).map(withTodaysNames);
 }
 
-/** Records of these tasks; the first of each counts. Throws ClusterError("storage"). */
-export async function readRecords(file: string, tasks: readonly TaskSpec[]): Promise<TaskRecord[]> {
+function withTodaysNames(line: ResultLine): ResultLine {
+  const { firstImage, imageCount, sampleCount, patienceMs, ...task } = line.task as ResultLine["task"] &
+    OldTask;
+  if (firstImage === undefined) return line;
+  const named = { first_image: firstImage, image_count: imageCount ?? 0 };
+  return {
+    ...line,
+    task: { ...task, ...named, sample_count: sampleCount ?? 0, patience_ms: patienceMs ?? 0 },
+  };
+}
+
+/** Records of these tasks; the first of each counts. */
+export function recordsOf(lines: readonly ResultLine[], tasks: readonly TaskSpec[]): TaskRecord[] {
   const wanted = new Set(tasks.map(({ id }) => id));
-  const records: TaskRecord[] = [];
-  for (const line of await readResultLines(file)) {
-    if (wanted.delete(line.task.id)) records.push(recordOf(line));
-  }
-  return records;
+  return lines.filter(({ task }) => wanted.delete(task.id)).map((line) => recordOf(withTodaysNames(line)));
 }
 
 const base64 = (bytes: Uint8Array | Float32Array): string =>

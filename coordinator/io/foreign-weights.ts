@@ -7,11 +7,9 @@ import { type NamedTensor, decodeSafetensors } from "../../shared/core/safetenso
 import { ClusterError } from "../../shared/errors.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { resolveRun } from "../../shared/resolve.js";
+import { IMPORTED } from "../runs/storage.js";
 import { Checkpoints, tensorsOf, vectorOf } from "./checkpoints.js";
 import { RunDirectory } from "./run-directory.js";
-
-/** Stands in a checkpoint where a run's own identity would. */
-export const IMPORTED = "imported weights";
 
 /** A header, and tensors that are then refused by name. */
 const MAX_EXTRA_BYTES = 64 * 1024 * 1024;

@@ -7,7 +7,8 @@ const EVERY_MS = 10_000;
 export class ProgressLog {
   readonly #log: Log;
   readonly #clock: () => number;
-  readonly #saidMs = new Map<string, number>();
+  /** When something was said last, by run and phase. */
+  readonly #saidMs = new Map<string, Map<string, number>>();
 
   constructor(log: Log, clock: () => number) {
     this.#log = log;
@@ -19,7 +20,12 @@ export class ProgressLog {
       const { model, name, detail } = phase;
       this.#log("info", [name, detail].filter(Boolean).join(": "), runField(model));
     } else if (progress != null) this.#takeProgress(progress);
-    else if (finished != null && finished.ok !== true) {
+    else if (finished != null) this.#takeEnd(finished);
+  }
+
+  #takeEnd(finished: saf.v1.Finished.$Properties): void {
+    this.#saidMs.delete(finished.runId ?? "");
+    if (finished.ok !== true) {
       this.#log("error", `Failed: ${finished.message ?? ""}`, {
         code: finished.code ?? "",
         exit_code: finished.exitCode ?? 1,
@@ -38,11 +44,12 @@ export class ProgressLog {
     accuracy,
     etaSeconds,
   }: saf.v1.Progress.$Properties): void {
-    const key = `${runId} ${phase}`;
+    const said = this.#saidMs.get(runId ?? "") ?? new Map<string, number>();
+    this.#saidMs.set(runId ?? "", said);
     const now = this.#clock();
     const isLast = done === total;
-    if (!isLast && now - (this.#saidMs.get(key) ?? -Infinity) < EVERY_MS) return;
-    this.#saidMs.set(key, now);
+    if (!isLast && now - (said.get(phase ?? "") ?? -Infinity) < EVERY_MS) return;
+    said.set(phase ?? "", now);
     const numbers =
       phase === "training"
         ? `, loss ${(loss ?? 0).toFixed(4)}, accuracy ${(100 * (accuracy ?? 0)).toFixed(1)} %`

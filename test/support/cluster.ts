@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { CheckpointState } from "../../coordinator/io/checkpoints.js";
+import type { CheckpointState } from "../../coordinator/runs/storage.js";
 import { LocalCluster, type ProcessExit } from "../../deploy/local/cluster.js";
 import { type NatsBinary, resolveNatsServer } from "../../deploy/local/nats/resolve.js";
 import {

@@ -4,7 +4,7 @@ import type { Layout } from "../../../shared/core/layout.js";
 import type { Network } from "../../../shared/networks/network.js";
 import type { ModelResult, StepMetric } from "../../../shared/results.js";
 import type { TaskRecord } from "../../evaluation/evaluation-job.js";
-import type { CheckpointState } from "../../io/checkpoints.js";
+import type { CheckpointState } from "../../runs/storage.js";
 
 /** One set of weights, and what a network needs besides them. */
 export interface ExportedModel {

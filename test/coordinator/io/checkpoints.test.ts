@@ -3,13 +3,8 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, readdir, readlink, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import {
-  Checkpoints,
-  type CheckpointState,
-  hashOf,
-  tensorsOf,
-  vectorOf,
-} from "../../../coordinator/io/checkpoints.js";
+import type { CheckpointState } from "../../../coordinator/runs/storage.js";
+import { Checkpoints, hashOf, tensorsOf, vectorOf } from "../../../coordinator/io/checkpoints.js";
 import type { TrainingState } from "../../../coordinator/training/step-training.js";
 import { placeTensors } from "../../../shared/core/layout.js";
 import { ClusterError } from "../../../shared/errors.js";

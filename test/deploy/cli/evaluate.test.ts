@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, after, before, describe, test } from "node:test";
 import { hashOf, tensorsOf } from "../../../coordinator/io/checkpoints.js";
-import type { ResultsDocument } from "../../../coordinator/main.js";
+import type { ResultsDocument } from "../../../coordinator/runs/results-document.js";
 import { attackNames } from "../../../shared/attacks.js";
 import { initialParameters } from "../../../shared/core/layout.js";
 import { type NamedTensor, encodeSafetensors } from "../../../shared/core/safetensors.js";

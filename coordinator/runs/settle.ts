@@ -1,13 +1,13 @@
 /** result.json of networks that were measured together. */
 import type { ModelResult } from "../../shared/results.js";
 import { checkedTogether } from "../evaluation/sanity/sanity.js";
-import type { RunDirectory } from "./run-directory.js";
+import type { RunStorage } from "./storage.js";
 
 export interface MeasuredRun {
   /** Name of its data set: networks on other images say nothing about it. */
   dataset: string;
   result: ModelResult;
-  directory: RunDirectory;
+  storage: Pick<RunStorage, "writeJson">;
 }
 
 /** What each network's checks learn from the others; written where it differs. Throws ClusterError("storage"). */
@@ -19,9 +19,9 @@ export async function settleResults(measured: readonly MeasuredRun[]): Promise<M
     places.forEach((place, i) => (settled[place] = together[i] as ModelResult));
   }
   await Promise.all(
-    measured.map(async ({ result, directory }, i) => {
+    measured.map(async ({ result, storage }, i) => {
       if (JSON.stringify(settled[i]) !== JSON.stringify(result))
-        await directory.writeJson("result.json", settled[i]);
+        await storage.writeJson("result.json", settled[i]);
     }),
   );
   return settled;
