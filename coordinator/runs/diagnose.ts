@@ -4,21 +4,20 @@ import type { ModelResult } from "../../shared/results.js";
 import { FeaturesJob } from "../evaluation/features-job.js";
 import { modelResult } from "../evaluation/model-result.js";
 import { everythingFalls } from "../evaluation/plan/modern-procedure.js";
-import { hashOf } from "../io/checkpoints.js";
-import type { TrainingState } from "../training/step-training.js";
 import { whileListening } from "./aborting.js";
 import type { Measured } from "./measure.js";
 import type { RunSetup } from "./setup.js";
+import type { Weights } from "./weights.js";
 
 /** The result with its sanity checks; undefined when the signal came first. `samplesPerSecond`: of the training. */
 export async function diagnose(
   run: RunSetup,
-  state: TrainingState,
+  weights: Weights,
   { records, notMeasured }: Measured,
   samplesPerSecond: number,
 ): Promise<ModelResult | undefined> {
   const { config, signal, resolved } = run;
-  if (config.evaluate.features && !signal.aborted) await countFeatures(run, state);
+  if (config.evaluate.features && !signal.aborted) await countFeatures(run, weights);
   if (signal.aborted) return undefined;
   const { name, network } = resolved;
   const measured = {
@@ -34,10 +33,10 @@ export async function diagnose(
 }
 
 /** Feature statistics of these weights, unless the run directory has them already. */
-async function countFeatures(run: RunSetup, { step, parameters }: TrainingState): Promise<void> {
+async function countFeatures(run: RunSetup, weights: Weights): Promise<void> {
   const { coordinator, storage, term, observer, runId, signal, spec } = run;
   const { seed, network } = run.resolved;
-  const checkpoint = hashOf(parameters);
+  const { step, parameters, sha256: checkpoint } = weights;
   const stored = await storage.readJson<FeaturesDocument>("features.json").catch(() => undefined);
   if (stored?.checkpoint === checkpoint && stored.seed === seed) return;
   observer.phase("evaluating", "feature statistics");

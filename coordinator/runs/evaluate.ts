@@ -10,35 +10,32 @@ import {
 import { accuracyOf } from "../evaluation/model-result.js";
 import type { PlannedMeasure } from "../evaluation/plan/measures.js";
 import type { TaskSpec } from "../evaluation/task.js";
-import { hashOf } from "../io/checkpoints.js";
 import { lineOf, recordsOf, type ResultLine } from "../io/evaluation-journal.js";
-import type { TrainingState } from "../training/step-training.js";
 import { whileListening } from "./aborting.js";
 import type { RunSetup } from "./setup.js";
+import type { Weights } from "./weights.js";
 
 const RESULTS = "eval/results.jsonl";
 
 /** Records in the order of the plan; not all of them when the signal came. Throws ClusterError("unexpected"), ("storage"). */
 export async function evaluate(
   run: RunSetup,
-  state: TrainingState,
+  weights: Weights,
   measures: readonly PlannedMeasure[],
 ): Promise<TaskRecord[]> {
   const { storage, observer, data, testImages } = run;
-  const checkpoint = hashOf(state.parameters);
+  const { sha256: checkpoint } = weights;
   const { seed } = run.resolved;
   const tasks = planTasks({ checkpoint, dataset: data.sha256, seed, testImages }, measures);
   const records = recordsOf(await storage.readJournal<ResultLine>(RESULTS), tasks);
   const known = new Set(records.map(({ task }) => task.id));
   const open = tasks.filter(({ id }) => !known.has(id));
   observer.evaluationBegins(records, checkpoint);
-  if (open.length > 0) await measureOpen(run, state, { checkpoint, tasks, open, records });
+  if (open.length > 0) await measureOpen(run, weights, { tasks, open, records });
   return inOrder(records, tasks);
 }
 
 interface Evaluation {
-  /** SHA-256 of the weights. */
-  checkpoint: string;
   tasks: readonly TaskSpec[];
   /** Those without a record. */
   open: readonly TaskSpec[];
@@ -46,7 +43,7 @@ interface Evaluation {
   records: TaskRecord[];
 }
 
-async function measureOpen(run: RunSetup, state: TrainingState, evaluation: Evaluation): Promise<void> {
+async function measureOpen(run: RunSetup, weights: Weights, evaluation: Evaluation): Promise<void> {
   const { storage, observer, coordinator, signal } = run;
   const { open } = evaluation;
   observer.phase("evaluating", [...new Set(open.map(({ protocol, kind }) => protocol ?? kind))].join(", "));
@@ -56,15 +53,15 @@ async function measureOpen(run: RunSetup, state: TrainingState, evaluation: Eval
     failure ??= error;
     job.stop();
   };
-  const tellAccuracy = accuracyTeller(run, state.step, evaluation);
+  const tellAccuracy = accuracyTeller(run, weights.step, evaluation);
   const onRecord = (record: TaskRecord, seconds: number, traceId: string | undefined): void => {
     evaluation.records.push(record);
-    observer.measured(record, seconds, evaluation.checkpoint, traceId);
-    journal.append(lineOf(record, evaluation.checkpoint));
+    observer.measured(record, seconds, weights.sha256, traceId);
+    journal.append(lineOf(record, weights.sha256));
     observer.evaluating(job.progress);
     if (isClean(record.task)) tellAccuracy();
   };
-  const job = evaluationJob(run, state, evaluation, { onRecord, fail });
+  const job = evaluationJob(run, weights, evaluation, { onRecord, fail });
   await whileListening(
     signal,
     () => job.stop(),
@@ -81,7 +78,7 @@ async function measureOpen(run: RunSetup, state: TrainingState, evaluation: Eval
 
 function evaluationJob(
   run: RunSetup,
-  { step, parameters }: TrainingState,
+  { step, parameters }: Weights,
   { tasks, open }: Evaluation,
   { onRecord, fail }: Pick<EvaluationEdges, "onRecord" | "fail">,
 ): EvaluationJob {

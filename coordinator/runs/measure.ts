@@ -5,11 +5,10 @@ import type { TaskRecord } from "../evaluation/evaluation-job.js";
 import type { NamedSource } from "../evaluation/plan/attack-names.js";
 import type { ForeignPictures } from "../evaluation/plan/modern-procedure.js";
 import { planMeasures, protocolsOf } from "../evaluation/plan/procedures.js";
-import { hashOf } from "../io/checkpoints.js";
-import type { TrainingState } from "../training/step-training.js";
 import { evaluate } from "./evaluate.js";
 import { sourcesIn, withNames } from "./second-networks.js";
 import type { RunSetup } from "./setup.js";
+import type { Weights } from "./weights.js";
 
 /** Pictures per kind and strength for the report. */
 const REPORT_SAMPLES = 8;
@@ -23,10 +22,10 @@ export interface Measured {
 }
 
 /** Throws ClusterError: "config" (an attack that there is not), and what `readSource` and `evaluate` throw. */
-export async function measure(run: RunSetup, state: TrainingState): Promise<Measured> {
+export async function measure(run: RunSetup, weights: Weights): Promise<Measured> {
   const { config, resolved, testImages, shelf, runId } = run;
   try {
-    const { sources, isIncomplete } = await secondNetworks(run, hashOf(state.parameters));
+    const { sources, isIncomplete } = await secondNetworks(run, weights.sha256);
     const { found: foreign, missing: notMeasured } = await foreignPictures(run);
     const measures = planMeasures({
       config: config.evaluate,
@@ -37,7 +36,7 @@ export async function measure(run: RunSetup, state: TrainingState): Promise<Meas
       sources,
       foreign,
     });
-    return { records: await evaluate(run, state, measures), notMeasured, isIncomplete };
+    return { records: await evaluate(run, weights, measures), notMeasured, isIncomplete };
   } finally {
     shelf.letGo(runId);
   }

@@ -7,6 +7,7 @@ import { measure } from "./measure.js";
 import { setUp } from "./setup.js";
 import { writeStatus } from "./status.js";
 import { train } from "./train.js";
+import { weightsOf } from "./weights.js";
 
 /** Throws ClusterError: "diverged", "storage", "config" (a run directory of other settings), "data". */
 export async function conductRun(context: RunContext): Promise<RunOutcome> {
@@ -15,14 +16,14 @@ export async function conductRun(context: RunContext): Promise<RunOutcome> {
   const beginning = await begin(run);
   const { books, earlierRate } = beginning;
   try {
-    const state = evaluateOnly ? beginning.state : await train(run, beginning);
-    if (signal.aborted) return await interrupted(run, state);
+    const weights = weightsOf(evaluateOnly ? beginning.state : await train(run, beginning));
+    if (signal.aborted) return await interrupted(run, weights);
     run.onTrained();
-    await writeStatus(run, "evaluating", state.step);
-    const measured = await measure(run, state);
-    const result = await diagnose(run, state, measured, books.rate || earlierRate);
-    if (result === undefined) return await interrupted(run, state);
-    return await finish(run, state, result, measured.isIncomplete);
+    await writeStatus(run, "evaluating", weights.step);
+    const measured = await measure(run, weights);
+    const result = await diagnose(run, weights, measured, books.rate || earlierRate);
+    if (result === undefined) return await interrupted(run, weights);
+    return await finish(run, weights, result, measured.isIncomplete);
   } finally {
     await books.close();
   }

@@ -12,6 +12,7 @@ import { evaluate } from "./evaluate.js";
 import type { RunSetup } from "./setup.js";
 import { writeStatus } from "./status.js";
 import { TrainingPhase } from "./training-phase.js";
+import { weightsOf } from "./weights.js";
 
 /** The final weights; those of the newest step when the signal came first. Throws ClusterError: "diverged", "storage". */
 export async function train(run: RunSetup, beginning: Beginning): Promise<TrainingState> {
@@ -65,7 +66,7 @@ async function fromStopToStop(
 async function accuracyBetween(run: RunSetup, trainer: Trainer): Promise<number | null> {
   const { coordinator, observer, signal, testImages } = run;
   coordinator.remove(trainer);
-  const records = await evaluate(run, trainer.snapshot(), [cleanMeasure(testImages)]);
+  const records = await evaluate(run, weightsOf(trainer.snapshot()), [cleanMeasure(testImages)]);
   coordinator.add(trainer);
   if (signal.aborted) return null;
   observer.phase("training", `from step ${trainer.step} on`);
