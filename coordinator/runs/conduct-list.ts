@@ -1,5 +1,6 @@
 /** A list of runs, from the first worker to results.json and the report. */
 import type { Config } from "../../shared/config.js";
+import { resolveRun } from "../../shared/resolve.js";
 import { ListSource } from "./list-source.js";
 import { type ResultsDocument, resultsDocument } from "./results-document.js";
 import { type RunsContext, conductRuns } from "./runs.js";
@@ -31,6 +32,8 @@ export async function conductList(options: ListOptions, context: ListContext): P
   const { configs, out, title, sideBySide, minWorkers } = options;
   const { events, telemetry, storage, recruits, report, edges } = context;
   const { signal, clock } = edges;
+  // Settings that make no sense are told before anybody waits.
+  for (const config of configs) resolveRun(config);
   const source = new ListSource(configs, options);
   events.phase("waiting", `for ${minWorkers} worker(s)`);
   telemetry.pending(source.pending);

@@ -27,14 +27,15 @@ export async function conductOrder(
 ): Promise<RunEnd> {
   const { telemetry, edges } = context;
   const storage = context.storage(order.directory);
-  const shown = telemetry.run(order.runId, order.config);
   const told = context.events.ofRun(order.runId, order.name);
-  shown.state("pending");
   told.phase("loading", "");
+  let shown: RunTelemetry | undefined;
   try {
     await storage.create();
     // Of an attempt before this one.
     await storage.remove("error.json");
+    shown = telemetry.run(order.runId, order.config);
+    shown.state("pending");
     const outcome = await inItsPlace(context, { order, storage, shown, told, runsSideBySide });
     if (outcome.isIncomplete) told.phase("waiting", "for the network that it is attacked from");
     else {

@@ -100,10 +100,11 @@ export class Telemetry {
     this.metrics.set("runsPending", count);
   }
 
-  /** The run is over, or will not begin. */
-  ended(run: RunTelemetry, outcome: "finished" | "interrupted" | "failed"): void {
-    run.state(outcome);
+  /** A run is over; `run` is undefined where its settings were so wrong that it has no series. */
+  ended(run: RunTelemetry | undefined, outcome: "finished" | "interrupted" | "failed"): void {
     this.metrics.add("runsEnded", 1, { outcome });
+    if (run === undefined) return;
+    run.state(outcome);
     this.#lifetime.left(`run ${run.name}`, this.#edges.clock());
     // For where nobody scrapes.
     void this.#forget(this.#lifetime.expired(this.#edges.clock()));
