@@ -33,8 +33,9 @@ export class Checkpointing {
       observer.checkpoint("written", seconds(), bytes);
     } catch (error) {
       observer.checkpoint("failed", seconds(), 0);
-      const { message, hint } = error as ClusterError;
-      if (isLast) throw unsaved(storage.path, error as ClusterError);
+      const failure = error instanceof ClusterError ? error : new ClusterError("storage", messageOf(error));
+      if (isLast) throw unsaved(storage.path, failure);
+      const { message, hint } = failure;
       observer.note("error", hint === undefined ? message : `${message} (${hint})`);
     }
     await writeStatus(this.#run, "training", state.step);
@@ -48,4 +49,8 @@ function unsaved(directory: string, cause: ClusterError): ClusterError {
     cause,
     hint: hints.filter((hint) => hint !== undefined).join("; "),
   });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

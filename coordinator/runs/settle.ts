@@ -12,17 +12,16 @@ export interface MeasuredRun {
 
 /** What each network's checks learn from the others; written where it differs. Throws ClusterError("storage"). */
 export async function settleResults(measured: readonly MeasuredRun[]): Promise<ModelResult[]> {
-  const settled = measured.map(({ result }) => result);
+  const settled = new Map<MeasuredRun, ModelResult>();
   for (const dataset of new Set(measured.map((run) => run.dataset))) {
-    const places = [...measured.keys()].filter((i) => measured[i]?.dataset === dataset);
-    const together = checkedTogether(places.map((i) => settled[i] as ModelResult));
-    places.forEach((place, i) => (settled[place] = together[i] as ModelResult));
+    const group = measured.filter((run) => run.dataset === dataset);
+    const together = checkedTogether(group.map(({ result }) => result));
+    group.forEach((run, i) => settled.set(run, together[i] ?? run.result));
   }
   await Promise.all(
-    measured.map(async ({ result, storage }, i) => {
-      if (JSON.stringify(settled[i]) !== JSON.stringify(result))
-        await storage.writeJson("result.json", settled[i]);
+    [...settled].map(async ([{ result, storage }, known]) => {
+      if (JSON.stringify(known) !== JSON.stringify(result)) await storage.writeJson("result.json", known);
     }),
   );
-  return settled;
+  return measured.map((run) => settled.get(run) ?? run.result);
 }

@@ -15,7 +15,7 @@ function listOf(...names: string[]): ListSource {
 
 function nextOf(source: ListSource): RunOrder {
   const order = source.next();
-  assert.ok(typeof order === "object", String(order));
+  if (typeof order === "string") return assert.fail(order);
   return order;
 }
 
