@@ -145,6 +145,7 @@ interface PoolSettings {
   minWorkers: number;
   patienceMs: number;
   heartbeatMs: number;
+  leaseFloorMs: number;
   quarantine: QuarantineRule;
 }
 
@@ -157,6 +158,7 @@ function poolSettings({ configs, workersTimeoutMs }: CoordinatorOptions): PoolSe
     minWorkers: cluster.min_workers,
     patienceMs: workersTimeoutMs ?? cluster.wait_for_workers_ms,
     heartbeatMs: cluster.heartbeat_ms,
+    leaseFloorMs: cluster.lease_floor_ms,
     quarantine: { after: cluster.quarantine_after, firstMs: cluster.quarantine_ms },
   };
 }
@@ -225,14 +227,14 @@ function assemble(
     control,
     bulk,
     subjects,
-    clock,
+    clock: realClock,
     term,
     heartbeatMs: pool.heartbeatMs,
     quarantine: pool.quarantine,
     dataRange: (request) => shelf.range(request),
     log: (level, message, fields) => {
       log(level, message, fields);
-      if (level !== "info") events.note(level === "warn" ? "warning" : "error", message);
+      if (level === "warn" || level === "error") events.note(level === "warn" ? "warning" : "error", message);
     },
     metrics: telemetry.pool,
   });
@@ -253,17 +255,18 @@ async function work(
   const commit = await codeCommit();
   await coordinator.start();
   events.serving(`${http.url}/`);
-  const parameters = subjectsOf(options.pool).parameters(0);
+  const subjects = subjectsOf(options.pool);
   return conductList(
     { ...options, minWorkers, patienceMs, beganMs },
     {
       edges: {
         coordinator,
         term,
+        leaseFloorMs: pool.leaseFloorMs,
         signal,
         clock: realClock,
         wallClock: () => Date.now(),
-        broadcast: (frame) => buses.bulk.publish(parameters, frame),
+        broadcast: (shard, frame) => buses.bulk.publish(subjects.parameters(shard), frame),
         mapped: buses.bulk.mapped,
         shelf,
         surroundings: {

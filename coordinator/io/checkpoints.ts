@@ -6,7 +6,7 @@ import type { Layout } from "../../shared/core/layout.js";
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "../../shared/core/safetensors.js";
 import { ClusterError } from "../../shared/errors.js";
 import type { Checkpoint, CheckpointInfo, CheckpointState, CheckpointStore } from "../runs/storage.js";
-import type { TrainingState } from "../training/step-training.js";
+import type { TrainingState } from "../training/training-types.js";
 import { storageError, writeDirectoryAtomic, writeFileAtomic } from "./atomic-file.js";
 
 const FOLDER = /^step-(\d{8})$/;

@@ -3,7 +3,7 @@ import { stringify } from "yaml";
 import { initialParameters } from "../../shared/core/layout.js";
 import { ClusterError } from "../../shared/errors.js";
 import type { ModelResult, StepMetric } from "../../shared/results.js";
-import type { TrainingState } from "../training/step-training.js";
+import type { TrainingState } from "../training/training-types.js";
 import { checkSources } from "./second-networks.js";
 import type { RunSetup } from "./setup.js";
 import { type LedgerLine, LEDGER, METRICS, StepBooks } from "./step-books.js";

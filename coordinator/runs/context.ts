@@ -4,7 +4,7 @@ import type { Clock } from "../../shared/clock.js";
 import type { Config } from "../../shared/config.js";
 import type { ModelResult } from "../../shared/results.js";
 import type { Tracer } from "../../shared/tracing.js";
-import type { Job } from "../leases/job.js";
+import type { Job, JobDesk } from "../leases/job.js";
 import type { RunObserver } from "./observer.js";
 import type { RunStorage } from "./storage.js";
 import type { Neighbour, RunData, Shelf, Surroundings } from "./surroundings.js";
@@ -13,13 +13,10 @@ import type { Neighbour, RunData, Shelf, Surroundings } from "./surroundings.js"
 export interface JobPool {
   add(job: Job): void;
   remove(job: Job): void;
-  /** Asks whoever holds an exclusive lease of this job to send what it has. */
-  recall(job: Job): void;
-  /** A job has new work. */
-  pump(): void;
+  /** What a job asks of the book of leases. */
+  readonly desk: (jobId: string) => JobDesk;
   /** Resolves when there is nobody to finish the work in hand. */
   whenNobodyCanWork(): Promise<void>;
-  readonly workerCount: number;
 }
 
 /** The same for all runs of a coordinator. */
@@ -27,13 +24,15 @@ export interface RunEdges {
   coordinator: JobPool;
   /** Fencing term of the coordinator. */
   term: number;
+  /** Shortest deadline of a lease. */
+  leaseFloorMs: number;
   /** First Ctrl-C: finish the step, checkpoint, stop. */
   signal: AbortSignal;
   clock: Clock;
   /** Milliseconds since 1970, for documents. */
   wallClock: () => number;
-  /** Sends one chunk frame of parameters to all workers. */
-  broadcast: (frame: Uint8Array) => void;
+  /** Sends one frame of a shard's parameters to all workers. */
+  broadcast: (shard: number, frame: Uint8Array) => void;
   mapped: MappedMemory | undefined;
   shelf: Shelf;
   surroundings: Surroundings;

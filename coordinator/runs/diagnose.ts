@@ -41,7 +41,7 @@ async function countFeatures(run: RunSetup, weights: Weights): Promise<void> {
   if (stored?.checkpoint === checkpoint && stored.seed === seed) return;
   observer.phase("evaluating", "feature statistics");
   const measured = { runId, spec, term, version: step, parameters, checkpoint, seed, network };
-  const job = new FeaturesJob(measured, () => coordinator.pump());
+  const job = new FeaturesJob(measured, coordinator.desk);
   const features = await whileListening(
     signal,
     () => job.stop(),

@@ -99,7 +99,6 @@ function evaluationJob(
     },
     {
       clock: () => clock.now(),
-      wake: () => coordinator.pump(),
       onTasks: ({ pending, running, done }) =>
         observer.tasks({ pending, running, done: done + tasks.length - open.length }),
       onRetry: (reason) => observer.taskRetried(reason),
@@ -107,6 +106,7 @@ function evaluationJob(
       onRecord,
       fail,
     },
+    coordinator.desk,
   );
 }
 

@@ -1,7 +1,7 @@
 /** Who wants to know what a run does: progress events, metrics, the log. */
 import type { StepMetric } from "../../shared/results.js";
 import type { TaskRecord, TaskStanding } from "../evaluation/evaluation-job.js";
-import type { CommittedStep } from "../training/step-training.js";
+import type { CommittedStep } from "../training/training-types.js";
 
 export interface RunObserver {
   phase(name: "training" | "evaluating", detail: string): void;

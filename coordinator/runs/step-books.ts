@@ -1,6 +1,6 @@
 /** The books of a training: who computed what (ledger.jsonl), what each step came to (metrics.jsonl), and its speed. */
 import type { StepMetric } from "../../shared/results.js";
-import type { CommittedStep } from "../training/step-training.js";
+import type { CommittedStep } from "../training/training-types.js";
 import type { RunSetup } from "./setup.js";
 import type { RunJournal } from "./storage.js";
 

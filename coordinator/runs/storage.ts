@@ -3,7 +3,7 @@
  * keep it in memory and crash. Names are paths inside the directory: "status.json", "eval/results.jsonl".
  */
 import type { Layout } from "../../shared/core/layout.js";
-import type { TrainingState } from "../training/step-training.js";
+import type { TrainingState } from "../training/training-types.js";
 
 export interface RunStorage {
   /** Where it is: tells runs apart, and stands in messages. */

@@ -3,7 +3,7 @@ import { stepsPerEpoch } from "../../shared/core/schedule.js";
 import { curvesOf } from "../evaluation/curves.js";
 import { accuracyOf } from "../evaluation/model-result.js";
 import { cleanMeasure } from "../evaluation/plan/procedures.js";
-import type { TrainingState } from "../training/step-training.js";
+import type { TrainingState } from "../training/training-types.js";
 import type { Trainer } from "../training/trainer.js";
 import { whileListening } from "./aborting.js";
 import type { Beginning } from "./begin.js";
@@ -43,11 +43,11 @@ async function fromStopToStop(
   phase: TrainingPhase,
 ): Promise<void> {
   const { config, plan, signal, totalSteps } = run;
+  const { trainer } = phase;
   const checkpointing = new Checkpointing(run, bestAccuracy);
   const evaluateEvery = Math.round(config.train.evaluate_every_epochs * stepsPerEpoch(plan));
   const intervals = [config.train.checkpoint_every_steps, evaluateEvery];
-  while (phase.trainer.step < totalSteps && !signal.aborted) {
-    const { trainer } = phase;
+  while (trainer.step < totalSteps && !signal.aborted) {
     const before = trainer.step;
     await phase.runTo(nextStop(before, intervals, totalSteps));
     await books.flush();
@@ -58,16 +58,13 @@ async function fromStopToStop(
     const accuracy = isDue ? await accuracyBetween(run, trainer) : null;
     await checkpointing.save(trainer.snapshot(), accuracy, isLast || signal.aborted);
     books.pause();
-    if (!isLast) phase.adapt();
   }
 }
 
 /** Clean accuracy in the middle of training, on the same workers. */
 async function accuracyBetween(run: RunSetup, trainer: Trainer): Promise<number | null> {
-  const { coordinator, observer, signal, testImages } = run;
-  coordinator.remove(trainer);
+  const { observer, signal, testImages } = run;
   const records = await evaluate(run, weightsOf(trainer.snapshot()), [cleanMeasure(testImages)]);
-  coordinator.add(trainer);
   if (signal.aborted) return null;
   observer.phase("training", `from step ${trainer.step} on`);
   return accuracyOf(curvesOf(records));

@@ -1,6 +1,6 @@
 /** A network as it is measured: its state, under the hash that names it everywhere. */
 import { hashOf } from "../io/checkpoints.js";
-import type { TrainingState } from "../training/step-training.js";
+import type { TrainingState } from "../training/training-types.js";
 
 export interface Weights extends Pick<TrainingState, "step" | "parameters"> {
   /** SHA-256 of the parameters. */

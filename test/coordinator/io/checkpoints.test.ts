@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { CheckpointState } from "../../../coordinator/runs/storage.js";
 import { Checkpoints, hashOf, tensorsOf, vectorOf } from "../../../coordinator/io/checkpoints.js";
-import type { TrainingState } from "../../../coordinator/training/step-training.js";
+import type { TrainingState } from "../../../coordinator/training/training-types.js";
 import { placeTensors } from "../../../shared/core/layout.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { RandomStream } from "../../../shared/random.js";

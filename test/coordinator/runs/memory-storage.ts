@@ -7,7 +7,7 @@ import type {
   RunJournal,
   RunStorage,
 } from "../../../coordinator/runs/storage.js";
-import type { TrainingState } from "../../../coordinator/training/step-training.js";
+import type { TrainingState } from "../../../coordinator/training/training-types.js";
 
 export class MemoryStorage implements RunStorage {
   readonly path: string;
