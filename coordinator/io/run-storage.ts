@@ -3,7 +3,8 @@ import { rm } from "node:fs/promises";
 import type { Layout } from "../../shared/core/layout.js";
 import type { CheckpointStore, RunJournal, RunStorage } from "../runs/storage.js";
 import { Checkpoints } from "./checkpoints.js";
-import { Journal, readJournal, trimJournal } from "./journal.js";
+import { readJsonLines } from "../../shared/io/json-lines.js";
+import { Journal, trimJournal } from "./journal.js";
 import { RunDirectory } from "./run-directory.js";
 
 export class DiskStorage extends RunDirectory implements RunStorage {
@@ -16,7 +17,7 @@ export class DiskStorage extends RunDirectory implements RunStorage {
   }
 
   readJournal<Entry>(name: string): Promise<Entry[]> {
-    return readJournal<Entry>(this.file(name));
+    return readJsonLines<Entry>(this.file(name));
   }
 
   trimJournal<Entry>(name: string, keep: (record: Entry) => boolean): Promise<Entry[]> {

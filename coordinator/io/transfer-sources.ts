@@ -8,9 +8,10 @@ import { layoutOf } from "../../shared/networks/network.js";
 import { networkNamed } from "../../shared/networks/registry.js";
 import { resolveRun } from "../../shared/resolve.js";
 import type { SourcePlace, TransferSource } from "../runs/surroundings.js";
-import { Checkpoints, hashOf } from "./checkpoints.js";
+import { Checkpoints } from "./checkpoints.js";
 import { readForeignWeights, refuseNonFinite, weightsModel } from "./foreign-weights.js";
 import { RunDirectory } from "./run-directory.js";
+import { hashOf } from "../../shared/io/hash.js";
 
 /**
  * Looks beside the run's own folder, then from the working directory. `isExpected`: folders of runs that need not be there

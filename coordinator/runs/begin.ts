@@ -3,11 +3,11 @@ import { stringify } from "yaml";
 import { initialParameters } from "../../shared/core/layout.js";
 import { ClusterError } from "../../shared/errors.js";
 import type { ModelResult, StepMetric } from "../../shared/results.js";
-import type { TrainingState } from "../training/training-types.js";
+import type { Checkpoint, TrainingState } from "../../shared/records/checkpoint.js";
 import { checkSources } from "./second-networks.js";
 import type { RunSetup } from "./setup.js";
 import { type LedgerLine, LEDGER, METRICS, StepBooks } from "./step-books.js";
-import { type Checkpoint, IMPORTED } from "./storage.js";
+import { IMPORTED } from "./storage.js";
 
 export interface Beginning {
   state: TrainingState;

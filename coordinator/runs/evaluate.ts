@@ -1,16 +1,11 @@
 /** Some weights under some measures, on the run's workers: what was measured before is read, the rest is computed. */
 import type { ClusterError } from "../../shared/errors.js";
 import { curvesOf } from "../evaluation/curves.js";
-import {
-  EvaluationJob,
-  type EvaluationEdges,
-  planTasks,
-  type TaskRecord,
-} from "../evaluation/evaluation-job.js";
+import { EvaluationJob, type EvaluationEdges, planTasks } from "../evaluation/evaluation-job.js";
 import { accuracyOf } from "../evaluation/model-result.js";
 import type { PlannedMeasure } from "../evaluation/plan/measures.js";
-import type { TaskSpec } from "../evaluation/task.js";
-import { lineOf, recordsOf, type ResultLine } from "../io/evaluation-journal.js";
+import type { TaskRecord, TaskSpec } from "../../shared/records/task.js";
+import { lineOf, recordsOf, type ResultLine, todaysLine } from "../../shared/records/result-line.js";
 import { whileListening } from "./aborting.js";
 import type { RunSetup } from "./setup.js";
 import type { Weights } from "./weights.js";
@@ -27,7 +22,7 @@ export async function evaluate(
   const { sha256: checkpoint } = weights;
   const { seed } = run.resolved;
   const tasks = planTasks({ checkpoint, dataset: data.sha256, seed, testImages }, measures);
-  const records = recordsOf(await storage.readJournal<ResultLine>(RESULTS), tasks);
+  const records = recordsOf((await storage.readJournal<ResultLine>(RESULTS)).map(todaysLine), tasks);
   const known = new Set(records.map(({ task }) => task.id));
   const open = tasks.filter(({ id }) => !known.has(id));
   observer.evaluationBegins(records, checkpoint);

@@ -1,10 +1,10 @@
 /** The third phase of a run: which measures its settings ask for, and what they find. */
 import { ClusterError } from "../../shared/errors.js";
 import type { NotMeasured } from "../../shared/results.js";
-import type { TaskRecord } from "../evaluation/evaluation-job.js";
+import type { TaskRecord } from "../../shared/records/task.js";
 import type { NamedSource } from "../evaluation/plan/attack-names.js";
 import type { ForeignPictures } from "../evaluation/plan/modern-procedure.js";
-import { planMeasures, protocolsOf } from "../evaluation/plan/procedures.js";
+import { planMeasures, proceduresOf } from "../evaluation/plan/procedures.js";
 import { evaluate } from "./evaluate.js";
 import { sourcesIn, withNames } from "./second-networks.js";
 import type { RunSetup } from "./setup.js";
@@ -53,7 +53,7 @@ async function secondNetworks(
   const { config, storage, surroundings, beside, observer } = run;
   const sources: NamedSource[] = [];
   let isIncomplete = false;
-  if (!protocolsOf(config.evaluate).includes("modern")) return { sources, isIncomplete };
+  if (!proceduresOf(config.evaluate).includes("modern")) return { sources, isIncomplete };
   for (const text of sourcesIn(config.evaluate)) {
     const isExpected = (path: string): boolean => beside(path) !== undefined;
     const place = await surroundings.findSource(text, storage.path, isExpected);
@@ -81,7 +81,7 @@ async function foreignPictures({
   runId,
 }: RunSetup): Promise<{ found: ForeignPictures[]; missing: NotMeasured[] }> {
   const { evaluate: settings, data } = config;
-  if (!protocolsOf(settings).includes("modern") || settings.attacks !== undefined)
+  if (!proceduresOf(settings).includes("modern") || settings.attacks !== undefined)
     return { found: [], missing: [] };
   const { found, missing } = await surroundings.foreignImages(data.set, resolved.network.input, runId);
   for (const { what, why } of missing) observer.note("info", `Not run: ${what}: ${why}`);

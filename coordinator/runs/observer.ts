@@ -1,6 +1,7 @@
 /** Who wants to know what a run does: progress events, metrics, the log. */
 import type { StepMetric } from "../../shared/results.js";
-import type { TaskRecord, TaskStanding } from "../evaluation/evaluation-job.js";
+import type { TaskRecord } from "../../shared/records/task.js";
+import type { TaskStanding } from "../evaluation/evaluation-job.js";
 import type { CommittedStep } from "../training/training-types.js";
 
 export interface RunObserver {

@@ -3,7 +3,7 @@
  * keep it in memory and crash. Names are paths inside the directory: "status.json", "eval/results.jsonl".
  */
 import type { Layout } from "../../shared/core/layout.js";
-import type { TrainingState } from "../training/training-types.js";
+import type { Checkpoint, TrainingState } from "../../shared/records/checkpoint.js";
 
 export interface RunStorage {
   /** Where it is: tells runs apart, and stands in messages. */
@@ -48,32 +48,12 @@ export interface CheckpointStore {
   read(name: string): Promise<Checkpoint>;
 }
 
-export interface Checkpoint {
-  state: TrainingState;
-  description: CheckpointState;
-}
-
 export interface CheckpointInfo {
   model: string;
   /** SHA-256 of what decides the run: see identity.ts. */
   identity: string;
   cleanAccuracy: number | null;
   best: boolean;
-}
-
-/** `state.json` of a checkpoint. */
-export interface CheckpointState {
-  step: number;
-  model: string;
-  /** SHA-256 of the parameter vector's bytes. */
-  weights_sha256: string;
-  /** SHA-256 of model.safetensors and optimizer.safetensors. */
-  files_sha256: Record<string, string>;
-  /** SHA-256 of what decides the run: see identity.ts. */
-  identity: string;
-  clean_accuracy: number | null;
-  /** Step of the weights in anchor.safetensors, where flag A keeps some. */
-  anchor_step?: number;
 }
 
 /** Stands in a checkpoint where a run's own identity would: its weights come from elsewhere. */

@@ -1,5 +1,5 @@
 /** A network as it is measured: its state, under the hash that names it everywhere. */
-import { hashOf } from "../io/checkpoints.js";
+import { hashOf } from "../../shared/io/hash.js";
 import type { TrainingState } from "../training/training-types.js";
 
 export interface Weights extends Pick<TrainingState, "step" | "parameters"> {

@@ -1,6 +1,6 @@
 /** Progress as log lines, for whoever follows a container's log: phases as they come, numbers every ten seconds. */
 import type { Log } from "../../shared/io/logger.js";
-import type { saf } from "../../shared/messages.js";
+import type { Finished, Progress, ProgressEvent } from "../../shared/events.js";
 
 const EVERY_MS = 10_000;
 
@@ -15,7 +15,7 @@ export class ProgressLog {
     this.#clock = clock;
   }
 
-  take({ phase, progress, finished }: saf.v1.Event.$Properties): void {
+  take({ phase, progress, finished }: ProgressEvent): void {
     if (phase != null) {
       const { model, name, detail } = phase;
       this.#log("info", [name, detail].filter(Boolean).join(": "), runField(model));
@@ -23,7 +23,7 @@ export class ProgressLog {
     else if (finished != null) this.#takeEnd(finished);
   }
 
-  #takeEnd(finished: saf.v1.Finished.$Properties): void {
+  #takeEnd(finished: Finished): void {
     this.#saidMs.delete(finished.runId ?? "");
     if (finished.ok !== true) {
       this.#log("error", `Failed: ${finished.message ?? ""}`, {
@@ -34,16 +34,7 @@ export class ProgressLog {
     }
   }
 
-  #takeProgress({
-    runId,
-    model,
-    phase,
-    done,
-    total,
-    loss,
-    accuracy,
-    etaSeconds,
-  }: saf.v1.Progress.$Properties): void {
+  #takeProgress({ runId, model, phase, done, total, loss, accuracy, etaSeconds }: Progress): void {
     const said = this.#saidMs.get(runId ?? "") ?? new Map<string, number>();
     this.#saidMs.set(runId ?? "", said);
     const now = this.#clock();

@@ -8,11 +8,12 @@ import {
   type RunStateLabel,
 } from "../../shared/metrics.js";
 import { resolveRun } from "../../shared/resolve.js";
-import type { CoordinatorMetrics } from "../coordinator.js";
+import type { CoordinatorMetrics } from "../coordinator-edges.js";
 import { AccuracySeries } from "./accuracy-series.js";
 import { SeriesLifetime } from "./series-lifetime.js";
-import type { TaskRecord, TaskStanding } from "../evaluation/evaluation-job.js";
+import type { TaskStanding } from "../evaluation/evaluation-job.js";
 import type { CommittedStep } from "../training/training-types.js";
+import type { TaskRecord } from "../../shared/records/task.js";
 
 /** A worker as the pool knows it. */
 export interface PoolMember {

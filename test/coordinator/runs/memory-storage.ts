@@ -1,13 +1,12 @@
 /** A run's storage in memory. */
 import { ClusterError } from "../../../shared/errors.js";
 import type {
-  Checkpoint,
   CheckpointInfo,
   CheckpointStore,
   RunJournal,
   RunStorage,
 } from "../../../coordinator/runs/storage.js";
-import type { TrainingState } from "../../../coordinator/training/training-types.js";
+import type { Checkpoint, TrainingState } from "../../../shared/records/checkpoint.js";
 
 export class MemoryStorage implements RunStorage {
   readonly path: string;
