@@ -1,6 +1,6 @@
 /** When a run saves its weights, and what it does when that fails. */
 import { ClusterError } from "../../shared/errors.js";
-import type { TrainingState } from "../training/training-types.js";
+import type { TrainingState } from "../../shared/records/checkpoint.js";
 import type { RunSetup } from "./setup.js";
 import { writeStatus } from "./status.js";
 

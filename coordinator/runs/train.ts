@@ -3,7 +3,7 @@ import { stepsPerEpoch } from "../../shared/core/schedule.js";
 import { curvesOf } from "../evaluation/curves.js";
 import { accuracyOf } from "../evaluation/model-result.js";
 import { cleanMeasure } from "../evaluation/plan/procedures.js";
-import type { TrainingState } from "../training/training-types.js";
+import type { TrainingState } from "../../shared/records/checkpoint.js";
 import type { Trainer } from "../training/trainer.js";
 import { whileListening } from "./aborting.js";
 import type { Beginning } from "./begin.js";

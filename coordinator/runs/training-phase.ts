@@ -2,7 +2,8 @@
 import type { ClusterError } from "../../shared/errors.js";
 import { leaseKind } from "../training/modes/mode.js";
 import { Trainer } from "../training/trainer.js";
-import type { CommittedStep, TrainingState } from "../training/training-types.js";
+import type { TrainingState } from "../../shared/records/checkpoint.js";
+import type { CommittedStep } from "../training/training-types.js";
 import type { RunSetup } from "./setup.js";
 
 export class TrainingPhase {

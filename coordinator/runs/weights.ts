@@ -1,6 +1,6 @@
 /** A network as it is measured: its state, under the hash that names it everywhere. */
 import { hashOf } from "../../shared/io/hash.js";
-import type { TrainingState } from "../training/training-types.js";
+import type { TrainingState } from "../../shared/records/checkpoint.js";
 
 export interface Weights extends Pick<TrainingState, "step" | "parameters"> {
   /** SHA-256 of the parameters. */

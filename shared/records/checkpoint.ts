@@ -3,6 +3,12 @@ import type { Layout } from "../core/layout.js";
 import type { NamedTensor } from "../core/safetensors.js";
 import { ClusterError } from "../errors.js";
 
+/** Weights of an earlier version. */
+export interface KeptWeights {
+  step: number;
+  parameters: Float32Array;
+}
+
 /** The whole state between two steps. */
 export interface TrainingState {
   /** Steps committed; also the version of the parameters. */
@@ -10,7 +16,7 @@ export interface TrainingState {
   parameters: Float32Array;
   velocity: Float32Array;
   /** Flag A: the weights on which it makes its images, from the second epoch on. */
-  anchor?: { step: number; parameters: Float32Array } | undefined;
+  anchor?: KeptWeights | undefined;
 }
 
 export interface Checkpoint {

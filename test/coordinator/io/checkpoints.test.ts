@@ -4,7 +4,7 @@ import { mkdir, readFile, readdir, readlink, rm, truncate, writeFile } from "nod
 import { join } from "node:path";
 import { test } from "node:test";
 import { Checkpoints } from "../../../coordinator/io/checkpoints.js";
-import type { TrainingState } from "../../../coordinator/training/training-types.js";
+import type { TrainingState } from "../../../shared/records/checkpoint.js";
 import { placeTensors } from "../../../shared/core/layout.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { RandomStream } from "../../../shared/random.js";
