@@ -28,6 +28,7 @@ export interface ProcessFault extends Span {
 }
 
 export interface WorldFault extends Span {
+  who?: undefined;
   /** The broker dies and comes back; the coordinator's disk has no room. */
   kind: "broker" | "disk-full";
 }
@@ -44,14 +45,10 @@ export function isMessageFault(fault: Fault): fault is MessageFault {
   return (MESSAGE_FAULTS as readonly string[]).includes(fault.kind);
 }
 
-export function isProcessFault(fault: Fault): fault is ProcessFault {
-  return (PROCESS_FAULTS as readonly string[]).includes(fault.kind);
-}
-
 /** "drop 30 % of gradient to and from worker-2, 1200 to 3400 ms". */
 export function faultText(fault: Fault): string {
   const span = `${Math.round(fault.fromMs)} to ${Math.round(fault.untilMs)} ms`;
-  if (!isMessageFault(fault)) return `${fault.kind}${isProcessFault(fault) ? ` ${fault.who}` : ""}, ${span}`;
+  if (!isMessageFault(fault)) return `${fault.kind}${fault.who === undefined ? "" : ` ${fault.who}`}, ${span}`;
   const { kind, probability, traffic, who, maxMs } = fault;
   const whose = who === "*" ? "" : ` to and from ${who}`;
   const upTo = kind === "delay" || kind === "reorder" ? `, up to ${Math.round(maxMs)} ms` : "";

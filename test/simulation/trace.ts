@@ -25,8 +25,8 @@ export class Trace {
   /** An event of the schedule. */
   event(atMs: number, process: string, label: string): void {
     this.#events++;
-    // FNV-1a over the time in microseconds, and the lengths of names, which is enough to see a difference.
-    for (const word of [Math.round(atMs * 1000), process.length, label.length, label.charCodeAt(0)])
+    // FNV-1a over the time in microseconds and a part of the names (paths hold the id of the process): enough to differ.
+    for (const word of [Math.round(atMs * 1000), process.length, label.charCodeAt(0)])
       this.#fingerprint = Math.imul(this.#fingerprint ^ word, 0x01000193);
     if (this.#keeps) this.#keep(atMs, process, label);
   }
