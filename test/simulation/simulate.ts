@@ -5,7 +5,15 @@ import { type Scenario, drawScenario } from "./scenario.js";
 import { shrinkNetworks } from "./tiny-networks.js";
 import { type Outcome, simulate } from "./world.js";
 
-const TRACE_LINES = 60;
+/**
+ * Before the first seed: networks become tiny, and what the product keeps in the memory of a whole Node process (today the
+ * images of a data set, in worker/run-setup.ts) is there, so that a seed does not depend on those before it.
+ */
+export async function prepare(): Promise<void> {
+  shrinkNetworks();
+  const { end } = await simulate({ ...drawScenario(1), faults: [] });
+  if (end !== "done") throw new Error(`The world without faults ended: ${end}`);
+}
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -32,12 +40,12 @@ export async function shrink(scenario: Scenario): Promise<number[]> {
 /** Tells of a failure: what is left of the faults, the end of the trace, and how to see it again. */
 export async function explain(scenario: Scenario): Promise<string> {
   const left = await shrink(scenario);
-  const { violation, trace } = await simulate(without(scenario, left), true);
+  const { violation, trace, progressMs } = await simulate(without(scenario, left), true);
   return [
     `seed ${scenario.seed}: ${violation}`,
     `faults that it takes (of ${scenario.faults.length}):`,
     ...without(scenario, left).faults.map((fault) => `  ${faultText(fault)}`),
-    ...trace.shortened(TRACE_LINES),
+    ...trace.shortened(progressMs),
     `replay: ${replayCommand(scenario, left)}`,
   ].join("\n");
 }
@@ -88,7 +96,7 @@ async function many(from: number, seeds: number, isBrief: boolean): Promise<numb
 }
 
 if (process.argv[1] !== undefined && import.meta.url.endsWith("/simulate.js") && process.argv[1].endsWith("simulate.js")) {
-  shrinkNetworks();
+  await prepare();
   const { values } = parseArgs({
     options: {
       seeds: { type: "string", default: "1000" },

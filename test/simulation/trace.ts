@@ -1,11 +1,10 @@
 /** What happened, line by line: the newest lines, and a fingerprint of all of them, which tells two runs of a seed apart. */
 
-const MOST_LINES = 4000;
+const MOST_LINES = 200_000;
 
 export class Trace {
-  readonly #lines: string[] = [];
+  readonly #lines: { atMs: number; text: string }[] = [];
   readonly #keeps: boolean;
-  #left = 0;
   #fingerprint = 0;
   #events = 0;
 
@@ -37,21 +36,27 @@ export class Trace {
   }
 
   #keep(atMs: number, process: string, text: string): void {
-    if (this.#lines.length >= MOST_LINES) {
-      this.#lines.splice(0, MOST_LINES / 4);
-      this.#left += MOST_LINES / 4;
-    }
-    this.#lines.push(`${atMs.toFixed(3).padStart(12)} ms  ${process.padEnd(12)} ${text}`);
+    if (this.#lines.length >= MOST_LINES) this.#lines.splice(0, MOST_LINES / 4);
+    this.#lines.push({ atMs, text: `${atMs.toFixed(3).padStart(12)} ms  ${process.padEnd(12)} ${text}` });
   }
 
-  /** The last `most` lines that say something; a timer alone says nothing. */
-  shortened(most: number): string[] {
-    const telling = this.#lines.filter((line) => !/ (timer|disk [a-z]+ .*|> ping|< pong)$/.test(line));
-    const left = this.#left + this.#lines.length - Math.min(most, telling.length);
-    return [`… ${left} lines before and between are left out`, ...telling.slice(-most)];
+  get lines(): string[] {
+    return this.#lines.map(({ text }) => text);
   }
 
-  get lines(): readonly string[] {
-    return this.#lines;
+  /** What was said around a moment, and at the end: timers, disks and heartbeats say nothing. */
+  shortened(atMs: number, { before = 40, after = 40, last = 10 } = {}): string[] {
+    const telling = this.#lines.filter(({ text }) => !SILENT.test(text));
+    const at = telling.findLastIndex((line) => line.atMs <= atMs);
+    const from = Math.max(0, at - before);
+    const parts = [telling.slice(from, at + after), telling.slice(Math.max(at + after, telling.length - last))];
+    const left = this.#lines.length - parts.flat().length;
+    return [
+      ...(parts[0] ?? []).map(({ text }) => text),
+      `… ${left} lines before, between and after are left out: --trace shows them`,
+      ...(parts[1] ?? []).map(({ text }) => text),
+    ];
   }
 }
+
+const SILENT = / (timer|disk [a-z]+ .*|> ping|< pong|request timeout|[<>] \S*\.hb\.\S*)$/;

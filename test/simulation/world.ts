@@ -25,6 +25,8 @@ export interface Outcome {
   events: number;
   fingerprint: number;
   virtualMs: number;
+  /** When anything was last committed, measured or ended. */
+  progressMs: number;
   /** The longest time without any progress after the last fault. */
   stillMs: number;
   committed: number;
@@ -102,6 +104,7 @@ export class World {
       fingerprint: this.#trace.fingerprint,
       virtualMs: this.#scheduler.nowMs,
       stillMs: this.#longestStillMs,
+      progressMs: this.#watch.progressMs,
     };
   }
 
