@@ -3,7 +3,15 @@
  * checkpoints, what is written aside and renamed) run as they are. Each call takes virtual time.
  */
 import type { Draws } from "./draws.js";
-import { DiskError, type FileNode, type FolderNode, type Node, type SimulatedDisk, emptyFile, folder } from "./disk.js";
+import {
+  DiskError,
+  type FileNode,
+  type FolderNode,
+  type Node,
+  type SimulatedDisk,
+  emptyFile,
+  folder,
+} from "./disk.js";
 import type { Owner, Scheduler } from "./scheduler.js";
 
 type Content = string | Uint8Array;
@@ -50,7 +58,7 @@ export class DiskFiles {
         try {
           resolve(act());
         } catch (error) {
-          reject(error as Error);
+          reject(error instanceof Error ? error : new Error(String(error)));
         }
       });
     });
@@ -60,7 +68,8 @@ export class DiskFiles {
     this.#later(`mkdir ${path}`, () => {
       const parts = path.split("/").filter((part) => part !== "");
       const first = options.recursive === true ? 1 : parts.length;
-      for (let length = first; length <= parts.length; length++) this.#makeFolder(parts.slice(0, length), options);
+      for (let length = first; length <= parts.length; length++)
+        this.#makeFolder(parts.slice(0, length), options);
     });
 
   #makeFolder(parts: readonly string[], { recursive }: { recursive?: boolean }): void {

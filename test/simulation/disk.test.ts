@@ -86,7 +86,9 @@ test("files and folders that are written aside are whole or absent, old or new",
         await mkdir(FOLDER, { recursive: true });
         for (let version = 1; version <= 3; version++) {
           await writeFileAtomic(`${FOLDER}/status.json`, `version ${version}`.repeat(20));
-          await writeDirectoryAtomic(`${FOLDER}/step-${version}`, { "a.bin": new Uint8Array(99).fill(version) });
+          await writeDirectoryAtomic(`${FOLDER}/step-${version}`, {
+            "a.bin": new Uint8Array(99).fill(version),
+          });
           done = version;
         }
       },

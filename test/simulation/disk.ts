@@ -125,7 +125,8 @@ export class SimulatedDisk {
   /** Replaces what a file holds. With a full disk only a part of what is new gets there. */
   write(file: FileNode, bytes: Uint8Array, path: string): void {
     const isLonger = bytes.byteLength > file.bytes.byteLength;
-    const fits = this.isFull && isLonger ? this.#draws.whole(file.bytes.byteLength, bytes.byteLength - 1) : Infinity;
+    const fits =
+      this.isFull && isLonger ? this.#draws.whole(file.bytes.byteLength, bytes.byteLength - 1) : Infinity;
     file.bytes = bytes.slice(0, Math.min(fits, bytes.byteLength));
     file.unsafe.push(file.bytes);
     if (fits < bytes.byteLength) throw new DiskError("ENOSPC", path);

@@ -16,8 +16,8 @@ type Order<Kind extends ToEngine["type"]> = Extract<ToEngine, { type: Kind }>;
 export interface EngineCharacter {
   /** Virtual time for one slot, or one image of a test. */
   slotMs: () => number;
-  /** What it makes of a slot's right values. */
-  spoil: (values: Float32Array, layout: Layout) => void;
+  /** What it makes of a slot's right values, which stay as they are. */
+  spoilt: (values: Float32Array, layout: Layout) => Float32Array;
   /** It computes nothing while this is true, and goes on afterwards. */
   hangs: () => boolean;
 }
@@ -113,7 +113,8 @@ export class SimulatedEngine implements EnginePort {
       this.#deliver({ type: "block-done", ...done });
     } else if (message.type === "stretch")
       this.#deliver({ type: "stretch-done", ...done, steps: this.#stretch(run, message) });
-    else if (message.type === "task") this.#deliver({ type: "task-done", ...done, findings: findings(run, message) });
+    else if (message.type === "task")
+      this.#deliver({ type: "task-done", ...done, findings: findings(run, message) });
     else throw new RangeError("The simulated engine knows no features");
   }
 
@@ -124,16 +125,16 @@ export class SimulatedEngine implements EnginePort {
     const all = new Uint8Array(run.train.labels);
     const labels = Uint8Array.from(indices, (index) => all[index] as number);
     const inputs = inputsOf(new Uint8Array(run.train.pixels), run.mean, indices);
-    const values = slotPush(run.layout, weights, inputs, labels);
-    this.#character.spoil(values, run.layout);
-    return values;
+    return this.#character.spoilt(slotPush(run.layout, weights, inputs, labels), run.layout);
   }
 
   /** Summed by the product's own assembler, into the frames. Returns the chunks, in the order in which they came out. */
   #block(run: Run, { step, first, count, parameters, frames }: Order<"block">): number[] {
     const weights = printOf(new Float32Array(parameters));
     const chunks: number[] = [];
-    const assembler = new GradientAssembler(count, bodiesOf(frames, run.layout.pushSize), (chunk) => chunks.push(chunk));
+    const assembler = new GradientAssembler(count, bodiesOf(frames, run.layout.pushSize), (chunk) =>
+      chunks.push(chunk),
+    );
     for (let slot = first; slot < first + count; slot++) {
       assembler.beginSlot();
       assembler.add(0, this.#slot(run, step, slot, weights));
@@ -160,8 +161,18 @@ export class SimulatedEngine implements EnginePort {
         assembler.endSlot();
       }
       const { stages, ...rates } = message.rule;
-      const rule = { ...rates, learningRate: learningRate(stages, plan, step), samples: stepSamples(plan, step) };
-      updateRange(layout, rule, 0, { sums, current: parameters, velocity, next: parameters, moved: velocity });
+      const rule = {
+        ...rates,
+        learningRate: learningRate(stages, plan, step),
+        samples: stepSamples(plan, step),
+      };
+      updateRange(layout, rule, 0, {
+        sums,
+        current: parameters,
+        velocity,
+        next: parameters,
+        moved: velocity,
+      });
       parts.tails.set(sums.subarray(layout.size), done * TAIL.length);
       done++;
       Atomics.store(control, CONTROL.stepsDone, done);
@@ -177,7 +188,11 @@ export class SimulatedEngine implements EnginePort {
 function startOf(run: Run, { step, start }: Order<"stretch">): NonNullable<Run["held"]> {
   if (start !== undefined) {
     const { parameters, velocity } = start;
-    return { step, parameters: new Float32Array(parameters).slice(), velocity: new Float32Array(velocity).slice() };
+    return {
+      step,
+      parameters: new Float32Array(parameters).slice(),
+      velocity: new Float32Array(velocity).slice(),
+    };
   }
   if (run.held?.step !== step) throw new RangeError(`Run ${run.runId} is not at step ${step}`);
   return run.held;

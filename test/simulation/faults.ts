@@ -48,7 +48,8 @@ export function isMessageFault(fault: Fault): fault is MessageFault {
 /** "drop 30 % of gradient to and from worker-2, 1200 to 3400 ms". */
 export function faultText(fault: Fault): string {
   const span = `${Math.round(fault.fromMs)} to ${Math.round(fault.untilMs)} ms`;
-  if (!isMessageFault(fault)) return `${fault.kind}${fault.who === undefined ? "" : ` ${fault.who}`}, ${span}`;
+  if (!isMessageFault(fault))
+    return `${fault.kind}${fault.who === undefined ? "" : ` ${fault.who}`}, ${span}`;
   const { kind, probability, traffic, who, maxMs } = fault;
   const whose = who === "*" ? "" : ` to and from ${who}`;
   const upTo = kind === "delay" || kind === "reorder" ? `, up to ${Math.round(maxMs)} ms` : "";

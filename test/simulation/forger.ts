@@ -34,7 +34,10 @@ export function forge(setting: ForgerSetting): void {
   process.clock.every(EVERY_MS, () => say(setting, heard));
 }
 
-function say({ name, names, runIds, control, bulk, draws }: ForgerSetting, heard: readonly Uint8Array[]): void {
+function say(
+  { name, names, runIds, control, bulk, draws }: ForgerSetting,
+  heard: readonly Uint8Array[],
+): void {
   const subjects = subjectsOf(POOL);
   const identity = {
     workerId: draws.pick(names),
@@ -47,9 +50,18 @@ function say({ name, names, runIds, control, bulk, draws }: ForgerSetting, heard
   const frame = heard.length === 0 ? noise(draws) : changed(draws.pick(heard), draws);
   const lies: (() => void)[] = [
     () => bulk.publish(subjects.gradient(0, name), frame),
-    () => bulk.publish(subjects.push(name), writeMessage(wire.PushEnd, { ...identity, node: draws.whole(0, 15) })),
-    () => bulk.publish(subjects.result(name), writeMessage(wire.TaskResult, { ...identity, taskId: "forged" })),
-    () => control.publish(subjects.heartbeat(name), writeMessage(wire.Heartbeat, { ...identity, incarnation: 1 })),
+    () =>
+      bulk.publish(
+        subjects.push(name),
+        writeMessage(wire.PushEnd, { ...identity, node: draws.whole(0, 15) }),
+      ),
+    () =>
+      bulk.publish(subjects.result(name), writeMessage(wire.TaskResult, { ...identity, taskId: "forged" })),
+    () =>
+      control.publish(
+        subjects.heartbeat(name),
+        writeMessage(wire.Heartbeat, { ...identity, incarnation: 1 }),
+      ),
     () => control.publish(subjects.lease(name), writeMessage(wire.LeaseReturn, returned(identity, draws))),
     () => control.publish(subjects.join(name), noise(draws)),
     () => control.publish(subjects.runGet, noise(draws)),

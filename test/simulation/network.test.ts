@@ -42,7 +42,10 @@ const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 async function deliveredUnder(faults: MessageFault[], count = 200): Promise<string[]> {
   const simulated = brokerOf(true);
   simulated.broker.faults = faults;
-  const [sender, receiver] = [simulated.broker.connect(simulated.owner), simulated.broker.connect(simulated.owner)];
+  const [sender, receiver] = [
+    simulated.broker.connect(simulated.owner),
+    simulated.broker.connect(simulated.owner),
+  ];
   const found: string[] = [];
   receiver.subscribe("saf.v1.pool.grad.0.w", ({ data }) => found.push(new TextDecoder().decode(data)));
   await simulated.scheduler.run(10, () => false);

@@ -2,7 +2,13 @@
  * NATS as the simulation sees it: one broker, and a `Bus` for each connection. Within one connection messages keep their
  * order; between connections each takes its own time. What is published while a connection is broken is lost.
  */
-import { type Bus, type BusMessage, RequestError, type RequestFailure, type Subscription } from "../../shared/bus.js";
+import {
+  type Bus,
+  type BusMessage,
+  RequestError,
+  type RequestFailure,
+  type Subscription,
+} from "../../shared/bus.js";
 import { subjectMatches } from "../../shared/core/subject-match.js";
 import { ClusterError } from "../../shared/errors.js";
 import type { Draws } from "./draws.js";
@@ -25,6 +31,8 @@ interface Listener {
   pattern: string;
   handler: (message: BusMessage) => void;
   active: boolean;
+  /** Subjects that were looked at. */
+  known: Map<string, boolean>;
 }
 
 interface Envelope {
@@ -141,11 +149,21 @@ export class SimulatedBroker {
   }
 }
 
+function matches({ pattern, known }: Listener, subject: string): boolean {
+  let found = known.get(subject);
+  if (found === undefined) known.set(subject, (found = subjectMatches(pattern, subject)));
+  return found;
+}
+
+const ANSWERS: readonly Traffic[] = ["all", "requests"];
+
 /** What a subject carries. */
-function trafficOf(subject: string, isRequest: boolean): Traffic[] {
-  const what = subject.split(".", 4)[3];
-  const kind: Traffic =
-    what === "grad" ? "gradient" : what === "param" && !subject.includes(".get.") ? "parameters" : "control";
+function trafficOf(subject: string, isRequest: boolean): readonly Traffic[] {
+  const kind: Traffic = subject.includes(".grad.")
+    ? "gradient"
+    : subject.includes(".param.") && !subject.includes(".get.")
+      ? "parameters"
+      : "control";
   return isRequest ? ["all", kind, "requests"] : ["all", kind];
 }
 
@@ -189,7 +207,7 @@ export class SimulatedBus implements Bus {
   }
 
   subscribe(pattern: string, handler: (message: BusMessage) => void): Subscription {
-    const listener: Listener = { pattern, handler, active: false };
+    const listener: Listener = { pattern, handler, active: false, known: new Map() };
     if (this.#closed || !this.#rights.subscribe(pattern)) return { unsubscribe: () => undefined };
     this.#listeners.add(listener);
     // The broker hears of it as of any message; after a broken connection the client tells it again.
@@ -223,7 +241,9 @@ export class SimulatedBus implements Bus {
       this.#send({ subject, data, reply: { bus: this, answer, nobody } });
       this.#open.add(fail);
       const { scheduler } = this.#broker;
-      cancel = scheduler.at(scheduler.nowMs + timeoutMs, this.owner, "request timeout", () => fail("timeout"));
+      cancel = scheduler.at(scheduler.nowMs + timeoutMs, this.owner, "request timeout", () =>
+        fail("timeout"),
+      );
     });
   }
 
@@ -264,7 +284,6 @@ export class SimulatedBus implements Bus {
     for (const listener of this.#listeners) listener.active = connected;
     const { scheduler } = this.#broker;
     scheduler.at(scheduler.nowMs, this.owner, connected ? "connected" : "disconnected", () => {
-      if (this.#connected !== connected) return;
       if (!connected) for (const done of [...this.#flushes]) done();
       for (const handler of this.#connectionHandlers) handler(connected);
     });
@@ -285,7 +304,7 @@ export class SimulatedBus implements Bus {
   /** The broker has a message that may be for us. Returns how many handlers it goes to. */
   offer(envelope: Envelope): number {
     const matching = [...this.#listeners].filter(
-      ({ pattern, active }) => active && subjectMatches(pattern, envelope.subject),
+      (listener) => listener.active && matches(listener, envelope.subject),
     );
     const traffic = trafficOf(envelope.subject, envelope.reply !== undefined);
     for (const listener of matching) {
@@ -305,12 +324,11 @@ export class SimulatedBus implements Bus {
         this.#checkSize(`the reply to ${subject}`, answer);
         if (reply === undefined || !this.connected) return;
         const bytes = new Uint8Array(answer);
-        const traffic: Traffic[] = ["all", "requests"];
         const back = (told: Uint8Array): void =>
-          reply.bus.#pass(subject, traffic, told, (heard, hop) =>
+          reply.bus.#pass(subject, ANSWERS, told, (heard, hop) =>
             reply.bus.#in(`reply to ${subject}`, () => reply.answer(heard), hop),
           );
-        this.#pass(subject, traffic, bytes, (told, hop) => this.#out("reply", () => back(told), hop));
+        this.#pass(subject, ANSWERS, bytes, (told, hop) => this.#out("reply", () => back(told), hop));
       },
     });
   }

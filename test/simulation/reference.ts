@@ -2,7 +2,14 @@
 import { type Config, configSchema } from "../../shared/config.js";
 import { type Layout, TAIL, initialParameters } from "../../shared/core/layout.js";
 import { updateRange } from "../../shared/core/optimizer.js";
-import { type StepPlan, epochOrder, learningRate, slotImages, stepImages, totalSteps } from "../../shared/core/schedule.js";
+import {
+  type StepPlan,
+  epochOrder,
+  learningRate,
+  slotImages,
+  stepImages,
+  totalSteps,
+} from "../../shared/core/schedule.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { type ResolvedRun, resolveRun, stepPlan } from "../../shared/resolve.js";
 import { inputsOf, outputsFor, printOf, slotPush } from "./arithmetic.js";
@@ -55,7 +62,7 @@ export class Reference {
     const order = epochOrder(run.seed, epoch, plan.images);
     const { train } = TINY_DATA.dataset;
     const print = printOf(current);
-    const sums = new Float64Array(layout.pushSize);
+    const sums = new Float32Array(layout.pushSize);
     for (let slot = 0; slot < plan.slots; slot++) {
       const indices = slotImages(plan, order, step, slot);
       const labels = Uint8Array.from(indices, (index) => train.labels[index] as number);
@@ -71,7 +78,7 @@ export class Reference {
     };
     const next = new Float32Array(layout.size);
     const [velocity, moved] = [this.#velocity, this.#velocity];
-    updateRange(layout, rule, 0, { sums: Float32Array.from(sums), current, velocity, next, moved });
+    updateRange(layout, rule, 0, { sums, current, velocity, next, moved });
     this.#weights.push(next);
     this.#sums.push({
       loss: sums[layout.size + TAIL.loss] as number,

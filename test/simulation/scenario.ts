@@ -76,7 +76,7 @@ function drawRun(draws: Draws, index: number, cluster: Config["cluster"]): Confi
   const slots = draws.pick([1, 2, 4, 4, 8]);
   return configSchema.parse({
     name: `r${index + 1}`,
-    model: draws.pick([...FAMILIES, "plain", "plain"]),
+    model: draws.pick([...FAMILIES, "plain", "plain", "mrelu", "mrelu"]),
     seed: draws.whole(0, 1000),
     train: {
       slots,

@@ -1,5 +1,4 @@
-/** `npm run simulate -- --seeds N [--from S]`, or one seed: `--seed S [--trace] [--without 1,4]`. */
-import { parseArgs } from "node:util";
+/** Many seeds with a summary, or one with its trace; and what to say of a seed that fails. */
 import { FAULT_KINDS, FaultCounts, faultText } from "./faults.js";
 import { type Scenario, drawScenario } from "./scenario.js";
 import { shrinkNetworks } from "./tiny-networks.js";
@@ -50,7 +49,7 @@ export async function explain(scenario: Scenario): Promise<string> {
   ].join("\n");
 }
 
-async function one(seed: number, left: readonly number[], isTraced: boolean): Promise<number> {
+export async function simulateOne(seed: number, left: readonly number[], isTraced: boolean): Promise<number> {
   const scenario = drawScenario(seed);
   for (const [i, fault] of scenario.faults.entries())
     say(`${left.includes(i) ? "  left out" : `  ${i}`}: ${faultText(fault)}`);
@@ -66,7 +65,7 @@ async function one(seed: number, left: readonly number[], isTraced: boolean): Pr
   return outcome.violation === undefined ? 0 : 1;
 }
 
-async function many(from: number, seeds: number, isBrief: boolean): Promise<number> {
+export async function simulateMany(from: number, seeds: number, isBrief: boolean): Promise<number> {
   const began = performance.now();
   const counts = new FaultCounts();
   const ends = new Map<string, number>();
@@ -85,7 +84,9 @@ async function many(from: number, seeds: number, isBrief: boolean): Promise<numb
     sum.stillMs = Math.max(sum.stillMs, outcome.stillMs);
   }
   const seconds = (performance.now() - began) / 1000;
-  say(`${seeds} seeds from ${from} in ${seconds.toFixed(1)} s: ${(seeds / seconds).toFixed(1)} seeds a second`);
+  say(
+    `${seeds} seeds from ${from} in ${seconds.toFixed(1)} s: ${(seeds / seconds).toFixed(1)} seeds a second`,
+  );
   say(`ends: ${[...ends].map(([end, count]) => `${end} ${count}`).join(", ")}`);
   say(
     `${sum.committed} steps committed, ${sum.measured} tasks measured, ${sum.events} events, ` +
@@ -93,23 +94,4 @@ async function many(from: number, seeds: number, isBrief: boolean): Promise<numb
   );
   say(`faults: ${FAULT_KINDS.map((kind) => `${kind} ${counts.counts.get(kind) ?? 0}`).join(", ")}`);
   return ends.has("violated") ? 1 : 0;
-}
-
-if (process.argv[1] !== undefined && import.meta.url.endsWith("/simulate.js") && process.argv[1].endsWith("simulate.js")) {
-  await prepare();
-  const { values } = parseArgs({
-    options: {
-      seeds: { type: "string", default: "1000" },
-      from: { type: "string", default: "1" },
-      seed: { type: "string" },
-      without: { type: "string", default: "" },
-      trace: { type: "boolean", default: false },
-      brief: { type: "boolean", default: false },
-    },
-  });
-  const left = values.without.split(",").filter((text) => text !== "").map(Number);
-  process.exitCode =
-    values.seed === undefined
-      ? await many(Number(values.from), Number(values.seeds), values.brief)
-      : await one(Number(values.seed), left, values.trace);
 }

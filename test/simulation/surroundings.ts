@@ -119,7 +119,9 @@ function files(process: () => Surroundings | undefined): (() => void)[] {
       const owner = process();
       if (owner === undefined) return before.apply(realFiles, args);
       if (!String(args[0]).startsWith(DISK_ROOT) && name !== "symlink")
-        throw new Error(`Process ${owner.name} called ${name} on ${String(args[0])}, which is no simulated disk`);
+        throw new Error(
+          `Process ${owner.name} called ${name} on ${String(args[0])}, which is no simulated disk`,
+        );
       return (owner.files[name] as Call)(...args);
     });
   });

@@ -49,7 +49,10 @@ export class Trace {
     const telling = this.#lines.filter(({ text }) => !SILENT.test(text));
     const at = telling.findLastIndex((line) => line.atMs <= atMs);
     const from = Math.max(0, at - before);
-    const parts = [telling.slice(from, at + after), telling.slice(Math.max(at + after, telling.length - last))];
+    const parts = [
+      telling.slice(from, at + after),
+      telling.slice(Math.max(at + after, telling.length - last)),
+    ];
     const left = this.#lines.length - parts.flat().length;
     return [
       ...(parts[0] ?? []).map(({ text }) => text),

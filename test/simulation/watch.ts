@@ -126,7 +126,8 @@ export class Watch {
         const right = reference.answer(version, task.firstImage + i);
         this.#check(
           prediction === right,
-          () => `${runId} task ${task.id}: image ${task.firstImage + i} is called ${prediction}, expected ${right}`,
+          () =>
+            `${runId} task ${task.id}: image ${task.firstImage + i} is called ${prediction}, expected ${right}`,
         );
       });
     }

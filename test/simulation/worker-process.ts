@@ -21,7 +21,15 @@ export interface WorkerSetting {
 }
 
 /** Resolves when the worker has ended by itself: dismissed, or out of patience. */
-export async function work({ process, plan, control, bulk, draws, hangs, note }: WorkerSetting): Promise<void> {
+export async function work({
+  process,
+  plan,
+  control,
+  bulk,
+  draws,
+  hangs,
+  note,
+}: WorkerSetting): Promise<void> {
   const engine = new SimulatedEngine(process.clock, characterOf(plan, draws, hangs));
   const worker = new Worker(plan.name, {
     ...{ control, bulk, engine, subjects: subjectsOf(POOL) },
@@ -45,12 +53,12 @@ function characterOf({ nature, slotMs }: WorkerPlan, draws: Draws, hangs: () => 
   return {
     slotMs: () =>
       nature === "late" && draws.chance(0.3) ? draws.between(0, LATE_MS) : slotMs * draws.between(0.7, 1.5),
-    spoil: (values, layout) => {
-      if (nature === "nan" && draws.chance(SPOILT_SLOTS)) values[draws.whole(0, layout.size - 1)] = NaN;
-      if (nature === "miscount" && draws.chance(SPOILT_SLOTS)) {
-        const at = layout.size + TAIL.samples;
-        values[at] = (values[at] as number) + 1;
-      }
+    spoilt: (right, layout) => {
+      if ((nature !== "nan" && nature !== "miscount") || !draws.chance(SPOILT_SLOTS)) return right;
+      const values = right.slice();
+      const at = nature === "nan" ? draws.whole(0, layout.size - 1) : layout.size + TAIL.samples;
+      values[at] = nature === "nan" ? NaN : (values[at] as number) + 1;
+      return values;
     },
     hangs,
   };

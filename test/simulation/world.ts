@@ -79,13 +79,15 @@ export class World {
     const scheduler = this.#scheduler;
     for (const config of runs) this.#watch.add(runIdOf(config), new Reference(config));
     scheduler.onEvent = (atMs, { name }, label) => this.#trace.event(atMs, name, label);
-    scheduler.onError = (error, { name }) => this.#watch.violate(`${name} threw ${String((error as Error).stack)}`);
+    scheduler.onError = (error, { name }) =>
+      this.#watch.violate(`${name} threw ${String((error as Error).stack)}`);
     const onRejection = (error: unknown): void => scheduler.onError(error, scheduler.current ?? WORLD);
     const undo = surround(scheduler);
     process.on("unhandledRejection", onRejection);
     try {
       scheduler.at(0, WORLD, "start", () => this.#start("coordinator"));
-      for (const { name, startsMs } of workers) scheduler.at(startsMs, WORLD, "start", () => this.#start(name));
+      for (const { name, startsMs } of workers)
+        scheduler.at(startsMs, WORLD, "start", () => this.#start(name));
       for (const fault of faults) this.#schedule(fault);
       await scheduler.run(Infinity, () => this.#isOver());
     } finally {
@@ -122,12 +124,15 @@ export class World {
     const watch = this.#watch;
     const { pending, nowMs } = this.#scheduler;
     if (pending > MOST.events) watch.violate(`${pending} events are pending: something grows`);
-    if (this.#broker.connections > MOST.connections) watch.violate(`${this.#broker.connections} connections are open`);
+    if (this.#broker.connections > MOST.connections)
+      watch.violate(`${this.#broker.connections} connections are open`);
     const stillMs = nowMs - Math.max(watch.progressMs, this.#scenario.calmMs);
     this.#longestStillMs = Math.max(this.#longestStillMs, stillMs);
     if (stillMs > PROGRESS_MS) {
       const missing = [...this.#scenario.runs].map(runIdOf).filter((id) => !watch.ended.has(id));
-      watch.violate(`No progress for ${Math.round(stillMs / 1000)} s after the last fault; unfinished: ${missing.join(", ")}`);
+      watch.violate(
+        `No progress for ${Math.round(stillMs / 1000)} s after the last fault; unfinished: ${missing.join(", ")}`,
+      );
     }
     return watch.violation !== undefined || this.#end !== "";
   }
@@ -266,7 +271,8 @@ function rightsOf(name: string): Rights {
   const known = new Map<string, boolean>();
   return {
     publish: (subject) => {
-      const allowed = known.get(subject) ?? rights.publish.some((pattern) => subjectMatches(pattern, subject));
+      const allowed =
+        known.get(subject) ?? rights.publish.some((pattern) => subjectMatches(pattern, subject));
       known.set(subject, allowed);
       return allowed;
     },
