@@ -29,28 +29,37 @@ export interface Scenario {
   calmMs: number;
 }
 
-const TRAFFIC: readonly Traffic[] = ["all", "control", "gradient", "parameters", "requests"];
+const TRAFFIC: readonly Traffic[] = ["all", "all", "control", "gradient", "parameters", "requests"];
 
 export function drawScenario(seed: number): Scenario {
   const draws = new Draws(seed, "scenario");
   const calmMs = draws.between(3000, 25_000);
-  const workers = Array.from({ length: draws.whole(1, 5) }, (_, i) => drawWorker(draws, i, calmMs));
   const cluster = drawCluster(draws);
   const count = draws.pick([1, 1, 1, 2, 2, 3]);
   const runs = Array.from({ length: count }, (_, i) => drawRun(draws, i, cluster));
+  const workerCount = draws.whole(1, 5);
+  // So that the work lasts about as long as the faults.
+  const slotMs = Math.min(800, (draws.between(0.2, 1) * calmMs * workerCount) / slotsOf(runs));
+  const workers = Array.from({ length: workerCount }, (_, i) => drawWorker(draws, i, slotMs, calmMs));
   const names = ["coordinator", ...workers.map(({ name }) => name)];
   const faults = Array.from({ length: draws.whole(0, 12) }, () => drawFault(draws, names, calmMs));
   return { seed, workers, runs, faults, calmMs };
 }
 
-function drawWorker(draws: Draws, index: number, calmMs: number): WorkerPlan {
+const STEPS_PER_EPOCH = 3;
+
+function slotsOf(runs: readonly Config[]): number {
+  return runs.reduce((sum, { train }) => sum + (train.epochs ?? 1) * STEPS_PER_EPOCH * train.slots, 0);
+}
+
+function drawWorker(draws: Draws, index: number, slotMs: number, calmMs: number): WorkerPlan {
   // The first one is honest: whenever it can work, all must go on.
   const nature = index === 0 ? "honest" : draws.pick<Nature>([...HONEST_MOSTLY]);
   return {
     name: `${nature === "honest" ? "worker" : nature}-${index + 1}`,
     nature,
-    slotMs: draws.pick([5, 20, 60, 150, 400]),
-    startsMs: draws.chance(0.6) ? draws.between(0, 500) : draws.between(0, calmMs),
+    slotMs: slotMs * draws.pick([0.3, 1, 1, 1, 3]),
+    startsMs: draws.chance(0.7) ? draws.between(0, 300) : draws.between(0, calmMs),
     patienceMs: draws.chance(0.7) ? 0 : draws.between(5000, 20_000),
   };
 }
@@ -102,9 +111,9 @@ function drawFault(draws: Draws, names: readonly string[], calmMs: number): Faul
     return {
       ...span,
       kind: draws.pick(MESSAGE_FAULTS),
-      who: draws.chance(0.3) ? "*" : draws.pick(names),
+      who: draws.chance(0.5) ? "*" : draws.pick(names),
       traffic: draws.pick(TRAFFIC),
-      probability: draws.pick([0.02, 0.1, 0.3, 1]),
+      probability: draws.pick([0.05, 0.2, 0.5, 1]),
       maxMs: draws.pick([5, 100, 2000]),
     };
   }

@@ -53,7 +53,7 @@ export async function simulateOne(seed: number, left: readonly number[], isTrace
   const scenario = drawScenario(seed);
   for (const [i, fault] of scenario.faults.entries())
     say(`${left.includes(i) ? "  left out" : `  ${i}`}: ${faultText(fault)}`);
-  for (const { name, slotMs } of scenario.workers) say(`  ${name}: ${slotMs} ms a slot`);
+  for (const { name, slotMs } of scenario.workers) say(`  ${name}: ${Math.round(slotMs)} ms a slot`);
   for (const { name, model, train } of scenario.runs)
     say(`  ${name}: ${model}, ${train.slots} slots, leases ${train.lease}`);
   const outcome = await simulate(without(scenario, left), isTraced);
