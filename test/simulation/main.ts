@@ -1,6 +1,6 @@
-/** `npm run simulate -- --seeds N [--from S] [--brief]`, or one seed: `--seed S [--without 1,4] [--trace]`. */
+/** `npm run simulate -- --seeds N [--from S] [--brief] [--bug NAME]`, or one seed: `--seed S [--without 1,4] [--trace]`. */
 import { parseArgs } from "node:util";
-import { prepare, simulateMany, simulateOne } from "./simulate.js";
+import { putBack } from "./bugs.js";
 
 const { values } = parseArgs({
   options: {
@@ -12,8 +12,12 @@ const { values } = parseArgs({
     // Faults of the seed that are left out, by their numbers.
     without: { type: "string", default: "" },
     trace: { type: "boolean", default: false },
+    // A bug that the history fixed: bugs.ts.
+    bug: { type: "string" },
   },
 });
+if (values.bug !== undefined) putBack(values.bug);
+const { prepare, simulateMany, simulateOne } = await import("./simulate.js");
 await prepare();
 const without = values.without.split(",").filter((text) => text !== "");
 process.exitCode =
