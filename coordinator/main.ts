@@ -13,6 +13,7 @@ import { type HttpService, serveHttp } from "../shared/io/http-service.js";
 import { type Log, createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
 import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
+import { realClock } from "../shared/io/real-clock.js";
 import { startTracing } from "../shared/io/otlp-tracing.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import type { ModelResult } from "../shared/results.js";
@@ -215,7 +216,7 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
   const counts = busCounts(metrics);
   const [control, bulk] = [countedBus(controlNats, counts), countedBus(sharedBulk, counts)];
   watchPending(metrics, [controlNats, bulkNats]);
-  const clock = (): number => performance.now();
+  const clock = realClock.now;
   const progress = new ProgressLog(log, clock);
   const events = new EventPublisher(control, subjects, clock, (event: LiveEvent) => {
     http.tell(event);
@@ -227,14 +228,14 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
     control,
     bulk,
     subjects,
-    clock,
+    clock: realClock,
     term,
     heartbeatMs: first.cluster.heartbeat_ms,
     quarantine: { after: first.cluster.quarantine_after, firstMs: first.cluster.quarantine_ms },
     dataRange: (request) => shelf.range(request),
     log: (level, message, fields) => {
       log(level, message, fields);
-      if (level !== "info") events.note(level === "warn" ? "warning" : "error", message);
+      if (level === "warn" || level === "error") events.note(level === "warn" ? "warning" : "error", message);
     },
     metrics: telemetry.pool,
   });
@@ -295,8 +296,8 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
     await Promise.all([control.close(), bulk.close(), tracing.stop()]);
   }
 
-  function broadcast(frame: Uint8Array): void {
-    bulk.publish(subjects.parameters(0), frame);
+  function broadcast(shard: number, frame: Uint8Array): void {
+    bulk.publish(subjects.parameters(shard), frame);
   }
 }
 

@@ -5,18 +5,20 @@
 import { createHash } from "node:crypto";
 import { ClusterError } from "../../shared/errors.js";
 import type { Diagnostics } from "../../shared/diagnostics.js";
-import { type saf, wire } from "../../shared/messages.js";
-import type { Refusal } from "../../shared/metrics.js";
-import type { SampleImage, SeriesLabel } from "../../shared/results.js";
-import { seriesOf } from "../../shared/results.js";
-import { runHashOf } from "../../shared/run-hash.js";
+import type { saf } from "../../shared/messages.js";
+import { type SampleImage, seriesOf } from "../../shared/results.js";
 import type { Span, Tracer } from "../../shared/tracing.js";
-import { LeaseTimes } from "../leases/deadline.js";
 import { type PlannedMeasure, labelOf, patienceMs, taskImages } from "./plan/measures.js";
-import { framesOf } from "../training/parameter-frames.js";
+import { samplesOf } from "./samples.js";
 import { checkedResult } from "./task-result.js";
 import type { TaskOutcome, TaskSpec } from "./task.js";
-import type { Job, LeaseFate, Work } from "../leases/job.js";
+import { type UnitRecord, grantOf, isHeld } from "../leases/book.js";
+import type { ReopenReason } from "../leases/events.js";
+import type { FrameAnswer, FrameRequest, GrantedLease, Job, JobDesk, Verdict } from "../leases/job.js";
+import type { Unit, WorkPlan } from "../leases/unit.js";
+import { fixedPlan } from "./fixed-plan.js";
+import { refused } from "./refused.js";
+import { ServedWeights } from "./served-weights.js";
 
 export interface TaskRecord {
   task: TaskSpec;
@@ -79,8 +81,7 @@ export interface EvaluationEdges {
   /** How many tasks are in which state, whenever that changes. */
   onTasks?: (standing: TaskStanding) => void;
   /** A task goes to somebody again: it could not be computed, or its worker was lost or late. */
-  onRetry?: (reason: "failed" | "given_back") => void;
-  wake: () => void;
+  onRetry?: (reason: ReopenReason) => void;
   /** A task that no worker can do: the evaluation cannot be finished. */
   fail: (error: ClusterError) => void;
   /** Without one nothing is traced. */
@@ -107,251 +108,208 @@ export interface TaskStanding {
   done: number;
 }
 
-interface TaskState {
-  task: TaskSpec;
-  state: "open" | "leased" | "done";
-  attempts: number;
-  /** When it was leased last. */
-  leasedMs: number;
-  /** Why it is given out again, when it is. */
-  retry: "failed" | "given_back";
-  /** Of its newest lease. */
-  span: Span | undefined;
-  /** Who failed at it, once for each time. */
-  failedBy: string[];
-  /** Who was ever leased it: nobody else's result counts. */
-  holders: Set<string>;
-}
-
 /** A task at which several workers failed cannot be done; one alone is asked more often before that is believed. */
 const MOST_FAILURES = { several: 3, one: 10 };
 
+/** What changes while it runs; who holds which task stands in the book. */
+interface InHand {
+  isStopped: boolean;
+  /** The newest reason why a task could not be computed. */
+  lastError: string;
+  /** Results that were accepted and are stored once the book has them. */
+  arrived: { record: TaskRecord; seconds: number; traceId: string | undefined }[];
+  /** By lease. */
+  spans: Map<number, Span>;
+}
+
 export class EvaluationJob implements Job {
-  readonly runId: string;
+  readonly id: string;
   readonly runHash: string;
   readonly #options: EvaluationOptions;
   readonly #edges: EvaluationEdges;
-  readonly #tasks: TaskState[];
-  readonly #frames: Uint8Array[];
-  readonly #times = new Map<string, LeaseTimes>();
-  #left: number;
-  #standing: TaskStanding;
-  #stopped = false;
-  #finished: () => void = () => undefined;
+  readonly #desk: JobDesk;
+  readonly #tasks: ReadonlyMap<string, TaskSpec>;
+  readonly #weights: ServedWeights;
+  readonly #now: InHand = { isStopped: false, lastError: "no reason", arrived: [], spans: new Map() };
+  #finish: () => void = () => undefined;
   readonly done: Promise<void>;
 
-  constructor(options: EvaluationOptions, edges: EvaluationEdges) {
-    this.runId = options.runId;
-    this.runHash = runHashOf(options.runId);
+  constructor(options: EvaluationOptions, edges: EvaluationEdges, desk: (jobId: string) => JobDesk) {
+    this.id = `${options.runId}/evaluate`;
+    this.#weights = new ServedWeights(options);
+    this.runHash = this.#weights.runHash;
     this.#options = options;
     this.#edges = edges;
-    this.#tasks = options.tasks.map((task) => ({
-      task,
-      state: "open",
-      attempts: 0,
-      leasedMs: 0,
-      retry: "given_back",
-      span: undefined,
-      failedBy: [],
-      holders: new Set(),
-    }));
-    this.#left = this.#tasks.length;
-    this.#standing = { pending: this.#left, running: 0, done: 0 };
-    edges.onTasks?.(this.#standing);
+    this.#desk = desk(this.id);
+    this.#tasks = new Map(options.tasks.map((task) => [task.id, task]));
     this.done = new Promise((resolve) => {
-      this.#finished = resolve;
+      this.#finish = resolve;
     });
-    if (this.#left === 0) this.#finished();
-    this.#frames = framesOf(options.parameters, {
-      runHash: this.runHash,
-      term: options.term,
-      version: options.version,
-    });
+    edges.onTasks?.({ pending: this.#tasks.size, running: 0, done: 0 });
+    if (this.#tasks.size === 0) this.#finish();
   }
 
-  /** Images × strengths measured so far, and in all. */
-  /** Also the share of the work, by its cost: a strong attack on few images takes longer than all clean ones. */
+  get runId(): string {
+    return this.#options.runId;
+  }
+
+  get plan(): WorkPlan {
+    return fixedPlan(this.#now.isStopped ? [] : [...this.#tasks.values()].map(unitOf));
+  }
+
+  /**
+   * Images × strengths measured so far, and in all; and the share of the work by its cost, for a strong attack on few
+   * images takes longer than all clean ones.
+   */
   get progress(): { done: number; total: number; workDone: number; detail: string } {
+    const records = this.#desk.leases.records();
+    const tasksOf = (chosen: (record: UnitRecord) => boolean): TaskSpec[] =>
+      records.filter(chosen).map(({ unit }) => this.#taskOf(unit));
     const images = ({ imageCount, strengths }: TaskSpec): number => imageCount * strengths.length;
-    const sum = (states: TaskState[], weight: (task: TaskSpec) => number): number =>
-      states.reduce((total, { task }) => total + weight(task), 0);
-    const done = this.#tasks.filter(({ state }) => state === "done");
     const cost = ({ passes }: TaskSpec): number => passes;
-    const leased = this.#tasks.filter(({ state }) => state === "leased");
-    const kinds = new Set(leased.map(({ task }) => task.attack ?? task.kind));
+    const sum = (tasks: Iterable<TaskSpec>, weight: (task: TaskSpec) => number): number =>
+      [...tasks].reduce((total, task) => total + weight(task), 0);
+    const done = tasksOf((record) => record.done !== undefined);
+    const kinds = new Set(tasksOf(isHeld).map((task) => task.attack ?? task.kind));
     return {
       done: sum(done, images),
-      total: sum(this.#tasks, images),
-      workDone: sum(done, cost) / sum(this.#tasks, cost),
+      total: sum(this.#tasks.values(), images),
+      workDone: sum(done, cost) / sum(this.#tasks.values(), cost),
       detail: [...kinds].join(", "),
     };
   }
 
-  /** No new tasks; `done` resolves at once. */
-  stop(): void {
-    this.#stopped = true;
-    this.#finished();
+  #taskOf({ id }: Unit): TaskSpec {
+    const task = this.#tasks.get(id);
+    if (task === undefined) throw new RangeError(`There is no task ${id}`);
+    return task;
   }
 
-  next(workerId: string): Work | undefined {
-    const state = this.#stopped ? undefined : this.#tasks.find((candidate) => candidate.state === "open");
-    if (state === undefined) return undefined;
-    const { task } = state;
-    this.#move(state, "leased");
-    state.attempts++;
-    state.holders.add(workerId);
-    state.leasedMs = this.#edges.clock();
-    state.span = this.#edges.tracer?.start("evaluation task", {
+  /** No new tasks; `done` resolves at once. */
+  stop(): void {
+    this.#now.isStopped = true;
+    this.#desk.replan();
+    this.#finish();
+  }
+
+  command(
+    unit: Unit,
+    { leaseId, term, attempt, worker, atMs }: GrantedLease,
+  ): saf.v1.WorkerCommand.$Properties {
+    const task = this.#taskOf(unit);
+    const span = this.#trace(task, worker, atMs);
+    if (span !== undefined) this.#now.spans.set(leaseId, span);
+    return {
+      task: {
+        leaseId,
+        term,
+        runId: this.runId,
+        taskId: task.id,
+        version: this.#options.version,
+        measureJson: JSON.stringify(task.measure),
+        strengths: [...task.strengths],
+        firstImage: task.firstImage,
+        imageCount: task.imageCount,
+        attempt,
+        sampleCount: task.sampleCount,
+        traceparent: span?.traceparent ?? "",
+      },
+    };
+  }
+
+  #trace(task: TaskSpec, worker: string, startMs: number): Span | undefined {
+    return this.#edges.tracer?.start("evaluation task", {
       kind: "producer",
-      startMs: state.leasedMs,
+      startMs,
       attributes: {
         "saf.run": this.runId,
         "saf.attack": task.attack ?? task.kind,
         "saf.first_image": task.firstImage,
         "saf.images": task.imageCount,
         "saf.strengths": task.strengths.length,
-        "saf.worker": workerId,
+        "saf.worker": worker,
       },
     });
-    const traceparent = state.span?.traceparent ?? "";
-    const times = this.#times.get(seriesOf(task)) ?? new LeaseTimes();
-    this.#times.set(seriesOf(task), times);
-    return {
-      key: task.id,
-      attempt: state.attempts,
-      images: task.imageCount * task.strengths.length,
-      command: ({ leaseId, term, attempt }) => ({
-        task: {
-          leaseId,
-          term,
-          runId: this.runId,
-          taskId: task.id,
-          version: this.#options.version,
-          measureJson: JSON.stringify(task.measure),
-          strengths: [...task.strengths],
-          firstImage: task.firstImage,
-          imageCount: task.imageCount,
-          attempt,
-          sampleCount: task.sampleCount,
-          traceparent,
-        },
-      }),
-      limitMs: (warm) =>
-        warm ? times.limit(WARM_LEASE_FLOOR_MS, task.patienceMs) : COLD_START_MS + task.patienceMs,
-    };
   }
 
-  giveBack(work: Work): void {
-    const state = this.#tasks.find(({ task }) => task.id === work.key);
-    if (state?.state !== "leased") return;
-    this.#move(state, "open");
-    this.#edges.onRetry?.(state.retry);
-    state.span?.end({ failed: state.retry });
-    state.retry = "given_back";
-    this.#edges.wake();
+  onReopened(unit: Unit, leaseId: number, why: ReopenReason): void {
+    this.#edges.onRetry?.(why);
+    this.#endSpan(leaseId, { failed: why });
+    if (why === "failed") this.#countFailures(unit);
   }
 
-  onChunk(): Refusal {
-    return "stale";
-  }
-
-  onPushEnd(): { reply: saf.v1.PushReply.$Properties; fate: LeaseFate } {
-    return { reply: { status: wire.PushReply.Status.STALE }, fate: "done" };
-  }
-
-  onResult(message: saf.v1.TaskResult): { reply: saf.v1.TaskReply.$Properties; fate: LeaseFate } {
-    const state = this.#tasks.find(({ task }) => task.id === message.taskId);
-    if (state === undefined) return { reply: { accepted: false, reason: "no such task" }, fate: "failed" };
-    if (!state.holders.has(message.workerId))
-      return { reply: { accepted: false, reason: "this task was not leased to you" }, fate: "failed" };
-    if (state.state === "done") return { reply: { accepted: false, reason: "duplicate" }, fate: "done" };
-    if (message.error?.message) return this.#onFailure(state, message);
-    const checked = checkedResult(state.task, message, this.#options.outputs);
-    if (checked === undefined) {
-      state.retry = "failed";
-      return { reply: { accepted: false, reason: "the result does not fit the task" }, fate: "failed" };
-    }
-    this.#move(state, "done");
-    this.#times.get(seriesOf(state.task))?.record(1000 * message.computeSeconds);
-    const record = {
-      task: state.task,
-      worker: message.workerId,
-      ...checked,
-      samples: this.#samples(state.task, message),
-    };
-    state.span?.end();
-    this.#edges.onRecord(record, (this.#edges.clock() - state.leasedMs) / 1000, state.span?.traceId);
-    this.#left--;
-    if (this.#left === 0) this.#finished();
-    return { reply: { accepted: true }, fate: "done" };
-  }
-
-  #move(state: TaskState, to: TaskState["state"]): void {
-    const labels = { open: "pending", leased: "running", done: "done" } as const;
-    this.#standing[labels[state.state]]--;
-    this.#standing[labels[to]]++;
-    state.state = to;
-    this.#edges.onTasks?.(this.#standing);
+  #endSpan(leaseId: number, how: { failed?: string } = {}): string | undefined {
+    const span = this.#now.spans.get(leaseId);
+    this.#now.spans.delete(leaseId);
+    span?.end(how);
+    return span?.traceId;
   }
 
   /** Computing it failed on the worker; perhaps another can. */
-  #onFailure(
-    state: TaskState,
-    { workerId, error }: saf.v1.TaskResult,
-  ): { reply: saf.v1.TaskReply.$Properties; fate: LeaseFate } {
-    const { task, failedBy } = state;
-    state.retry = "failed";
-    failedBy.push(workerId);
-    const limit = new Set(failedBy).size > 1 ? MOST_FAILURES.several : MOST_FAILURES.one;
-    if (failedBy.length >= limit) {
-      const what = `${task.attack ?? task.kind} on images from ${task.firstImage} on`;
-      const reason = error?.message?.slice(0, 500) ?? "no reason";
-      this.#edges.fail(new ClusterError("unexpected", `Cannot measure ${what}: ${reason}`));
-    }
-    return { reply: { accepted: false, reason: "noted" }, fate: "failed" };
+  #countFailures(unit: Unit): void {
+    const failed = this.#desk.leases.record(unit.id)?.grants.filter(({ state }) => state === "failed") ?? [];
+    const workers = new Set(failed.map(({ worker }) => worker));
+    if (failed.length < (workers.size > 1 ? MOST_FAILURES.several : MOST_FAILURES.one)) return;
+    const { attack, kind, firstImage } = this.#taskOf(unit);
+    const what = `${attack ?? kind} on images from ${firstImage} on`;
+    this.#edges.fail(new ClusterError("unexpected", `Cannot measure ${what}: ${this.#now.lastError}`));
   }
 
-  parameterChunk(version: number, chunk: number): { frame: Uint8Array | undefined; latest: number } {
-    const { version: latest } = this.#options;
-    return { frame: version === latest ? this.#frames[chunk] : undefined, latest };
+  onUnits(): void {
+    const records = this.#desk.leases.records();
+    const done = records.filter((record) => record.done !== undefined).length;
+    const running = records.filter((record) => record.done === undefined && isHeld(record)).length;
+    this.#edges.onTasks?.({ pending: this.#tasks.size - done - running, running, done });
+    for (const { record, seconds, traceId } of this.#now.arrived.splice(0))
+      this.#edges.onRecord(record, seconds, traceId);
+    if (done === this.#tasks.size) this.#finish();
+  }
+
+  onResult(message: saf.v1.TaskResult): Verdict<saf.v1.TaskReply.$Properties> {
+    const record = this.#desk.leases.record(message.taskId);
+    const task = this.#tasks.get(message.taskId);
+    if (record === undefined || task === undefined) return refused("no such task");
+    const grant = grantOf(record, message.workerId);
+    if (grant === undefined) return refused("this task was not leased to you");
+    if (record.done !== undefined)
+      return { reply: { accepted: false, reason: "duplicate" }, settled: { outcome: "done", reason: "" } };
+    const unitId = task.id;
+    if (message.error?.message) {
+      this.#now.lastError = message.error.message.slice(0, 500);
+      const reason = "noted";
+      return { reply: { accepted: false, reason }, settled: { unitId, outcome: "failed", reason } };
+    }
+    const checked = checkedResult(task, message, this.#options.outputs);
+    if (checked === undefined) return refused("the result does not fit the task", unitId);
+    const samples = samplesOf(task, message, this.#options);
+    const seconds = (this.#edges.clock() - grant.grantedMs) / 1000;
+    const traceId = this.#endSpan(grant.leaseId);
+    const measured = { task, worker: message.workerId, ...checked, samples };
+    this.#now.arrived.push({ record: measured, seconds, traceId });
+    const toldMs = 1000 * message.computeSeconds;
+    return { reply: { accepted: true }, completed: { unitId, steps: 1, toldMs } };
+  }
+
+  parameterFrame(request: FrameRequest): FrameAnswer {
+    return this.#weights.frame(request);
   }
 
   describe(): saf.v1.RunSpec.$Properties {
     return this.#options.spec;
   }
-
-  #samples(task: TaskSpec, message: saf.v1.TaskResult): SampleImage[] {
-    const { height, width, channels } = this.#options.image;
-    const pixels = height * width * channels;
-    const firsts = message.samples.slice(0, task.sampleCount * task.strengths.length);
-    return firsts.flatMap((sample) => {
-      const index = sample.index ?? 0;
-      const inside = index >= task.firstImage && index < task.firstImage + task.imageCount;
-      if (!inside || sample.pixels?.length !== pixels) return [];
-      return [
-        {
-          kind: task.kind,
-          ...seriesLabel(task),
-          strength: sample.strength ?? 0,
-          index,
-          label: task.kind === "nonsense" ? null : this.#options.labelOf(index),
-          prediction: sample.prediction ?? 0,
-          confidence: sample.confidence ?? 0,
-          right: sample.right ?? false,
-          height,
-          width,
-          channels,
-          pixels: Buffer.from(sample.pixels).toString("base64"),
-        },
-      ];
-    });
-  }
 }
 
-function seriesLabel({ protocol, attack, norm }: SeriesLabel): SeriesLabel {
+function unitOf(task: TaskSpec): Unit {
   return {
-    ...(protocol === undefined ? {} : { protocol }),
-    ...(attack === undefined ? {} : { attack }),
-    ...(norm === undefined ? {} : { norm }),
+    id: task.id,
+    images: task.imageCount * task.strengths.length,
+    steps: 1,
+    patience: {
+      series: seriesOf(task),
+      scale: 1,
+      floorMs: WARM_LEASE_FLOOR_MS,
+      unknownMs: task.patienceMs,
+      warmUpMs: COLD_START_MS,
+    },
   };
 }

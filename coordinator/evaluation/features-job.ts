@@ -8,12 +8,14 @@ import {
   featureCountsSchema,
   featureTaps,
 } from "../../shared/features.js";
-import { type saf, wire } from "../../shared/messages.js";
-import type { Refusal } from "../../shared/metrics.js";
+import type { saf } from "../../shared/messages.js";
 import type { Network } from "../../shared/networks/network.js";
-import { runHashOf } from "../../shared/run-hash.js";
-import { framesOf } from "../training/parameter-frames.js";
-import type { Job, LeaseFate, Work } from "../leases/job.js";
+import { grantOf } from "../leases/book.js";
+import type { FrameAnswer, FrameRequest, GrantedLease, Job, JobDesk, Verdict } from "../leases/job.js";
+import type { Unit, WorkPlan } from "../leases/unit.js";
+import { fixedPlan } from "./fixed-plan.js";
+import { refused } from "./refused.js";
+import { ServedWeights } from "./served-weights.js";
 
 export interface MeasuredNetwork {
   runId: string;
@@ -32,102 +34,82 @@ const LEASE_MS = 180_000;
 const MAX_REFUSED = 3;
 
 export class FeaturesJob implements Job {
+  readonly id: string;
   readonly runId: string;
   readonly runHash: string;
   /** The statistics, or undefined when the job was stopped or no worker's answer fitted. */
   readonly done: Promise<FeaturesDocument | undefined>;
   readonly #measured: MeasuredNetwork;
-  readonly #wake: () => void;
+  readonly #desk: JobDesk;
   readonly #taskId: string;
-  readonly #frames: Uint8Array[];
-  #state: "open" | "leased" | "done" = "open";
-  #attempts = 0;
-  /** Who was ever leased it: nobody else\'s result counts. */
-  readonly #holders = new Set<string>();
-  #refused = 0;
+  readonly #weights: ServedWeights;
+  #isStopped = false;
   #finish: (document: FeaturesDocument | undefined) => void = () => undefined;
 
-  constructor(measured: MeasuredNetwork, wake: () => void) {
+  constructor(measured: MeasuredNetwork, desk: (jobId: string) => JobDesk) {
+    this.id = `${measured.runId}/features`;
     this.runId = measured.runId;
-    this.runHash = runHashOf(measured.runId);
     this.#measured = measured;
-    this.#wake = wake;
+    this.#desk = desk(this.id);
     const identity = JSON.stringify(["features", measured.checkpoint, measured.seed, FEATURE_IMAGES]);
     this.#taskId = createHash("sha256").update(identity).digest("hex").slice(0, 24);
-    const { term, version, parameters } = measured;
-    this.#frames = framesOf(parameters, { runHash: this.runHash, term, version });
+    this.#weights = new ServedWeights(measured);
+    this.runHash = this.#weights.runHash;
     this.done = new Promise((resolve) => {
       this.#finish = resolve;
     });
   }
 
+  get plan(): WorkPlan {
+    const patience = { series: "features", scale: 1, floorMs: LEASE_MS, unknownMs: LEASE_MS, warmUpMs: 0 };
+    const unit = { id: this.#taskId, images: 2 * FEATURE_IMAGES, steps: 1, patience };
+    return fixedPlan(this.#isStopped ? [] : [unit]);
+  }
+
   /** No task any more; `done` resolves at once. */
   stop(): void {
-    this.#state = "done";
+    this.#isStopped = true;
+    this.#desk.replan();
     this.#finish(undefined);
   }
 
-  next(workerId: string): Work | undefined {
-    if (this.#state !== "open") return undefined;
-    this.#holders.add(workerId);
-    this.#state = "leased";
-    this.#attempts++;
-    const { version } = this.#measured;
+  command(_unit: Unit, { leaseId, term, attempt }: GrantedLease): saf.v1.WorkerCommand.$Properties {
     return {
-      key: this.#taskId,
-      attempt: this.#attempts,
-      images: 2 * FEATURE_IMAGES,
-      command: ({ leaseId, term, attempt }) => ({
-        task: {
-          leaseId,
-          term,
-          runId: this.runId,
-          taskId: this.#taskId,
-          version,
-          features: true,
-          imageCount: FEATURE_IMAGES,
-          attempt,
-        },
-      }),
-      limitMs: () => LEASE_MS,
+      task: {
+        leaseId,
+        term,
+        runId: this.runId,
+        taskId: this.#taskId,
+        version: this.#measured.version,
+        features: true,
+        imageCount: FEATURE_IMAGES,
+        attempt,
+      },
     };
   }
 
-  giveBack(work: Work): void {
-    if (work.key !== this.#taskId || this.#state !== "leased") return;
-    this.#state = "open";
-    this.#wake();
+  onReopened(unit: Unit): void {
+    const grants = this.#desk.leases.record(unit.id)?.grants ?? [];
+    if (grants.filter(({ state }) => state === "refused").length >= MAX_REFUSED) this.stop();
   }
 
-  onChunk(): Refusal {
-    return "stale";
-  }
-
-  onPushEnd(): { reply: saf.v1.PushReply.$Properties; fate: LeaseFate } {
-    return { reply: { status: wire.PushReply.Status.STALE }, fate: "done" };
-  }
-
-  onResult(message: saf.v1.TaskResult): { reply: saf.v1.TaskReply.$Properties; fate: LeaseFate } {
-    if (message.taskId !== this.#taskId)
-      return { reply: { accepted: false, reason: "no such task" }, fate: "failed" };
-    if (!this.#holders.has(message.workerId))
-      return { reply: { accepted: false, reason: "this task was not leased to you" }, fate: "failed" };
-    if (this.#state === "done") return { reply: { accepted: false, reason: "duplicate" }, fate: "done" };
+  onResult(message: saf.v1.TaskResult): Verdict<saf.v1.TaskReply.$Properties> {
+    const record = this.#desk.leases.record(message.taskId);
+    if (record === undefined) return refused("no such task");
+    if (grantOf(record, message.workerId) === undefined) return refused("this task was not leased to you");
+    if (record.done !== undefined)
+      return { reply: { accepted: false, reason: "duplicate" }, settled: { outcome: "done", reason: "" } };
+    const unitId = this.#taskId;
     const counts = checkedCounts(message.featuresJson, this.#measured.network);
-    if (counts === undefined) {
-      this.#refused++;
-      if (this.#refused >= MAX_REFUSED) this.stop();
-      return { reply: { accepted: false, reason: "the result does not fit the task" }, fate: "failed" };
-    }
-    this.#state = "done";
+    if (counts === undefined) return refused("the result does not fit the task", unitId);
     const { checkpoint, seed } = this.#measured;
     this.#finish({ checkpoint, seed, rbf_suppressed_below: RBF_SUPPRESSED_BELOW, ...counts });
-    return { reply: { accepted: true }, fate: "done" };
+    const toldMs = 1000 * message.computeSeconds;
+    return { reply: { accepted: true }, completed: { unitId, steps: 1, toldMs } };
   }
 
-  parameterChunk(version: number, chunk: number): { frame: Uint8Array | undefined; latest: number } {
-    const { version: latest } = this.#measured;
-    return { frame: version === latest ? this.#frames[chunk] : undefined, latest };
+  parameterFrame(request: FrameRequest): FrameAnswer {
+    return this.#weights.frame(request);
   }
 
   describe(): saf.v1.RunSpec.$Properties {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Layout } from "../../shared/core/layout.js";
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "../../shared/core/safetensors.js";
 import { ClusterError } from "../../shared/errors.js";
-import type { TrainingState } from "../training/step-training.js";
+import type { TrainingState } from "../training/training-types.js";
 import { storageError, writeDirectoryAtomic, writeFileAtomic } from "./atomic-file.js";
 
 export interface CheckpointState {

@@ -5,33 +5,47 @@ const DEVIATIONS = 8;
 /** Leases remembered. */
 const WINDOW = 64;
 
-export class LeaseTimes {
-  readonly #recent: number[] = [];
-  #next = 0;
+/** Times of the newest leases of one series, ms, the oldest first. */
+export type LeaseTimes = readonly number[];
 
-  /** Workers tell their own times: what is no time is left out. */
-  record(ms: number): void {
-    if (!Number.isFinite(ms) || ms < 0) return;
-    this.#recent[this.#next % WINDOW] = ms;
-    this.#next++;
-  }
+/** What a unit's deadline follows from. */
+export interface Patience {
+  /** Leases of this series took times that say how long this one may take. */
+  series: string;
+  /** How many times as long: steps of a stretch; else 1. */
+  scale: number;
+  /** Shortest limit, however fast others were. */
+  floorMs: number;
+  /** The limit while no time is known. */
+  unknownMs: number;
+  /** What a worker needs besides when it serves the run for the first time. */
+  warmUpMs: number;
+}
 
-  get isEmpty(): boolean {
-    return this.#recent.length === 0;
-  }
+/** Workers tell their own times: what is no time is left out. */
+export function withTime(times: LeaseTimes, ms: number): LeaseTimes {
+  if (!Number.isFinite(ms) || ms < 0) return times;
+  return [...times.slice(1 - WINDOW), ms];
+}
 
-  /** Median + 8 median absolute deviations, at least three medians and at least `floorMs`; `coldMs` while nothing is known. */
-  limit(floorMs: number, coldMs: number): number {
-    if (this.#recent.length === 0) return coldMs;
-    const middle = median(this.#recent);
-    const spread = median(this.#recent.map((ms) => Math.abs(ms - middle)));
-    return Math.max(floorMs, 3 * middle, middle + DEVIATIONS * spread);
-  }
+/** Median + 8 median absolute deviations, at least three medians; undefined while nothing is known. */
+export function usualLimit(times: LeaseTimes): number | undefined {
+  if (times.length === 0) return undefined;
+  const middle = median(times);
+  const spread = median(times.map((ms) => Math.abs(ms - middle)));
+  return Math.max(3 * middle, middle + DEVIATIONS * spread);
+}
+
+/** How long a worker may take. `isWarm`: it has served this run before. */
+export function limitOf(patience: Patience, times: LeaseTimes, isWarm: boolean): number {
+  const usual = usualLimit(times);
+  const limit = usual === undefined ? patience.unknownMs : Math.max(patience.floorMs, patience.scale * usual);
+  return isWarm ? limit : Math.max(limit, patience.unknownMs) + patience.warmUpMs;
 }
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const half = sorted.length >> 1;
   const upper = sorted[half] ?? NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] as number) + upper) / 2;
+  return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? NaN) + upper) / 2;
 }

@@ -1,57 +1,111 @@
-/** What the coordinator asks of a job (a training, an evaluation), and what it hands in. */
+/** What the coordinator asks of a job (a training, an evaluation), and what it hands in. Who holds what, the book knows. */
 import type { ChunkHeader } from "../../shared/core/chunk.js";
 import type { saf } from "../../shared/messages.js";
 import type { Refusal } from "../../shared/metrics.js";
+import type { UnitRecord } from "./book.js";
+import type { CommittedUnit, ReopenReason, StretchProgress } from "./events.js";
+import type { Commit, Unit, WorkPlan } from "./unit.js";
 
-/** A piece of work that one worker can hold. */
-export interface Work {
-  /** Names the piece within its job: the same block or task again has the same key. */
-  key: string;
-  /** Which copy of the piece this is, from 1. */
+/** A lease as its command tells it. */
+export interface GrantedLease {
+  leaseId: number;
+  term: number;
+  worker: string;
   attempt: number;
-  /** Images to compute: of a block, or of a task at all its strengths. */
-  images: number;
-  command(lease: { leaseId: number; term: number; attempt: number }): saf.v1.WorkerCommand.$Properties;
-  /** How long a worker may take, given how warm it is. */
-  limitMs(warm: boolean): number;
+  atMs: number;
 }
 
-/** What becomes of a lease after a message about it. */
-export type LeaseFate = "held" | "done" | "failed";
+/** The result of a unit is complete. `toldMs`: how long its worker says it took. */
+export interface CompletedUnit {
+  unitId: string;
+  steps: number;
+  toldMs: number | undefined;
+}
 
-export type ChunkFate = "accepted" | "completed" | Refusal;
+/** A worker is through with its lease, and nothing new came of it. */
+export interface SettledLease {
+  unitId?: string;
+  outcome: "done" | "refused" | "failed" | "spoiled";
+  reason: string;
+  told?: { series: string; ms: number };
+}
+
+/** What becomes of a chunk: counted, or why not; and whether it completed a unit. */
+export interface ChunkVerdict {
+  fate: "accepted" | Refusal;
+  completed?: CompletedUnit;
+}
+
+/** What a message about a lease comes to; neither of the two: the worker goes on with it. */
+export interface Verdict<Reply> {
+  reply: Reply;
+  completed?: CompletedUnit;
+  settled?: SettledLease;
+}
+
+/** Where one frame of a version lies. */
+export interface FrameRequest {
+  shard: number;
+  version: number;
+  chunk: number;
+}
+
+/** One frame of a version, or the latest version when that one is gone. */
+export interface FrameAnswer {
+  frame: Uint8Array | undefined;
+  latest: number;
+}
 
 export interface Job {
+  /** Unique among the jobs of a coordinator. */
+  readonly id: string;
   readonly runId: string;
   readonly runHash: string;
+  /** What is wanted now. */
+  readonly plan: WorkPlan;
+  /** What tells a worker of its lease; asked once for each. */
+  command(unit: Unit, lease: GrantedLease): saf.v1.WorkerCommand.$Properties;
   /**
-   * Work for an idle worker, or undefined when there is none now. `workers`: in the pool, those in quarantine left out;
-   * `isAlone`: no other one could take what this one may not have.
+   * A chunk of a gradient or a state. The body may lie where its sender can change it: what was read counts only if
+   * `isIntact` afterwards.
    */
-  next(workerId: string, workers: number, isAlone: boolean): Work | undefined;
-  /** This work's lease ended without a result: expired, returned, or its worker is lost. */
-  giveBack(work: Work): void;
-  /**
-   * A chunk of a gradient; "accepted", "completed" when it was the last of the block whose key is `held`, or why not. The
-   * body may lie where its sender can change it: what was read counts only if `isIntact` afterwards.
-   */
-  onChunk(
-    workerId: string,
-    header: ChunkHeader,
-    body: Uint8Array,
-    isIntact: () => boolean,
-    held: string | undefined,
-  ): ChunkFate;
+  onChunk?(workerId: string, header: ChunkHeader, body: Uint8Array, isIntact: () => boolean): ChunkVerdict;
   /** The end of a push. */
-  onPushEnd(message: saf.v1.PushEnd): { reply: saf.v1.PushReply.$Properties; fate: LeaseFate };
+  onPushEnd?(message: saf.v1.PushEnd): Verdict<saf.v1.PushReply.$Properties>;
   /** The result of an evaluation task. */
-  onResult(message: saf.v1.TaskResult): { reply: saf.v1.TaskReply.$Properties; fate: LeaseFate };
-  /** One chunk frame of a version, or the latest version when that one is gone. */
-  parameterChunk(version: number, chunk: number): { frame: Uint8Array | undefined; latest: number };
+  onResult?(message: saf.v1.TaskResult): Verdict<saf.v1.TaskReply.$Properties>;
+  /** The plan says that these units make steps. */
+  onCommit?(commit: Commit, units: readonly CommittedUnit[]): void;
+  onProgress?(unit: Unit, progress: StretchProgress): void;
+  /** A unit is offered again. */
+  onReopened?(unit: Unit, leaseId: number, why: ReopenReason): void;
+  /** A unit's values are not finite, whoever computes it. `attempts`: by worker. */
+  onDiverged?(unit: Unit, attempts: ReadonlyMap<string, number>): void;
+  /** Something changed about who holds which unit, or what is done. */
+  onUnits?(): void;
+  parameterFrame(request: FrameRequest): FrameAnswer;
   /** The same of the optimizer's velocity, where workers hold exclusive leases. */
-  velocityChunk?(version: number, chunk: number): { frame: Uint8Array | undefined; latest: number };
-  /** How far the worker says it is with an exclusive lease. Returns how much longer it may take, if it has moved. */
-  onProgress?(workerId: string, progress: saf.v1.StretchProgress.$Properties): number | undefined;
+  velocityFrame?(request: FrameRequest): FrameAnswer;
   /** The description that workers ask for. */
   describe(): saf.v1.RunSpec.$Properties;
+}
+
+/** The book, as one job may read it. */
+export interface JobLeases {
+  record(unitId: string): UnitRecord | undefined;
+  /** The units in work and those that are done, in the plan's order. */
+  records(): readonly UnitRecord[];
+  /** Somebody holds one of them. */
+  readonly isHeld: boolean;
+  /** One of them was leased at least once. */
+  readonly hasBegun: boolean;
+}
+
+/** A job's way to the coordinator. */
+export interface JobDesk {
+  readonly leases: JobLeases;
+  /** The job wants something else done. `isFresh`: what is in work is given up, as if it had never begun. */
+  replan(how?: { isFresh: boolean }): void;
+  /** Holders are to end early and send what they have. */
+  recall(): void;
 }

@@ -15,7 +15,7 @@ import type { ModelResult, NotMeasured, SampleImage, StepMetric } from "../../sh
 import type { Tracer } from "../../shared/tracing.js";
 import type { Coordinator } from "../coordinator.js";
 import { curvesOf } from "../evaluation/curves.js";
-import { leaseKind, type LeaseKind } from "../training/stretch.js";
+import { leaseKind } from "../training/modes/mode.js";
 import type { NamedSource } from "../evaluation/plan/attack-names.js";
 import type { PlannedMeasure } from "../evaluation/plan/measures.js";
 import { accuracyOf, modelResult } from "../evaluation/model-result.js";
@@ -28,7 +28,6 @@ import {
   type TaskRecord,
   type TaskStanding,
 } from "../evaluation/evaluation-job.js";
-import { ExclusiveTraining } from "../training/stretch-training.js";
 import { FeaturesJob } from "../evaluation/features-job.js";
 import { Checkpoints, hashOf } from "../io/checkpoints.js";
 import type { PartitionedDataset } from "../io/datasets/dataset.js";
@@ -39,8 +38,8 @@ import { IMPORTED } from "../io/foreign-weights.js";
 import { Journal, trimJournal } from "../io/journal.js";
 import type { RunDirectory, RunState } from "../io/run-directory.js";
 import { checkSources, findSource, readSource, sourcesIn, withNames } from "../io/transfer-sources.js";
-import type { Trainer } from "../training/trainer.js";
-import { type CommittedStep, TrainingJob, type TrainingState } from "../training/step-training.js";
+import { Trainer } from "../training/trainer.js";
+import type { CommittedStep, TrainingState } from "../training/training-types.js";
 
 export interface RunContext {
   coordinator: Coordinator;
@@ -54,7 +53,7 @@ export interface RunContext {
   /** First Ctrl-C: finish the step, checkpoint, stop. */
   signal: AbortSignal;
   clock: () => number;
-  broadcast: (frame: Uint8Array) => void;
+  broadcast: (shard: number, frame: Uint8Array) => void;
   mapped: MappedMemory | undefined;
   /** Runs that are conducted now, this one included. */
   runsSideBySide: () => number;
@@ -159,7 +158,7 @@ class RunConductor {
   #bestAccuracy = -1;
   /** Speed of the training, when all of it was done by an attempt before this one. */
   #earlierRate = 0;
-  #trainer: { kind: LeaseKind; job: Trainer } | undefined;
+  #trainer: Trainer | undefined;
   #failure: ClusterError | undefined;
   #isIncomplete = false;
   #notMeasured: NotMeasured[] = [];
@@ -264,62 +263,42 @@ class RunConductor {
     return { state, steps };
   }
 
-  /** The trainer for the next stretch of steps: another one when leases are to be of the other kind from here on. */
-  #trainerFor(state: () => TrainingState, onCommit: (step: CommittedStep) => void): Trainer {
-    const { coordinator, config, runsSideBySide } = this.#context;
-    const kind = leaseKind(config.train.lease, this.#plan.slots, runsSideBySide());
-    if (this.#trainer?.kind === kind) return this.#trainer.job;
-    const job = this.#makeTrainer(kind, state(), onCommit);
-    this.#endTrainer();
-    this.#trainer = { kind, job };
-    coordinator.add(job);
-    return job;
-  }
-
-  #endTrainer(): void {
-    if (this.#trainer === undefined) return;
-    this.#context.coordinator.remove(this.#trainer.job);
-    this.#trainer.job.dispose?.();
-    this.#trainer = undefined;
-  }
-
-  #makeTrainer(kind: LeaseKind, state: TrainingState, onCommit: (step: CommittedStep) => void): Trainer {
+  #begunTrainer(state: TrainingState, onCommit: (step: CommittedStep) => void): Trainer {
     const { coordinator, runId, config, term, clock, broadcast, mapped, observer, tracer } = this.#context;
     const options = {
       runId,
-      config,
       run: this.#run,
       layout: this.#layout,
       plan: this.#plan,
       term,
+      leaseFloorMs: config.cluster.lease_floor_ms,
       spec: this.#spec,
       state,
     };
     const edges = {
       clock,
-      wake: () => coordinator.pump(),
-      workers: () => coordinator.workerCount,
+      broadcast,
+      mapped,
       onCommit,
+      onProgress: (done: number, loss: number, accuracy: number) =>
+        observer.advanced(done, totalSteps(this.#plan), loss, accuracy),
       fail: (error: ClusterError) => {
         this.#failure ??= error;
-        job.abandon();
+        trainer.abandon();
       },
+      ...(tracer === undefined ? {} : { tracer }),
     };
-    const job: Trainer =
-      kind === "step"
-        ? new TrainingJob(options, {
-            ...edges,
-            broadcast,
-            mapped,
-            ...(tracer === undefined ? {} : { tracer }),
-          })
-        : new ExclusiveTraining(options, {
-            ...edges,
-            recall: () => coordinator.recall(job),
-            onProgress: (done, loss, accuracy) =>
-              observer.advanced(done, totalSteps(this.#plan), loss, accuracy),
-          });
-    return job;
+    const trainer = new Trainer(options, edges, coordinator.desk);
+    this.#trainer = trainer;
+    coordinator.add(trainer);
+    return trainer;
+  }
+
+  #endTrainer(): void {
+    if (this.#trainer === undefined) return;
+    this.#context.coordinator.remove(this.#trainer);
+    this.#trainer.dispose();
+    this.#trainer = undefined;
   }
 
   async #train(
@@ -328,12 +307,12 @@ class RunConductor {
     journals: Journal[],
     throughput: Throughput,
   ): Promise<TrainingState> {
-    const { coordinator, config, signal, observer } = this.#context;
+    const { coordinator, config, signal, observer, runsSideBySide } = this.#context;
     const total = totalSteps(this.#plan);
     if (start.step >= total) return start;
     await this.#status("training", start.step);
     observer.phase("training", `${total} steps of ${this.#plan.batchSize} images`);
-    let job = this.#trainerFor(() => start, onCommit);
+    const job = this.#begunTrainer(start, onCommit);
     const onAbort = (): void => {
       job.pause();
       void coordinator.whenNobodyCanWork().then(() => job.giveUpStep());
@@ -343,7 +322,7 @@ class RunConductor {
     while (job.step < total && !signal.aborted) {
       const next = nextStop(job.step, [config.train.checkpoint_every_steps, evaluateEvery], total);
       const before = job.step;
-      await job.runTo(next);
+      await job.runTo(next, leaseKind(config.train.lease, this.#plan.slots, runsSideBySide()));
       if (this.#failure !== undefined) throw this.#failure;
       await Promise.all(journals.map((journal) => journal.flush()));
       if (job.step === before) break;
@@ -352,7 +331,6 @@ class RunConductor {
       const accuracy = due ? await this.#accuracyBetween(job) : null;
       await this.#checkpoint(job.snapshot(), accuracy, last || signal.aborted);
       throughput.pause();
-      if (!last) job = this.#trainerFor(() => job.snapshot(), onCommit);
     }
     signal.removeEventListener("abort", onAbort);
     const end = job.snapshot();
@@ -362,10 +340,8 @@ class RunConductor {
 
   /** Clean accuracy in the middle of training, on the same workers. */
   async #accuracyBetween(job: Trainer): Promise<number | null> {
-    const { coordinator, observer, signal } = this.#context;
-    coordinator.remove(job);
+    const { observer, signal } = this.#context;
     const records = await this.#evaluate(job.snapshot(), [cleanMeasure(this.#testImages)]);
-    coordinator.add(job);
     if (signal.aborted) return null;
     observer.phase("training", `from step ${job.step} on`);
     return accuracyOf(curvesOf(records));
@@ -493,7 +469,6 @@ class RunConductor {
       },
       {
         clock,
-        wake: () => coordinator.pump(),
         onTasks: ({ pending, running, done }) =>
           observer.tasks({ pending, running, done: done + tasks.length - open.length }),
         onRetry: (reason) => observer.taskRetried(reason),
@@ -510,6 +485,7 @@ class RunConductor {
           job.stop();
         },
       },
+      coordinator.desk,
     );
     const onAbort = (): void => job.stop();
     signal.addEventListener("abort", onAbort, { once: true });
@@ -534,7 +510,7 @@ class RunConductor {
     const { parameters } = state;
     const { seed, network } = this.#run;
     const measured = { runId, spec: this.#spec, term, version, parameters, checkpoint, seed, network };
-    const job = new FeaturesJob(measured, () => coordinator.pump());
+    const job = new FeaturesJob(measured, coordinator.desk);
     const onAbort = (): void => job.stop();
     signal.addEventListener("abort", onAbort, { once: true });
     coordinator.add(job);

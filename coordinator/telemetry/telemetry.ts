@@ -12,7 +12,7 @@ import type { CoordinatorMetrics } from "../coordinator.js";
 import { AccuracySeries } from "./accuracy-series.js";
 import { SeriesLifetime } from "./series-lifetime.js";
 import type { TaskRecord, TaskStanding } from "../evaluation/evaluation-job.js";
-import type { CommittedStep } from "../training/step-training.js";
+import type { CommittedStep } from "../training/training-types.js";
 
 /** A worker as the pool knows it. */
 export interface PoolMember {

@@ -1,9 +1,12 @@
 /** Keeps the weights that flag A attacks, from the epoch's begin to its end: workers pull them, checkpoints hold them. */
 import { anchorOf } from "../../shared/core/anchor.js";
 import type { StepPlan } from "../../shared/core/schedule.js";
+import type { ShardRange } from "../../shared/core/shards.js";
 import { ClusterError } from "../../shared/errors.js";
 import type { Augmentation } from "../../shared/networks/network.js";
-import { type FrameIdentity, framesOf } from "./parameter-frames.js";
+import type { FrameRequest } from "../leases/job.js";
+import { framesOf } from "./parameter-frames.js";
+import type { Version } from "./shard.js";
 
 /** Weights of an earlier version. */
 export interface KeptWeights {
@@ -14,13 +17,21 @@ export interface KeptWeights {
 export class AnchorWeights {
   readonly #plan: StepPlan;
   readonly #augmentation: Augmentation;
+  readonly #ranges: readonly ShardRange[];
   #kept: KeptWeights | undefined;
-  #frames: Uint8Array[] = [];
+  /** By shard. */
+  #frames: Uint8Array[][] = [];
 
   /** `kept`: from the checkpoint with which the run goes on. */
-  constructor(plan: StepPlan, augmentation: Augmentation, kept: KeptWeights | undefined) {
+  constructor(
+    plan: StepPlan,
+    augmentation: Augmentation,
+    ranges: readonly ShardRange[],
+    kept: KeptWeights | undefined,
+  ) {
     this.#plan = plan;
     this.#augmentation = augmentation;
+    this.#ranges = ranges;
     this.#kept = kept;
   }
 
@@ -32,23 +43,25 @@ export class AnchorWeights {
    * Before the step that `version` opens: keeps the parameters, a copy of ours, if an epoch begins that needs them. Throws
    * ClusterError("data") when the step needs earlier ones that are not there.
    */
-  advance(parameters: () => Float32Array, identity: FrameIdentity): void {
+  advance(parameters: () => Float32Array, identity: Version): void {
     const { version } = identity;
     const due = anchorOf(this.#plan, this.#augmentation, version)?.version;
     if (due === undefined) return;
     if (due === version) this.#kept = { step: version, parameters: parameters() };
-    if (this.#kept?.step !== due) {
+    const kept = this.#kept;
+    if (kept?.step !== due) {
       throw new ClusterError(
         "data",
         `Cannot go on at step ${version}: the checkpoint lacks the weights of step ${due}, on which flag A makes its images`,
       );
     }
-    if (due === version || this.#frames.length === 0) {
-      this.#frames = framesOf(this.#kept.parameters, { ...identity, version: due });
-    }
+    if (due !== version && this.#frames.length > 0) return;
+    this.#frames = this.#ranges.map(({ index, first, end }) =>
+      framesOf(kept.parameters.subarray(first, end), { ...identity, version: due, shard: index }),
+    );
   }
 
-  frame(version: number, chunk: number): Uint8Array | undefined {
-    return version === this.#kept?.step ? this.#frames[chunk] : undefined;
+  frame({ shard, version, chunk }: FrameRequest): Uint8Array | undefined {
+    return version === this.#kept?.step ? this.#frames[shard]?.[chunk] : undefined;
   }
 }

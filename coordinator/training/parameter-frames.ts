@@ -14,6 +14,7 @@ export interface FrameIdentity {
   runHash: string;
   term: number;
   version: number;
+  shard: number;
 }
 
 /** Frames for a vector of so many values, headers not yet written. */
@@ -50,7 +51,7 @@ function seal(
     step: identity.version,
     node: 0,
     attempt: 0,
-    shard: 0,
+    shard: identity.shard,
     chunk,
     chunkCount: chunkCountOf(totalBytes),
     offset: chunk * BODY_BYTES,

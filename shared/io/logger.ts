@@ -3,7 +3,7 @@ import { type DestinationStream, type Logger, pino } from "pino";
 import { redact } from "../redact.js";
 
 export type Log = (
-  level: "info" | "warn" | "error",
+  level: "debug" | "info" | "warn" | "error",
   message: string,
   fields?: Record<string, unknown>,
 ) => void;

@@ -5,6 +5,7 @@ import { hashOf } from "../../coordinator/io/checkpoints.js";
 import { EvaluationJob, planTasks } from "../../coordinator/evaluation/evaluation-job.js";
 import { cleanMeasure } from "../../coordinator/evaluation/plan/procedures.js";
 import { PROTOCOL_VERSION, type saf, wire, writeMessage, readMessage } from "../../shared/messages.js";
+import { BookDesk } from "../support/book-desk.js";
 import { handCoordinator } from "../support/hand-coordinator.js";
 import { weightsAfter } from "../support/hand-worker.js";
 
@@ -68,6 +69,7 @@ describe("a worker that speaks for another", () => {
     const subject = { checkpoint: "a", dataset: "b", seed: 1, testImages: 10 };
     const tasks = planTasks(subject, [cleanMeasure(10)]);
     const failures: Error[] = [];
+    const desk = new BookDesk();
     const job = new EvaluationJob(
       {
         runId: "run",
@@ -83,17 +85,22 @@ describe("a worker that speaks for another", () => {
       {
         clock: () => 0,
         onRecord: () => assert.fail("it counted"),
-        wake: () => undefined,
         fail: (e) => failures.push(e),
       },
+      desk.desk,
     );
-    const work = job.next("worker-1");
-    assert.ok(work);
+    desk.add(job);
+    desk.join("worker-1");
+    const [lease] = desk.leases;
+    assert.ok(lease);
     for (let i = 0; i < 30; i++) {
-      const told = { taskId: work.key, workerId: "evil", error: { message: "forged" } };
-      const { reply, fate } = job.onResult(told as unknown as saf.v1.TaskResult);
-      assert.deepEqual([reply.reason, fate], ["this task was not leased to you", "failed"]);
+      const told = { taskId: lease.unit.id, workerId: "evil", error: { message: "forged" } };
+      const verdict = job.onResult(told as unknown as saf.v1.TaskResult);
+      const { reply, settled } = verdict;
+      assert.deepEqual([reply.reason, settled?.outcome], ["this task was not leased to you", "refused"]);
+      desk.conclude(job, "evil", verdict);
     }
+    assert.equal(desk.leases.length, 1);
     assert.deepEqual(failures, []);
   });
 });

@@ -1,14 +1,15 @@
-/** The real Coordinator with a real TrainingJob on a bus in memory, for workers that a test drives by hand. */
+/** The real Coordinator with a real Trainer on a bus in memory, for workers that a test drives by hand. */
 import type { TestContext } from "node:test";
 import { Coordinator } from "../../coordinator/coordinator.js";
-import { ExclusiveTraining } from "../../coordinator/training/stretch-training.js";
-import type { Trainer } from "../../coordinator/training/trainer.js";
+import { Trainer } from "../../coordinator/training/trainer.js";
+import type { LeaseKind } from "../../coordinator/training/modes/mode.js";
 import { type RunTelemetry, Telemetry } from "../../coordinator/telemetry/telemetry.js";
-import { type CommittedStep, TrainingJob } from "../../coordinator/training/step-training.js";
+import type { CommittedStep } from "../../coordinator/training/training-types.js";
 import { configSchema } from "../../shared/config.js";
 import { initialParameters } from "../../shared/core/layout.js";
 import type { ClusterError } from "../../shared/errors.js";
 import { Metrics } from "../../shared/io/metrics-registry.js";
+import { realClock } from "../../shared/io/real-clock.js";
 import { MemoryBroker } from "../../shared/memory-bus.js";
 import type { Bus } from "../../shared/bus.js";
 import { layoutOf } from "../../shared/networks/network.js";
@@ -53,11 +54,11 @@ export async function handCoordinator(
   const parameters = initialParameters(layout, run.seed);
   const options = {
     runId: hand.runId,
-    config,
     run,
     layout,
     plan,
     term: cluster.term,
+    leaseFloorMs,
     spec: { runId: hand.runId, parameterCount: layout.size },
     state: { step: 0, parameters, velocity: new Float32Array(layout.size) },
   };
@@ -67,21 +68,13 @@ export async function handCoordinator(
       cluster.committed.push(step);
       cluster.run.committed(step, steps);
     },
-    wake: () => cluster.coordinator.pump(),
-    workers: () => cluster.coordinator.workerCount,
+    broadcast: (shard: number, frame: Uint8Array) =>
+      cluster.buses[1].publish(cluster.subjects.parameters(shard), frame),
+    onProgress: (done: number) => cluster.told.push(done),
     fail: (error: ClusterError) => cluster.failures.push(error),
   };
-  cluster.job =
-    lease === "step"
-      ? new TrainingJob(options, {
-          ...edges,
-          broadcast: (frame) => cluster.buses[1].publish(cluster.subjects.parameters(0), frame),
-        })
-      : new ExclusiveTraining(options, {
-          ...edges,
-          onProgress: (done) => cluster.told.push(done),
-          recall: () => cluster.coordinator.recall(cluster.job),
-        });
+  cluster.job = new Trainer(options, edges, cluster.coordinator.desk);
+  cluster.kind = lease;
   t.after(() => cluster.stop());
   await cluster.start();
   return cluster;
@@ -102,8 +95,10 @@ export class HandCluster {
   readonly term = 1_700_000_000_000;
   readonly coordinator: Coordinator;
   readonly #clients: Bus[] = [];
+  #isHeld = false;
   #onTick: () => void = () => undefined;
   job!: Trainer;
+  kind: LeaseKind = "step";
   run!: RunTelemetry;
   /** All steps are committed. */
   trained!: Promise<void>;
@@ -125,7 +120,14 @@ export class HandCluster {
       control,
       bulk,
       subjects: this.subjects,
-      clock: this.clock,
+      clock: {
+        ...realClock,
+        now: this.clock,
+        every: (ms, run) =>
+          realClock.every(ms, () => {
+            if (!this.#isHeld) run();
+          }),
+      },
       term: this.term,
       heartbeatMs: HEARTBEAT_MS,
       quarantine: QUARANTINE,
@@ -145,7 +147,7 @@ export class HandCluster {
   async start(): Promise<void> {
     await this.coordinator.start();
     this.coordinator.add(this.job);
-    this.trained = this.job.runTo(this.hand.plan.maxSteps as number);
+    this.trained = this.job.runTo(this.hand.plan.maxSteps as number, this.kind);
   }
 
   async stop(): Promise<void> {
@@ -180,6 +182,15 @@ export class HandCluster {
     this.coordinator.remove(this.job);
     for (const worker of workers) await worker.join();
     this.coordinator.add(this.job);
+  }
+
+  /** A jump of the time in which these were heard of all the same, before the coordinator looks at its leases again. */
+  async jump(ms: number, beats: () => void): Promise<void> {
+    this.#isHeld = true;
+    this.nowMs += ms;
+    beats();
+    await Promise.all(this.#clients.map((bus) => bus.flush()));
+    this.#isHeld = false;
   }
 
   /** So many workers are in the pool. */

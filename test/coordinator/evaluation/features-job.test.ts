@@ -5,6 +5,7 @@ import { type FeatureCounts, HISTOGRAM_BINS, JOINT_BINS, featureTaps } from "../
 import type { saf } from "../../../shared/messages.js";
 import { type Extent, extents } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
+import { BookDesk } from "../../support/book-desk.js";
 
 const NETWORK = networkNamed("mnist", "mrelu");
 
@@ -34,8 +35,9 @@ function counts(): FeatureCounts {
   };
 }
 
-function job(): { job: FeaturesJob; woken: () => number } {
-  let woken = 0;
+/** A job that the given workers could serve. */
+function job(...workers: string[]): { features: FeaturesJob; desk: BookDesk } {
+  const desk = new BookDesk();
   const measured = {
     runId: "run",
     spec: {},
@@ -46,7 +48,10 @@ function job(): { job: FeaturesJob; woken: () => number } {
     seed: 5,
     network: NETWORK,
   };
-  return { job: new FeaturesJob(measured, () => woken++), woken: () => woken };
+  const features = new FeaturesJob(measured, desk.desk);
+  desk.add(features);
+  for (const worker of workers) desk.join(worker);
+  return { features, desk };
 }
 
 const answer = (taskId: string, featuresJson: string): saf.v1.TaskResult =>
@@ -60,40 +65,51 @@ const answer = (taskId: string, featuresJson: string): saf.v1.TaskResult =>
   }) as unknown as saf.v1.TaskResult;
 
 test("one worker gets the task, and its counts become the document", async () => {
-  const { job: features } = job();
-  const work = features.next("worker-1");
-  assert.ok(work);
-  assert.equal(features.next("worker-1"), undefined, "there is one task only");
-  const { task } = work.command({ leaseId: 1, term: 1, attempt: 1 });
+  const { features, desk } = job("worker-1", "worker-2");
+  assert.equal(desk.leases.length, 1, "there is one task only");
+  const [lease] = desk.leases;
+  assert.ok(lease);
+  const { task } = lease.command;
   assert.deepEqual([task?.features, task?.version, task?.strengths ?? []], [true, 3, []]);
-  const { reply, fate } = features.onResult(answer(work.key, JSON.stringify(counts())));
-  assert.deepEqual([reply.accepted, fate], [true, "done"]);
+  const verdict = features.onResult(answer(lease.unit.id, JSON.stringify(counts())));
+  assert.deepEqual([verdict.reply.accepted, verdict.completed?.unitId], [true, lease.unit.id]);
+  desk.conclude(features, "worker-1", verdict);
   const document = await features.done;
   assert.deepEqual([document?.checkpoint, document?.seed, document?.images], ["c0ffee", 5, 2]);
-  assert.equal(features.onResult(answer(work.key, "")).reply.accepted, false, "a second copy is dropped");
+  assert.equal(
+    features.onResult(answer(lease.unit.id, "")).reply.accepted,
+    false,
+    "a second copy is dropped",
+  );
 });
 
 test("counts of a worker that was not leased the task do not count", () => {
-  const { job: features } = job();
-  const work = features.next("worker-1");
-  assert.ok(work);
-  const told = { ...answer(work.key, JSON.stringify(counts())), workerId: "worker-2" } as saf.v1.TaskResult;
-  const { reply, fate } = features.onResult(told);
-  assert.deepEqual([reply.reason, fate], ["this task was not leased to you", "failed"]);
+  const { features, desk } = job("worker-1");
+  const [lease] = desk.leases;
+  assert.ok(lease);
+  const told = {
+    ...answer(lease.unit.id, JSON.stringify(counts())),
+    workerId: "worker-2",
+  } as saf.v1.TaskResult;
+  const { reply, settled } = features.onResult(told);
+  assert.deepEqual([reply.reason, settled?.outcome], ["this task was not leased to you", "refused"]);
 });
 
 test("a lost lease is given again", () => {
-  const { job: features, woken } = job();
-  const work = features.next("worker-1");
-  assert.ok(work);
-  features.giveBack(work);
-  assert.equal(woken(), 1);
-  assert.equal(features.next("worker-1")?.attempt, 2);
+  const { desk } = job("worker-1");
+  const [lease] = desk.leases;
+  assert.ok(lease);
+  const { leaseId } = lease;
+  desk.take({ kind: "returned", worker: "worker-1", leaseId, reason: "by hand", hasFailed: false });
+  assert.deepEqual(
+    desk.leases.map(({ attempt }) => attempt),
+    [1, 2],
+  );
 });
 
 test("counts that do not fit the network are refused, and after three answers the job gives up", async () => {
-  const { job: features } = job();
-  const key = features.next("worker-1")?.key ?? "";
+  const { features, desk } = job("worker-1");
+  const key = desk.leases[0]?.unit.id ?? "";
   const whole = counts();
   const [first] = whole.places;
   assert.ok(first);
@@ -107,13 +123,20 @@ test("counts that do not fit the network are refused, and after three answers th
   for (const document of spoiled) assert.equal(checkedCounts(JSON.stringify(document), NETWORK), undefined);
   assert.equal(checkedCounts("{", NETWORK), undefined);
   assert.ok(checkedCounts(JSON.stringify(whole), NETWORK));
-  for (let i = 0; i < 3; i++) assert.equal(features.onResult(answer(key, "{}")).fate, "failed");
+  for (let i = 0; i < 3; i++) {
+    assert.equal(desk.leases.length, i + 1);
+    const verdict = features.onResult(answer(key, "{}"));
+    assert.equal(verdict.settled?.outcome, "refused");
+    desk.conclude(features, "worker-1", verdict);
+  }
   assert.equal(await features.done, undefined);
+  assert.equal(desk.leases.length, 3);
 });
 
 test("a stopped job ends at once without a document", async () => {
-  const { job: features } = job();
+  const { features, desk } = job();
   features.stop();
   assert.equal(await features.done, undefined);
-  assert.equal(features.next("worker-1"), undefined);
+  desk.join("worker-1");
+  assert.deepEqual(desk.leases, []);
 });

@@ -10,7 +10,7 @@ import {
   tensorsOf,
   vectorOf,
 } from "../../../coordinator/io/checkpoints.js";
-import type { TrainingState } from "../../../coordinator/training/step-training.js";
+import type { TrainingState } from "../../../coordinator/training/training-types.js";
 import { placeTensors } from "../../../shared/core/layout.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { RandomStream } from "../../../shared/random.js";

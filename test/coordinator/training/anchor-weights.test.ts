@@ -13,11 +13,13 @@ const identity = (version: number): { runHash: string; term: number; version: nu
   term: 7,
   version,
 });
+/** The vector is what `weights` makes. */
+const ranges = [{ index: 0, first: 0, end: 3 }];
 const weights = (step: number): Float32Array => Float32Array.of(step, 2 * step, 3);
 
 /** Weights that the frames carry. */
 function sent(anchor: AnchorWeights, version: number): Float32Array | undefined {
-  const frame = anchor.frame(version, 0);
+  const frame = anchor.frame({ shard: 0, version, chunk: 0 });
   if (frame === undefined) return undefined;
   const decoded = decodeChunk(frame);
   assert.ok(decoded.ok);
@@ -26,7 +28,7 @@ function sent(anchor: AnchorWeights, version: number): Float32Array | undefined 
 }
 
 test("weights are kept from an epoch's begin to its end, whatever becomes of the vector", () => {
-  const anchor = new AnchorWeights(plan, augmentation, undefined);
+  const anchor = new AnchorWeights(plan, augmentation, ranges, undefined);
   for (let step = 0; step <= 5; step++) {
     const current = weights(step);
     anchor.advance(() => current.slice(), identity(step));
@@ -43,7 +45,7 @@ test("weights are kept from an epoch's begin to its end, whatever becomes of the
 
 test("a run that goes on in mid-epoch serves the weights of its checkpoint", () => {
   const kept: KeptWeights = { step: 2, parameters: weights(2) };
-  const anchor = new AnchorWeights(plan, augmentation, kept);
+  const anchor = new AnchorWeights(plan, augmentation, ranges, kept);
   anchor.advance(() => weights(3), identity(3));
   assert.deepEqual(sent(anchor, 2), weights(2));
   anchor.advance(() => weights(4), identity(4));
@@ -53,7 +55,7 @@ test("a run that goes on in mid-epoch serves the weights of its checkpoint", () 
 
 test("a checkpoint without the weights that are due is an error that names their step", () => {
   for (const kept of [undefined, { step: 0, parameters: weights(0) }]) {
-    const anchor = new AnchorWeights(plan, augmentation, kept);
+    const anchor = new AnchorWeights(plan, augmentation, ranges, kept);
     assert.throws(
       () => anchor.advance(() => weights(3), identity(3)),
       (error) => error instanceof ClusterError && error.code === "data" && /step 2/.test(error.message),
@@ -62,8 +64,8 @@ test("a checkpoint without the weights that are due is an error that names their
 });
 
 test("without flag A nothing is kept", () => {
-  const anchor = new AnchorWeights(plan, {}, undefined);
+  const anchor = new AnchorWeights(plan, {}, ranges, undefined);
   for (let step = 0; step <= 5; step++) anchor.advance(() => weights(step), identity(step));
   assert.equal(anchor.kept, undefined);
-  assert.equal(anchor.frame(4, 0), undefined);
+  assert.equal(anchor.frame({ shard: 0, version: 4, chunk: 0 }), undefined);
 });

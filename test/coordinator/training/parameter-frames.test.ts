@@ -8,7 +8,7 @@ import {
 } from "../../../coordinator/training/parameter-frames.js";
 import { BODY_BYTES, decodeChunk, sealOf } from "../../../shared/core/chunk.js";
 
-const identity = { runHash: "00112233445566ff", term: 5, version: 77 };
+const identity = { runHash: "00112233445566ff", term: 5, version: 77, shard: 0 };
 
 for (const size of [1, BODY_BYTES / 4 - 1, BODY_BYTES / 4, BODY_BYTES / 4 + 1, 3 * (BODY_BYTES / 4) + 17]) {
   test(`a vector of ${size} values is put together again from its frames`, () => {

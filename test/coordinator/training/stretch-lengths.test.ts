@@ -4,10 +4,10 @@ import {
   FIRST_STRETCH,
   STRETCH_MS,
   checkState,
-  leaseKind,
   stepsLeft,
   stretchLength,
-} from "../../../coordinator/training/stretch.js";
+} from "../../../coordinator/training/modes/stretch-lengths.js";
+import { leaseKind } from "../../../coordinator/training/modes/mode.js";
 import { placeTensors } from "../../../shared/core/layout.js";
 import type { StepPlan } from "../../../shared/core/schedule.js";
 import { stateParts, stateSize } from "../../../shared/core/stretch.js";

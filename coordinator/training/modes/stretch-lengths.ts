@@ -1,20 +1,8 @@
-/** Exclusive leases: when a run gives them, how long they are, and what a returned state must look like. */
-import { type Layout, TAIL } from "../../shared/core/layout.js";
-import { allFinite } from "../../shared/core/vectors/vector-memory.js";
-import { type StepPlan, stepSamples, stepsPerEpoch } from "../../shared/core/schedule.js";
-import { type StateParts, stateSize } from "../../shared/core/stretch.js";
-
-/** Blocks of one step to whoever is idle, or many steps to one worker. */
-export type LeaseKind = "step" | "exclusive";
-
-/**
- * `runs`: how many train side by side now. With one slot a second worker has nothing to do anyway; with several runs
- * each worker is busy with one of its own, and need not wait for the others at every step.
- */
-export function leaseKind(setting: LeaseKind | "auto", slots: number, runs: number): LeaseKind {
-  if (setting !== "auto") return setting;
-  return slots === 1 || runs > 1 ? "exclusive" : "step";
-}
+/** Exclusive leases: how long they are, and what a returned state must look like. */
+import { type Layout, TAIL } from "../../../shared/core/layout.js";
+import { allFinite } from "../../../shared/core/vectors/vector-memory.js";
+import { type StepPlan, stepSamples, stepsPerEpoch } from "../../../shared/core/schedule.js";
+import { type StateParts, stateSize } from "../../../shared/core/stretch.js";
 
 /** Work of one exclusive lease: what is lost when its worker dies. */
 export const STRETCH_MS = 15_000;

@@ -1,0 +1,162 @@
+/**
+ * The book of leases: who is in the pool, who holds which unit until when, at which attempt, what failed, and who computed
+ * what. It is a value: decide.ts makes the next one from an event, and nothing else keeps an account of holders.
+ */
+import { type QuarantineRule, type Standing, isDivergence, rests } from "../pool/standing.js";
+import type { LeaseTimes } from "./deadline.js";
+import type { Unit, WorkPlan } from "./unit.js";
+
+/**
+ * How a grant stands. `returned`: its worker gave it back or was given up; `refused`: what came does not fit; `failed`: the
+ * worker could not compute it; `spoiled`: its values were not finite; `expired`: its deadline passed, and a late result
+ * still counts if it comes first.
+ */
+export type GrantState = "held" | "done" | "returned" | "lost" | "expired" | "refused" | "failed" | "spoiled";
+
+/** One lease of a unit, for as long as the unit is remembered. */
+export interface Grant {
+  leaseId: number;
+  worker: string;
+  /** Which lease of the unit it is, from 1. */
+  attempt: number;
+  grantedMs: number;
+  state: GrantState;
+  /** Steps done, as its worker told last. */
+  progress: number;
+}
+
+/** Who computed a unit. */
+export interface Done {
+  worker: string;
+  attempt: number;
+  /** From the lease to the last byte of the result. */
+  ms: number;
+  atMs: number;
+  /** Time of one step of it, as its worker measured it if that can be true. */
+  stepMs: number;
+}
+
+export interface UnitRecord {
+  unit: Unit;
+  /** All leases of it, the oldest first. */
+  grants: readonly Grant[];
+  done: Done | undefined;
+}
+
+export interface JobRecord {
+  id: string;
+  /** A worker that has served this run before has its network and images. */
+  runId: string;
+  plan: WorkPlan;
+  /** The plan's units were asked for; they are, until the next commit, these. */
+  isPlanned: boolean;
+  units: ReadonlyMap<string, UnitRecord>;
+  /** Number of its newest lease; 0 while it had none. */
+  lastServed: number;
+  /** Times by series (Patience.series). */
+  times: ReadonlyMap<string, LeaseTimes>;
+  /** The affinity of the unit that each worker held last. */
+  affinities: ReadonlyMap<string, string>;
+}
+
+export interface Lease {
+  id: number;
+  jobId: string;
+  runId: string;
+  unit: Unit;
+  grantedMs: number;
+  deadlineMs: number;
+  /** Its unit was offered to others already. */
+  isOverdue: boolean;
+}
+
+export interface Member {
+  id: string;
+  /** Start time of the process, ms since 1970: a restarted worker has a later one. */
+  incarnation: number;
+  engine: string;
+  lastSeenMs: number;
+  lease: Lease | undefined;
+  /** Runs whose images and network it has loaded. */
+  warm: ReadonlySet<string>;
+  /** Exponentially weighted time of its leases, and images a second within them. */
+  leaseMs: number;
+  imagesPerSecond: number;
+  /** Images computed so far. */
+  images: number;
+  rssBytes: number;
+  /** Leases that it did not bring to an end. */
+  retries: number;
+  standing: Standing;
+  /** Why its last lease was taken away, in words; empty while none was. */
+  note: string;
+}
+
+export interface PoolRules {
+  heartbeatMs: number;
+  quarantine: QuarantineRule;
+}
+
+export interface LeaseBook {
+  rules: PoolRules;
+  nextLease: number;
+  /** NATS is out of reach: what would be said now is lost, so nothing is leased. */
+  isPaused: boolean;
+  members: ReadonlyMap<string, Member>;
+  /** In the order in which they came. */
+  jobs: ReadonlyMap<string, JobRecord>;
+}
+
+export function emptyBook(rules: PoolRules): LeaseBook {
+  return { rules, nextLease: 1, isPaused: false, members: new Map(), jobs: new Map() };
+}
+
+// ---- Questions ------------------------------------------------------------------------------------------------
+
+/** Somebody holds it, and its deadline has not passed. */
+export function isHeld({ grants }: UnitRecord): boolean {
+  return grants.some(({ state }) => state === "held");
+}
+
+/** It can be leased. */
+export function isOpen(record: UnitRecord): boolean {
+  return record.done === undefined && !isHeld(record);
+}
+
+/** A worker's newest lease of a unit, whatever became of it. */
+export function grantOf(record: UnitRecord | undefined, worker: string): Grant | undefined {
+  return record?.grants.findLast((grant) => grant.worker === worker);
+}
+
+/** Workers that may get work: those in quarantine are left out. */
+export function servedCount({ members }: LeaseBook, nowMs: number): number {
+  return [...members.values()].filter(({ standing }) => !rests(standing, nowMs)).length;
+}
+
+/** Without those that are overdue: one that hangs keeps its heartbeat. */
+export function ableCount({ members }: LeaseBook, nowMs: number): number {
+  return [...members.values()].filter(
+    ({ lease, standing }) => lease?.isOverdue !== true && !rests(standing, nowMs),
+  ).length;
+}
+
+/** Attempts by worker whose values were not finite. */
+export function spoiledBy({ grants }: UnitRecord): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { worker, state } of grants) {
+    if (state === "spoiled") counts.set(worker, (counts.get(worker) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** Its values are not finite, and that is the training's fault. */
+export function isDiverged(record: UnitRecord, book: LeaseBook): boolean {
+  return isDivergence(spoiledBy(record), book.members.size);
+}
+
+export type MemberState = "idle" | "busy" | "straggling" | "quarantined";
+
+export function stateOf({ lease, standing }: Member, nowMs: number): MemberState {
+  if (lease !== undefined) return lease.isOverdue ? "straggling" : "busy";
+  return rests(standing, nowMs) ? "quarantined" : "idle";
+}

@@ -1,0 +1,117 @@
+/** What can happen to the book of leases, and what follows from it. */
+import type { LeaseBook } from "./book.js";
+import type { Commit, Unit, WorkPlan } from "./unit.js";
+
+/** How far a worker says it is with a stretch; nothing of it is committed. */
+export interface StretchProgress {
+  steps: number;
+  loss: number;
+  accuracy: number;
+}
+
+export type LeaseEvent =
+  /** A worker was admitted: it is new, started again, or says again that it is there. */
+  | { kind: "joined"; worker: string; incarnation: number; engine: string; pid: number }
+  /** Its heartbeat. `leaseId`: what it works on, 0 when idle. */
+  | {
+      kind: "heard";
+      worker: string;
+      incarnation: number;
+      isOurTerm: boolean;
+      leaseId: number;
+      rssBytes: number;
+      progress: StretchProgress | undefined;
+    }
+  /** It gives a lease back unfinished. */
+  | { kind: "returned"; worker: string; leaseId: number; reason: string; hasFailed: boolean }
+  | { kind: "left"; worker: string; reason: string }
+  /** NATS can be reached again, or no more. */
+  | { kind: "connection"; isConnected: boolean }
+  /** Time has passed. */
+  | { kind: "tick" }
+  /** A job wants something else done. `isFresh`: what is in work is given up, as if it had never begun. */
+  | { kind: "planned"; jobId: string; runId: string; plan: WorkPlan; isFresh: boolean }
+  | { kind: "withdrawn"; jobId: string }
+  /** Holders of the job's leases are to end early and send what they have. */
+  | { kind: "recalled"; jobId: string }
+  /** The result of a unit is here and was accepted: after `steps` steps, which its worker says took so long. */
+  | {
+      kind: "computed";
+      jobId: string;
+      unitId: string;
+      worker: string;
+      steps: number;
+      toldMs: number | undefined;
+    }
+  /**
+   * Nothing else is left to decide: idle workers get work, `first` before the others, for what the next unit needs is in its
+   * engine still. So nothing is leased before a job has answered to what happened.
+   */
+  | { kind: "serve"; first: string | undefined }
+  /** A worker is through with a lease. `told`: the time that it says it took, for the series of its unit. */
+  | {
+      kind: "settled";
+      jobId: string | undefined;
+      unitId: string | undefined;
+      worker: string;
+      leaseId: number;
+      outcome: "done" | "refused" | "failed" | "spoiled";
+      reason: string;
+      told: { series: string; ms: number } | undefined;
+    };
+
+export type LeaseOutcome = "done" | "expired" | "returned" | "lost";
+
+/** Why a unit is offered again: computing it failed, or its worker was lost, late or gave it back. */
+export type ReopenReason = "failed" | "given_back";
+
+export type Effect =
+  | {
+      kind: "lease";
+      worker: string;
+      jobId: string;
+      unit: Unit;
+      leaseId: number;
+      attempt: number;
+      atMs: number;
+    }
+  | { kind: "halt"; worker: string; leaseId: number }
+  | { kind: "rejoin"; worker: string }
+  /** The job's turn, in this order before any lease that follows from it. */
+  | { kind: "commit"; jobId: string; commit: Commit; units: readonly CommittedUnit[] }
+  | { kind: "reopened"; jobId: string; unit: Unit; leaseId: number; why: ReopenReason }
+  | { kind: "diverged"; jobId: string; unit: Unit; attempts: ReadonlyMap<string, number> }
+  | { kind: "progress"; jobId: string; unit: Unit; progress: StretchProgress }
+  /** Something about the job's units changed. */
+  | { kind: "units"; jobId: string }
+  | { kind: "ended"; outcome: LeaseOutcome }
+  | { kind: "member"; change: "joined" | "gone" | "lost" | "quarantined"; worker: string }
+  /** Who can work changed. */
+  | { kind: "able" }
+  | { kind: "announce" };
+
+/** A unit of a commit, and who computed it. */
+export interface CommittedUnit {
+  unit: Unit;
+  worker: string;
+  attempt: number;
+  /** From its lease to its last byte. */
+  ms: number;
+  atMs: number;
+  /** Time of one step of it, as its worker measured it if that can be true. */
+  stepMs: number;
+}
+
+/** A decision in words. `worker`: whom it is about; a worker can cause such lines as often as it likes. */
+export interface Reason {
+  level: "debug" | "info" | "warn";
+  text: string;
+  worker?: string;
+  fields?: Record<string, unknown>;
+}
+
+export interface Decision {
+  book: LeaseBook;
+  effects: readonly Effect[];
+  reasons: readonly Reason[];
+}

@@ -1,0 +1,142 @@
+/** Workers come, are heard of, go, and get lost. */
+import { lostWorkers } from "../pool/membership.js";
+import { GOOD_STANDING } from "../pool/standing.js";
+import type { Lease, Member } from "./book.js";
+import { limitOf } from "./deadline.js";
+import type { LeaseEvent, LeaseOutcome, StretchProgress } from "./events.js";
+import type { LostState, Turn } from "./turn.js";
+
+type EventOf<Kind extends LeaseEvent["kind"]> = Extract<LeaseEvent, { kind: Kind }>;
+
+export function joined(turn: Turn, { worker, incarnation, engine, pid }: EventOf<"joined">): void {
+  const known = turn.book.members.get(worker);
+  const isRestart = known !== undefined && known.incarnation !== incarnation;
+  if (known === undefined) turn.say("info", `Worker ${worker} joined`, { worker, fields: { engine, pid } });
+  if (isRestart) turn.dropLease(worker, "lost", "lost", "its process was started again");
+  const before = turn.book.members.get(worker) ?? stranger(worker);
+  const member = {
+    ...before,
+    incarnation,
+    engine,
+    lastSeenMs: turn.nowMs,
+    warm: isRestart ? new Set<string>() : before.warm,
+  };
+  turn.book = { ...turn.book, members: new Map(turn.book.members).set(worker, member) };
+  turn.effects.push({ kind: "member", change: "joined", worker }, { kind: "able" });
+}
+
+function stranger(id: string): Member {
+  return {
+    id,
+    incarnation: 0,
+    engine: "",
+    lastSeenMs: 0,
+    lease: undefined,
+    warm: new Set(),
+    leaseMs: 0,
+    imagesPerSecond: 0,
+    images: 0,
+    rssBytes: 0,
+    retries: 0,
+    standing: GOOD_STANDING,
+    note: "",
+  };
+}
+
+export function heard(turn: Turn, event: EventOf<"heard">): void {
+  const { worker, incarnation, isOurTerm, leaseId, rssBytes, progress } = event;
+  const member = turn.book.members.get(worker);
+  if (member === undefined || member.incarnation !== incarnation || !isOurTerm) {
+    turn.effects.push({ kind: "rejoin", worker });
+    return;
+  }
+  turn.setMember(worker, { lastSeenMs: turn.nowMs, rssBytes });
+  const { lease } = member;
+  if (lease === undefined) return;
+  if (leaseId === lease.id) {
+    if (progress !== undefined) advanced(turn, worker, lease, progress);
+    return;
+  }
+  // A command that was lost on the way: the worker does not know what it should be doing.
+  const heldMs = turn.nowMs - lease.grantedMs;
+  if (heldMs <= 2 * turn.book.rules.heartbeatMs) return;
+  const works = leaseId === 0 ? "that it is idle" : `lease ${leaseId}`;
+  const why = `its heartbeat names ${works} ${Math.round(heldMs)} ms after lease ${lease.id} was given`;
+  turn.dropLease(worker, "returned", "returned", why);
+  turn.say("debug", `Lease ${lease.id} of worker ${worker} is taken back: ${why}`);
+}
+
+/** A slow worker is no lost one while it moves. */
+function advanced(turn: Turn, worker: string, lease: Lease, progress: StretchProgress): void {
+  const { unit, jobId } = lease;
+  const job = turn.book.jobs.get(jobId);
+  const grant = job?.units.get(unit.id)?.grants.find((candidate) => candidate.leaseId === lease.id);
+  const { steps } = progress;
+  if (job === undefined || grant?.state !== "held" || steps > unit.steps || steps <= grant.progress) return;
+  turn.setGrant(jobId, unit.id, lease.id, { progress: steps });
+  const left = { ...unit.patience, scale: (unit.patience.scale * (unit.steps - steps)) / unit.steps };
+  const moreMs = limitOf(left, job.times.get(left.series) ?? [], true);
+  const deadlineMs = Math.max(lease.deadlineMs, turn.nowMs + moreMs);
+  turn.setMember(worker, { lease: { ...lease, deadlineMs } });
+  turn.effects.push({ kind: "progress", jobId, unit, progress });
+}
+
+export function returned(turn: Turn, { worker, leaseId, reason, hasFailed }: EventOf<"returned">): void {
+  if (turn.book.members.get(worker)?.lease?.id !== leaseId) return;
+  if (hasFailed) turn.recordFailure(worker, reason);
+  turn.dropLease(worker, "returned", "returned", `it gave the lease back: ${reason.slice(0, 200)}`);
+}
+
+export function left(turn: Turn, { worker, reason }: EventOf<"left">): void {
+  if (!turn.book.members.has(worker)) return;
+  turn.say("info", `Worker ${worker} left: ${reason.slice(0, 200)}`, { worker });
+  forget(turn, worker, "returned", "returned");
+}
+
+function forget(turn: Turn, worker: string, state: LostState, outcome: LeaseOutcome): void {
+  turn.dropLease(worker, state, outcome, "");
+  const members = new Map(turn.book.members);
+  members.delete(worker);
+  turn.book = { ...turn.book, members };
+  turn.effects.push({ kind: "member", change: "gone", worker }, { kind: "able" });
+}
+
+export function connectionChanged(turn: Turn, isConnected: boolean): void {
+  turn.book = { ...turn.book, isPaused: !isConnected };
+  turn.effects.push({ kind: "able" });
+  if (!isConnected) {
+    turn.say("warn", "Lost the connection to NATS; waiting for it");
+    return;
+  }
+  // Nobody could be heard of meanwhile.
+  for (const id of turn.book.members.keys()) turn.setMember(id, { lastSeenMs: turn.nowMs });
+  turn.effects.push({ kind: "announce" });
+  turn.say("info", "Connected to NATS again");
+}
+
+export function ticked(turn: Turn): void {
+  if (turn.book.isPaused) return;
+  for (const id of lostWorkers(turn.book.members, turn.book.rules.heartbeatMs, turn.nowMs)) {
+    const silentMs = turn.nowMs - (turn.book.members.get(id)?.lastSeenMs ?? 0);
+    turn.say("warn", `Worker ${id} is lost: no heartbeat for ${Math.round(silentMs)} ms`, { worker: id });
+    turn.effects.push({ kind: "member", change: "lost", worker: id });
+    forget(turn, id, "lost", "lost");
+  }
+  for (const [id, { lease }] of turn.book.members) {
+    if (lease !== undefined && !lease.isOverdue && lease.deadlineMs <= turn.nowMs) expire(turn, id, lease);
+  }
+}
+
+/** Its unit is offered to others; a late result still counts if it comes first. */
+function expire(turn: Turn, worker: string, lease: Lease): void {
+  const heldMs = Math.round(turn.nowMs - lease.grantedMs);
+  const retries = (turn.book.members.get(worker)?.retries ?? 0) + 1;
+  const note = `lease ${lease.id} is overdue after ${heldMs} ms`;
+  turn.setMember(worker, { lease: { ...lease, isOverdue: true }, retries, note });
+  turn.effects.push({ kind: "ended", outcome: "expired" }, { kind: "able" });
+  turn.say(
+    "warn",
+    `Lease ${lease.id} of worker ${worker} is overdue after ${heldMs} ms; leasing ${lease.unit.id} again`,
+  );
+  turn.reopen(lease, "expired");
+}

@@ -1,0 +1,110 @@
+/** Who gets which unit: idle workers one after another, jobs by their fair share, units in their order. */
+import { fairOrder } from "../pool/fairness.js";
+import { rests } from "../pool/standing.js";
+import {
+  type JobRecord,
+  type LeaseBook,
+  type Member,
+  type UnitRecord,
+  ableCount,
+  isOpen,
+  servedCount,
+  spoiledBy,
+} from "./book.js";
+import { limitOf } from "./deadline.js";
+import type { Turn } from "./turn.js";
+
+/** Gives work to every idle worker that some job has work for. `first` comes first: what it needs is in its engine still. */
+export function serveAll(turn: Turn, first?: string): void {
+  if (turn.book.isPaused) return;
+  if (first !== undefined) serve(turn, first);
+  for (const id of turn.book.members.keys()) serve(turn, id);
+}
+
+function serve(turn: Turn, id: string): void {
+  const member = turn.book.members.get(id);
+  if (member === undefined || member.lease !== undefined || rests(member.standing, turn.nowMs)) return;
+  const jobs = fairOrder([...turn.book.jobs.values()], (job) => shareOf(turn.book, job));
+  for (const { id: jobId } of jobs) {
+    const job = planned(turn, jobId);
+    const chosen = unitFor(turn, job, member);
+    if (chosen === undefined) continue;
+    grant(turn, job, member, chosen);
+    return;
+  }
+}
+
+function shareOf({ members }: LeaseBook, job: JobRecord): { held: number; lastServed: number } {
+  const held = [...members.values()].filter(({ lease }) => lease?.jobId === job.id).length;
+  return { held, lastServed: job.lastServed };
+}
+
+/** The job with its units; they are cut for those who are here when the first of them is leased. */
+function planned(turn: Turn, jobId: string): JobRecord {
+  const job = turn.book.jobs.get(jobId) as JobRecord;
+  if (job.isPlanned) return job;
+  const units = job.plan.units(servedCount(turn.book, turn.nowMs));
+  if (units.length === 0) return job;
+  const records = units.map((unit): [string, UnitRecord] => [unit.id, { unit, grants: [], done: undefined }]);
+  turn.setJob(jobId, { isPlanned: true, units: new Map(records) });
+  return turn.book.jobs.get(jobId) as JobRecord;
+}
+
+function unitFor(turn: Turn, job: JobRecord, { id }: Member): UnitRecord | undefined {
+  // What was not finite from a worker goes to another one, while there is one.
+  const isAlone = ableCount(turn.book, turn.nowMs) <= 1;
+  const last = job.affinities.get(id);
+  let first: UnitRecord | undefined;
+  for (const record of job.units.values()) {
+    if (!isOpen(record) || !job.plan.wants(record.unit)) continue;
+    if (record.grants.length > 0 && !isAlone && spoiledBy(record).has(id)) continue;
+    if (last === undefined || record.unit.affinity === last) return record;
+    first ??= record;
+  }
+  return first;
+}
+
+function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): void {
+  const { unit } = record;
+  const now = turn.nowMs;
+  const leaseId = turn.book.nextLease;
+  const attempt = record.grants.length + 1;
+  const limitMs = limitOf(
+    unit.patience,
+    job.times.get(unit.patience.series) ?? [],
+    member.warm.has(job.runId),
+  );
+  turn.book = { ...turn.book, nextLease: leaseId + 1 };
+  turn.setMember(member.id, {
+    lease: {
+      id: leaseId,
+      jobId: job.id,
+      runId: job.runId,
+      unit,
+      grantedMs: now,
+      deadlineMs: now + limitMs,
+      isOverdue: false,
+    },
+  });
+  const granted = {
+    leaseId,
+    worker: member.id,
+    attempt,
+    grantedMs: now,
+    state: "held" as const,
+    progress: 0,
+  };
+  turn.setUnit(job.id, { ...record, grants: [...record.grants, granted] });
+  turn.setJob(job.id, {
+    lastServed: leaseId,
+    ...(unit.affinity === undefined
+      ? {}
+      : { affinities: new Map(job.affinities).set(member.id, unit.affinity) }),
+  });
+  turn.effects.push(
+    { kind: "lease", worker: member.id, jobId: job.id, unit, leaseId, attempt, atMs: now },
+    { kind: "units", jobId: job.id },
+  );
+  const again = attempt === 1 ? "" : `, attempt ${attempt}`;
+  turn.say("debug", `Worker ${member.id} gets ${unit.id} of ${job.id} for ${Math.round(limitMs)} ms${again}`);
+}

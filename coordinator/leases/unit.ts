@@ -1,0 +1,47 @@
+/** What leases are for, as the book sees it: pieces of work, and plans that say which come next. */
+import type { Patience } from "./deadline.js";
+
+/** A piece of work that one worker can hold: a block, a stretch of steps, an evaluation task, features. */
+export interface Unit {
+  /** Names it within its job, in words: the same piece offered again has the same id. */
+  id: string;
+  /** Images to compute: of a block, or of a task at all its strengths. */
+  images: number;
+  /** What its holder counts its progress in: steps of a stretch; else 1. */
+  steps: number;
+  patience: Patience;
+  /** Whoever held a unit of this affinity last is offered the next one first: it has its inputs ready. */
+  affinity?: string;
+}
+
+/** A unit that was computed and accepted. */
+export interface Computed {
+  unit: Unit;
+  worker: string;
+  /** Steps that it came to: a stretch may end early. */
+  steps: number;
+  /** Time of one of these steps, as its worker measured it if that can be true. */
+  stepMs: number;
+}
+
+/**
+ * What a job wants done, as a value that does not change: a training's mode, an evaluation's list. The book asks it for
+ * units when somebody could take them.
+ */
+export interface WorkPlan {
+  /** The units to lease now, in order, cut for so many workers. */
+  units(workers: number): readonly Unit[];
+  /** Is a unit of an earlier plan of the same job still wanted? */
+  wants(unit: Unit): boolean;
+  /**
+   * May what is computed be committed, and what comes then? Undefined while more is missing. `last`: what came just now;
+   * `isComplete`: nothing of the units in work is missing.
+   */
+  advance(last: Computed, isComplete: boolean): { commit: Commit; plan: WorkPlan } | undefined;
+}
+
+/** So many steps from this one on are done. */
+export interface Commit {
+  step: number;
+  steps: number;
+}

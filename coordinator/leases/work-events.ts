@@ -1,0 +1,160 @@
+/** Jobs want work done, and results of it come back. */
+import { GOOD_STANDING } from "../pool/standing.js";
+import {
+  type Done,
+  type JobRecord,
+  type Lease,
+  type UnitRecord,
+  grantOf,
+  isDiverged,
+  isOpen,
+  spoiledBy,
+} from "./book.js";
+import { withTime } from "./deadline.js";
+import type { CommittedUnit, LeaseEvent } from "./events.js";
+import type { Turn } from "./turn.js";
+import type { Unit, WorkPlan } from "./unit.js";
+
+type EventOf<Kind extends LeaseEvent["kind"]> = Extract<LeaseEvent, { kind: Kind }>;
+
+/** Weight of what was before in a worker's running means. */
+const SMOOTHING = 0.9;
+
+export function planned(turn: Turn, { jobId, runId, plan, isFresh }: EventOf<"planned">): void {
+  const known = turn.book.jobs.get(jobId);
+  const units = known === undefined || isFresh ? new Map<string, UnitRecord>() : wantedUnits(known, plan);
+  const nothingYet = { lastServed: 0, times: new Map(), affinities: new Map() };
+  const job = { ...nothingYet, ...known, id: jobId, runId, plan, units, isPlanned: units.size > 0 };
+  turn.book = { ...turn.book, jobs: new Map(turn.book.jobs).set(jobId, job) };
+  turn.effects.push({ kind: "units", jobId });
+}
+
+/** What is in work goes on; what is open and not wanted any more is dropped. */
+function wantedUnits({ units }: JobRecord, plan: WorkPlan): Map<string, UnitRecord> {
+  return new Map([...units].filter(([, record]) => plan.wants(record.unit) || !isOpen(record)));
+}
+
+export function withdrawn(turn: Turn, jobId: string): void {
+  const jobs = new Map(turn.book.jobs);
+  jobs.delete(jobId);
+  turn.book = { ...turn.book, jobs };
+  for (const [id, { lease }] of turn.book.members) {
+    if (lease?.jobId === jobId) turn.setMember(id, { lease: undefined });
+  }
+}
+
+export function recalled(turn: Turn, jobId: string): void {
+  for (const [worker, { lease }] of turn.book.members) {
+    if (lease?.jobId === jobId) turn.effects.push({ kind: "halt", worker, leaseId: lease.id });
+  }
+}
+
+export function computed(turn: Turn, event: EventOf<"computed">): void {
+  const { jobId, unitId, worker, steps, toldMs } = event;
+  const record = turn.book.jobs.get(jobId)?.units.get(unitId);
+  const grant = grantOf(record, worker);
+  if (record === undefined || grant === undefined || record.done !== undefined) return;
+  const ms = turn.nowMs - grant.grantedMs;
+  const stepMs = timeOfStep(toldMs, ms, steps);
+  const done: Done = { worker, attempt: grant.attempt, ms, atMs: turn.nowMs, stepMs };
+  turn.setUnit(jobId, { ...record, done });
+  turn.setGrant(jobId, unitId, grant.leaseId, { state: "done" });
+  recordTime(turn, jobId, { series: record.unit.patience.series, ms: stepMs }, toldMs === undefined);
+  const lease = turn.book.members.get(worker)?.lease;
+  if (lease?.jobId === jobId && lease.unit.id === unitId) finishLease(turn, worker, lease);
+  advance(turn, jobId, { unit: record.unit, worker, steps, stepMs });
+}
+
+/** The worker's own figure, if it can be true. */
+function timeOfStep(toldMs: number | undefined, heldMs: number, steps: number): number {
+  const isTrue = toldMs !== undefined && toldMs > 0 && toldMs <= heldMs;
+  return (isTrue ? toldMs : heldMs) / steps;
+}
+
+/** `isStopgap`: counts only while nothing better is known; the worker's own figure comes a little later. */
+function recordTime(
+  turn: Turn,
+  jobId: string,
+  { series, ms }: { series: string; ms: number },
+  isStopgap: boolean,
+): void {
+  const job = turn.book.jobs.get(jobId);
+  const times = job?.times.get(series) ?? [];
+  if (job === undefined || (isStopgap && times.length > 0)) return;
+  turn.setJob(jobId, { times: new Map(job.times).set(series, withTime(times, ms)) });
+}
+
+/** Commits when the plan says so: then the units of what comes next take the place of those that are done. */
+function advance(
+  turn: Turn,
+  jobId: string,
+  last: { unit: Unit; worker: string; steps: number; stepMs: number },
+): void {
+  const job = turn.book.jobs.get(jobId);
+  if (job === undefined) return;
+  const records = [...job.units.values()];
+  const isComplete = records.every((record) => record.done !== undefined);
+  const next = job.plan.advance(last, isComplete);
+  if (next !== undefined) {
+    const units = records.flatMap(({ unit, done }): CommittedUnit[] =>
+      done === undefined ? [] : [{ unit, ...done }],
+    );
+    turn.setJob(jobId, { plan: next.plan, units: new Map(), isPlanned: false });
+    turn.effects.push({ kind: "commit", jobId, commit: next.commit, units });
+  }
+  turn.effects.push({ kind: "units", jobId });
+}
+
+/** The worker is through with its lease, whatever it was good for. */
+function finishLease(turn: Turn, worker: string, lease: Lease): void {
+  const member = turn.book.members.get(worker);
+  if (member === undefined) return;
+  const ms = turn.nowMs - lease.grantedMs;
+  turn.setMember(worker, {
+    lease: undefined,
+    standing: GOOD_STANDING,
+    warm: new Set(member.warm).add(lease.runId),
+    leaseMs: smooth(member.leaseMs, ms),
+    imagesPerSecond: smooth(member.imagesPerSecond, lease.unit.images / (ms / 1000)),
+    images: member.images + lease.unit.images,
+  });
+  turn.effects.push({ kind: "ended", outcome: "done" });
+}
+
+/** An exponentially weighted mean that begins with its first value. */
+function smooth(mean: number, value: number): number {
+  return mean === 0 ? value : SMOOTHING * mean + (1 - SMOOTHING) * value;
+}
+
+export function settled(turn: Turn, event: EventOf<"settled">): void {
+  const { jobId, unitId, worker, leaseId, outcome, reason, told } = event;
+  const record = turn.book.jobs.get(jobId ?? "")?.units.get(unitId ?? "");
+  if (jobId !== undefined && told !== undefined) recordTime(turn, jobId, told, false);
+  const lease = turn.book.members.get(worker)?.lease;
+  if (outcome === "done") {
+    if (lease?.id !== leaseId) return;
+    finishLease(turn, worker, lease);
+    // Somebody else's copy came first, or its step is closed; were neither true, the unit would be leased to nobody.
+    if (isHeldBy(turn, lease)) turn.reopen(lease, "returned");
+    return;
+  }
+  const grant = record?.grants.find((one) => one.leaseId === leaseId && one.worker === worker);
+  if (jobId !== undefined && record !== undefined && grant !== undefined && grant.state !== "done")
+    turn.setGrant(jobId, record.unit.id, leaseId, { state: outcome });
+  if (lease?.id === leaseId) {
+    turn.recordFailure(worker, reason);
+    turn.dropLease(worker, outcome, "returned", reason.slice(0, 200));
+  }
+  if (outcome === "spoiled" && jobId !== undefined) reportDivergence(turn, jobId, unitId ?? "");
+}
+
+function isHeldBy(turn: Turn, { id, jobId, unit }: Lease): boolean {
+  const grants = turn.book.jobs.get(jobId)?.units.get(unit.id)?.grants ?? [];
+  return grants.some(({ leaseId, state }) => leaseId === id && state === "held");
+}
+
+function reportDivergence(turn: Turn, jobId: string, unitId: string): void {
+  const record = turn.book.jobs.get(jobId)?.units.get(unitId);
+  if (record === undefined || !isDiverged(record, turn.book)) return;
+  turn.effects.push({ kind: "diverged", jobId, unit: record.unit, attempts: spoiledBy(record) });
+}

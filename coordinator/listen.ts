@@ -1,0 +1,247 @@
+/** What workers say to the coordinator: decoded, checked, handed to the job that it is for, and told as events. */
+import type { BusMessage, Subscription } from "../shared/bus.js";
+import { type ChunkHeader, decodeChunk, sealOf } from "../shared/core/chunk.js";
+import { shardIndices } from "../shared/core/shards.js";
+import { ENGINE_NAMES } from "../shared/engine.js";
+import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
+import { isToken } from "../shared/subjects.js";
+import type { CoordinatorEdges, LogLevel } from "./coordinator.js";
+import type { LeaseEvent } from "./leases/events.js";
+import type { ChunkVerdict, Job, Verdict } from "./leases/job.js";
+import { admit } from "./pool/membership.js";
+
+export interface ListenerContext {
+  jobs: ReadonlyMap<string, Job>;
+  take(event: LeaseEvent): void;
+  /** A line that a worker can cause as often as it likes. */
+  log(worker: string, level: LogLevel, text: string): void;
+}
+
+export interface Listener {
+  stop(): void;
+}
+
+const MOST_IMPOSTORS = 1000;
+
+/** Who sent a result, and for which lease. */
+interface Sender {
+  workerId: string;
+  leaseId: number;
+}
+
+export function listen(edges: CoordinatorEdges, context: ListenerContext): Listener {
+  const { control, bulk, subjects } = edges;
+  const ear = new Ear(edges, context);
+  const subscriptions: Subscription[] = [
+    control.subscribe(subjects.joinPattern, (message) => ear.onJoin(message)),
+    control.subscribe(subjects.heartbeatPattern, (message) => ear.onHeartbeat(message)),
+    control.subscribe(subjects.leasePattern, (message) => ear.onReturn(message)),
+    control.subscribe(subjects.runGet, (message) => ear.onRunRequest(message)),
+    bulk.subscribe(subjects.pushPattern, (message) => ear.onPushEnd(message)),
+    bulk.subscribe(subjects.resultPattern, (message) => ear.onResult(message)),
+    bulk.subscribe(subjects.data, (message) => ear.onDataRequest(message)),
+    ...shardIndices().flatMap((shard) => [
+      bulk.subscribe(subjects.gradientPattern(shard), (message) => ear.onChunk(message)),
+      bulk.subscribe(subjects.parameterGet(shard), (message) => ear.onParameterRequest(shard, message)),
+    ]),
+  ];
+  return {
+    stop: () => {
+      for (const subscription of subscriptions) subscription.unsubscribe();
+    },
+  };
+}
+
+class Ear {
+  readonly #edges: CoordinatorEdges;
+  readonly #context: ListenerContext;
+  /** Who spoke for another; each is named once. */
+  readonly #impostors = new Set<string>();
+
+  constructor(edges: CoordinatorEdges, context: ListenerContext) {
+    this.#edges = edges;
+    this.#context = context;
+  }
+
+  // ---- Membership ---------------------------------------------------------------------------------------------
+
+  onJoin({ subject, data, respond }: BusMessage): void {
+    const request = readMessage(wire.JoinRequest, data);
+    if (request === undefined) return;
+    const { term, heartbeatMs, metrics } = this.#edges;
+    const answer = (accepted: boolean, reason: string): void =>
+      respond(writeMessage(wire.JoinReply, { accepted, reason, term, heartbeatMs }));
+    const speaker = lastToken(subject);
+    const admission = admit(request, speaker, PROTOCOL_VERSION, ENGINE_NAMES);
+    if (!admission.accepted) {
+      metrics.workerRefused(admission.label);
+      const name = request.workerId.slice(0, 64);
+      this.#context.log(speaker, "error", `Refused worker ${name}: ${admission.reason}`);
+      answer(false, admission.reason);
+      return;
+    }
+    answer(true, "");
+    const { workerId: worker, incarnation, engineName: engine, pid } = request;
+    this.#context.take({ kind: "joined", worker, incarnation, engine, pid });
+  }
+
+  onHeartbeat({ subject, data }: BusMessage): void {
+    const beat = readMessage(wire.Heartbeat, data);
+    if (beat === undefined || !this.#isFrom(subject, beat.workerId)) return;
+    const { workerId: worker, incarnation, leaseId, rssBytes, progress } = beat;
+    const isOurTerm = beat.term === this.#edges.term;
+    const told =
+      progress == null
+        ? undefined
+        : { steps: progress.steps ?? 0, loss: progress.loss ?? 0, accuracy: progress.accuracy ?? 0 };
+    this.#context.take({ kind: "heard", worker, incarnation, isOurTerm, leaseId, rssBytes, progress: told });
+  }
+
+  onReturn({ subject, data }: BusMessage): void {
+    const back = readMessage(wire.LeaseReturn, data);
+    if (back === undefined || !this.#isFrom(subject, back.workerId)) return;
+    const { workerId: worker, leaseId, reason, failed: hasFailed } = back;
+    if (back.leaving) this.#context.take({ kind: "left", worker, reason });
+    else this.#context.take({ kind: "returned", worker, leaseId, reason, hasFailed });
+  }
+
+  // ---- Work that comes back -----------------------------------------------------------------------------------
+
+  onChunk({ subject, data, inPlace }: BusMessage): void {
+    const workerId = lastToken(subject);
+    const seal = inPlace === true ? sealOf(data) : 0;
+    const isIntact = (): boolean => inPlace !== true || sealOf(data) === seal;
+    const decoded = decodeChunk(data, inPlace);
+    const { fate, completed, job } = decoded.ok
+      ? this.#verdictOn(workerId, decoded.header, decoded.body, isIntact)
+      : { fate: decoded.reason, completed: undefined, job: undefined };
+    this.#edges.metrics.gradient(fate);
+    if (fate !== "accepted" && fate !== "duplicate" && fate !== "stale")
+      this.#context.log(workerId, "warn", `Refused a gradient chunk of worker ${workerId}: ${fate}`);
+    // The worker may have its next lease before it has said that it is done.
+    if (job !== undefined && completed !== undefined)
+      this.#context.take({ kind: "computed", jobId: job.id, worker: workerId, ...completed });
+  }
+
+  #verdictOn(
+    workerId: string,
+    header: ChunkHeader,
+    body: Uint8Array,
+    isIntact: () => boolean,
+  ): ChunkVerdict & { job?: Job } {
+    const { term, metrics } = this.#edges;
+    const job = this.#jobOf(({ runHash, onChunk }) => runHash === header.runHash && onChunk !== undefined);
+    if (job?.onChunk === undefined) return { fate: this.#knows(header.runHash) ? "stale" : "run" };
+    if (header.term !== term) return { fate: "fenced" };
+    const verdict = job.onChunk(workerId, header, body, isIntact);
+    if (verdict.fate === "nonfinite")
+      metrics.nonfinite(job.runId, header.kind === "state" ? "state" : "gradient");
+    return { ...verdict, job };
+  }
+
+  onPushEnd({ subject, data, respond }: BusMessage): void {
+    const message = readMessage(wire.PushEnd, data);
+    if (message === undefined || !this.#isFrom(subject, message.workerId)) return;
+    const reply = (properties: saf.v1.PushReply.$Properties): void =>
+      respond(writeMessage(wire.PushReply, properties));
+    if (message.term !== this.#edges.term) {
+      reply({ status: wire.PushReply.Status.FENCED });
+      return;
+    }
+    const job = this.#jobOf(({ runId, onPushEnd }) => runId === message.runId && onPushEnd !== undefined);
+    const over = { status: wire.PushReply.Status.STALE, reason: "the run is over" };
+    const verdict = job?.onPushEnd?.(message) ?? settledAs(over);
+    reply(verdict.reply);
+    this.#conclude(job, message, verdict);
+  }
+
+  onResult({ subject, data, respond }: BusMessage): void {
+    const message = readMessage(wire.TaskResult, data);
+    if (message === undefined || !this.#isFrom(subject, message.workerId)) return;
+    const isOurs = message.term === this.#edges.term;
+    const job = isOurs
+      ? this.#jobOf(({ runId, onResult }) => runId === message.runId && onResult !== undefined)
+      : undefined;
+    const over = { accepted: false, reason: "this evaluation is over" };
+    const verdict = job?.onResult?.(message) ?? settledAs(over);
+    respond(writeMessage(wire.TaskReply, verdict.reply));
+    this.#conclude(job, message, verdict);
+  }
+
+  #conclude(
+    job: Job | undefined,
+    { workerId: worker, leaseId }: Sender,
+    { completed, settled }: Verdict<unknown>,
+  ): void {
+    if (job !== undefined && completed !== undefined)
+      this.#context.take({ kind: "computed", jobId: job.id, worker, ...completed });
+    if (settled === undefined) return;
+    const { unitId, outcome, reason, told } = settled;
+    this.#context.take({ kind: "settled", jobId: job?.id, unitId, worker, leaseId, outcome, reason, told });
+  }
+
+  // ---- What workers ask for -----------------------------------------------------------------------------------
+
+  onParameterRequest(shard: number, { data, respond }: BusMessage): void {
+    const request = readMessage(wire.ParamRequest, data);
+    if (request === undefined) return;
+    const { runId, version, chunk, velocity } = request;
+    const jobs = [...this.#context.jobs.values()].filter((job) => job.runId === runId);
+    if (jobs.length === 0) {
+      respond(writeMessage(wire.ParamReply, { error: { message: "the run is over" } }));
+      return;
+    }
+    const nothing = { frame: undefined, latest: 0 };
+    const answers = jobs.map((job) =>
+      velocity
+        ? (job.velocityFrame?.({ shard, version, chunk }) ?? nothing)
+        : job.parameterFrame({ shard, version, chunk }),
+    );
+    const { frame, latest } = answers.find((answer) => answer.frame !== undefined) ?? answers[0] ?? nothing;
+    respond(writeMessage(wire.ParamReply, frame === undefined ? { latest } : { chunk: frame, latest }));
+  }
+
+  onRunRequest({ data, respond }: BusMessage): void {
+    const request = readMessage(wire.RunRequest, data);
+    const job = this.#jobOf(({ runId }) => runId === request?.runId);
+    respond(writeMessage(wire.RunSpec, job?.describe() ?? { error: { message: "no such run here" } }));
+  }
+
+  onDataRequest({ data, respond }: BusMessage): void {
+    const request = readMessage(wire.DataRequest, data);
+    if (request !== undefined) respond(writeMessage(wire.DataRange, this.#edges.dataRange(request)));
+  }
+
+  // ---- Who it is ----------------------------------------------------------------------------------------------
+
+  #jobOf(fits: (job: Job) => boolean): Job | undefined {
+    return [...this.#context.jobs.values()].find(fits);
+  }
+
+  #knows(runHash: string): boolean {
+    return this.#jobOf((job) => job.runHash === runHash) !== undefined;
+  }
+
+  /** Does a message that came on this subject speak for the worker that it names? Who does not is named once. */
+  #isFrom(subject: string, workerId: string): boolean {
+    const speaker = lastToken(subject);
+    if (workerId === speaker) return isToken(speaker);
+    if (!this.#impostors.has(speaker) && this.#impostors.size < MOST_IMPOSTORS) {
+      this.#impostors.add(speaker);
+      this.#edges.log(
+        "error",
+        `Worker ${speaker} spoke for another: ${subject} named "${workerId.slice(0, 64)}"`,
+      );
+    }
+    return false;
+  }
+}
+
+function settledAs<Reply>(reply: Reply): Verdict<Reply> {
+  return { reply, settled: { outcome: "done", reason: "" } };
+}
+
+/** The last token of a subject names the worker: NATS lets it publish only on its own. */
+function lastToken(subject: string): string {
+  return subject.slice(subject.lastIndexOf(".") + 1);
+}

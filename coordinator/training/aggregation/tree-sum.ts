@@ -1,0 +1,38 @@
+/** The sum along the fixed binary tree over slots: the same bits however slots were grouped and whoever came first. */
+import { bodyLength, chunkCountOf } from "../../../shared/core/chunk.js";
+import { BufferPool, TreeSum } from "../../../shared/core/reduction.js";
+import type { VectorMemory } from "../../../shared/core/vectors/vector-memory.js";
+import type { Aggregation } from "./aggregation.js";
+
+/** `byteLength`: of what a slot pushes. */
+export function treeSums(slots: number, byteLength: number, memory: VectorMemory): Aggregation {
+  // Chunks of one length share their buffers.
+  const pools = new Map<number, BufferPool>();
+  const trees = Array.from({ length: chunkCountOf(byteLength) }, (_, chunk) => {
+    const length = bodyLength(byteLength, chunk) / 4;
+    const pool = pools.get(length) ?? new BufferPool(length, memory);
+    pools.set(length, pool);
+    return new TreeSum(slots, pool);
+  });
+  /** Chunks that were counted of each node itself. */
+  const counted = new Map<number, number>();
+  const release = (): void => {
+    for (const tree of trees) tree.release();
+    counted.clear();
+  };
+  return {
+    add(node, chunk, bytes, isIntact) {
+      const outcome = trees[chunk]?.addBytes(node, bytes, isIntact) ?? "wrong-size";
+      if (outcome === "added") counted.set(node, (counted.get(node) ?? 0) + 1);
+      return outcome;
+    },
+    isComplete: (node) => counted.get(node) === trees.length,
+    missing: (node) => trees.flatMap((tree, chunk) => (tree.covers(node) ? [] : [chunk])),
+    sum: (chunk) => trees[chunk]?.root,
+    release,
+    dispose: () => {
+      release();
+      for (const pool of pools.values()) pool.dispose();
+    },
+  };
+}

@@ -1,0 +1,112 @@
+/** Gradients of the step in work as they come in: counted, summed and, chunk by chunk, turned into the next version. */
+import { type ChunkHeader, chunkCountOf } from "../../shared/core/chunk.js";
+import { blockOfNode } from "../../shared/core/slots.js";
+import { type saf, wire } from "../../shared/messages.js";
+import { grantOf } from "../leases/book.js";
+import type { ChunkVerdict, JobLeases, Verdict } from "../leases/job.js";
+import { blockId } from "./modes/step-by-step.js";
+import type { Shard } from "./shard.js";
+import type { StepInWork } from "./step-in-work.js";
+
+/** What the training is at. */
+export interface GradientContext {
+  slots: number;
+  /** Undefined while no step is in work. */
+  step(): { step: number; work: StepInWork } | undefined;
+  /** The sum of a chunk is complete. */
+  onSum(shard: Shard, chunk: number): void;
+}
+
+const { Status } = wire.PushReply;
+/** The series of their times. */
+const SERIES = "block";
+
+export class Gradients {
+  readonly #shards: readonly Shard[];
+  readonly #leases: JobLeases;
+  readonly #clock: () => number;
+  readonly #context: GradientContext;
+
+  constructor(shards: readonly Shard[], leases: JobLeases, clock: () => number, context: GradientContext) {
+    this.#shards = shards;
+    this.#leases = leases;
+    this.#clock = clock;
+    this.#context = context;
+  }
+
+  onChunk(workerId: string, header: ChunkHeader, body: Uint8Array, isIntact: () => boolean): ChunkVerdict {
+    const shard = this.#shards[header.shard];
+    if (shard === undefined || header.totalBytes !== shard.pushBytes) return { fate: "size" };
+    const current = this.#context.step();
+    if (current?.step !== header.step) return { fate: "stale" };
+    const unitId = this.#unitOf(header.step, header.node);
+    if (unitId === undefined || grantOf(this.#leases.record(unitId), workerId) === undefined)
+      return { fate: "node" };
+
+    const { work } = current;
+    const beganMs = this.#clock();
+    switch (shard.add(header.node, header.chunk, body, isIntact)) {
+      case "duplicate":
+        return { fate: "duplicate" };
+      case "nonfinite":
+        work.spoil(workerId, header.node);
+        return { fate: "nonfinite" };
+      case "no-such-node":
+        return { fate: "node" };
+      case "wrong-size":
+        return { fate: "size" };
+      case "torn":
+        return { fate: "checksum" };
+      case "added":
+        break;
+    }
+    work.did("reduce", beganMs, this.#clock());
+    if (shard.isSummed(header.chunk)) this.#context.onSum(shard, header.chunk);
+    const endedMs = this.#clock();
+    work.aggregateMs += endedMs - beganMs;
+    if (!this.#shards.every((one) => one.isComplete(header.node))) return { fate: "accepted" };
+    work.finished(workerId, endedMs);
+    // The worker's own time comes a little later, with the end of its push.
+    return { fate: "accepted", completed: { unitId, steps: 1, toldMs: undefined } };
+  }
+
+  onPushEnd(message: saf.v1.PushEnd): Verdict<saf.v1.PushReply.$Properties> {
+    const current = this.#context.step();
+    if (message.step !== current?.step) return this.#through(Status.STALE, message);
+    const unitId = this.#unitOf(message.step, message.node);
+    const record = unitId === undefined ? undefined : this.#leases.record(unitId);
+    if (unitId === undefined || grantOf(record, message.workerId) === undefined) {
+      const reason = "this block was not leased to you";
+      return { reply: { status: Status.REFUSED, reason }, settled: { outcome: "refused", reason } };
+    }
+    const missing = this.#shards.flatMap((shard) => shard.missing(message.node));
+    if (missing.length === 0) return this.#through(Status.OK, message);
+    if (current.work.takeSpoiled(message.workerId, message.node)) {
+      const reason = "values that are not finite";
+      return { reply: { status: Status.REFUSED, reason }, settled: { unitId, outcome: "spoiled", reason } };
+    }
+    return { reply: { status: Status.MISSING, missing: bitmapOf(missing, this.#chunks) } };
+  }
+
+  /** The worker's own figures: compute and wait, not the time it was queued behind other processes of its machine. */
+  #through(status: saf.v1.PushReply.Status, message: saf.v1.PushEnd): Verdict<saf.v1.PushReply.$Properties> {
+    const ms = 1000 * (message.computeSeconds + message.waitSeconds);
+    return { reply: { status }, settled: { outcome: "done", reason: "", told: { series: SERIES, ms } } };
+  }
+
+  get #chunks(): number {
+    return Math.max(...this.#shards.map(({ pushBytes }) => chunkCountOf(pushBytes)));
+  }
+
+  #unitOf(step: number, node: number): string | undefined {
+    const block = blockOfNode(this.#context.slots, node);
+    return block === undefined ? undefined : blockId(step, block);
+  }
+}
+
+/** A bit a chunk, of so many. */
+export function bitmapOf(chunks: readonly number[], count: number): Uint8Array {
+  const bitmap = new Uint8Array(Math.ceil(count / 8));
+  for (const chunk of chunks) bitmap[chunk >>> 3] = (bitmap[chunk >>> 3] ?? 0) | (1 << (chunk & 7));
+  return bitmap;
+}

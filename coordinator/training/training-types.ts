@@ -1,0 +1,73 @@
+/** What goes in and out of a training. */
+import type { MappedMemory } from "../../shared/bus.js";
+import type { Layout } from "../../shared/core/layout.js";
+import type { StepPlan } from "../../shared/core/schedule.js";
+import type { ClusterError } from "../../shared/errors.js";
+import type { saf } from "../../shared/messages.js";
+import type { ResolvedRun } from "../../shared/resolve.js";
+import type { Tracer } from "../../shared/tracing.js";
+import type { KeptWeights } from "./anchor-weights.js";
+
+/** The whole state between two steps. */
+export interface TrainingState {
+  /** Steps committed; also the version of the parameters. */
+  step: number;
+  parameters: Float32Array;
+  velocity: Float32Array;
+  /** Flag A: the weights on which it makes its images, from the second epoch on. */
+  anchor?: KeptWeights | undefined;
+}
+
+/** What is known about a committed step. */
+export interface CommittedStep {
+  step: number;
+  epoch: number;
+  /** Positions [first, end) in the epoch's order. */
+  firstImage: number;
+  endImage: number;
+  samples: number;
+  /** Mean over the samples, before the update. */
+  loss: number;
+  hits: number;
+  learningRate: number;
+  blocks: { first: number; count: number; worker: string; attempt: number; ms: number }[];
+  /** Between the first and the last finished block. */
+  barrierMs: number;
+  /** Summing, updating and publishing; 0 where a worker did that by itself. */
+  aggregateMs: number;
+  /** Euclidean norms of mean gradient and update of the weights, where they were measured. */
+  norms?: { gradient: number; update: number };
+  /** From the step's first lease to its commit. */
+  seconds: number;
+  /** When it was done, by the coordinator's clock. */
+  atMs: number;
+  /** Where the step was traced. */
+  traceId?: string;
+}
+
+/** What decides a training. */
+export interface TrainingOptions {
+  runId: string;
+  run: ResolvedRun;
+  layout: Layout;
+  plan: StepPlan;
+  term: number;
+  /** Shortest deadline of a lease, ms. */
+  leaseFloorMs: number;
+  spec: saf.v1.RunSpec.$Properties;
+  state: TrainingState;
+}
+
+export interface TrainingEdges {
+  clock: () => number;
+  /** Broadcasts one chunk frame of a shard's next version. */
+  broadcast: (shard: number, frame: Uint8Array) => void;
+  /** Where frames are broadcast from without a copy, if there is such a place. */
+  mapped?: MappedMemory | undefined;
+  onCommit: (step: CommittedStep) => void;
+  /** How far a stretch in work is: not committed yet, and perhaps never. */
+  onProgress?: (stepsDone: number, loss: number, accuracy: number) => void;
+  fail: (error: ClusterError) => void;
+  /** Without one nothing is traced. */
+  tracer?: Tracer;
+}
