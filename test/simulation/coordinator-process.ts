@@ -56,10 +56,10 @@ const UNCOUNTED = {
 };
 
 export async function coordinate(setting: CoordinatorSetting): Promise<CoordinatorEnd> {
-  const { process, control, bulk, runs, term, note } = setting;
+  const { process, control, bulk, runs, term, watch, note } = setting;
   const { cluster } = runs[0] as Config;
   const subjects = subjectsOf(POOL);
-  const clock = (): number => process.clock.now();
+  const { clock } = process;
   const shelf = new DataShelf([], () => Promise.resolve(TINY_DATA));
   const coordinator = new Coordinator({
     ...{ control, bulk, subjects, clock, term },
@@ -70,6 +70,7 @@ export async function coordinate(setting: CoordinatorSetting): Promise<Coordinat
     metrics: UNCOUNTED,
   });
   try {
+    watch.book = () => coordinator.book;
     await coordinator.start();
     await conductAll(setting, coordinator, shelf);
     coordinator.dismiss("the work is done");
@@ -103,9 +104,9 @@ async function conductAll(
       evaluateOnly: false,
       signal: new AbortController().signal,
       clock: () => process.clock.now(),
-      broadcast: (frame) => {
+      broadcast: (shard, frame) => {
         watch.broadcast(frame);
-        bulk.publish(subjects.parameters(0), frame);
+        bulk.publish(subjects.parameters(shard), frame);
       },
       mapped: { vectors: memory, allocate: () => undefined, release: () => undefined },
       runsSideBySide: () => active,

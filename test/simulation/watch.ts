@@ -1,10 +1,12 @@
 /** Looks on and says what must never happen: the first violation ends the simulation. */
 import { hashOf } from "../../coordinator/io/checkpoints.js";
 import type { TaskRecord } from "../../coordinator/evaluation/evaluation-job.js";
-import type { CommittedStep } from "../../coordinator/training/step-training.js";
+import type { LeaseBook } from "../../coordinator/leases/book.js";
+import type { CommittedStep } from "../../coordinator/training/training-types.js";
 import { decodeChunk } from "../../shared/core/chunk.js";
 import { stepImages } from "../../shared/core/schedule.js";
 import { runHashOf } from "../../shared/run-hash.js";
+import { problemOf } from "./book-problems.js";
 import type { Reference } from "./reference.js";
 import type { SimulatedDisk } from "./disk.js";
 
@@ -20,6 +22,9 @@ interface Watched {
 
 export class Watch {
   violation: string | undefined;
+  /** The book of the coordinator of now. */
+  book: (() => LeaseBook) | undefined;
+  #seenBook: LeaseBook | undefined;
   readonly #runs = new Map<string, Watched>();
   readonly #now: () => number;
   /** When anything was last committed, measured or ended. */
@@ -100,6 +105,15 @@ export class Watch {
       counts.length === slots && counts.every((count) => count === 1),
       () => `${runId} step ${step}: its slots counted ${counts.join(", ")} times`,
     );
+  }
+
+  /** After each event: nothing is leased to nobody, and nobody holds what the book does not know. */
+  leases(): void {
+    const book = this.book?.();
+    if (book === undefined || book === this.#seenBook) return;
+    this.#seenBook = book;
+    const problem = problemOf(book);
+    if (problem !== undefined) this.violate(problem);
   }
 
   /** Every frame of parameters that is broadcast holds the weights of its version. */

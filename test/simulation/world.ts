@@ -123,6 +123,7 @@ export class World {
   #isOver(): boolean {
     const watch = this.#watch;
     const { pending, nowMs } = this.#scheduler;
+    watch.leases();
     if (pending > MOST.events) watch.violate(`${pending} events are pending: something grows`);
     if (this.#broker.connections > MOST.connections)
       watch.violate(`${this.#broker.connections} connections are open`);
