@@ -1,5 +1,6 @@
 /** The bus in memory: the twin of NATS for tests of the layers above. One broker stands for one server. */
 import { type Bus, type BusMessage, RequestError, type RequestFailure, type Subscription } from "./bus.js";
+import type { Clock } from "./clock.js";
 import { subjectMatches } from "./core/subject-match.js";
 import { ClusterError } from "./errors.js";
 
@@ -9,13 +10,23 @@ interface Listener {
   handler: (message: BusMessage) => void;
 }
 
+const WALL_TIME: Pick<Clock, "after"> = {
+  after(delayMs, run) {
+    const timer = setTimeout(run, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
 export class MemoryBroker {
   readonly maxPayload: number;
+  /** Says when a request has waited for its answer long enough. */
+  readonly clock: Pick<Clock, "after">;
   readonly listeners = new Set<Listener>();
   readonly #clients = new Set<MemoryBus>();
 
-  constructor(maxPayload = 2 * 1024 * 1024) {
+  constructor(maxPayload = 2 * 1024 * 1024, clock = WALL_TIME) {
     this.maxPayload = maxPayload;
+    this.clock = clock;
   }
 
   connect(): MemoryBus {
@@ -77,7 +88,7 @@ export class MemoryBus implements Bus {
         reject(new RequestError(failure, subject));
       };
       const end = (): void => {
-        clearTimeout(timer);
+        cancelTimeout();
         this.#open.delete(fail);
       };
       // A payload that is too large throws, before anything is begun.
@@ -85,7 +96,7 @@ export class MemoryBus implements Bus {
         end();
         resolve(answer);
       });
-      const timer = setTimeout(() => fail("timeout"), timeoutMs);
+      const cancelTimeout = this.#broker.clock.after(timeoutMs, () => fail("timeout"));
       this.#open.add(fail);
       if (receivers === 0) fail("no-responders");
     });

@@ -10,10 +10,13 @@ import { Metrics } from "../shared/io/metrics-registry.js";
 import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { startTracing } from "../shared/io/otlp-tracing.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
-import { isToken, subjectsOf } from "../shared/subjects.js";
+import { realClock } from "../shared/io/real-clock.js";
+import { type Subjects, isToken, subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
 import type { Bus } from "../shared/bus.js";
+import type { Log, WorkerMetrics } from "./edges.js";
 import { startEngineThread } from "./engine/port.js";
+import { partFiles } from "./io/part-files.js";
 import { Worker } from "./worker.js";
 
 export interface WorkerOptions {
@@ -35,6 +38,18 @@ export interface WorkerOptions {
 
 const PROBE_THREAD = new URL("../shared/io/probe-thread.js", import.meta.url);
 
+/** What the parts of a worker process are started with. */
+interface Startup {
+  options: WorkerOptions;
+  signal: AbortSignal;
+  log: Log;
+  metrics: Metrics;
+  /** Why the process is not ready yet, for the probes. */
+  unready: { reason: () => string | undefined };
+  /** Closes what was opened; all of it in the end. */
+  closing: (() => Promise<void>)[];
+}
+
 /**
  * Serves until `signal` aborts or the pool sends it away. Throws ClusterError. HTTP comes first, so that the probes can
  * say what a worker that does not become ready is waiting for.
@@ -50,78 +65,19 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   });
   const log = logTo(logger);
   const metrics = new Metrics("worker", VERSION);
-  let unready = (): string | undefined => "the engine is starting";
+  const unready: Startup["unready"] = { reason: () => "the engine is starting" };
   const http = await serveHttp({
     script: PROBE_THREAD,
     http: options.http,
     metrics: (accept) => metrics.exposition(accept),
-    ready: () => unready(),
+    ready: () => unready.reason(),
     log,
   });
   log("info", `Worker ${options.id} starts; metrics at ${http.url}/metrics`);
 
-  const closing: (() => Promise<void>)[] = [() => http.close()];
+  const closing = [() => http.close()];
   try {
-    const engine = await startEngineThread(options.engine, signal);
-    closing.push(() => engine.stop());
-    metrics.set("engineInfo", 1, { backend: engine.info.name, version: engine.info.version });
-    log("info", `Engine ${engine.info.version} on ${engine.info.device}`);
-
-    unready = () => "not connected to NATS yet";
-    const connect = async (purpose: string): Promise<Bus> => {
-      const bus = await connectNats({
-        ...options.nats,
-        identity: options.id,
-        purpose,
-        connectTimeoutMs: options.connectTimeoutMs,
-        signal,
-        onWaiting: (reason) => log("warn", reason),
-        onPermissionError: (message) => {
-          log("error", `NATS refused: ${message}`);
-          metrics.add("natsRefusals");
-        },
-        onWarning: (message) => log("warn", message),
-      });
-      closing.push(() => bus.close());
-      return bus;
-    };
-    const [controlNats, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
-    const sharedBulk =
-      options.sharedMemory === undefined
-        ? bulkNats
-        : sharedMemoryBus(bulkNats, { directory: options.sharedMemory, identity: options.id });
-    if (sharedBulk !== bulkNats) closing.push(() => sharedBulk.close());
-    const tracing = await startTracing({ identity: options.id, role: "worker", env: process.env, log });
-    closing.push(() => tracing.stop());
-    const counts = busCounts(metrics);
-    const [control, bulk] = [countedBus(controlNats, counts), countedBus(sharedBulk, counts)];
-    watchPending(metrics, [controlNats, bulkNats]);
-    unready = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
-    try {
-      await new Worker(options.id, {
-        control,
-        bulk,
-        engine,
-        subjects,
-        cacheDirectory: options.cacheDirectory,
-        coordinatorTimeoutMs: options.coordinatorTimeoutMs,
-        clock: () => performance.timeOrigin + performance.now(),
-        rssBytes: () => process.memoryUsage.rss(),
-        log,
-        metricsUrl: http.url,
-        tracer: tracing.tracer,
-        metrics: {
-          phase: (phase, seconds) => metrics.observe("phaseSeconds", seconds, { phase }),
-          tensors: (count, bytes) => {
-            metrics.set("tensors", count);
-            metrics.set("tensorBytes", bytes);
-          },
-          reconnected: () => metrics.add("reconnects"),
-        },
-      }).serve(signal);
-    } finally {
-      await control.flush();
-    }
+    await serve({ options, signal, log, metrics, unready, closing }, subjects, http.url);
   } catch (error) {
     // Told to end while it was still starting.
     if (!signal.aborted) throw error;
@@ -129,6 +85,87 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
     await Promise.all(closing.map((close) => close()));
     logger.flush();
   }
+}
+
+async function serve(startup: Startup, subjects: Subjects, metricsUrl: string): Promise<void> {
+  const { options, signal, log, metrics, unready, closing } = startup;
+  const engine = await startEngineThread(options.engine, signal);
+  closing.push(() => engine.stop());
+  metrics.set("engineInfo", 1, { backend: engine.info.name, version: engine.info.version });
+  log("info", `Engine ${engine.info.version} on ${engine.info.device}`);
+
+  unready.reason = () => "not connected to NATS yet";
+  const { control, bulk } = await connectBuses(startup);
+  const tracing = await startTracing({ identity: options.id, role: "worker", env: process.env, log });
+  closing.push(() => tracing.stop());
+  unready.reason = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
+  const worker = new Worker(options.id, {
+    control,
+    bulk,
+    engine,
+    subjects,
+    parts: partFiles(options.cacheDirectory),
+    clock: realClock,
+    process: {
+      pid: process.pid,
+      incarnation: Math.floor(performance.timeOrigin + performance.now()),
+      rssBytes: () => process.memoryUsage.rss(),
+      metricsUrl,
+    },
+    coordinatorTimeoutMs: options.coordinatorTimeoutMs,
+    log,
+    tracer: tracing.tracer,
+    metrics: countedIn(metrics),
+  });
+  try {
+    await worker.serve(signal);
+  } finally {
+    await control.flush();
+  }
+}
+
+async function connectBuses({
+  options,
+  signal,
+  log,
+  metrics,
+  closing,
+}: Startup): Promise<{ control: Bus; bulk: Bus }> {
+  const connect = async (purpose: string): Promise<Bus> => {
+    const bus = await connectNats({
+      ...options.nats,
+      identity: options.id,
+      purpose,
+      connectTimeoutMs: options.connectTimeoutMs,
+      signal,
+      onWaiting: (reason) => log("warn", reason),
+      onPermissionError: (message) => {
+        log("error", `NATS refused: ${message}`);
+        metrics.add("natsRefusals");
+      },
+      onWarning: (message) => log("warn", message),
+    });
+    closing.push(() => bus.close());
+    return bus;
+  };
+  const [controlNats, bulkNats] = await Promise.all([connect("control"), connect("bulk")]);
+  const { sharedMemory: directory, id: identity } = options;
+  const sharedBulk = directory === undefined ? bulkNats : sharedMemoryBus(bulkNats, { directory, identity });
+  if (sharedBulk !== bulkNats) closing.push(() => sharedBulk.close());
+  watchPending(metrics, [controlNats, bulkNats]);
+  const counts = busCounts(metrics);
+  return { control: countedBus(controlNats, counts), bulk: countedBus(sharedBulk, counts) };
+}
+
+function countedIn(metrics: Metrics): WorkerMetrics {
+  return {
+    phase: (phase, seconds) => metrics.observe("phaseSeconds", seconds, { phase }),
+    tensors: (count, bytes) => {
+      metrics.set("tensors", count);
+      metrics.set("tensorBytes", bytes);
+    },
+    reconnected: () => metrics.add("reconnects"),
+  };
 }
 
 export function engineNamed(name: string): EngineName {

@@ -3,8 +3,10 @@
  * engine while the next fills. What did not come is pulled.
  */
 import { type Bus, RequestError } from "../shared/bus.js";
+import { pause } from "../shared/clock.js";
 import { chunkCountOf, decodeChunk, sealOf } from "../shared/core/chunk.js";
 import { readMessage, wire, writeMessage } from "../shared/messages.js";
+import { type Patience, type RetryPolicy, retry } from "../shared/retry.js";
 
 interface Assembly {
   version: number;
@@ -21,8 +23,17 @@ export interface ParameterIdentity {
   size: number;
 }
 
-/** A pull that brought nothing is repeated after this long. */
-const PULL_PAUSE_MS = 100;
+/** Where vectors are pulled. */
+export interface VectorSources extends Patience {
+  bus: Bus;
+  pullSubject: string;
+}
+
+/** A pull whose request failed is repeated after a pause; one that left chunks out, at once. */
+const PULL_RETRIES: RetryPolicy = {
+  attempts: Infinity,
+  pauseMs: (_, failure) => (failure === undefined ? 0 : 100),
+};
 const PULL_TIMEOUT_MS = 2000;
 /** A broadcast that has begun gets this long before the rest is pulled. */
 const BROADCAST_GRACE_MS = 250;
@@ -30,19 +41,17 @@ const LATE_JOINER_GRACE_MS = 25;
 
 export class ParameterReceiver {
   readonly identity: ParameterIdentity;
-  readonly #bus: Bus;
-  readonly #subject: string;
+  readonly #sources: VectorSources;
   readonly #totalBytes: number;
   readonly #assemblies: Assembly[];
   #term = 0;
-  #waiting: { version: number; resolve: () => void } | undefined;
+  readonly #waiting = new Set<{ version: number; resolve: () => void }>();
   /** Chunks refused since the start, by reason. */
   readonly refused = new Map<string, number>();
 
-  constructor(bus: Bus, pullSubject: string, identity: ParameterIdentity) {
+  constructor(sources: VectorSources, identity: ParameterIdentity) {
     this.identity = identity;
-    this.#bus = bus;
-    this.#subject = pullSubject;
+    this.#sources = sources;
     this.#totalBytes = identity.size * 4;
     this.#assemblies = [0, 1].map(() => {
       const memory = new SharedArrayBuffer(this.#totalBytes);
@@ -88,25 +97,22 @@ export class ParameterReceiver {
     }
     assembly.have[header.chunk] = 1;
     assembly.missing--;
-    if (assembly.missing === 0 && this.#waiting?.version === assembly.version) this.#waiting.resolve();
+    if (assembly.missing === 0) this.#arrived(assembly.version);
     return true;
   }
 
   /**
-   * The vector of a version, complete. Resolves to undefined when the coordinator says that it has only a later one.
-   * The memory is overwritten by version + 2. A later coordinator term may have gone back to an earlier version.
-   * `signal` gives up.
+   * The vector of a version, complete. Resolves to undefined when the coordinator says that it has only a later one, and
+   * when the signal aborts. The memory is overwritten by version + 2. A later coordinator term may have gone back to an
+   * earlier version.
    */
-  async take(version: number, term: number, signal: AbortSignal): Promise<SharedArrayBuffer | undefined> {
+  async take(version: number, term: number): Promise<SharedArrayBuffer | undefined> {
     this.#enter(term);
     const assembly = this.#begin(version);
     if (assembly === undefined) return undefined;
     const begun = assembly.missing < assembly.have.length;
-    if (assembly.missing > 0)
-      await this.#arrival(version, begun ? BROADCAST_GRACE_MS : LATE_JOINER_GRACE_MS, signal);
-    while (assembly.missing > 0 && assembly.version === version && !signal.aborted) {
-      if (!(await this.#pull(assembly, version))) return undefined;
-    }
+    if (assembly.missing > 0) await this.#arrival(version, begun ? BROADCAST_GRACE_MS : LATE_JOINER_GRACE_MS);
+    await retry(PULL_RETRIES, this.#sources, () => this.#pull(assembly, version));
     return assembly.version === version && assembly.missing === 0 ? assembly.memory : undefined;
   }
 
@@ -128,41 +134,39 @@ export class ParameterReceiver {
     return assembly;
   }
 
-  async #arrival(version: number, patienceMs: number, signal: AbortSignal): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(finish, patienceMs);
-      signal.addEventListener("abort", finish, { once: true });
-      this.#waiting = { version, resolve: finish };
-      function finish(): void {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", finish);
-        resolve();
-      }
-    });
-    this.#waiting = undefined;
+  /** Resolves when the version is complete, and at the latest when the time is up or the signal aborts. */
+  async #arrival(version: number, patienceMs: number): Promise<void> {
+    const { clock, signal } = this.#sources;
+    const arrived = new AbortController();
+    const arrival = { version, resolve: () => arrived.abort() };
+    this.#waiting.add(arrival);
+    signal.addEventListener("abort", arrival.resolve, { once: true });
+    await pause(clock, patienceMs, arrived.signal);
+    signal.removeEventListener("abort", arrival.resolve);
+    this.#waiting.delete(arrival);
   }
 
-  /** Asks for each missing chunk; false when the version is gone. */
-  async #pull(assembly: Assembly, version: number): Promise<boolean> {
+  #arrived(version: number): void {
+    for (const arrival of this.#waiting) if (arrival.version === version) arrival.resolve();
+  }
+
+  /** Asks for each missing chunk. Answers when the vector is complete, or is not to be had. */
+  async #pull(assembly: Assembly, version: number): Promise<"complete" | "gone" | undefined> {
+    const { bus, pullSubject } = this.#sources;
     for (let chunk = 0; chunk < assembly.have.length; chunk++) {
+      if (assembly.version !== version) return "gone";
       if (assembly.have[chunk] === 1) continue;
+      const request = writeMessage(wire.ParamRequest, { runId: this.identity.runId, version, chunk });
       try {
-        const request = writeMessage(wire.ParamRequest, { runId: this.identity.runId, version, chunk });
-        const reply = readMessage(
-          wire.ParamReply,
-          await this.#bus.request(this.#subject, request, PULL_TIMEOUT_MS),
-        );
-        if (reply === undefined || reply.error?.message) return false;
-        if (reply.chunk.byteLength === 0) return false;
+        const reply = readMessage(wire.ParamReply, await bus.request(pullSubject, request, PULL_TIMEOUT_MS));
+        if (reply === undefined || reply.error?.message || reply.chunk.byteLength === 0) return "gone";
         this.accept(reply.chunk);
       } catch (error) {
-        if (!(error instanceof RequestError)) throw error;
-        if (error.failure === "closed") return false;
-        await new Promise((resolve) => setTimeout(resolve, PULL_PAUSE_MS));
-        return true;
+        if (error instanceof RequestError && error.failure === "closed") return "gone";
+        throw error;
       }
     }
-    return true;
+    return assembly.missing === 0 ? "complete" : undefined;
   }
 
   #count(reason: string): void {

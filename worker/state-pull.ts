@@ -1,7 +1,8 @@
 /** Fetches a whole vector of a training's state from the coordinator: what an exclusive lease begins with. */
-import { type Bus, RequestError } from "../shared/bus.js";
 import { chunkCountOf, decodeChunk } from "../shared/core/chunk.js";
 import { readMessage, wire, writeMessage } from "../shared/messages.js";
+import { type RetryPolicy, retry } from "../shared/retry.js";
+import type { VectorSources } from "./parameters.js";
 
 export interface StateIdentity {
   runId: string;
@@ -14,46 +15,51 @@ export interface StateIdentity {
 }
 
 const PULL_TIMEOUT_MS = 2000;
-const PULL_PAUSE_MS = 100;
-/** Requests that may fail one after another. */
-const PULL_ATTEMPTS = 50;
+/** Of all requests for one vector. */
+const PULL_RETRIES: RetryPolicy = { attempts: 51, pauseMs: () => 100 };
 
 /** Undefined when the coordinator has this version no more, or `signal` aborts. Throws RequestError when nobody answers. */
 export async function pullVector(
-  bus: Bus,
-  subject: string,
+  sources: VectorSources,
   kind: "parameters" | "velocity",
   identity: StateIdentity,
-  signal: AbortSignal,
 ): Promise<SharedArrayBuffer | undefined> {
-  const totalBytes = 4 * identity.size;
-  const memory = new SharedArrayBuffer(totalBytes);
+  const memory = new SharedArrayBuffer(4 * identity.size);
   const bytes = new Uint8Array(memory);
-  const { runId, version } = identity;
-  for (let chunk = 0, failures = 0; chunk < chunkCountOf(totalBytes);) {
-    if (signal.aborted) return undefined;
-    try {
-      const request = { runId, version, chunk, velocity: kind === "velocity" };
-      const answer = await bus.request(subject, writeMessage(wire.ParamRequest, request), PULL_TIMEOUT_MS);
-      const reply = readMessage(wire.ParamReply, answer);
-      if (reply === undefined || reply.error?.message || reply.chunk.byteLength === 0) return undefined;
-      const decoded = decodeChunk(reply.chunk);
-      if (!decoded.ok) return undefined;
-      const { header, body } = decoded;
-      const fits =
-        header.kind === kind &&
-        header.runHash === identity.runHash &&
-        header.term === identity.term &&
-        header.step === version &&
-        header.chunk === chunk &&
-        header.totalBytes === totalBytes;
-      if (!fits) return undefined;
-      bytes.set(body, header.offset);
-      chunk++;
-    } catch (error) {
-      if (!(error instanceof RequestError) || ++failures > PULL_ATTEMPTS) throw error;
-      await new Promise((resolve) => setTimeout(resolve, PULL_PAUSE_MS));
+  let chunk = 0;
+  const pulled = await retry(PULL_RETRIES, sources, async () => {
+    for (; chunk < chunkCountOf(bytes.byteLength); chunk++) {
+      if (sources.signal.aborted) return "gone";
+      const got = await pullChunk(sources, kind, identity, chunk);
+      if (got === undefined) return "gone";
+      bytes.set(got.body, got.offset);
     }
-  }
-  return memory;
+    return "complete";
+  });
+  if (pulled.kind === "exhausted" && pulled.failure !== undefined) throw pulled.failure;
+  return pulled.kind === "answered" && pulled.answer === "complete" ? memory : undefined;
+}
+
+/** Undefined when the answer is not that chunk. Throws RequestError. */
+async function pullChunk(
+  { bus, pullSubject }: VectorSources,
+  kind: "parameters" | "velocity",
+  { runId, runHash, term, version, size }: StateIdentity,
+  chunk: number,
+): Promise<{ body: Uint8Array; offset: number } | undefined> {
+  const request = { runId, version, chunk, velocity: kind === "velocity" };
+  const answer = await bus.request(pullSubject, writeMessage(wire.ParamRequest, request), PULL_TIMEOUT_MS);
+  const reply = readMessage(wire.ParamReply, answer);
+  if (reply === undefined || reply.error?.message || reply.chunk.byteLength === 0) return undefined;
+  const decoded = decodeChunk(reply.chunk);
+  if (!decoded.ok) return undefined;
+  const { header, body } = decoded;
+  const fits =
+    header.kind === kind &&
+    header.runHash === runHash &&
+    header.term === term &&
+    header.step === version &&
+    header.chunk === chunk &&
+    header.totalBytes === 4 * size;
+  return fits ? { body, offset: header.offset } : undefined;
 }

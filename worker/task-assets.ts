@@ -1,9 +1,8 @@
 /** What a task needs beside its run: a second network's weights, another data set's pictures; pulled by hash, kept a while. */
-import type { Bus } from "../shared/bus.js";
 import type { Measure } from "../shared/measures.js";
 import { type Network, layoutOf } from "../shared/networks/network.js";
 import { networkNamed } from "../shared/networks/registry.js";
-import { fetchPart } from "./io/part-cache.js";
+import type { DataParts } from "./parts.js";
 
 export interface TaskAssets {
   source?: { network: Network; sha256: string; parameters: SharedArrayBuffer };
@@ -14,18 +13,14 @@ export interface TaskAssets {
 const KEPT = 4;
 
 export class AssetCache {
-  readonly #bus: Bus;
-  readonly #subject: string;
-  readonly #directory: string;
+  readonly #parts: DataParts;
   readonly #kept = new Map<string, SharedArrayBuffer>();
 
-  constructor(bus: Bus, subject: string, directory: string) {
-    this.#bus = bus;
-    this.#subject = subject;
-    this.#directory = directory;
+  constructor(parts: DataParts) {
+    this.#parts = parts;
   }
 
-  /** Throws ClusterError: "config" for a model that there is not, "data" and "dependency" as `fetchPart`. */
+  /** Throws ClusterError: "config" for a model that there is not, "data" and "dependency" as `DataParts.fetch`. */
   async of(measure: Measure, { dataset, input }: Network): Promise<TaskAssets> {
     if (measure.how === "attack" && measure.source !== undefined) {
       const { model, weights_sha256: sha256 } = measure.source;
@@ -48,7 +43,7 @@ export class AssetCache {
   }
 
   async #fetch(sha256: string, byteLength: number): Promise<SharedArrayBuffer> {
-    const bytes = await fetchPart(this.#bus, this.#subject, this.#directory, { sha256, byteLength });
+    const bytes = await this.#parts.fetch({ sha256, byteLength });
     const memory = new SharedArrayBuffer(bytes.byteLength);
     new Uint8Array(memory).set(bytes);
     return memory;

@@ -3,10 +3,8 @@
  * this carries the two out: frames in, commits, frames out.
  */
 import { learningRate, stepSamples, totalSteps } from "../../shared/core/schedule.js";
-import { shardRanges } from "../../shared/core/shards.js";
 import { ClusterError } from "../../shared/errors.js";
 import type { ChunkHeader } from "../../shared/core/chunk.js";
-import { TAIL } from "../../shared/core/layout.js";
 import type { saf } from "../../shared/messages.js";
 import { runHashOf } from "../../shared/run-hash.js";
 import type { CommittedUnit, StretchProgress } from "../leases/events.js";
@@ -20,22 +18,19 @@ import type {
   Verdict,
 } from "../leases/job.js";
 import type { Commit, Unit, WorkPlan } from "../leases/unit.js";
-import { treeSums } from "./aggregation/tree-sum.js";
-import { AnchorWeights } from "./anchor-weights.js";
 import { committedStep, committedStretch } from "./committed.js";
 import { Gradients } from "./gradients.js";
 import type { LeaseKind } from "./modes/mode.js";
 import { blockOf, stepByStep } from "./modes/step-by-step.js";
 import { type LastStretch, stretchOf, stretches } from "./modes/stretches.js";
-import { Shard, type Version } from "./shard.js";
+import type { Shard } from "./shard.js";
 import { States } from "./states.js";
 import { type StepInWork, StepOpener } from "./step-in-work.js";
 import type { TrainingEdges, TrainingOptions, TrainingState } from "./training-types.js";
+import { Versions } from "./versions.js";
 
 /** How far the training is to go, and how. */
 interface Course {
-  /** Steps committed; also the version of the parameters. */
-  step: number;
   stopAt: number;
   kind: LeaseKind;
   lastStretch: LastStretch;
@@ -47,40 +42,20 @@ export class Trainer implements Job {
   readonly #options: TrainingOptions;
   readonly #edges: TrainingEdges;
   readonly #desk: JobDesk;
-  readonly #shards: readonly Shard[];
-  readonly #anchor: AnchorWeights;
+  readonly #versions: Versions;
   readonly #parts: { opener: StepOpener; gradients: Gradients; states: States };
   readonly #course: Course;
   #work: StepInWork | undefined;
   #stopped: (() => void)[] = [];
 
   constructor(options: TrainingOptions, edges: TrainingEdges, desk: (jobId: string) => JobDesk) {
-    const { runId, run, layout, plan, state } = options;
-    this.id = `${runId}/train`;
-    this.runHash = runHashOf(runId);
+    this.id = `${options.runId}/train`;
+    this.runHash = runHashOf(options.runId);
     this.#options = options;
     this.#edges = edges;
     this.#desk = desk(this.id);
-    const ranges = shardRanges(layout.pushSize);
-    this.#shards = ranges.map(
-      (range) =>
-        new Shard({
-          range,
-          layout,
-          aggregate: (byteLength, memory) => treeSums(plan.slots, byteLength, memory),
-          mapped: edges.mapped,
-          parameters: state.parameters,
-          velocity: state.velocity,
-        }),
-    );
-    this.#course = {
-      step: state.step,
-      stopAt: state.step,
-      kind: "step",
-      lastStretch: { steps: 0, stepMs: 0 },
-    };
-    this.#anchor = new AnchorWeights(plan, run.network.augmentation, ranges, state.anchor);
-    this.#keepAnchor();
+    this.#versions = new Versions(options, this.runHash, edges.mapped);
+    this.#course = { stopAt: options.state.step, kind: "step", lastStretch: { steps: 0, stepMs: 0 } };
     this.#parts = this.#receivers(edges.tracer);
   }
 
@@ -89,7 +64,7 @@ export class Trainer implements Job {
     const { leases } = this.#desk;
     return {
       opener: new StepOpener(run.name, tracer),
-      gradients: new Gradients(this.#shards, leases, this.#edges.clock, {
+      gradients: new Gradients(this.#versions.shards, leases, this.#edges.clock, {
         slots: plan.slots,
         step: () => (this.#work === undefined ? undefined : { step: this.step, work: this.#work }),
         onSum: (shard, chunk) => this.#update(shard, chunk),
@@ -110,14 +85,14 @@ export class Trainer implements Job {
   /** Gives its memory back: nothing may be asked of it any more. */
   dispose(): void {
     this.#endStep("given up");
-    for (const shard of this.#shards) shard.dispose();
+    this.#versions.dispose();
   }
 
   // ---- Where it stands ----------------------------------------------------------------------------------------
 
   /** Steps committed. */
   get step(): number {
-    return this.#course.step;
+    return this.#versions.step;
   }
 
   get totalSteps(): number {
@@ -127,16 +102,14 @@ export class Trainer implements Job {
   get plan(): WorkPlan {
     const { plan, leaseFloorMs: floorMs } = this.#options;
     const { kind, lastStretch } = this.#course;
-    if (kind === "step") return stepByStep({ plan, floorMs }, this.#course);
-    return stretches({ plan, floorMs }, this.#course, lastStretch);
+    const course = { step: this.step, stopAt: this.#course.stopAt };
+    if (kind === "step") return stepByStep({ plan, floorMs }, course);
+    return stretches({ plan, floorMs }, course, lastStretch);
   }
 
   /** A copy of the state after the last committed step. */
   snapshot(): TrainingState {
-    const { size } = this.#options.layout;
-    const [parameters, velocity] = [new Float32Array(size), new Float32Array(size)];
-    for (const shard of this.#shards) shard.readInto(parameters, velocity);
-    return { step: this.step, parameters, velocity, anchor: this.#anchor.kept };
+    return this.#versions.snapshot();
   }
 
   /** Trains until `step` steps are committed; resolves then. Leases are given only in between. */
@@ -175,7 +148,7 @@ export class Trainer implements Job {
   }
 
   get #isThere(): boolean {
-    return this.#course.step >= this.#course.stopAt;
+    return this.step >= this.#course.stopAt;
   }
 
   #release(): void {
@@ -235,7 +208,7 @@ export class Trainer implements Job {
       weightDecay: run.train.weightDecay,
       samples: stepSamples(plan, this.step),
     };
-    const frame = shard.update(chunk, rule, this.#version(this.step + 1), this.#work?.norms);
+    const frame = shard.update(chunk, rule, this.#versions.identity(this.step + 1), this.#work?.norms);
     const updatedMs = clock();
     if (frame !== undefined) broadcast(shard.range.index, frame);
     this.#work?.did("update", beganMs, updatedMs);
@@ -251,13 +224,11 @@ export class Trainer implements Job {
   #commitStep(step: number, units: readonly CommittedUnit[]): void {
     const work = this.#work;
     if (work === undefined) throw new RangeError(`Step ${step} was never begun`);
-    const tail = this.#shards.at(-1)?.tail.slice() ?? new Float32Array(TAIL.length);
     const atMs = this.#edges.clock();
-    const committed = committedStep(this.#options, step, units, tail, work, atMs);
+    const committed = committedStep(this.#options, step, units, this.#versions.tail(), work, atMs);
     work.end(atMs);
     this.#work = undefined;
-    for (const shard of this.#shards) shard.commit();
-    this.#advance(1);
+    this.#versions.commit();
     const expected = stepSamples(this.#options.plan, step);
     if (committed.samples === expected) {
       this.#edges.onCommit(committed);
@@ -271,47 +242,26 @@ export class Trainer implements Job {
     const { parts, sums } = this.#parts.states.take();
     const [unit] = units;
     if (unit === undefined) throw new RangeError(`Nobody computed the steps from ${first} on`);
-    for (const shard of this.#shards) shard.replace(parts.parameters, parts.velocity);
     this.#course.lastStretch = { steps, stepMs: unit.stepMs };
-    this.#advance(steps);
+    this.#versions.replace(parts, steps);
     for (const step of committedStretch(this.#options, first, sums, unit, this.#edges.clock()))
       this.#edges.onCommit(step);
   }
 
-  #advance(steps: number): void {
-    this.#course.step += steps;
-    this.#keepAnchor();
-  }
-
   #endStep(why: string): void {
-    for (const shard of this.#shards) shard.giveUp();
+    this.#versions.giveUpStep();
     this.#work?.end(this.#edges.clock(), why);
     this.#work = undefined;
-  }
-
-  #keepAnchor(): void {
-    this.#anchor.advance(() => this.snapshot().parameters, this.#version(this.step));
-  }
-
-  #version(version: number): Version {
-    return { runHash: this.runHash, term: this.#options.term, version };
   }
 
   // ---- What workers ask for -----------------------------------------------------------------------------------
 
   parameterFrame(request: FrameRequest): FrameAnswer {
-    const { shard, version, chunk } = request;
-    const frame =
-      version === this.step
-        ? this.#shards[shard]?.parameterFrame(chunk, this.#version(version))
-        : this.#anchor.frame(request);
-    return { frame, latest: this.step };
+    return this.#versions.parameterFrame(request);
   }
 
-  velocityFrame({ shard, version, chunk }: FrameRequest): FrameAnswer {
-    const isCurrent = version === this.step;
-    const frame = isCurrent ? this.#shards[shard]?.velocityFrame(chunk, this.#version(version)) : undefined;
-    return { frame, latest: this.step };
+  velocityFrame(request: FrameRequest): FrameAnswer {
+    return this.#versions.velocityFrame(request);
   }
 
   describe(): saf.v1.RunSpec.$Properties {

@@ -4,10 +4,12 @@ import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { ClusterError } from "../../../shared/errors.js";
-import { MemoryBroker } from "../../../shared/memory-bus.js";
-import { readMessage, wire, writeMessage } from "../../../shared/messages.js";
-import { fetchPart } from "../../../worker/io/part-cache.js";
+import { ClusterError } from "../../shared/errors.js";
+import { realClock } from "../../shared/io/real-clock.js";
+import { MemoryBroker } from "../../shared/memory-bus.js";
+import { readMessage, wire, writeMessage } from "../../shared/messages.js";
+import { partFiles } from "../../worker/io/part-files.js";
+import { DataParts } from "../../worker/parts.js";
 
 const part = Buffer.from("the bytes of a part");
 const sha256 = createHash("sha256").update(part).digest("hex");
@@ -27,12 +29,18 @@ async function world(t: TestContext): Promise<{
     const body = part.subarray(request?.offset ?? 0, (request?.offset ?? 0) + (request?.length ?? 0));
     respond(writeMessage(wire.DataRange, { body }));
   });
-  const worker = broker.connect();
   const directory = join(home, "cache", "parts");
+  const parts = new DataParts({
+    bulk: broker.connect(),
+    subject: "data",
+    store: partFiles(directory),
+    clock: realClock,
+    signal: new AbortController().signal,
+  });
   return {
     home,
     directory,
-    fetch: (hash, byteLength) => fetchPart(worker, "data", directory, { sha256: hash, byteLength }),
+    fetch: (hash, byteLength) => parts.fetch({ sha256: hash, byteLength }),
   };
 }
 

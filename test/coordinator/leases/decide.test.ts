@@ -1,0 +1,349 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { type LeaseBook, emptyBook, isOpen } from "../../../coordinator/leases/book.js";
+import { decide } from "../../../coordinator/leases/decide.js";
+import type { Effect, LeaseEvent } from "../../../coordinator/leases/events.js";
+import type { WorkPlan } from "../../../coordinator/leases/unit.js";
+import { fixedPlan } from "../../../coordinator/evaluation/fixed-plan.js";
+import { stepByStep } from "../../../coordinator/training/modes/step-by-step.js";
+import { stretches } from "../../../coordinator/training/modes/stretches.js";
+import { checkBook, deepFreeze } from "../../support/book-invariants.js";
+
+const HEARTBEAT_MS = 100;
+const rules = { heartbeatMs: HEARTBEAT_MS, quarantine: { after: 2, firstMs: 500 } };
+const setting = { plan: { images: 64, batchSize: 8, slots: 4, epochs: 9 }, floorMs: 1000 };
+
+/** A book that is asked and obeyed, step by step. */
+class Pool {
+  book: LeaseBook = emptyBook(rules);
+  nowMs = 0;
+  readonly effects: Effect[] = [];
+  readonly reasons: string[] = [];
+
+  /** Decides on the event, then gives work. Books are frozen: whoever changes one in place fails. */
+  take(event: LeaseEvent, first?: string): this {
+    for (const one of [event, { kind: "serve" as const, first }]) {
+      const { book, effects, reasons } = decide(deepFreeze(this.book), one, this.nowMs);
+      checkBook(book);
+      this.book = book;
+      this.effects.push(...effects);
+      this.reasons.push(...reasons.map(({ text }) => text));
+    }
+    return this;
+  }
+
+  join(worker: string, incarnation = 1): this {
+    return this.take({ kind: "joined", worker, incarnation, engine: "wasm", pid: 1 });
+  }
+
+  plan(plan: WorkPlan, isFresh = false): this {
+    return this.take({ kind: "planned", jobId: "job", runId: "run", plan, isFresh });
+  }
+
+  computed(worker: string, unitId: string, toldMs?: number, steps = 1): this {
+    return this.take({ kind: "computed", jobId: "job", unitId, worker, steps, toldMs }, worker);
+  }
+
+  beat(worker: string, leaseId: number): this {
+    const beat = { kind: "heard" as const, worker, incarnation: 1, isOurTerm: true };
+    return this.take({ ...beat, leaseId, rssBytes: 0, progress: undefined });
+  }
+
+  /** Unit and number of the lease that a worker holds. */
+  held(worker: string): [string, number] | undefined {
+    const lease = this.book.members.get(worker)?.lease;
+    return lease === undefined ? undefined : [lease.unit.id, lease.id];
+  }
+
+  of(kind: Effect["kind"]): Effect[] {
+    return this.effects.filter((effect) => effect.kind === kind);
+  }
+}
+
+const oneStep = (): WorkPlan => stepByStep(setting, { step: 0, stopAt: 3 });
+
+describe("blocks of a step", () => {
+  test("are cut for those who are here when the first one is leased, and go out in slot order", () => {
+    const pool = new Pool().join("a").join("b").plan(oneStep());
+    assert.deepEqual(pool.held("a"), ["step 0 slots 0-1", 1]);
+    assert.deepEqual(pool.held("b"), ["step 0 slots 2-3", 2]);
+  });
+
+  test("commit together, and the worker that brought the last one gets the slots it had before", () => {
+    const pool = new Pool().join("a").join("b").plan(oneStep());
+    pool.computed("b", "step 0 slots 2-3");
+    assert.equal(pool.held("b"), undefined, "nothing is open");
+    assert.deepEqual(pool.of("commit"), []);
+    pool.computed("a", "step 0 slots 0-1");
+    const [commit] = pool.of("commit");
+    assert.ok(commit?.kind === "commit");
+    assert.deepEqual(commit.commit, { step: 0, steps: 1 });
+    assert.deepEqual(
+      commit.units.map(({ unit, worker }) => [unit.id, worker]),
+      [
+        ["step 0 slots 0-1", "a"],
+        ["step 0 slots 2-3", "b"],
+      ],
+    );
+    assert.deepEqual([pool.held("a")?.[0], pool.held("b")?.[0]], ["step 1 slots 0-1", "step 1 slots 2-3"]);
+    const order = pool.effects.filter(({ kind }) => kind === "commit" || kind === "lease");
+    assert.deepEqual(
+      order.map(({ kind }) => kind),
+      ["lease", "lease", "commit", "lease", "lease"],
+      "the commit comes before the leases that follow from it",
+    );
+  });
+
+  test("end with the last step", () => {
+    const pool = new Pool().join("a").plan(stepByStep(setting, { step: 2, stopAt: 3 }));
+    pool.computed("a", "step 2 slots 0-3");
+    assert.equal(pool.of("commit").length, 1);
+    assert.equal(pool.held("a"), undefined);
+  });
+
+  test("are wanted no more once the step is given up; a late copy changes nothing", () => {
+    const pool = new Pool().join("a").plan(oneStep());
+    const [, leaseId] = pool.held("a") ?? [];
+    pool.plan(stepByStep(setting, { step: 0, stopAt: 0 }), true);
+    pool.computed("a", "step 0 slots 0-3");
+    assert.deepEqual(pool.of("commit"), []);
+    pool.take({
+      ...{ kind: "settled", jobId: "job", unitId: undefined, worker: "a", leaseId: leaseId ?? 0 },
+      ...{ outcome: "done", reason: "", told: undefined },
+    });
+    assert.equal(pool.held("a"), undefined);
+  });
+});
+
+describe("a unit is offered again", () => {
+  test("when its worker is silent for three heartbeats, and the reason is said", () => {
+    const pool = new Pool().join("a").plan(oneStep());
+    pool.nowMs = 3 * HEARTBEAT_MS + 1;
+    pool.join("b").take({ kind: "tick" });
+    assert.deepEqual(pool.held("b"), ["step 0 slots 0-3", 2]);
+    assert.ok(pool.reasons.includes("Worker a is lost: no heartbeat for 301 ms"), pool.reasons.join("\n"));
+  });
+
+  test("when its deadline is over; the late copy counts if it comes first, and the other is then superfluous", () => {
+    const pool = new Pool()
+      .join("a")
+      .join("b")
+      .plan(stepByStep(setting, { step: 0, stopAt: 1 }));
+    pool.computed("b", "step 0 slots 2-3", 10);
+    pool.nowMs = 60_000;
+    pool.beat("a", 1).beat("b", 0).take({ kind: "tick" });
+    assert.deepEqual(pool.held("b"), ["step 0 slots 0-1", 3]);
+    assert.equal(pool.book.members.get("a")?.lease?.isOverdue, true);
+    assert.match(pool.book.members.get("a")?.note ?? "", /overdue after 60000 ms/);
+    pool.computed("a", "step 0 slots 0-1");
+    assert.equal(pool.of("commit").length, 1);
+    pool.computed("b", "step 0 slots 0-1");
+    assert.equal(pool.of("commit").length, 1, "it counts once");
+  });
+
+  test("when a heartbeat does not know of its lease, two heartbeats after it was given", () => {
+    const pool = new Pool().join("a").plan(oneStep());
+    pool.nowMs = 2 * HEARTBEAT_MS;
+    pool.beat("a", 0);
+    assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", 1]);
+    pool.nowMs++;
+    pool.beat("a", 0);
+    assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", 2], "it gets the same again");
+    assert.match(
+      pool.reasons.join("\n"),
+      /Lease 1 of worker a is taken back: its heartbeat names that it is idle/,
+    );
+  });
+
+  test("when its worker was started again", () => {
+    const pool = new Pool().join("a").plan(oneStep()).join("a", 2);
+    assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", 2]);
+  });
+
+  test("to another worker, when its values were not finite; to the same one only where there is no other", () => {
+    const spoil = (pool: Pool, worker: string): void => {
+      const [unitId, leaseId] = pool.held(worker) ?? ["", 0];
+      const end = { kind: "settled" as const, jobId: "job", outcome: "spoiled" as const, told: undefined };
+      pool.take({ ...end, unitId, worker, leaseId, reason: "not finite" });
+    };
+    const pair = new Pool().join("a").plan(oneStep()).join("b");
+    spoil(pair, "a");
+    assert.equal(pair.held("a"), undefined);
+    assert.deepEqual(pair.held("b"), ["step 0 slots 0-3", 2]);
+    spoil(pair, "b");
+    const [diverged] = pair.of("diverged");
+    assert.ok(diverged?.kind === "diverged");
+    assert.deepEqual([...diverged.attempts], Object.entries({ a: 1, b: 1 }));
+
+    const alone = new Pool().join("a").plan(oneStep());
+    spoil(alone, "a");
+    assert.deepEqual(alone.held("a"), ["step 0 slots 0-3", 2]);
+    assert.deepEqual(alone.of("diverged"), []);
+  });
+});
+
+describe("a stretch", () => {
+  test("commits as many steps as came back; the next begins behind them", () => {
+    const pool = new Pool().join("a").plan(stretches(setting, { step: 0, stopAt: 8 }));
+    assert.deepEqual(pool.held("a"), ["steps 0-7", 1]);
+    pool.computed("a", "steps 0-7", 30, 3);
+    const [commit] = pool.of("commit");
+    assert.ok(commit?.kind === "commit");
+    assert.deepEqual(commit.commit, { step: 0, steps: 3 });
+    assert.deepEqual(pool.held("a"), ["steps 3-7", 2]);
+  });
+
+  test("that is not wanted any more is not leased again when its holder is lost", () => {
+    const pool = new Pool().join("a").plan(stretches(setting, { step: 0, stopAt: 8 }));
+    pool.plan(stretches(setting, { step: 0, stopAt: 0 })).take({ kind: "recalled", jobId: "job" });
+    assert.deepEqual(pool.of("halt"), [{ kind: "halt", worker: "a", leaseId: 1 }]);
+    pool.join("b").take({ kind: "left", worker: "a", reason: "signal" });
+    assert.equal(pool.held("b"), undefined);
+    assert.equal(pool.of("reopened").length, 1);
+  });
+});
+
+test("nothing is leased while NATS is out of reach, and all are heard of anew when it is back", () => {
+  const pool = new Pool().join("a").take({ kind: "connection", isConnected: false }).plan(oneStep());
+  assert.equal(pool.held("a"), undefined);
+  pool.nowMs = 10_000;
+  pool.take({ kind: "tick" });
+  assert.ok(pool.book.members.has("a"), "nobody could be heard of");
+  pool.take({ kind: "connection", isConnected: true }).take({ kind: "tick" });
+  assert.deepEqual(pool.held("a")?.[0], "step 0 slots 0-3");
+});
+
+test("a worker that fails lease after lease rests, and others take over", () => {
+  const pool = new Pool()
+    .join("a")
+    .join("b")
+    .plan(stepByStep(setting, { step: 0, stopAt: 3 }));
+  for (let i = 0; i < 2; i++) {
+    const [, leaseId] = pool.held("a") ?? ["", 0];
+    pool.take({ kind: "returned", worker: "a", leaseId, reason: "broken", hasFailed: true });
+  }
+  assert.equal(pool.held("a"), undefined);
+  assert.match(
+    pool.reasons.join("\n"),
+    /Worker a gets no work for 500 ms: 2 leases in a row failed \(broken\)/,
+  );
+});
+
+// ---- Any schedule ---------------------------------------------------------------------------------------------
+
+/** One move of a schedule: numbers that a pool turns into an event that fits its book, or does not. */
+const move = fc.record({
+  what: fc.integer({ min: 0, max: 11 }),
+  worker: fc.integer({ min: 0, max: 3 }),
+  ms: fc.integer({ min: 0, max: 400 }),
+  isStrange: fc.boolean(),
+});
+type Move = typeof move extends fc.Arbitrary<infer M> ? M : never;
+
+function play(pool: Pool, { what, worker: number, ms, isStrange }: Move): void {
+  const worker = `w${number}`;
+  const held = pool.book.members.get(worker)?.lease;
+  const leaseId = isStrange ? 999 : (held?.id ?? 0);
+  pool.nowMs += ms;
+  switch (what) {
+    case 0:
+      pool.join(worker, isStrange ? 2 : 1);
+      break;
+    case 1:
+      pool.beat(worker, leaseId);
+      break;
+    case 2:
+      pool.take({ kind: "returned", worker, leaseId, reason: "r", hasFailed: isStrange });
+      break;
+    case 3:
+      pool.take({ kind: "left", worker, reason: "l" });
+      break;
+    case 4:
+      pool.take({ kind: "connection", isConnected: !isStrange });
+      break;
+    case 5:
+      pool.take({ kind: "tick" });
+      break;
+    case 6: {
+      const outcome = isStrange ? "spoiled" : "refused";
+      const unitId = held?.unit.id;
+      pool.take({
+        kind: "settled",
+        jobId: "job",
+        unitId,
+        worker,
+        leaseId,
+        outcome,
+        reason: "",
+        told: undefined,
+      });
+      break;
+    }
+    default: {
+      // Mostly, whoever holds something computes it, or somebody else does.
+      const units = [...(pool.book.jobs.get("job")?.units.values() ?? [])];
+      const unit = isStrange ? units[number % Math.max(1, units.length)]?.unit : held?.unit;
+      if (unit !== undefined) pool.computed(worker, unit.id, ms);
+    }
+  }
+}
+
+for (const [name, plan, total] of [
+  ["steps", (): WorkPlan => stepByStep(setting, { step: 0, stopAt: 20 }), 20],
+  ["stretches", (): WorkPlan => stretches(setting, { step: 0, stopAt: 20 }), 20],
+] as const) {
+  test(`in any schedule of ${name}, each step commits once and in order, and one honest worker brings the rest`, () => {
+    fc.assert(
+      fc.property(fc.array(move, { maxLength: 120 }), (moves) => {
+        const pool = new Pool().plan(plan());
+        for (const one of moves) play(pool, one);
+        // The faults are over: one worker serves what it gets.
+        pool.nowMs += 1_000_000;
+        pool.take({ kind: "connection", isConnected: true });
+        for (const id of [...pool.book.members.keys()]) pool.take({ kind: "left", worker: id, reason: "" });
+        pool.join("honest");
+        for (let i = 0; i < 100; i++) {
+          const [unitId] = pool.held("honest") ?? [];
+          if (unitId === undefined) break;
+          pool.nowMs += 10;
+          const steps = pool.book.members.get("honest")?.lease?.unit.steps ?? 1;
+          pool.computed("honest", unitId, 10, steps);
+        }
+        const commits = pool
+          .of("commit")
+          .flatMap((effect) => (effect.kind === "commit" ? [effect.commit] : []));
+        let next = 0;
+        for (const { step, steps } of commits) {
+          assert.equal(step, next);
+          next += steps;
+        }
+        assert.equal(next, total);
+      }),
+      { numRuns: 300 },
+    );
+  });
+}
+
+test("in any schedule of an evaluation each task is done once, and one honest worker does what is left", () => {
+  const patience = { series: "s", scale: 1, floorMs: 1000, unknownMs: 1000, warmUpMs: 0 };
+  const units = Array.from({ length: 7 }, (_, i) => ({ id: `task ${i}`, images: 1, steps: 1, patience }));
+  fc.assert(
+    fc.property(fc.array(move, { maxLength: 120 }), (moves) => {
+      const pool = new Pool().plan(fixedPlan(units));
+      for (const one of moves) play(pool, one);
+      pool.nowMs += 1_000_000;
+      pool.take({ kind: "connection", isConnected: true });
+      for (const id of [...pool.book.members.keys()]) pool.take({ kind: "left", worker: id, reason: "" });
+      pool.join("honest");
+      for (let i = 0; i < 10; i++) {
+        const [unitId] = pool.held("honest") ?? [];
+        if (unitId !== undefined) pool.computed("honest", unitId, 10);
+      }
+      const records = [...(pool.book.jobs.get("job")?.units.values() ?? [])];
+      assert.equal(records.length, 7);
+      assert.ok(records.every((record) => record.done !== undefined && !isOpen(record)));
+    }),
+    { numRuns: 300 },
+  );
+});

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ClusterError } from "../../shared/errors.js";
+import { EngineDesk } from "../../worker/engine-desk.js";
+import { HandEngine, done } from "../support/hand-engine.js";
+
+const BLOCK = { type: "block", runId: "a-run", term: 1, step: 0, first: 0, count: 1 } as const;
+
+function setUp() {
+  const engine = new HandEngine();
+  const stop = new AbortController();
+  const counted: number[] = [];
+  const deaths: ClusterError[] = [];
+  const desk = new EngineDesk(
+    engine,
+    { done: ({ leaseId }) => counted.push(leaseId), died: (error) => deaths.push(error) },
+    stop.signal,
+  );
+  const chunks: string[] = [];
+  const compute = (leaseId: number) =>
+    desk.compute(
+      {
+        ...BLOCK,
+        leaseId,
+        parameters: new SharedArrayBuffer(4),
+        frames: new Uint8Array(new SharedArrayBuffer(4)),
+      },
+      (ready) => chunks.push(`${leaseId}: ${ready.join(" ")}`),
+    );
+  const finish = (leaseId: number): void => engine.say({ type: "block-done", ...done(leaseId) });
+  return { engine, stop, desk, counted, deaths, chunks, compute, finish };
+}
+
+test("each answer goes to the order of its lease, in whatever order they come", async () => {
+  const { engine, desk, compute, finish, chunks, counted } = setUp();
+  const [first, second] = [compute(1), compute(2)];
+  engine.say({ type: "chunks", leaseId: 2, chunks: [3, 4] });
+  engine.say({ type: "chunks", leaseId: 1, chunks: [0] });
+  finish(2);
+  finish(1);
+  assert.equal((await first).leaseId, 1);
+  assert.equal((await second).leaseId, 2);
+  assert.deepEqual(chunks, ["2: 3 4", "1: 0"]);
+  assert.deepEqual(counted, [2, 1]);
+  assert.equal(desk.busySeconds, 1);
+  assert.equal(desk.tensors, 7);
+});
+
+test("an answer to a lease that nobody waits for is dropped, and not counted", async () => {
+  const { engine, desk, compute, finish, counted, chunks } = setUp();
+  const order = compute(1);
+  finish(9);
+  engine.say({ type: "chunks", leaseId: 9, chunks: [0] });
+  engine.say({ type: "failed", leaseId: 9, message: "another one" });
+  finish(1);
+  assert.equal((await order).leaseId, 1);
+  assert.deepEqual(counted, [1]);
+  assert.deepEqual(chunks, []);
+  assert.equal(desk.busySeconds, 0.5);
+});
+
+test("a failure rejects the order of its lease alone; one without a lease rejects what waits", async () => {
+  const { engine, compute } = setUp();
+  const [first, second, third] = [compute(1), compute(2), compute(3)];
+  engine.say({ type: "failed", leaseId: 2, message: "no memory" });
+  await assert.rejects(second, /no memory/);
+  engine.say({ type: "failed", leaseId: 0, message: "no network" });
+  await assert.rejects(first, /no network/);
+  await assert.rejects(third, /no network/);
+});
+
+test("an engine that dies rejects what waits and what comes later", async () => {
+  const { engine, compute, deaths } = setUp();
+  const order = compute(1);
+  engine.die();
+  await assert.rejects(order, /engine thread died/);
+  assert.equal(deaths.length, 1);
+  await assert.rejects(compute(2), /engine thread died/);
+  assert.equal(engine.orders.length, 1);
+});
+
+test("a worker that stops waits for the engine no longer, and gives it no more orders", async () => {
+  const { engine, stop, compute } = setUp();
+  const order = compute(1);
+  stop.abort(new Error("the worker stops"));
+  await assert.rejects(order, /the worker stops/);
+  await assert.rejects(compute(2), /the worker stops/);
+  assert.equal(engine.orders.length, 1);
+});
+
+test("an answer of another kind is an error", async () => {
+  const { engine, compute } = setUp();
+  const order = compute(1);
+  engine.say({ type: "stretch-done", steps: 1, ...done(1) });
+  await assert.rejects(order, /answered block 1 with stretch-done/);
+});

@@ -1,0 +1,335 @@
+/** The real Worker in one process: virtual time, a bus in memory, an engine and a coordinator that the test answers for. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+import type { Bus } from "../../shared/bus.js";
+import { configSchema } from "../../shared/config.js";
+import {
+  BODY_BYTES,
+  type ChunkHeader,
+  HEADER_BYTES,
+  bodyLength,
+  chunkCountOf,
+  decodeChunk,
+  sealChunk,
+} from "../../shared/core/chunk.js";
+import { stateSize } from "../../shared/core/stretch.js";
+import { MemoryBroker } from "../../shared/memory-bus.js";
+import { readMessage, type saf, wire, writeMessage } from "../../shared/messages.js";
+import { layoutOf } from "../../shared/networks/network.js";
+import { resolveRun } from "../../shared/resolve.js";
+import { runHashOf } from "../../shared/run-hash.js";
+import { subjectsOf } from "../../shared/subjects.js";
+import { NO_TRACES } from "../../shared/tracing.js";
+import { CONTROL } from "../../worker/engine/messages.js";
+import type { PartStore } from "../../worker/parts.js";
+import { Worker } from "../../worker/worker.js";
+import { HandEngine, done } from "../support/hand-engine.js";
+import { VirtualClock, settle } from "../support/virtual-clock.js";
+
+const RUN_ID = "a-run";
+const TERM = 5;
+const IMAGES = 16;
+const subjects = subjectsOf("local");
+const config = configSchema.parse({
+  model: "plain",
+  train: { batch_size: 8, slots: 2, learning_rate: 0.01, max_steps: 3 },
+});
+const layout = layoutOf(resolveRun(config).network);
+const part = new Uint8Array(IMAGES * (1 + 28 * 28)).fill(1);
+const sha256 = createHash("sha256").update(part).digest("hex");
+
+class PartsInMemory implements PartStore {
+  readonly kept = new Map<string, Uint8Array>();
+
+  get(hash: string): Promise<Uint8Array | undefined> {
+    return Promise.resolve(this.kept.get(hash));
+  }
+
+  put(hash: string, bytes: Uint8Array): Promise<void> {
+    this.kept.set(hash, bytes);
+    return Promise.resolve();
+  }
+}
+
+const spec = {
+  runId: RUN_ID,
+  configJson: JSON.stringify(config),
+  parameterCount: layout.size,
+  data: {
+    height: 28,
+    width: 28,
+    channels: 1,
+    train: [{ sha256, images: IMAGES, byteLength: part.byteLength }],
+    test: [{ sha256, images: IMAGES, byteLength: part.byteLength }],
+  },
+};
+
+function vectorChunk({ version, chunk, velocity }: saf.v1.ParamRequest, term: number): Uint8Array {
+  const totalBytes = layout.size * 4;
+  const frame = new Uint8Array(HEADER_BYTES + bodyLength(totalBytes, chunk));
+  sealChunk(frame, {
+    ...{ kind: velocity ? "velocity" : "parameters", codec: "fp32", runHash: runHashOf(RUN_ID), term },
+    ...{ step: version, node: 0, attempt: 0, shard: 0 },
+    ...{ chunk, chunkCount: chunkCountOf(totalBytes), offset: chunk * BODY_BYTES, totalBytes },
+  });
+  return frame;
+}
+
+/** What the coordinator was told, in the order in which it came. */
+function nothingSeen() {
+  return {
+    returns: [] as (saf.v1.LeaseReturn | undefined)[],
+    beats: [] as (saf.v1.Heartbeat | undefined)[],
+    ends: [] as (saf.v1.PushEnd | undefined)[],
+    frames: [] as ChunkHeader[],
+    /** Requests for a range of a data part. */
+    ranges: 0,
+    /** Its own term. */
+    term: TERM,
+  };
+}
+
+type Seen = ReturnType<typeof nothingSeen>;
+
+/** Serves a worker everything that it asks for, and takes what it brings. */
+function coordinate(bus: Bus, seen: Seen): void {
+  bus.subscribe(subjects.joinPattern, ({ respond }) =>
+    respond(writeMessage(wire.JoinReply, { accepted: true, term: seen.term, heartbeatMs: 1000 })),
+  );
+  bus.subscribe(subjects.runGet, ({ respond }) => respond(writeMessage(wire.RunSpec, spec)));
+  bus.subscribe(subjects.data, ({ data, respond }) => {
+    const { offset, length } = readMessage(wire.DataRequest, data) ?? { offset: 0, length: 0 };
+    seen.ranges++;
+    respond(writeMessage(wire.DataRange, { body: part.subarray(offset, offset + length) }));
+  });
+  bus.subscribe(subjects.parameterGetPattern, ({ data, respond }) => {
+    const request = readMessage(wire.ParamRequest, data);
+    if (request !== undefined)
+      respond(writeMessage(wire.ParamReply, { chunk: vectorChunk(request, seen.term) }));
+  });
+  bus.subscribe(subjects.gradientPattern(0), ({ data }) => {
+    const decoded = decodeChunk(data);
+    if (decoded.ok) seen.frames.push(decoded.header);
+  });
+  bus.subscribe(subjects.pushPattern, ({ data, respond }) => {
+    seen.ends.push(readMessage(wire.PushEnd, data));
+    respond(writeMessage(wire.PushReply, { status: wire.PushReply.Status.OK }));
+  });
+  bus.subscribe(subjects.leasePattern, ({ data }) => {
+    seen.returns.push(readMessage(wire.LeaseReturn, data));
+  });
+  bus.subscribe(subjects.heartbeatPattern, ({ data }) => {
+    seen.beats.push(readMessage(wire.Heartbeat, data));
+  });
+}
+
+/** A worker that has joined. */
+async function joined() {
+  const clock = new VirtualClock();
+  const broker = new MemoryBroker(undefined, clock);
+  const coordinator = broker.connect();
+  const engine = new HandEngine();
+  const store = new PartsInMemory();
+  const stop = new AbortController();
+  const seen = nothingSeen();
+  coordinate(coordinator, seen);
+  const worker = new Worker("worker-1", {
+    control: broker.connect(),
+    bulk: broker.connect(),
+    engine,
+    subjects,
+    parts: store,
+    clock,
+    process: { pid: 1, incarnation: 2, rssBytes: () => 3, metricsUrl: "" },
+    coordinatorTimeoutMs: 0,
+    log: () => undefined,
+    tracer: NO_TRACES,
+    metrics: { phase: () => undefined, tensors: () => undefined, reconnected: () => undefined },
+  });
+  const served = worker.serve(stop.signal);
+  served.catch(() => undefined);
+  const command = (message: saf.v1.WorkerCommand.$Properties): void =>
+    coordinator.publish(subjects.command("worker-1"), writeMessage(wire.WorkerCommand, message));
+  const whose = { term: TERM, runId: RUN_ID, attempt: 1 };
+  const block = (leaseId: number, change: Partial<saf.v1.BlockLease.$Properties> = {}): void =>
+    command({ block: { ...whose, leaseId, step: 0, firstSlot: 0, slotCount: 2, ...change } });
+  const stretch = (leaseId: number): void =>
+    command({ exclusive: { ...whose, leaseId, step: 0, stepCount: 3 } });
+  const returned = (): string[] =>
+    seen.returns.map((back) =>
+      [back?.leaseId, back?.reason, back?.leaving && "leaving", back?.failed && "failed"]
+        .filter((word) => word !== false)
+        .join(" "),
+    );
+  await clock.advance(0);
+  return { clock, engine, store, stop, seen, served, command, block, stretch, whose, returned };
+}
+
+test("a block goes all the way: run, images, weights, engine, frames, the end of the push", async () => {
+  const { clock, engine, store, seen, block, returned } = await joined();
+  engine.onOrder = ({ leaseId }) => {
+    engine.say({ type: "chunks", leaseId, chunks: [1, 0] });
+  };
+  block(7);
+  await clock.advance(1000);
+  assert.deepEqual(
+    engine.told.map(({ type }) => type),
+    ["run", "images", "block"],
+  );
+  assert.deepEqual([...store.kept.keys()], [sha256]);
+  assert.deepEqual(
+    seen.frames.map(({ chunk, term, step, node }) => ({ chunk, term, step, node })),
+    [
+      { chunk: 1, term: TERM, step: 0, node: 1 },
+      { chunk: 0, term: TERM, step: 0, node: 1 },
+    ],
+  );
+  assert.equal(seen.ends.length, 0);
+  assert.equal(seen.beats.at(-1)?.leaseId, 7);
+
+  engine.say({ type: "block-done", ...done(7) });
+  await clock.advance(1000);
+  const { workerId, leaseId, runId, chunkCount, computeSeconds } = seen.ends[0] ?? {};
+  assert.deepEqual(
+    { workerId, leaseId, runId, chunkCount, computeSeconds },
+    {
+      workerId: "worker-1",
+      leaseId: 7,
+      runId: RUN_ID,
+      chunkCount: chunkCountOf(layout.pushSize * 4),
+      computeSeconds: 0.5,
+    },
+  );
+  assert.equal(seen.beats.at(-1)?.leaseId, 0);
+  assert.equal(seen.beats.at(-1)?.busySeconds, 0.5);
+  assert.deepEqual(returned(), []);
+});
+
+test("what is loaded once is not loaded again: the run, its images, both splits of the same bytes", async () => {
+  const { clock, engine, seen, block, command, whose } = await joined();
+  engine.onOrder = ({ leaseId, type }) => {
+    if (type === "block") engine.say({ type: "block-done", ...done(leaseId) });
+    else engine.say({ type: "failed", leaseId, message: "no such measure" });
+  };
+  block(1);
+  await clock.advance(100);
+  block(2);
+  await clock.advance(100);
+  const measureJson = JSON.stringify({ how: "attack", attack: "none" });
+  command({ task: { ...whose, leaseId: 3, taskId: "a-task", measureJson, features: true, imageCount: 4 } });
+  await clock.advance(100);
+  assert.deepEqual(
+    engine.told.map(({ type }) => type),
+    ["run", "images", "block", "block", "images", "features"],
+  );
+  assert.equal(seen.ranges, 1);
+});
+
+test("leases are served one after another; of those that wait, a halted one goes back and a cancelled one is dropped", async () => {
+  const { clock, engine, block, command, returned } = await joined();
+  for (const leaseId of [1, 2, 3, 4]) block(leaseId);
+  await clock.advance(100);
+  command({ halt: { leaseId: 2 } });
+  command({ cancel: { leaseId: 3 } });
+  await clock.advance(100);
+  assert.deepEqual(returned(), ["2 halted"]);
+  engine.say({ type: "block-done", ...done(1) });
+  await clock.advance(100);
+  assert.deepEqual(
+    engine.orders.map(({ leaseId }) => leaseId),
+    [1, 4],
+  );
+});
+
+test("a lease of an earlier term is not served", async () => {
+  const { clock, engine, block, returned } = await joined();
+  block(1, { term: TERM - 1 });
+  await clock.advance(100);
+  assert.deepEqual(engine.orders, []);
+  assert.deepEqual(returned(), []);
+});
+
+test("a lease that the engine cannot serve goes back as failed, and the next one is served", async () => {
+  const { clock, engine, seen, block, returned } = await joined();
+  block(1);
+  await clock.advance(100);
+  engine.say({ type: "failed", leaseId: 1, message: "no memory" });
+  await clock.advance(100);
+  assert.deepEqual(returned(), ["1 no memory failed"]);
+  engine.onOrder = ({ leaseId }) => engine.say({ type: "block-done", ...done(leaseId) });
+  block(2);
+  await clock.advance(100);
+  assert.equal(seen.ends[0]?.leaseId, 2);
+});
+
+test("a worker that is sent away gives its lease back, which is no failure, and ends", async () => {
+  const { clock, block, command, returned, served } = await joined();
+  block(1);
+  await clock.advance(100);
+  command({ shutdown: { reason: "the runs are done" } });
+  await served;
+  await settle();
+  assert.deepEqual(returned(), ["1 the runs are done leaving", "1 the worker stops"]);
+  assert.equal(clock.pending, 0);
+});
+
+test("a worker ends with its engine, even when it has no lease", async () => {
+  const { engine, returned, served } = await joined();
+  engine.die();
+  await assert.rejects(served, /engine thread died/);
+  await settle();
+  assert.deepEqual(returned(), ["0 the engine died leaving"]);
+});
+
+test("a stretch pulls its state, tells how far it is, ends early when halted, and pushes the state", async () => {
+  const { clock, engine, seen, stretch, command } = await joined();
+  stretch(1);
+  await clock.advance(500);
+  const order = engine.orders[0];
+  assert.ok(order?.type === "stretch" && order.start !== undefined);
+  const control = new Int32Array(order.control);
+  assert.equal(control[CONTROL.halt], 0);
+  assert.equal(order.state.byteLength, 4 * stateSize(layout, 3));
+  control[CONTROL.stepsDone] = 2;
+  await clock.advance(1000);
+  assert.equal(seen.beats.at(-1)?.progress?.steps, 2);
+  command({ halt: { leaseId: 1 } });
+  await clock.advance(10);
+  assert.equal(control[CONTROL.halt], 1);
+
+  engine.say({ type: "stretch-done", steps: 2, ...done(1) });
+  await clock.advance(1000);
+  assert.equal(seen.ends[0]?.stepCount, 2);
+  assert.equal(seen.frames.length, chunkCountOf(4 * stateSize(layout, 2)));
+  assert.ok(seen.frames.every(({ kind, node }) => kind === "state" && node === 2));
+  assert.equal(seen.beats.at(-1)?.progress, null);
+});
+
+test("a stretch that follows the one before goes on with the engine's own state", async () => {
+  const { clock, engine, command, stretch, whose } = await joined();
+  engine.onOrder = ({ leaseId }) => engine.say({ type: "stretch-done", steps: 2, ...done(leaseId) });
+  stretch(1);
+  await clock.advance(100);
+  command({ exclusive: { ...whose, leaseId: 2, step: 2, stepCount: 1 } });
+  await clock.advance(100);
+  assert.deepEqual(
+    engine.orders.map((order) => order.type === "stretch" && order.start !== undefined),
+    [true, false],
+  );
+});
+
+test("a stretch ends early when a coordinator of another term takes the worker in", async () => {
+  const { clock, engine, seen, stretch, command } = await joined();
+  stretch(1);
+  await clock.advance(100);
+  const order = engine.orders[0];
+  assert.ok(order?.type === "stretch");
+  command({ rejoin: { term: TERM } });
+  await clock.advance(10);
+  assert.equal(new Int32Array(order.control)[CONTROL.halt], 0);
+  seen.term = TERM + 1;
+  command({ rejoin: { term: TERM + 1 } });
+  await clock.advance(10);
+  assert.equal(new Int32Array(order.control)[CONTROL.halt], 1);
+});

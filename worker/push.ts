@@ -1,0 +1,88 @@
+/** Values and results on their way to the coordinator, until it has acknowledged them. */
+import type { Bus } from "../shared/bus.js";
+import type { Clock } from "../shared/clock.js";
+import { readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
+import { type RetryPolicy, retry } from "../shared/retry.js";
+import type { Subjects } from "../shared/subjects.js";
+import type { Log } from "./edges.js";
+import { FrameSender, type Push } from "./frame-sender.js";
+
+const PUSH_TIMEOUT_MS = 3000;
+/** What the coordinator misses goes again at once. */
+const PUSH_RETRIES: RetryPolicy = {
+  attempts: 20,
+  pauseMs: (attempts, failure) => (failure === undefined ? 0 : 100 * attempts),
+};
+
+export interface PushEdges {
+  workerId: string;
+  bulk: Bus;
+  subjects: Subjects;
+  clock: Clock;
+  log: Log;
+  /** Aborts when the worker stops. */
+  stopping: AbortSignal;
+  /** Resolves when another lease waits, and when the worker stops. */
+  nextLease(): Promise<void>;
+}
+
+export class Pusher {
+  readonly #edges: PushEdges;
+
+  constructor(edges: PushEdges) {
+    this.#edges = edges;
+  }
+
+  /** Sends the frames of one push as they become ready. */
+  begin(push: Push): FrameSender {
+    const { bulk, subjects, workerId } = this.#edges;
+    return new FrameSender(bulk, subjects.gradient(0, workerId), push);
+  }
+
+  /**
+   * Says that everything is sent, and sends again what did not arrive, until the coordinator is content. The next lease
+   * of blocks says so too, and sooner than its reply, for the coordinator gives one only to a worker whose last one is
+   * settled; of a state the reply itself must be known. Undefined without one.
+   */
+  async finish(
+    end: Omit<saf.v1.PushEnd.$Properties, "workerId">,
+    sender: FrameSender,
+  ): Promise<saf.v1.PushReply.Status | undefined> {
+    const { workerId, clock, stopping: signal, log } = this.#edges;
+    const request = writeMessage(wire.PushEnd, { ...end, workerId, chunkCount: sender.chunkCount });
+    const needsReply = (end.stepCount ?? 0) > 0;
+    const pushed = await retry(PUSH_RETRIES, { clock, signal }, async (failure) => {
+      // Nobody answered, or the connection broke: what was sent may be lost, so all of it goes again.
+      if (failure !== undefined) sender.sendAll();
+      await sender.settled();
+      const reply = await this.#reply(request, needsReply);
+      if (reply?.status !== wire.PushReply.Status.MISSING) return { reply };
+      sender.sendMissing(reply.missing);
+      return undefined;
+    });
+    const reply = pushed.kind === "answered" ? pushed.answer.reply : undefined;
+    if (reply?.status === wire.PushReply.Status.REFUSED) {
+      log("warn", `The coordinator refused a push: ${reply.reason}`, { step: end.step ?? 0 });
+    }
+    return reply?.status;
+  }
+
+  /** Sends the outcome of a task until it is answered. */
+  async result(result: Omit<saf.v1.TaskResult.$Properties, "workerId">): Promise<void> {
+    const { workerId, bulk, subjects, clock, stopping: signal } = this.#edges;
+    const message = writeMessage(wire.TaskResult, { ...result, workerId });
+    await retry(PUSH_RETRIES, { clock, signal }, () =>
+      bulk.request(subjects.result(workerId), message, PUSH_TIMEOUT_MS),
+    );
+  }
+
+  /** Undefined when another lease comes first, or the answer is none. Throws RequestError. */
+  async #reply(request: Uint8Array, needsReply: boolean): Promise<saf.v1.PushReply | undefined> {
+    const { bulk, subjects, workerId, nextLease } = this.#edges;
+    const answer = bulk.request(subjects.push(workerId), request, PUSH_TIMEOUT_MS);
+    const first = await (needsReply ? answer : Promise.race([answer, nextLease()]));
+    if (first !== undefined) return readMessage(wire.PushReply, first);
+    answer.catch(() => undefined);
+    return undefined;
+  }
+}

@@ -1,0 +1,45 @@
+/** The runs whose network and weights stay loaded: with several side by side a worker goes from one to another. */
+import { runHashIn } from "../shared/core/chunk.js";
+import { type PreparedRun, type RunSources, prepareRun } from "./run-setup.js";
+
+const RUNS_KEPT = 4;
+
+export class LoadedRuns {
+  readonly #sources: RunSources;
+  /** By id; the one used last comes last. */
+  readonly #runs = new Map<string, PreparedRun>();
+
+  constructor(sources: RunSources) {
+    this.#sources = sources;
+  }
+
+  /** Prepares a run that is not loaded, in place of the one that waits longest. Throws as `prepareRun`. */
+  async get(runId: string): Promise<PreparedRun> {
+    let run = this.#runs.get(runId);
+    if (run === undefined) {
+      this.#forgetOldest();
+      run = await prepareRun(this.#sources, runId);
+    }
+    this.#runs.delete(runId);
+    this.#runs.set(runId, run);
+    return run;
+  }
+
+  /** A frame of a broadcast goes to the run that it names. */
+  accept(frame: Uint8Array, inPlace: boolean | undefined): void {
+    const runHash = runHashIn(frame);
+    for (const run of this.#runs.values()) {
+      if (run.runHash === runHash) run.parameters.accept(frame, inPlace);
+    }
+  }
+
+  #forgetOldest(): void {
+    const { engine, bulk } = this.#sources;
+    const tooMany = this.#runs.size - RUNS_KEPT + 1;
+    for (const run of [...this.#runs.values()].slice(0, Math.max(0, tooMany))) {
+      this.#runs.delete(run.runId);
+      engine.send({ type: "forget", runId: run.runId });
+      if (run.inPlace) bulk.mapped?.release(run.frames);
+    }
+  }
+}
