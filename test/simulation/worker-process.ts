@@ -2,6 +2,7 @@
 import { TAIL } from "../../shared/core/layout.js";
 import { NO_TRACES } from "../../shared/tracing.js";
 import { subjectsOf } from "../../shared/subjects.js";
+import { partFiles } from "../../worker/io/part-files.js";
 import { Worker } from "../../worker/worker.js";
 import { POOL } from "./coordinator-process.js";
 import type { Draws } from "./draws.js";
@@ -31,15 +32,15 @@ export async function work({
   note,
 }: WorkerSetting): Promise<void> {
   const engine = new SimulatedEngine(process.clock, characterOf(plan, draws, hangs));
+  const startedMs = CALENDAR_MS + Math.floor(process.clock.now());
   const worker = new Worker(plan.name, {
     ...{ control, bulk, engine, subjects: subjectsOf(POOL) },
-    cacheDirectory: `${DISK_ROOT}/${plan.name}/parts`,
+    parts: partFiles(`${DISK_ROOT}/${plan.name}/parts`),
     coordinatorTimeoutMs: plan.patienceMs,
-    clock: () => CALENDAR_MS + process.clock.now(),
-    rssBytes: () => 0,
+    clock: process.clock,
+    process: { pid: 1, incarnation: startedMs, rssBytes: () => 0, metricsUrl: "" },
     log: (level, message) => note(`${level}: ${message}`),
     metrics: { phase: () => undefined, tensors: () => undefined, reconnected: () => undefined },
-    metricsUrl: "",
     tracer: NO_TRACES,
   });
   await worker.serve(new AbortController().signal).catch((error: Error) => note(`ends: ${error.message}`));
