@@ -2,48 +2,14 @@
  * The coordinator's loop: something happens, the book of leases says what follows (leases/decide.ts), and this does it. Jobs
  * say what is to be done and take what comes back; who holds what, only the book knows.
  */
-import type { Bus } from "../shared/bus.js";
-import type { Clock } from "../shared/clock.js";
 import { type saf, wire, writeMessage } from "../shared/messages.js";
-import type { Refusal } from "../shared/metrics.js";
-import type { Subjects } from "../shared/subjects.js";
 import { type LeaseBook, ableCount, emptyBook, isHeld, stateOf } from "./leases/book.js";
 import { decide } from "./leases/decide.js";
-import type { Effect, LeaseEvent, LeaseOutcome, Reason } from "./leases/events.js";
+import type { Effect, LeaseEvent, Reason } from "./leases/events.js";
 import type { Job, JobDesk, JobLeases } from "./leases/job.js";
 import { type Listener, listen } from "./listen.js";
 import { LineLimit } from "./pool/line-limit.js";
-import type { QuarantineRule } from "./pool/standing.js";
-
-export type LogLevel = "debug" | "info" | "warn" | "error";
-
-export interface CoordinatorEdges {
-  control: Bus;
-  bulk: Bus;
-  subjects: Subjects;
-  clock: Clock;
-  /** Fencing number: grows with every start of a coordinator. */
-  term: number;
-  heartbeatMs: number;
-  quarantine: QuarantineRule;
-  /** Answers a worker's request for a range of a data part. */
-  dataRange: (request: saf.v1.DataRequest) => saf.v1.DataRange.$Properties;
-  log: (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
-  metrics: CoordinatorMetrics;
-}
-
-export interface CoordinatorMetrics {
-  gradient(outcome: "accepted" | Refusal): void;
-  nonfinite(runId: string, where: "gradient" | "state"): void;
-  lease(outcome: LeaseOutcome): void;
-  workerRefused(label: string): void;
-  workers(counts: { idle: number; busy: number; straggling: number; quarantined: number }): void;
-  workerLost(): void;
-  quarantined(): void;
-  workerJoined(worker: string): void;
-  workerGone(worker: string): void;
-  reconnected(): void;
-}
+import type { CoordinatorEdges, CoordinatorMetrics, LogLevel } from "./coordinator-edges.js";
 
 const TICKS_PER_HEARTBEAT = 4;
 

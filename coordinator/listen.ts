@@ -5,7 +5,7 @@ import { shardIndices } from "../shared/core/shards.js";
 import { ENGINE_NAMES } from "../shared/engine.js";
 import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
 import { isToken } from "../shared/subjects.js";
-import type { CoordinatorEdges, LogLevel } from "./coordinator.js";
+import type { CoordinatorEdges, LogLevel } from "./coordinator-edges.js";
 import type { LeaseEvent } from "./leases/events.js";
 import type { ChunkVerdict, Job, Verdict } from "./leases/job.js";
 import { admit } from "./pool/membership.js";

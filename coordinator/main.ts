@@ -24,16 +24,16 @@ import type { RunOutcome } from "./runs/run.js";
 import { type Ended, type RunFailure, conductRuns, telemetryOf } from "./runs/runs.js";
 import { Coordinator } from "./coordinator.js";
 import { EventPublisher } from "./telemetry/events.js";
-import { storageError } from "./io/atomic-file.js";
+import { storageError } from "../shared/io/atomic-file.js";
 import { codeCommit } from "./io/code-commit.js";
 import { DataShelf } from "./io/data-shelf.js";
-import type { LiveEvent } from "./live/core/live-event.js";
 import type { LivePage } from "./live/live-thread.js";
 import { settleResults } from "./io/model-results.js";
 import { RunDirectory } from "./io/run-directory.js";
 import { ProgressLog } from "./telemetry/progress-log.js";
 import { reportAside } from "./results/report/report-thread.js";
 import { Telemetry } from "./telemetry/telemetry.js";
+import type { LiveEvent } from "../shared/events.js";
 
 export interface CoordinatorOptions {
   nats: NatsAccess;

@@ -5,8 +5,7 @@
 import { z } from "zod";
 import { suggest } from "./core/suggest.js";
 import { ClusterError } from "./errors.js";
-
-export type Norm = "linf" | "l2";
+import type { Norm } from "./results.js";
 
 /** What an attacker sees: gradients, outputs, answers, another network's gradients, or nothing at all. */
 export type Access = "white-box" | "score" | "decision" | "transfer" | "none";

@@ -3,7 +3,7 @@
  * Kubernetes ConfigMap all read this file. Keys are snake_case, units stand in the name.
  */
 import { z } from "zod";
-import { NORMS, PERTURBATION_KINDS, PROTOCOLS } from "./results.js";
+import { NORMS, PERTURBATION_KINDS, PROCEDURES } from "./results.js";
 
 const isPowerOfTwo = (value: number): boolean => value > 0 && (value & (value - 1)) === 0;
 
@@ -97,7 +97,7 @@ const evaluateSchema = z.strictObject({
     .default([...PERTURBATION_KINDS])
     .describe("perturbations of the paper to measure"),
   protocol: z
-    .union([z.enum(PROTOCOLS), z.array(z.enum(PROTOCOLS)).min(1)])
+    .union([z.enum(PROCEDURES), z.array(z.enum(PROCEDURES)).min(1)])
     .default("paper")
     .describe(
       "one or more of: paper (METHOD.md 1.11, defects of the release included), corrected (the same without them), modern (4.3: attacks of today)",

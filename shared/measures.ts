@@ -3,10 +3,10 @@
  * task leases carry it, workers carry it out. Strengths are in units of the full pixel range (ε on [0, 1] pixels).
  */
 import { z } from "zod";
-import { NORMS, PERTURBATION_KINDS, PROTOCOLS } from "./results.js";
+import { NORMS, PERTURBATION_KINDS, PROCEDURES } from "./results.js";
 
 /** The defects of the paper's released evaluation, each on or off: METHOD.md 1.11. */
-export const paperSwitchesSchema = z.strictObject({
+const paperSwitchesSchema = z.strictObject({
   /** Batch norm while the attack gradient is taken: of the attack batch (released), or as measured. */
   bn: z.enum(["train", "eval"]),
   /** Are attacked images clipped to the pixel range? The release does not. */
@@ -24,14 +24,14 @@ export const RELEASED: PaperSwitches = { bn: "train", clip: false, threshold: "r
 export const CORRECTED: PaperSwitches = { bn: "eval", clip: true, threshold: "probability", ties: "stable" };
 
 /** One attack of the library (worker/attacks) with its options; the attack's own schema checks them. */
-export const attackCallSchema = z.strictObject({
+const attackCallSchema = z.strictObject({
   attack: z.string().min(1).max(64),
   options: z.record(z.string(), z.unknown()).default({}),
 });
 export type AttackCall = z.output<typeof attackCallSchema>;
 
 /** A network that attacks craft on, to show the images to another one. Its weights are pulled by their hash. */
-export const sourceNetworkSchema = z.strictObject({
+const sourceNetworkSchema = z.strictObject({
   /** Name of the network, on the data set of the one that is attacked. */
   model: z.string().min(1).max(64),
   weights_sha256: z.string().regex(/^[0-9a-f]{64}$/),
@@ -56,7 +56,7 @@ export const CORRUPTIONS = [
 ] as const;
 export const CORRUPTION_STRENGTHS = [0.2, 0.4, 0.6, 0.8, 1];
 
-/** Name of a series within its protocol and norm. */
+/** Name of a series within its procedure and norm. */
 const name = z.string().min(1).max(64);
 const norm = z.enum(NORMS);
 
@@ -66,7 +66,7 @@ export const measureSchema = z.discriminatedUnion("how", [
   /** The paper's own kinds, METHOD.md 1.11. */
   z.strictObject({
     how: z.literal("paper"),
-    protocol: z.enum(PROTOCOLS),
+    protocol: z.enum(PROCEDURES),
     kind: z.enum(PERTURBATION_KINDS).exclude(["clean"]),
     switches: paperSwitchesSchema,
     /** Images whose common statistics make the gradient, when batch norm is in training mode. */

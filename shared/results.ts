@@ -8,8 +8,8 @@ export type PerturbationKind = (typeof PERTURBATION_KINDS)[number];
  * By what rules images were perturbed and answers scored: as the authors' code does it (METHOD.md 1.11), the same
  * without its defects, or with today's attacks (METHOD.md 4.3).
  */
-export const PROTOCOLS = ["paper", "corrected", "modern"] as const;
-export type Protocol = (typeof PROTOCOLS)[number];
+export const PROCEDURES = ["paper", "corrected", "modern"] as const;
+export type Procedure = (typeof PROCEDURES)[number];
 
 /** How the size of a change is measured; strengths are in units of the full pixel range in both. */
 export const NORMS = ["linf", "l2"] as const;
@@ -17,7 +17,8 @@ export type Norm = (typeof NORMS)[number];
 
 /** What tells one curve from another of the same kind. Absent in results of older versions: then it is the paper's. */
 export interface SeriesLabel {
-  protocol?: Protocol;
+  /** The procedure, under the name that the setting `evaluate.protocol` and every file give it. */
+  protocol?: Procedure;
   /** Name of the measure: "paper-fgs", "pgd-40", "worst-case", "gaussian-blur"; the kind's own name where there is one only. */
   attack?: string;
   norm?: Norm;
@@ -114,7 +115,7 @@ export interface ModelResult {
   n: number;
   /** Training throughput over all workers, measured from the first to the last committed step. */
   samples_per_second: number;
-  /** The paper's own curves first, then those of the other protocols; `protocol`, `attack` and `norm` tell them apart. */
+  /** The paper's own curves first, then those of the other procedures; `protocol`, `attack` and `norm` tell them apart. */
   curves: CurvePoint[];
   /** All ten sanity checks, in their order; absent in results of older versions. */
   checks?: SanityCheck[];
@@ -128,13 +129,13 @@ export interface ModelResult {
   not_measured?: NotMeasured[];
 }
 
-export function protocolOf(label: SeriesLabel): Protocol {
+export function procedureOf(label: SeriesLabel): Procedure {
   return label.protocol ?? "paper";
 }
 
 /** Names a curve within one model's result. */
 export function seriesOf(label: SeriesLabel & { kind: PerturbationKind }): string {
-  return [protocolOf(label), label.kind, label.attack ?? label.kind, label.norm ?? "linf"].join("/");
+  return [procedureOf(label), label.kind, label.attack ?? label.kind, label.norm ?? "linf"].join("/");
 }
 
 /** One line of `metrics.jsonl`: a committed step. */

@@ -3,33 +3,35 @@ import {
   type CurvePoint,
   PERTURBATION_KINDS,
   type PerturbationKind,
-  PROTOCOLS,
-  protocolOf,
+  PROCEDURES,
+  procedureOf,
   type SeriesLabel,
   seriesOf,
 } from "../../shared/results.js";
+import type { CurveOutcomes } from "../../shared/records/image-outcomes.js";
 import { wilsonInterval } from "../../shared/core/wilson.js";
 
 /** The outcomes of one task, as far as a curve needs them. */
 export interface MeasuredRange {
   task: SeriesLabel & { kind: PerturbationKind };
-  outcomes: readonly { strength: number; wrong: Uint8Array; confidences: Float32Array }[];
+  outcomes: readonly CurveOutcomes[];
 }
 
-export interface Series {
+interface Series {
   label: SeriesLabel & { kind: PerturbationKind };
   points: Map<number, { n: number; errors: number; confidence: number }>;
 }
 
 /**
- * One point for each series and strength: the paper's protocol first, kinds in their own order, then series as they
+ * One point for each series and strength: the paper's procedure first, kinds in their own order, then series as they
  * first came, strengths rising. `clean` is measured, not drawn: its strength is 0.
  */
 export function curvesOf(ranges: readonly MeasuredRange[]): CurvePoint[] {
   const tally = new CurveTally();
   for (const range of ranges) tally.add(range);
   const rank = ({ label }: Series): number =>
-    PROTOCOLS.indexOf(protocolOf(label)) * PERTURBATION_KINDS.length + PERTURBATION_KINDS.indexOf(label.kind);
+    PROCEDURES.indexOf(procedureOf(label)) * PERTURBATION_KINDS.length +
+    PERTURBATION_KINDS.indexOf(label.kind);
   return tally.series.sort((a, b) => rank(a) - rank(b)).flatMap(pointsOf);
 }
 

@@ -4,14 +4,13 @@
  */
 import { createHash } from "node:crypto";
 import { ClusterError } from "../../shared/errors.js";
-import type { Diagnostics } from "../../shared/diagnostics.js";
 import type { saf } from "../../shared/messages.js";
-import { type SampleImage, seriesOf } from "../../shared/results.js";
+import { seriesOf } from "../../shared/results.js";
+import type { TaskRecord, TaskSpec } from "../../shared/records/task.js";
 import type { Span, Tracer } from "../../shared/tracing.js";
 import { type PlannedMeasure, labelOf, patienceMs, taskImages } from "./plan/measures.js";
 import { samplesOf } from "./samples.js";
 import { checkedResult } from "./task-result.js";
-import type { TaskOutcome, TaskSpec } from "./task.js";
 import { type UnitRecord, grantOf, isHeld } from "../leases/book.js";
 import type { ReopenReason } from "../leases/events.js";
 import type { FrameAnswer, FrameRequest, GrantedLease, Job, JobDesk, Verdict } from "../leases/job.js";
@@ -20,16 +19,8 @@ import { fixedPlan } from "./fixed-plan.js";
 import { refused } from "./refused.js";
 import { ServedWeights } from "./served-weights.js";
 
-export interface TaskRecord {
-  task: TaskSpec;
-  worker: string;
-  outcomes: TaskOutcome[];
-  samples: SampleImage[];
-  diagnostics?: Diagnostics;
-}
-
 /** What decides the outcomes of an evaluation, besides the measures. */
-export interface EvaluationSubject {
+export interface EvaluatedWeights {
   /** SHA-256 of the weights. */
   checkpoint: string;
   /** SHA-256 of the data set. */
@@ -39,10 +30,10 @@ export interface EvaluationSubject {
 }
 
 /** Cheap measures first, so that curves appear early. */
-export function planTasks(subject: EvaluationSubject, measures: readonly PlannedMeasure[]): TaskSpec[] {
+export function planTasks(weights: EvaluatedWeights, measures: readonly PlannedMeasure[]): TaskSpec[] {
   const byCost = [...measures].sort((a, b) => a.passes - b.passes);
   return byCost.flatMap((planned) =>
-    ranges(Math.min(planned.images, subject.testImages), taskImages(planned)).map(({ first, count }) => {
+    ranges(Math.min(planned.images, weights.testImages), taskImages(planned)).map(({ first, count }) => {
       const task = {
         ...labelOf(planned.measure),
         measure: planned.measure,
@@ -50,7 +41,7 @@ export function planTasks(subject: EvaluationSubject, measures: readonly Planned
         firstImage: first,
         imageCount: count,
       };
-      const { checkpoint, dataset, seed } = subject;
+      const { checkpoint, dataset, seed } = weights;
       const identity = JSON.stringify([checkpoint, dataset, seed, task]);
       return {
         ...task,

@@ -1,4 +1,5 @@
 /** Images of one data set in the shape of another's: what a network then sees shows none of its classes. */
+import { at } from "../../shared/core/at.js";
 
 export interface ImageShape {
   height: number;
@@ -27,10 +28,10 @@ export function fitImages(pixels: Uint8Array, from: ImageShape, to: ImageShape):
       for (let x = 0; x < to.width; x++) {
         const column = x + left;
         if (column < 0 || column >= from.width) continue;
-        const at = ((image * from.height + row) * from.width + column) * from.channels;
+        const start = ((image * from.height + row) * from.width + column) * from.channels;
         const out = image * size + (y * to.width + x) * to.channels;
         for (let channel = 0; channel < to.channels; channel++) {
-          fitted[out + channel] = channelOf(pixels, at, from.channels, to.channels, channel);
+          fitted[out + channel] = channelOf(pixels, start, from.channels, to.channels, channel);
         }
       }
     }
@@ -38,8 +39,8 @@ export function fitImages(pixels: Uint8Array, from: ImageShape, to: ImageShape):
   return fitted;
 }
 
-function channelOf(pixels: Uint8Array, at: number, from: number, to: number, channel: number): number {
-  if (from === to) return pixels[at + channel] as number;
-  if (from === 1) return pixels[at] as number;
-  return Math.round(LUMA.reduce((sum, share, c) => sum + share * (pixels[at + c] as number), 0));
+function channelOf(pixels: Uint8Array, start: number, from: number, to: number, channel: number): number {
+  if (from === to) return at(pixels, start + channel);
+  if (from === 1) return at(pixels, start);
+  return Math.round(LUMA.reduce((sum, share, c) => sum + share * at(pixels, start + c), 0));
 }

@@ -1,27 +1,15 @@
 /** The records of an evaluation put together: per series and strength, what became of every image. */
 import { ATTACKS, attackNamed } from "../../shared/attacks.js";
 import { type AttackCall, type AttackMeasure, type Measure, ORIGINS } from "../../shared/measures.js";
+import type { ImageOutcomes } from "../../shared/records/image-outcomes.js";
+import type { TaskSpec } from "../../shared/records/task.js";
 import { type PerturbationKind, type SeriesLabel, seriesOf } from "../../shared/results.js";
+import { at } from "../../shared/core/at.js";
 
 /** A record, as far as it is needed here. */
-export interface MeasuredImages {
-  task: SeriesLabel & {
-    kind: PerturbationKind;
-    measure: Measure;
-    firstImage: number;
-    imageCount: number;
-  };
+export interface RangeOutcomes {
+  task: Pick<TaskSpec, "kind" | "protocol" | "attack" | "norm" | "measure" | "firstImage" | "imageCount">;
   outcomes: readonly ImageOutcomes[];
-}
-
-/** One strength: arrays of one entry an image. */
-export interface ImageOutcomes {
-  strength: number;
-  predictions: Uint8Array;
-  confidences: Float32Array;
-  wrong: Uint8Array;
-  distances: Float32Array;
-  origins: Uint8Array;
 }
 
 export interface ImageSeries {
@@ -34,8 +22,8 @@ export interface ImageSeries {
 }
 
 /** Series as they first came. Their images must lie behind one another from 0 on; a series with a hole is left out. */
-export function seriesFrom(records: readonly MeasuredImages[]): ImageSeries[] {
-  const groups = new Map<string, MeasuredImages[]>();
+export function seriesFrom(records: readonly RangeOutcomes[]): ImageSeries[] {
+  const groups = new Map<string, RangeOutcomes[]>();
   for (const record of records) {
     const key = seriesOf(record.task);
     groups.set(key, [...(groups.get(key) ?? []), record]);
@@ -47,7 +35,7 @@ export function seriesFrom(records: readonly MeasuredImages[]): ImageSeries[] {
     const points = first.outcomes.map((outcome, s) =>
       joined(
         outcome.strength,
-        ordered.map(({ outcomes }) => outcomes[s] as ImageOutcomes),
+        ordered.map(({ outcomes }) => at(outcomes, s)),
       ),
     );
     points.sort((a, b) => a.strength - b.strength);
@@ -56,7 +44,7 @@ export function seriesFrom(records: readonly MeasuredImages[]): ImageSeries[] {
   });
 }
 
-function hasHole(ordered: readonly MeasuredImages[]): boolean {
+function hasHole(ordered: readonly RangeOutcomes[]): boolean {
   let next = 0;
   return ordered.some(({ task, outcomes }) => {
     const fits = task.firstImage === next && outcomes.length === ordered[0]?.outcomes.length;

@@ -3,9 +3,8 @@ import type { Diagnostics } from "../../shared/diagnostics.js";
 import type { CurvePoint, Distortion, ModelResult, NonsenseScore } from "../../shared/results.js";
 import { curvesOf } from "./curves.js";
 import {
-  type ImageOutcomes,
   type ImageSeries,
-  type MeasuredImages,
+  type RangeOutcomes,
   isAttack,
   isMinimal,
   onlyMember,
@@ -15,8 +14,10 @@ import { areaUnderRoc, coverageCurve, falseAccept, realness } from "./nonsense-s
 import { distortionOf } from "./sanity/attacks.js";
 import { checkSanity, withChecks } from "./sanity/sanity.js";
 import { worstCases } from "./worst-case.js";
+import type { ImageOutcomes } from "../../shared/records/image-outcomes.js";
+import { at } from "../../shared/core/at.js";
 
-export interface MeasuredNetwork {
+interface NetworkFacts {
   name: string;
   realClasses: number;
   samplesPerSecond: number;
@@ -24,10 +25,10 @@ export interface MeasuredNetwork {
   everything: number;
 }
 
-export type EvaluationRecord = MeasuredImages & { diagnostics?: Diagnostics };
+export type EvaluationRecord = RangeOutcomes & { diagnostics?: Diagnostics };
 
 /** Curves, worst cases, nonsense scores, distortions and sanity checks. Records in the order of the plan. */
-export function modelResult(network: MeasuredNetwork, records: readonly EvaluationRecord[]): ModelResult {
+export function modelResult(network: NetworkFacts, records: readonly EvaluationRecord[]): ModelResult {
   const series = seriesFrom(records);
   const curves = curvesOf([...records, ...worstCases(series)]);
   const clean = series.find(({ measure }) => measure.how === "clean")?.points[0];
@@ -54,7 +55,7 @@ export function accuracyOf(curves: readonly CurvePoint[]): number {
 }
 
 function scoresOf({ predictions, confidences }: ImageOutcomes, realClasses: number): number[] {
-  return [...predictions].map((prediction, i) => realness(prediction, confidences[i] as number, realClasses));
+  return [...predictions].map((prediction, i) => realness(prediction, at(confidences, i), realClasses));
 }
 
 function coverageOf(clean: ImageOutcomes, realClasses: number): { coverage: number; accuracy: number }[] {

@@ -2,6 +2,7 @@
  * How well a network tells real images from nonsense, from one score an image: the area under the ROC curve, the share
  * of nonsense accepted where 95 % of real images are, and accuracy against coverage when low scores are rejected.
  */
+import { at } from "../../shared/core/at.js";
 
 /**
  * How sure a network is that an image shows a real class: its confidence in the class it names, or minus that
@@ -18,8 +19,8 @@ export function areaUnderRoc(real: readonly number[], nonsense: readonly number[
   let below = 0;
   let upTo = 0;
   for (const score of ascending(real)) {
-    while (below < sorted.length && (sorted[below] as number) < score) below++;
-    while (upTo < sorted.length && (sorted[upTo] as number) <= score) upTo++;
+    while (below < sorted.length && at(sorted, below) < score) below++;
+    while (upTo < sorted.length && at(sorted, upTo) <= score) upTo++;
     wins += (below + upTo) / 2;
   }
   return wins / (real.length * nonsense.length);

@@ -1,7 +1,7 @@
 /** Pictures of a task's result, as the report keeps them. */
 import type { saf } from "../../shared/messages.js";
 import type { SampleImage, SeriesLabel } from "../../shared/results.js";
-import type { TaskSpec } from "./task.js";
+import type { TaskSpec } from "../../shared/records/task.js";
 
 export interface PictureFacts {
   image: { height: number; width: number; channels: number };

@@ -1,10 +1,12 @@
 /** What a worker sends about a task is untrusted: only what fits the task in every size and value is taken. */
 import { type Diagnostics, diagnosticsSchema } from "../../shared/diagnostics.js";
 import type { saf } from "../../shared/messages.js";
-import type { TaskOutcome, TaskSpec } from "./task.js";
+import type { TaskSpec } from "../../shared/records/task.js";
+import type { Answers, ImageOutcomes } from "../../shared/records/image-outcomes.js";
+import { at } from "../../shared/core/at.js";
 
-export interface CheckedResult {
-  outcomes: TaskOutcome[];
+interface CheckedResult {
+  outcomes: ImageOutcomes[];
   diagnostics?: Diagnostics;
 }
 
@@ -16,23 +18,29 @@ export function checkedResult(
 ): CheckedResult | undefined {
   if (task.measure.how === "diagnostics") return checkedDiagnostics(message);
   if (message.outcomes.length !== task.strengths.length) return undefined;
-  const outcomes: TaskOutcome[] = [];
+  const outcomes: ImageOutcomes[] = [];
   for (const [i, strength] of task.strengths.entries()) {
-    const outcome = checkedOutcome(task, strength, message.outcomes[i] as saf.v1.StrengthOutcome, outputs);
+    const outcome = checkedOutcome(task, strength, at(message.outcomes, i), outputs);
     if (outcome === undefined) return undefined;
     outcomes.push(outcome);
   }
   return { outcomes };
 }
 
+/** A field that was not sent. */
+const NONE = new Uint8Array();
+
 function checkedOutcome(
   { imageCount }: TaskSpec,
   strength: number,
-  { strength: told, predictions, confidences, wrong, distances, origins }: saf.v1.StrengthOutcome,
+  outcome: saf.v1.StrengthOutcome.$Properties,
   outputs: number,
-): TaskOutcome | undefined {
+): ImageOutcomes | undefined {
+  const bytes = (name: keyof Answers | "distances" | "origins"): Uint8Array => outcome[name] ?? NONE;
+  const [predictions, confidences, wrong] = [bytes("predictions"), bytes("confidences"), bytes("wrong")];
+  const [distances, origins] = [bytes("distances"), bytes("origins")];
   const fits =
-    told === strength &&
+    (outcome.strength ?? 0) === strength &&
     predictions.length === imageCount &&
     wrong.length === imageCount &&
     confidences.length === 4 * imageCount &&

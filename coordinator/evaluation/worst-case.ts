@@ -1,10 +1,12 @@
 /** The worst over several attacks, image by image: what an attacker who may choose among them achieves. */
 import type { Norm, SeriesLabel } from "../../shared/results.js";
-import { type ImageOutcomes, type ImageSeries, isAttack } from "./image-series.js";
+import { type ImageSeries, isAttack } from "./image-series.js";
+import type { CurveOutcomes, ImageOutcomes } from "../../shared/records/image-outcomes.js";
+import { at } from "../../shared/core/at.js";
 
-export interface WorstCase {
+interface WorstCase {
   task: SeriesLabel & { kind: "adversarial" };
-  outcomes: { strength: number; wrong: Uint8Array; confidences: Float32Array }[];
+  outcomes: CurveOutcomes[];
 }
 
 /**
@@ -35,11 +37,7 @@ function isInBall({ label, measure }: ImageSeries, norm: Norm): boolean {
   return measure.how === "attack" || (measure.how === "paper" && measure.switches.clip);
 }
 
-function worstAt(
-  attacks: readonly ImageSeries[],
-  strength: number,
-  n: number,
-): { strength: number; wrong: Uint8Array; confidences: Float32Array } {
+function worstAt(attacks: readonly ImageSeries[], strength: number, n: number): CurveOutcomes {
   const wrong = new Uint8Array(n);
   const confidences = new Float32Array(n);
   const seen = new Uint8Array(n);
@@ -59,6 +57,6 @@ function take(
 ): void {
   if (wrong[i] === 1 || (seen[i] === 1 && point.wrong[i] === 0)) return;
   seen[i] = 1;
-  wrong[i] = point.wrong[i] as number;
-  confidences[i] = point.confidences[i] as number;
+  wrong[i] = at(point.wrong, i);
+  confidences[i] = at(point.confidences, i);
 }

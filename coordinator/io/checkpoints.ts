@@ -1,36 +1,21 @@
 /** Checkpoints: folders step-XXXXXXXX with safetensors and state.json, `latest` and `best` as links. */
-import { createHash } from "node:crypto";
-import { readFile, readdir, rename, rm, symlink } from "node:fs/promises";
+import { readdir, rename, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Layout } from "../../shared/core/layout.js";
-import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "../../shared/core/safetensors.js";
-import { ClusterError } from "../../shared/errors.js";
-import type { TrainingState } from "../training/training-types.js";
-import { storageError, writeDirectoryAtomic, writeFileAtomic } from "./atomic-file.js";
-
-export interface CheckpointState {
-  step: number;
-  model: string;
-  /** SHA-256 of the parameter vector's bytes. */
-  weights_sha256: string;
-  /** SHA-256 of model.safetensors and optimizer.safetensors. */
-  files_sha256: Record<string, string>;
-  /** SHA-256 of what decides the run: see `runIdentity`. */
-  identity: string;
-  clean_accuracy: number | null;
-  /** Step of the weights in anchor.safetensors, where flag A keeps some. */
-  anchor_step?: number;
-}
+import { encodeSafetensors } from "../../shared/core/safetensors.js";
+import { storageError, writeDirectoryAtomic, writeFileAtomic } from "../../shared/io/atomic-file.js";
+import { readCheckpoint, readDescription } from "../../shared/io/checkpoint-files.js";
+import { hashOf } from "../../shared/io/hash.js";
+import {
+  type Checkpoint,
+  type CheckpointState,
+  type TrainingState,
+  tensorsOf,
+} from "../../shared/records/checkpoint.js";
 
 const FOLDER = /^step-(\d{8})$/;
 /** What a writer that was killed had begun. */
 const UNFINISHED = /^\.step-\d{8}\..*part$/;
-
-export function hashOf(bytes: Uint8Array | Float32Array): string {
-  return createHash("sha256")
-    .update(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-    .digest("hex");
-}
 
 export class Checkpoints {
   readonly #directory: string;
@@ -95,9 +80,7 @@ export class Checkpoints {
   }
 
   /** The newest checkpoint that is whole, or undefined. Damaged ones are passed over and named in `onDamaged`. */
-  async readLatest(
-    onDamaged: (message: string) => void,
-  ): Promise<{ state: TrainingState; description: CheckpointState } | undefined> {
+  async readLatest(onDamaged: (message: string) => void): Promise<Checkpoint | undefined> {
     const names = (await readdir(this.#directory).catch(() => []))
       .filter((name) => FOLDER.test(name))
       .sort()
@@ -113,30 +96,8 @@ export class Checkpoints {
   }
 
   /** Throws ClusterError("data") when the checkpoint is damaged or does not fit the network. */
-  async read(name: string): Promise<{ state: TrainingState; description: CheckpointState }> {
-    const path = join(this.#directory, name);
-    const description = await readDescription(path);
-    const vector = async (file: string): Promise<Float32Array> => {
-      const bytes = await readFile(join(path, file)).catch((cause: unknown) => {
-        throw new ClusterError("data", `Cannot read checkpoint ${join(path, file)}`, { cause });
-      });
-      const found = hashOf(bytes);
-      const expected = description.files_sha256[file] ?? "none recorded";
-      if (found !== expected) {
-        throw new ClusterError(
-          "data",
-          `Checkpoint file ${join(path, file)} is corrupt: expected SHA-256 ${expected}, found ${found}`,
-        );
-      }
-      return vectorOf(this.#layout, decodeSafetensors(bytes, join(path, file)).tensors, join(path, file));
-    };
-    const parameters = await vector("model.safetensors");
-    const velocity = await vector("optimizer.safetensors");
-    const anchor =
-      description.anchor_step === undefined
-        ? undefined
-        : { step: description.anchor_step, parameters: await vector("anchor.safetensors") };
-    return { state: { step: description.step, parameters, velocity, anchor }, description };
+  read(name: string): Promise<Checkpoint> {
+    return readCheckpoint(join(this.#directory, name), this.#layout);
   }
 
   async #point(link: string, target: string): Promise<void> {
@@ -164,52 +125,4 @@ export class Checkpoints {
 
 function sameFiles(one: CheckpointState, other: CheckpointState): boolean {
   return Object.entries(other.files_sha256).every(([file, hash]) => one.files_sha256[file] === hash);
-}
-
-/** `state.json` of a checkpoint folder. Throws ClusterError("data") when it is missing or damaged. */
-export async function readDescription(path: string): Promise<CheckpointState> {
-  const found = await readFile(join(path, "state.json"), "utf8")
-    .then((text) => JSON.parse(text) as Partial<CheckpointState> | null)
-    .catch((cause: unknown) => {
-      throw new ClusterError("data", `Cannot read checkpoint ${path}: state.json is missing or damaged`, {
-        cause,
-      });
-    });
-  if (
-    !Number.isSafeInteger(found?.step) ||
-    typeof found?.files_sha256 !== "object" ||
-    found.files_sha256 === null
-  ) {
-    throw new ClusterError("data", `Cannot read checkpoint ${path}: state.json does not describe one`);
-  }
-  return found as CheckpointState;
-}
-
-export function tensorsOf(layout: Layout, vector: Float32Array): NamedTensor[] {
-  return layout.tensors.map(({ name, shape, offset, size }) => ({
-    name,
-    shape,
-    values: vector.subarray(offset, offset + size),
-  }));
-}
-
-/** The flat vector from named tensors. Throws ClusterError("shape-mismatch") naming the tensor and both shapes. */
-export function vectorOf(layout: Layout, tensors: readonly NamedTensor[], what: string): Float32Array {
-  const vector = new Float32Array(layout.size);
-  for (const { name, shape, offset } of layout.tensors) {
-    const found = tensors.find((tensor) => tensor.name === name);
-    if (found === undefined)
-      throw new ClusterError(
-        "shape-mismatch",
-        `${what} has no tensor "${name}" of shape [${shape.join(", ")}]`,
-      );
-    if (found.shape.join() !== shape.join()) {
-      throw new ClusterError(
-        "shape-mismatch",
-        `${what}: tensor "${name}" has shape [${found.shape.join(", ")}], expected [${shape.join(", ")}]`,
-      );
-    }
-    vector.set(found.values, offset);
-  }
-  return vector;
 }

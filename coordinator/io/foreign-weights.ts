@@ -7,8 +7,9 @@ import { type NamedTensor, decodeSafetensors } from "../../shared/core/safetenso
 import { ClusterError } from "../../shared/errors.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { resolveRun } from "../../shared/resolve.js";
-import { Checkpoints, tensorsOf, vectorOf } from "./checkpoints.js";
+import { Checkpoints } from "./checkpoints.js";
 import { RunDirectory } from "./run-directory.js";
+import { tensorsOf, vectorOf } from "../../shared/records/checkpoint.js";
 
 /** Stands in a checkpoint where a run's own identity would. */
 export const IMPORTED = "imported weights";

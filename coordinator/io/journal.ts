@@ -1,6 +1,7 @@
-/** Append-only files of JSON lines: ledger, metrics, evaluation results. A torn last line is dropped on reading. */
-import { type FileHandle, open, readFile, truncate } from "node:fs/promises";
-import { storageError } from "./atomic-file.js";
+/** Append-only files of JSON lines: ledger, metrics, evaluation results. */
+import { type FileHandle, open, truncate } from "node:fs/promises";
+import { storageError } from "../../shared/io/atomic-file.js";
+import { readBytes, scanJsonLines } from "../../shared/io/json-lines.js";
 
 /** Lines are gathered this long before they are written and fsynced. */
 const GATHER_MS = 500;
@@ -73,14 +74,9 @@ export class Journal {
   }
 }
 
-/** The records of a journal; a missing file has none. Lines after the first damaged one do not count. Throws ClusterError("storage"). */
-export async function readJournal<Entry>(file: string): Promise<Entry[]> {
-  return (await scan<Entry>(file)).records;
-}
-
 /** Cuts a journal behind the records for which `keep` holds from the start on, and behind a torn line. */
 export async function trimJournal<Entry>(file: string, keep: (record: Entry) => boolean): Promise<Entry[]> {
-  const { records, ends } = await scan<Entry>(file);
+  const { records, ends } = await scanJsonLines<Entry>(file);
   let kept = 0;
   while (kept < records.length && keep(records[kept] as Entry)) kept++;
   const length = kept === 0 ? 0 : (ends[kept - 1] as number);
@@ -88,27 +84,4 @@ export async function trimJournal<Entry>(file: string, keep: (record: Entry) => 
     if (cause.code !== "ENOENT") throw storageError(`trim ${file}`, cause);
   });
   return records.slice(0, kept);
-}
-
-async function scan<Entry>(file: string): Promise<{ records: Entry[]; ends: number[] }> {
-  const bytes = await readBytes(file);
-  const records: Entry[] = [];
-  const ends: number[] = [];
-  for (let start = 0, end = bytes.indexOf(10, 0); end >= 0; start = end + 1, end = bytes.indexOf(10, start)) {
-    try {
-      records.push(JSON.parse(bytes.toString("utf8", start, end)) as Entry);
-    } catch {
-      break;
-    }
-    ends.push(end + 1);
-  }
-  return { records, ends };
-}
-
-/** Empty where there is no file: what exists and cannot be read must not pass for empty, and be trimmed to nothing. */
-async function readBytes(file: string): Promise<Buffer> {
-  return readFile(file).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === "ENOENT") return Buffer.alloc(0);
-    throw storageError(`read ${file}`, cause);
-  });
 }

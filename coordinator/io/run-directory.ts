@@ -1,9 +1,9 @@
 /** runs/<utc>-<name>-<hex>/: everything a run leaves behind. Readable after a kill at any instant. */
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile, rename, rm, symlink } from "node:fs/promises";
+import { mkdir, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { ClusterError } from "../../shared/errors.js";
-import { storageError, writeFileAtomic } from "./atomic-file.js";
+import { storageError, writeFileAtomic } from "../../shared/io/atomic-file.js";
+import { readJson } from "../../shared/io/json-document.js";
 
 export type RunState = "waiting" | "training" | "evaluating" | "done" | "interrupted" | "failed";
 
@@ -57,11 +57,7 @@ export class RunDirectory {
 
   /** Throws ClusterError("data") when the file is missing or no JSON. */
   async readJson<Value>(name: string): Promise<Value> {
-    try {
-      return JSON.parse(await readFile(this.file(name), "utf8")) as Value;
-    } catch (cause) {
-      throw new ClusterError("data", `Cannot read ${this.file(name)}: it is missing or damaged`, { cause });
-    }
+    return readJson<Value>(this.file(name));
   }
 
   /** Points `latest`, beside this folder, to it: a convenience, which a file system without links only lacks. */

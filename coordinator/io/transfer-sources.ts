@@ -7,9 +7,10 @@ import { ClusterError } from "../../shared/errors.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { networkNamed } from "../../shared/networks/registry.js";
 import { resolveRun } from "../../shared/resolve.js";
-import { Checkpoints, hashOf } from "./checkpoints.js";
+import { Checkpoints } from "./checkpoints.js";
 import { readForeignWeights, refuseNonFinite, weightsModel } from "./foreign-weights.js";
 import { RunDirectory } from "./run-directory.js";
+import { hashOf } from "../../shared/io/hash.js";
 
 /** A place as the settings name it. */
 export interface SourcePlace {

@@ -5,13 +5,13 @@ import { Probes } from "../../shared/io/http-probes.js";
 import { hangUp, hasBody } from "../../shared/io/http-server.js";
 import { serveInThread } from "../../shared/io/http-thread.js";
 import { API, endpointOf } from "./core/api.js";
-import type { LiveEvent } from "./core/live-event.js";
 import { type ClusterDescription, LiveState } from "./core/live-state.js";
 import { openApiDocument } from "./core/openapi.js";
 import { Access } from "./io/access.js";
 import { PAGE_HEADERS, PageFiles } from "./io/page-files.js";
 import { readForm } from "./io/read-form.js";
 import { Viewers } from "./io/viewers.js";
+import type { LiveEvent } from "../../shared/events.js";
 
 /** What the page says of its coordinator. */
 export type LivePage = ClusterDescription;
@@ -72,18 +72,9 @@ await serveInThread<LivePage>(async ({ data, ask, log }) => {
     redirect(response);
   }
 
-  function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const url = parsed(request);
-    if (url?.pathname !== "/ws") return hangUp(socket, 404);
-    if (!access.isHostKnown(request)) return hangUp(socket, 421);
-    if (!access.isOriginKnown(request)) return hangUp(socket, 403);
-    if (!access.isAllowed(request)) return hangUp(socket, 401);
-    viewers.admit(request, socket, head);
-  }
-
   return {
     request,
-    upgrade,
+    upgrade: (request, socket, head) => upgrade({ access, viewers }, request, socket, head),
     hear: (message) => {
       state.apply(message as LiveEvent);
       if (state.isDirty) viewers.changed();
@@ -91,6 +82,20 @@ await serveInThread<LivePage>(async ({ data, ask, log }) => {
     close: () => viewers.close(),
   };
 });
+
+function upgrade(
+  { access, viewers }: { access: Access; viewers: Viewers },
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): void {
+  const url = parsed(request);
+  if (url?.pathname !== "/ws") return hangUp(socket, 404);
+  if (!access.isHostKnown(request)) return hangUp(socket, 421);
+  if (!access.isOriginKnown(request)) return hangUp(socket, 403);
+  if (!access.isAllowed(request)) return hangUp(socket, 401);
+  viewers.admit(request, socket, head);
+}
 
 /** Dots and slashes that mean something are settled here; nothing below looks at them again. */
 function parsed({ url }: IncomingMessage): URL | undefined {

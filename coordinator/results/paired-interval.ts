@@ -7,7 +7,7 @@ import {
 } from "../../shared/core/wilson.js";
 
 /** Two networks on the same images, image by image. */
-export interface PairedCounts {
+interface PairedCounts {
   bothWrong: number;
   onlyFirst: number;
   onlySecond: number;

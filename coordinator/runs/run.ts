@@ -20,18 +20,11 @@ import type { NamedSource } from "../evaluation/plan/attack-names.js";
 import type { PlannedMeasure } from "../evaluation/plan/measures.js";
 import { accuracyOf, modelResult } from "../evaluation/model-result.js";
 import { type ForeignPictures, everythingFalls } from "../evaluation/plan/modern-procedure.js";
-import { cleanMeasure, planMeasures, protocolsOf } from "../evaluation/plan/procedures.js";
-import type { TaskSpec } from "../evaluation/task.js";
-import {
-  EvaluationJob,
-  planTasks,
-  type TaskRecord,
-  type TaskStanding,
-} from "../evaluation/evaluation-job.js";
+import { cleanMeasure, planMeasures, proceduresOf } from "../evaluation/plan/procedures.js";
+import { EvaluationJob, planTasks, type TaskStanding } from "../evaluation/evaluation-job.js";
 import { FeaturesJob } from "../evaluation/features-job.js";
-import { Checkpoints, hashOf } from "../io/checkpoints.js";
+import { Checkpoints } from "../io/checkpoints.js";
 import type { PartitionedDataset } from "../io/datasets/dataset.js";
-import { lineOf, readRecords } from "../io/evaluation-journal.js";
 import type { DataShelf } from "../io/data-shelf.js";
 import { foreignImages } from "../io/foreign-images.js";
 import { IMPORTED } from "../io/foreign-weights.js";
@@ -39,7 +32,12 @@ import { Journal, trimJournal } from "../io/journal.js";
 import type { RunDirectory, RunState } from "../io/run-directory.js";
 import { checkSources, findSource, readSource, sourcesIn, withNames } from "../io/transfer-sources.js";
 import { Trainer } from "../training/trainer.js";
-import type { CommittedStep, TrainingState } from "../training/training-types.js";
+import type { TrainingState } from "../../shared/records/checkpoint.js";
+import type { CommittedStep } from "../training/training-types.js";
+import { hashOf } from "../../shared/io/hash.js";
+import { lineOf, recordsOf } from "../../shared/records/result-line.js";
+import { readResultLines } from "../../shared/io/result-lines.js";
+import type { TaskSpec, TaskRecord } from "../../shared/records/task.js";
 
 export interface RunContext {
   coordinator: Coordinator;
@@ -385,7 +383,7 @@ class RunConductor {
    */
   async #sources(checkpoint: string): Promise<NamedSource[]> {
     const { config, directory, shelf, beside, observer } = this.#context;
-    if (!protocolsOf(config.evaluate).includes("modern")) return [];
+    if (!proceduresOf(config.evaluate).includes("modern")) return [];
     const found: NamedSource[] = [];
     for (const text of sourcesIn(config.evaluate)) {
       const place = await findSource(text, directory.path, (path) => beside.has(path));
@@ -408,7 +406,7 @@ class RunConductor {
   async #foreign(): Promise<ForeignPictures[]> {
     const { config, shelf, observer } = this.#context;
     const { evaluate, data } = config;
-    if (!protocolsOf(evaluate).includes("modern") || evaluate.attacks !== undefined) return [];
+    if (!proceduresOf(evaluate).includes("modern") || evaluate.attacks !== undefined) return [];
     const { found, missing } = await foreignImages(shelf, data.set, this.#run.network.input);
     for (const { what, why } of missing) observer.note("info", `Not run: ${what}: ${why}`);
     this.#notMeasured = missing;
@@ -441,7 +439,7 @@ class RunConductor {
     };
     const tasks = planTasks(subject, measures);
     const file = directory.file("eval", "results.jsonl");
-    const records = await readRecords(file, tasks);
+    const records = recordsOf(await readResultLines(file), tasks);
     const open = tasks.filter((task) => !records.some((record) => record.task.id === task.id));
     observer.evaluationBegins(records, checkpoint);
     if (open.length === 0) return inOrder(records, tasks);

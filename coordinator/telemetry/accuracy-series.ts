@@ -1,42 +1,41 @@
 /** Accuracy against strength as it comes in: sums over the images measured so far, one series a point. */
-import { PROTOCOLS, type PerturbationKind, type SeriesLabel, protocolOf } from "../../shared/results.js";
+import type { CurveOutcomes } from "../../shared/records/image-outcomes.js";
+import { PROCEDURES, type PerturbationKind, type SeriesLabel, procedureOf } from "../../shared/results.js";
+import { CurveTally } from "../evaluation/curves.js";
 
-export interface AccuracyPoint {
+interface AccuracyPoint {
   labels: { protocol: string; kind: string; attack: string; norm: string; strength: string };
   images: number;
   right: number;
 }
 
 export class AccuracySeries {
-  readonly #points = new Map<string, AccuracyPoint>();
+  #tally = new CurveTally();
 
   /** Another checkpoint is measured: what was known is of no use. */
   clear(): void {
-    this.#points.clear();
+    this.#tally = new CurveTally();
   }
 
-  add(
-    task: SeriesLabel & { kind: PerturbationKind },
-    outcomes: readonly { strength: number; wrong: Uint8Array }[],
-  ): void {
-    const protocol = PROTOCOLS.find((name) => name === protocolOf(task)) ?? "paper";
-    for (const { strength, wrong } of outcomes) {
-      const labels = {
-        protocol,
-        kind: task.kind,
-        attack: task.attack ?? task.kind,
-        norm: task.norm ?? "none",
-        strength: String(Number(strength.toPrecision(6))),
-      };
-      const key = Object.values(labels).join(" ");
-      const point = this.#points.get(key) ?? { labels, images: 0, right: 0 };
-      this.#points.set(key, point);
-      point.images += wrong.length;
-      point.right += wrong.length - wrong.reduce((sum, flag) => sum + flag, 0);
-    }
+  add(task: SeriesLabel & { kind: PerturbationKind }, outcomes: readonly CurveOutcomes[]): void {
+    this.#tally.add({ task, outcomes });
   }
 
   get points(): AccuracyPoint[] {
-    return [...this.#points.values()].filter(({ images }) => images > 0);
+    return this.#tally.series.flatMap(({ label, points }) =>
+      [...points]
+        .filter(([, { n }]) => n > 0)
+        .map(([strength, { n, errors }]) => ({
+          labels: {
+            protocol: PROCEDURES.find((name) => name === procedureOf(label)) ?? "paper",
+            kind: label.kind,
+            attack: label.attack ?? label.kind,
+            norm: label.norm ?? "none",
+            strength: String(Number(strength.toPrecision(6))),
+          },
+          images: n,
+          right: n - errors,
+        })),
+    );
   }
 }

@@ -1,13 +1,21 @@
 /** What happens, told to whoever listens: published on events.<kind> for progress views, rate-limited. */
 import type { Bus } from "../../shared/bus.js";
 import { ClusterError, exitCodeOf } from "../../shared/errors.js";
-import { type saf, wire, writeMessage } from "../../shared/messages.js";
+import { wire, writeMessage } from "../../shared/messages.js";
 import { type ModelResult, type StepMetric, seriesOf } from "../../shared/results.js";
 import { redact } from "../../shared/redact.js";
 import type { Subjects } from "../../shared/subjects.js";
 import { CurveTally, type MeasuredRange } from "../evaluation/curves.js";
-import { MOST_POINTS } from "../live/core/curve.js";
-import type { CurveSample, LiveEvent, RunOpened } from "../live/core/live-event.js";
+import {
+  type CurveSample,
+  type Finished,
+  type LiveEvent,
+  MOST_SAMPLES,
+  type NoteLevel,
+  type ProgressEvent,
+  type RunOpened,
+  type WorkerRow,
+} from "../../shared/events.js";
 
 const PROGRESS_EVERY_MS = 200;
 const WORKERS_EVERY_MS = 500;
@@ -49,7 +57,7 @@ export class EventPublisher {
     this.publish("phase", { phase: { name, detail } });
   }
 
-  note(level: "info" | "warning" | "error", message: string): void {
+  note(level: NoteLevel, message: string): void {
     this.publish("note", { note: { level, message: redact(message) } });
   }
 
@@ -63,7 +71,7 @@ export class EventPublisher {
     this.publish("finished", { finished: failureOf(error) });
   }
 
-  workers(rows: saf.v1.WorkerRow.$Properties[]): void {
+  workers(rows: WorkerRow[]): void {
     if (this.isDue("workers", WORKERS_EVERY_MS)) this.publish("workers", { workers: { workers: rows } });
   }
 
@@ -80,7 +88,7 @@ export class EventPublisher {
     return true;
   }
 
-  publish(kind: string, event: saf.v1.Event.$Properties): void {
+  publish(kind: string, event: ProgressEvent): void {
     const told = { timeMs: Date.now(), ...event };
     this.#tell(told);
     if (!this.#bus.connected) return;
@@ -114,7 +122,7 @@ export class RunEvents {
   /** Where the run begins, or goes on; the averages go on as well. */
   opened(run: Omit<RunOpened, "runId" | "name" | "samples">, before: readonly StepMetric[]): void {
     const samples: CurveSample[] = [];
-    const every = Math.ceil(before.length / MOST_POINTS);
+    const every = Math.ceil(before.length / MOST_SAMPLES);
     for (const [i, { step, loss, accuracy }] of before.entries()) {
       this.#loss = smooth(this.#loss, loss);
       this.#accuracy = smooth(this.#accuracy, accuracy);
@@ -155,7 +163,7 @@ export class RunEvents {
     this.#publisher.publish("phase", { phase: { runId: this.#runId, model: this.#model, name, detail } });
   }
 
-  note(level: "info" | "warning" | "error", message: string): void {
+  note(level: NoteLevel, message: string): void {
     this.#publisher.note(level, message);
   }
 
@@ -245,7 +253,7 @@ export class Speed {
   }
 }
 
-function failureOf(error: unknown): saf.v1.Finished.$Properties {
+function failureOf(error: unknown): Finished {
   const { message, code, hint } =
     error instanceof ClusterError
       ? error

@@ -1,6 +1,6 @@
 /** Progress as log lines, for whoever follows a container's log: phases as they come, numbers every ten seconds. */
 import type { Log } from "../../shared/io/logger.js";
-import type { saf } from "../../shared/messages.js";
+import type { Progress, ProgressEvent } from "../../shared/events.js";
 
 const EVERY_MS = 10_000;
 
@@ -14,7 +14,7 @@ export class ProgressLog {
     this.#clock = clock;
   }
 
-  take({ phase, progress, finished }: saf.v1.Event.$Properties): void {
+  take({ phase, progress, finished }: ProgressEvent): void {
     if (phase != null) {
       const { model, name, detail } = phase;
       this.#log("info", [name, detail].filter(Boolean).join(": "), runField(model));
@@ -28,16 +28,7 @@ export class ProgressLog {
     }
   }
 
-  #takeProgress({
-    runId,
-    model,
-    phase,
-    done,
-    total,
-    loss,
-    accuracy,
-    etaSeconds,
-  }: saf.v1.Progress.$Properties): void {
+  #takeProgress({ runId, model, phase, done, total, loss, accuracy, etaSeconds }: Progress): void {
     const key = `${runId} ${phase}`;
     const now = this.#clock();
     const isLast = done === total;

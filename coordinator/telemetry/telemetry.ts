@@ -8,11 +8,12 @@ import {
   type RunStateLabel,
 } from "../../shared/metrics.js";
 import { resolveRun } from "../../shared/resolve.js";
-import type { CoordinatorMetrics } from "../coordinator.js";
+import type { CoordinatorMetrics } from "../coordinator-edges.js";
 import { AccuracySeries } from "./accuracy-series.js";
 import { SeriesLifetime } from "./series-lifetime.js";
-import type { TaskRecord, TaskStanding } from "../evaluation/evaluation-job.js";
+import type { TaskStanding } from "../evaluation/evaluation-job.js";
 import type { CommittedStep } from "../training/training-types.js";
+import type { TaskRecord } from "../../shared/records/task.js";
 
 /** A worker as the pool knows it. */
 export interface PoolMember {
@@ -140,7 +141,7 @@ export class Telemetry {
 
   async #forget(names: readonly string[]): Promise<void> {
     for (const name of names) {
-      const [label, value] = name.split(" ") as [string, string];
+      const [label = "", value = ""] = name.split(" ");
       if (label === "worker") this.#workers.delete(value);
       else for (const [id, run] of this.#runs) if (run.name === value) this.#runs.delete(id);
       await this.metrics.removeAll(label, value);

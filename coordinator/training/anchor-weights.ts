@@ -4,15 +4,10 @@ import type { StepPlan } from "../../shared/core/schedule.js";
 import type { ShardRange } from "../../shared/core/shards.js";
 import { ClusterError } from "../../shared/errors.js";
 import type { Augmentation } from "../../shared/networks/network.js";
+import type { KeptWeights } from "../../shared/records/checkpoint.js";
 import type { FrameRequest } from "../leases/job.js";
 import { framesOf } from "./parameter-frames.js";
 import type { Version } from "./shard.js";
-
-/** Weights of an earlier version. */
-export interface KeptWeights {
-  step: number;
-  parameters: Float32Array;
-}
 
 export class AnchorWeights {
   readonly #plan: StepPlan;

@@ -6,6 +6,7 @@ import { learningRate, stepSamples, totalSteps } from "../../shared/core/schedul
 import { ClusterError } from "../../shared/errors.js";
 import type { ChunkHeader } from "../../shared/core/chunk.js";
 import type { saf } from "../../shared/messages.js";
+import type { TrainingState } from "../../shared/records/checkpoint.js";
 import { runHashOf } from "../../shared/run-hash.js";
 import type { CommittedUnit, StretchProgress } from "../leases/events.js";
 import type {
@@ -26,7 +27,7 @@ import { type LastStretch, stretchOf, stretches } from "./modes/stretches.js";
 import type { Shard } from "./shard.js";
 import { States } from "./states.js";
 import { type StepInWork, StepOpener } from "./step-in-work.js";
-import type { TrainingEdges, TrainingOptions, TrainingState } from "./training-types.js";
+import type { TrainingEdges, TrainingOptions } from "./training-types.js";
 import { Versions } from "./versions.js";
 
 /** How far the training is to go, and how. */

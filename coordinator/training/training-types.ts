@@ -4,19 +4,9 @@ import type { Layout } from "../../shared/core/layout.js";
 import type { StepPlan } from "../../shared/core/schedule.js";
 import type { ClusterError } from "../../shared/errors.js";
 import type { saf } from "../../shared/messages.js";
+import type { TrainingState } from "../../shared/records/checkpoint.js";
 import type { ResolvedRun } from "../../shared/resolve.js";
 import type { Tracer } from "../../shared/tracing.js";
-import type { KeptWeights } from "./anchor-weights.js";
-
-/** The whole state between two steps. */
-export interface TrainingState {
-  /** Steps committed; also the version of the parameters. */
-  step: number;
-  parameters: Float32Array;
-  velocity: Float32Array;
-  /** Flag A: the weights on which it makes its images, from the second epoch on. */
-  anchor?: KeptWeights | undefined;
-}
 
 /** What is known about a committed step. */
 export interface CommittedStep {

@@ -3,11 +3,12 @@ import type { MappedMemory } from "../../shared/bus.js";
 import { TAIL } from "../../shared/core/layout.js";
 import { shardRanges } from "../../shared/core/shards.js";
 import type { StateParts } from "../../shared/core/stretch.js";
+import type { TrainingState } from "../../shared/records/checkpoint.js";
 import type { FrameAnswer, FrameRequest } from "../leases/job.js";
 import { treeSums } from "./aggregation/tree-sum.js";
 import { AnchorWeights } from "./anchor-weights.js";
 import { Shard, type Version } from "./shard.js";
-import type { TrainingOptions, TrainingState } from "./training-types.js";
+import type { TrainingOptions } from "./training-types.js";
 
 export class Versions {
   readonly shards: readonly Shard[];

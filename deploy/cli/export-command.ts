@@ -2,6 +2,8 @@
 import { Command, Option } from "commander";
 import { EXPORT_FORMATS } from "../../coordinator/results/export/formats.js";
 import type { ExportFormat } from "../../coordinator/results/export/export-format.js";
+import type { RunImages } from "../../coordinator/results/export/run-source.js";
+import type { Config } from "../../shared/config.js";
 import { printResult } from "./output.js";
 import { shown } from "./results-output.js";
 
@@ -36,7 +38,9 @@ export function exportCommand(): Command {
       const chosen = EXPORT_FORMATS.find(({ name }) => name === format) as ExportFormat;
       // Loaded when it is needed: every command would wait for it.
       const { exportRun } = await import("../../coordinator/results/export/export-run.js");
-      const report = await exportRun(run, chosen, { out, force, perImage, dataDir });
+      const { findRunImages } = await import("./run-images.js");
+      const findImages = (config: Config): Promise<RunImages> => findRunImages(config, dataDir);
+      const report = await exportRun(run, chosen, { out, force, perImage, findImages });
       printResult(json ? report : shown(report.path));
     });
 }

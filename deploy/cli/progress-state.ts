@@ -1,5 +1,14 @@
 /** What is known of the progress, from the events so far. Pure: time comes in as an argument, ms since any origin. */
-import type { Note, Phase, ProgressEvent, RunProgress, WorkerRow } from "./progress-events.js";
+import {
+  type Finished,
+  type Note,
+  type NoteLevel,
+  type Phase,
+  type Progress,
+  type ProgressEvent,
+  type WorkerRow,
+  noteLevel,
+} from "../../shared/events.js";
 
 export interface ProgressState {
   startMs: number;
@@ -7,13 +16,18 @@ export interface ProgressState {
   heardMs: number;
   /** Runs that are not finished, oldest first; the one with an empty id is the cluster as a whole. */
   runs: readonly RunState[];
-  workers: readonly Required<{ [Key in keyof WorkerRow]: NonNullable<WorkerRow[Key]> }>[];
+  workers: readonly WorkerLine[];
 }
+
+/** A row of the workers' table with every field that the table shows. */
+type WorkerLine = {
+  [Key in Exclude<keyof WorkerRow, "$unknowns" | "silentSeconds" | "note">]-?: NonNullable<WorkerRow[Key]>;
+};
 
 export interface RunState {
   runId: string;
   model: string;
-  /** waiting, loading, training, evaluating, reporting. */
+  /** One of `PHASES`. */
   phase: string;
   detail: string;
   phaseSinceMs: number;
@@ -29,7 +43,7 @@ export interface RunState {
   advancedMs: number;
 }
 
-export type Level = "info" | "warning" | "error" | "done";
+export type Level = NoteLevel | "done";
 
 /** Words that stay above the live region, or a line of their own in a log. */
 export interface Said {
@@ -59,31 +73,26 @@ export function applyEvent(before: ProgressState, event: ProgressEvent, nowMs: n
       milestones: [],
     };
   if (event.note) return { state, said: [saidBy(event.note)], milestones: [] };
-  if (event.finished) {
-    const { runId, ok, message, code } = event.finished;
-    const ended = state.runs.find((run) => run.runId === (runId ?? ""));
-    const text = [ended?.model, message]
-      .filter((part) => part !== undefined && part !== null && part !== "")
-      .join(": ");
-    return {
-      state: { ...state, runs: state.runs.filter((run) => run !== ended) },
-      said: [
-        {
-          level: code === "interrupted" ? "warning" : ok === true ? "done" : "error",
-          text: text === "" ? (ok === true ? "done" : "failed") : text,
-        },
-      ],
-      milestones: [],
-    };
-  }
+  if (event.finished) return applyFinished(state, event.finished);
   return { state, said: [], milestones: [] };
 }
 
-function saidBy({ level, message }: Note): Said {
-  return { level: level === "warning" || level === "error" ? level : "info", text: message ?? "" };
+function applyFinished(state: ProgressState, { runId, ok, message, code }: Finished): Applied {
+  const ended = state.runs.find((run) => run.runId === (runId ?? ""));
+  const text = [ended?.model, message].filter((part) => part != null && part !== "").join(": ");
+  const level = code === "interrupted" ? "warning" : ok === true ? "done" : "error";
+  return {
+    state: { ...state, runs: state.runs.filter((run) => run !== ended) },
+    said: [{ level, text: text === "" ? (ok === true ? "done" : "failed") : text }],
+    milestones: [],
+  };
 }
 
-function wholeRow(row: WorkerRow): ProgressState["workers"][number] {
+function saidBy({ level, message }: Note): Said {
+  return { level: noteLevel(level), text: message ?? "" };
+}
+
+function wholeRow(row: WorkerRow): WorkerLine {
   return {
     workerId: row.workerId ?? "",
     state: row.state ?? "",
@@ -128,7 +137,7 @@ function applyPhase(state: ProgressState, phase: Phase, nowMs: number): Applied 
   };
 }
 
-function applyProgress(state: ProgressState, progress: RunProgress, nowMs: number): Applied {
+function applyProgress(state: ProgressState, progress: Progress, nowMs: number): Applied {
   const { before, runs } = findRun(state, progress.runId ?? "", nowMs);
   const phase = progress.phase || before.phase || "training";
   const begun = begin(before, phase, nowMs);

@@ -2,7 +2,7 @@
 import { duration, figure, percent, type ProgressState, type RunState, type Said } from "./progress-state.js";
 
 /** Paints text; the identity where colours are not wanted. */
-export type Paint = (text: string) => string;
+type Paint = (text: string) => string;
 export interface Palette {
   bold: Paint;
   dim: Paint;

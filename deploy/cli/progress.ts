@@ -1,7 +1,6 @@
 /** Live progress on stderr: a region that is redrawn in a terminal, lines elsewhere. */
 import { createLogUpdate } from "log-update";
 import picocolors from "picocolors";
-import type { ProgressEvent } from "./progress-events.js";
 import {
   applyEvent,
   initialProgress,
@@ -11,6 +10,7 @@ import {
   type Said,
 } from "./progress-state.js";
 import { plainLine, renderRegion, saidLines, type Canvas, type Palette } from "./progress-view.js";
+import type { ProgressEvent } from "../../shared/events.js";
 
 export const PROGRESS_MODES = ["auto", "bar", "plain", "json", "none"] as const;
 export type ProgressMode = (typeof PROGRESS_MODES)[number];

@@ -2,8 +2,8 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { protocolsOf } from "../../coordinator/evaluation/plan/procedures.js";
-import { storageError } from "../../coordinator/io/atomic-file.js";
+import { proceduresOf } from "../../coordinator/evaluation/plan/procedures.js";
+import { storageError } from "../../shared/io/atomic-file.js";
 import { runDirectoryName } from "../../coordinator/io/run-directory.js";
 import type { Config } from "../../shared/config.js";
 import { ClusterError } from "../../shared/errors.js";
@@ -148,7 +148,7 @@ function withTransfer(config: Config, name: string, members: readonly string[]):
   const others = members.filter((member) => member !== name);
   const source = others.find((member) => member === "plain") ?? others[0];
   const { evaluate } = config;
-  const isAsked = protocolsOf(evaluate).includes("modern") && evaluate.transfer_from === undefined;
+  const isAsked = proceduresOf(evaluate).includes("modern") && evaluate.transfer_from === undefined;
   return source === undefined || !isAsked
     ? config
     : { ...config, evaluate: { ...evaluate, transfer_from: source } };

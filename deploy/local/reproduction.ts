@@ -1,7 +1,7 @@
 /** The overview of a reproduction on the disk: what was asked for, and how far each member is. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileAtomic } from "../../coordinator/io/atomic-file.js";
+import { writeFileAtomic } from "../../shared/io/atomic-file.js";
 import type { RunStatus } from "../../coordinator/io/run-directory.js";
 import { ClusterError } from "../../shared/errors.js";
 import { type Member, type Reproduction, membersOf } from "../../shared/reproduction.js";

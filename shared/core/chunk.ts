@@ -51,6 +51,52 @@ export function bodyLength(totalBytes: number, chunk: number): number {
   return Math.min(BODY_BYTES, totalBytes - chunk * BODY_BYTES);
 }
 
+/** Bytes of a stream before the body of one chunk. */
+export function bodyOffset(chunk: number): number {
+  return chunk * BODY_BYTES;
+}
+
+/** The part of a header that follows from which chunk of which stream it is. */
+export function chunkPlace(
+  totalBytes: number,
+  chunk: number,
+): Pick<ChunkHeader, "chunk" | "chunkCount" | "offset" | "totalBytes"> {
+  return { chunk, chunkCount: chunkCountOf(totalBytes), offset: bodyOffset(chunk), totalBytes };
+}
+
+/** Bytes of the frame of one chunk. */
+export function frameLength(totalBytes: number, chunk: number): number {
+  return HEADER_BYTES + bodyLength(totalBytes, chunk);
+}
+
+/** Bytes of all frames of a stream, one behind another. */
+export function framesLength(totalBytes: number): number {
+  return chunkCountOf(totalBytes) * HEADER_BYTES + totalBytes;
+}
+
+/** The frame of one chunk where all frames of its stream lie one behind another: a view. */
+export function frameIn(frames: Uint8Array, totalBytes: number, chunk: number): Uint8Array {
+  const start = chunk * CHUNK_BYTES;
+  return frames.subarray(start, start + frameLength(totalBytes, chunk));
+}
+
+/** The body of a frame: a view. */
+export function bodyOf(frame: Uint8Array): Uint8Array {
+  return frame.subarray(HEADER_BYTES);
+}
+
+/** The values in a frame that begins at a multiple of four in its memory: a view. */
+export function valuesIn(frame: Uint8Array): Float32Array {
+  const { buffer, byteOffset, byteLength } = bodyOf(frame);
+  return new Float32Array(buffer, byteOffset, byteLength / 4);
+}
+
+/** The values of the chunk's body out of those of the whole stream: a view. */
+export function valuesOfChunk(values: Float32Array, chunk: number): Float32Array {
+  const first = bodyOffset(chunk) / 4;
+  return values.subarray(first, first + BODY_BYTES / 4);
+}
+
 /**
  * Writes the header into `frame`, whose body is in place already, and seals it with the CRC32C of header and body; of a
  * frame that is read where it lies (`inPlace`), of the header alone. The frame may lie in shared memory.
@@ -140,12 +186,12 @@ export function decodeChunk(frame: Uint8Array, inPlace = false): DecodedChunk {
   if (
     header.chunk >= header.chunkCount ||
     header.chunkCount !== chunkCountOf(header.totalBytes) ||
-    header.offset !== header.chunk * BODY_BYTES ||
+    header.offset !== bodyOffset(header.chunk) ||
     bodyBytes !== bodyLength(header.totalBytes, header.chunk)
   ) {
     return { ok: false, reason: "size" };
   }
-  return { ok: true, header, body: frame.subarray(HEADER_BYTES) };
+  return { ok: true, header, body: bodyOf(frame) };
 }
 
 /** The run that a chunk says it belongs to, unchecked: to tell which run's reader should look at it. */

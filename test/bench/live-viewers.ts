@@ -9,11 +9,11 @@ import { availableParallelism } from "node:os";
 import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { WebSocket } from "ws";
-import { MOST_POINTS } from "../../coordinator/live/core/curve.js";
 import { summarise } from "../../deploy/bench/statistics.js";
 import { type Live, eventually, opened, startLive, trained } from "../coordinator/live/live-support.js";
 import { Browser, findChromium } from "../support/browser.js";
 import { type TestCluster, startCluster } from "../support/cluster.js";
+import { MOST_SAMPLES } from "../../shared/events.js";
 
 const VIEWERS = 50;
 const PAIRS = Number(process.env["SAF_BENCH_PAIRS"] ?? 6);
@@ -116,7 +116,7 @@ test(`what ${VIEWERS} viewers cost the training`, { timeout: 1_200_000 }, async 
 function fill(live: Live): void {
   for (const name of ["plain", "mrelu-r-m"]) {
     live.tell(opened(`run-${name}`, name));
-    for (let step = 1; step < 2 * MOST_POINTS; step++)
+    for (let step = 1; step < 2 * MOST_SAMPLES; step++)
       live.tell(trained(step, 1 + 1 / step, `run-${name}`, name));
   }
   for (let i = 0; i < 300; i++) live.tell({ note: { level: "info", message: `note ${i}` } });
@@ -140,7 +140,7 @@ test("1,000 updates a minute do not make page or server grow", { timeout: 1_200_
     const { nodes } = (await page.call("Memory.getDOMCounters")) as { nodes: number };
     sizes.push({ heap: usedSize / 2 ** 20, nodes, rss: process.memoryUsage.rss() / 2 ** 20 });
   };
-  let step = 2 * MOST_POINTS;
+  let step = 2 * MOST_SAMPLES;
   let told = 0;
   const timer = setInterval(() => {
     const name = told++ % 2 === 0 ? "plain" : "mrelu-r-m";

@@ -4,7 +4,6 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test, type TestContext } from "node:test";
-import { tensorsOf } from "../../coordinator/io/checkpoints.js";
 import { initialParameters } from "../../shared/core/layout.js";
 import { encodeSafetensors } from "../../shared/core/safetensors.js";
 import { layoutOf } from "../../shared/networks/network.js";
@@ -18,6 +17,7 @@ import {
   randomNumbers,
   startCluster,
 } from "../support/cluster.js";
+import { tensorsOf } from "../../shared/records/checkpoint.js";
 
 const LIMIT = { timeout: 300_000 };
 const below = randomNumbers(SEED);

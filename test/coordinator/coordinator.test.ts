@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { hashOf } from "../../coordinator/io/checkpoints.js";
 import { type saf, wire, writeMessage } from "../../shared/messages.js";
 import { SEED, randomNumbers } from "../support/cluster.js";
 import { HEARTBEAT_MS, type HandCluster, QUARANTINE, handCoordinator } from "../support/hand-coordinator.js";
 import { type HandWorker, weightsAfter } from "../support/hand-worker.js";
+import { hashOf } from "../../shared/io/hash.js";
 
 const LIMIT = { timeout: 60_000 };
 const STEPS = 3;

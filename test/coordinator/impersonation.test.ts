@@ -1,13 +1,13 @@
 /** NATS lets a worker publish only on its own subjects; here is what happens when the message then names another. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { hashOf } from "../../coordinator/io/checkpoints.js";
 import { EvaluationJob, planTasks } from "../../coordinator/evaluation/evaluation-job.js";
 import { cleanMeasure } from "../../coordinator/evaluation/plan/procedures.js";
 import { PROTOCOL_VERSION, type saf, wire, writeMessage, readMessage } from "../../shared/messages.js";
 import { BookDesk } from "../support/book-desk.js";
 import { handCoordinator } from "../support/hand-coordinator.js";
 import { weightsAfter } from "../support/hand-worker.js";
+import { hashOf } from "../../shared/io/hash.js";
 
 const LIMIT = { timeout: 60_000 };
 const STEPS = 3;

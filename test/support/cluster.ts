@@ -12,7 +12,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { CheckpointState } from "../../coordinator/io/checkpoints.js";
 import { LocalCluster, type ProcessExit } from "../../deploy/local/cluster.js";
 import { type NatsBinary, resolveNatsServer } from "../../deploy/local/nats/resolve.js";
 import {
@@ -28,6 +27,7 @@ import { connectNats } from "../../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../../shared/io/shared-memory-bus.js";
 import { readMessage, type saf, wire } from "../../shared/messages.js";
 import { type Subjects, subjectsOf } from "../../shared/subjects.js";
+import type { CheckpointState } from "../../shared/records/checkpoint.js";
 
 /** Longest wait for anything that a cluster does; a machine may be busy with other tests. */
 const PATIENCE_MS = 90_000;

@@ -1,7 +1,6 @@
 /** Records of an evaluation, made up by hand: which images fell, at which strengths. */
 import { labelOf } from "../../coordinator/evaluation/plan/measures.js";
 import type { EvaluationRecord } from "../../coordinator/evaluation/model-result.js";
-import type { ImageOutcomes } from "../../coordinator/evaluation/image-series.js";
 import type { Diagnostics } from "../../shared/diagnostics.js";
 import {
   type AttackCall,
@@ -11,6 +10,7 @@ import {
   ORIGINS,
   RELEASED,
 } from "../../shared/measures.js";
+import type { ImageOutcomes } from "../../shared/records/image-outcomes.js";
 
 /** Images of every made-up series, unless it says otherwise. */
 export const IMAGES = 100;

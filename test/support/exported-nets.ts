@@ -2,13 +2,13 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { ExportedModel } from "../../coordinator/results/export/export-format.js";
-import { hashOf } from "../../coordinator/io/checkpoints.js";
 import { loadMnist, mnistDirectory } from "../../coordinator/io/datasets/mnist.js";
 import { initialParameters, tensorNamed } from "../../shared/core/layout.js";
 import { type Layer, type Network, layoutOf } from "../../shared/networks/network.js";
 import { networkNamed } from "../../shared/networks/registry.js";
 import { naiveForward } from "../worker/engine/naive-network.js";
 import { randomNumbers } from "./cluster.js";
+import { hashOf } from "../../shared/io/hash.js";
 
 export interface Example {
   what: string;

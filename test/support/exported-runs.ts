@@ -1,6 +1,6 @@
 /** A measured run as the exports are given it, small enough to check by hand. */
 import type { ExportedRun } from "../../coordinator/results/export/export-format.js";
-import type { MeasuredPoint } from "../../coordinator/results/export/evaluation-rows.js";
+import type { CurvePoint } from "../../shared/results.js";
 import { configSchema } from "../../shared/config.js";
 import { resolveRun } from "../../shared/resolve.js";
 
@@ -8,11 +8,11 @@ export const WEIGHTS = "5b0a008a".padEnd(64, "0");
 
 /** `wrong` of 200. */
 export function pointOf(
-  kind: MeasuredPoint["kind"],
+  kind: CurvePoint["kind"],
   strength: number,
   wrong: number,
-  more: Partial<MeasuredPoint> = {},
-): MeasuredPoint {
+  more: Partial<CurvePoint> = {},
+): CurvePoint {
   const error = wrong / 200;
   return {
     kind,
@@ -26,7 +26,7 @@ export function pointOf(
   };
 }
 
-export function measuredRun(curves: readonly MeasuredPoint[], more: Partial<ExportedRun> = {}): ExportedRun {
+export function measuredRun(curves: readonly CurvePoint[], more: Partial<ExportedRun> = {}): ExportedRun {
   const config = configSchema.parse({ model: "mrelu", seed: 4_294_967_295 });
   const clean = curves.find(({ kind }) => kind === "clean");
   return {
@@ -67,7 +67,7 @@ export function measuredRun(curves: readonly MeasuredPoint[], more: Partial<Expo
 }
 
 /** Clean and three attacked points, the last with the fields of the newer protocols. */
-export const CURVES: readonly MeasuredPoint[] = [
+export const CURVES: readonly CurvePoint[] = [
   pointOf("clean", 0, 4),
   pointOf("adversarial", 0.1, 20),
   pointOf("adversarial", 0.3, 150, {

@@ -4,12 +4,13 @@
  */
 import type { Bus, BusMessage } from "../../shared/bus.js";
 import {
-  BODY_BYTES,
   type ChunkHeader,
-  HEADER_BYTES,
-  bodyLength,
   chunkCountOf,
+  chunkPlace,
+  frameLength,
   sealChunk,
+  valuesIn,
+  valuesOfChunk,
 } from "../../shared/core/chunk.js";
 import { type Layout, TAIL, initialParameters } from "../../shared/core/layout.js";
 import { updateRange } from "../../shared/core/optimizer.js";
@@ -239,22 +240,14 @@ export class HandWorker {
   ): Uint8Array[] {
     const { runId } = this.#hand;
     const totalBytes = values.byteLength;
-    const chunkCount = chunkCountOf(totalBytes);
-    return Array.from({ length: chunkCount }, (_, chunk) => {
-      const offset = chunk * BODY_BYTES;
-      const frame = new Uint8Array(HEADER_BYTES + bodyLength(totalBytes, chunk));
-      frame.set(
-        new Uint8Array(values.buffer, values.byteOffset + offset, frame.byteLength - HEADER_BYTES),
-        HEADER_BYTES,
-      );
+    return Array.from({ length: chunkCountOf(totalBytes) }, (_, chunk) => {
+      const frame = new Uint8Array(frameLength(totalBytes, chunk));
+      valuesIn(frame).set(valuesOfChunk(values, chunk));
       sealChunk(frame, {
         codec: "fp32",
         runHash: runHashOf(runId),
         shard: 0,
-        chunk,
-        chunkCount,
-        offset,
-        totalBytes,
+        ...chunkPlace(totalBytes, chunk),
         ...header,
       });
       return frame;

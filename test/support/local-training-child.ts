@@ -1,5 +1,4 @@
 /** Trains a run to its end in this one process: node local-training-child.js <engine> <config as JSON>. Prints SHA-256. */
-import { hashOf } from "../../coordinator/io/checkpoints.js";
 import { PartitionedDataset } from "../../coordinator/io/datasets/dataset.js";
 import { loadDataset } from "../../coordinator/io/datasets/data-sets.js";
 import { configSchema } from "../../shared/config.js";
@@ -11,6 +10,7 @@ import { engineNamed } from "../../worker/main.js";
 import { startEngine } from "../../worker/engine/eager/backend.js";
 import { LocalTraining } from "../../worker/engine/local-training.js";
 import { NetworkEngine } from "../../worker/engine/eager/network-engine.js";
+import { hashOf } from "../../shared/io/hash.js";
 
 const [engineName = "", configJson = ""] = process.argv.slice(2);
 const { tf } = await startEngine(engineNamed(engineName));

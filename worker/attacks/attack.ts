@@ -1,9 +1,10 @@
 /** What every attack is. Images and strengths are on the [0, 1] pixel scale, whatever the network's inputs are. */
-import type { AttackName, AttackOptions, Norm } from "../../shared/attacks.js";
+import type { AttackName, AttackOptions } from "../../shared/attacks.js";
 import type { Network } from "../../shared/networks/network.js";
 import type { LogitLoss } from "../core/attack-losses.js";
 import type { Statistics, SurrogateSlope } from "../engine/eager/layers/operator.js";
 import type { NetworkEngine } from "../engine/eager/network-engine.js";
+import type { Norm } from "../../shared/results.js";
 
 /**
  * A network as an attacker sees it. Logits: z of a softmax head; −z² of an RBF head, whose softmax is the normalised

@@ -1,5 +1,5 @@
+import type { Norm } from "../../shared/results.js";
 /** The nearest point of a hyperplane inside the box [0, 1], by L∞ or L2: what a minimal attack steps to. */
-import type { Norm } from "../../shared/attacks.js";
 
 /** Newton's method on a concave rise takes one round for each pixel that meets the box, a handful in all. */
 const MAX_ROUNDS = 100;

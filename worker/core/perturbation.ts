@@ -1,6 +1,6 @@
 /** Balls, boxes, steps and random starts: plain arithmetic on images in [0, 1]. All arrays hold rows of one image each. */
-import type { Norm } from "../../shared/attacks.js";
 import type { RandomStream } from "../../shared/random.js";
+import type { Norm } from "../../shared/results.js";
 
 /** The images that an attack may show: within ε of the clean one, and pixels. */
 export interface Ball {

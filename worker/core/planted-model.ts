@@ -2,9 +2,9 @@
  * A linear model without defence, planted to see whether an attack works: the smallest change that breaks an image is
  * known in closed form, |l_c − l_t| / ‖w_c − w_t‖, in the norm dual to the ball's.
  */
-import type { Norm } from "../../shared/attacks.js";
 import { RandomStream } from "../../shared/random.js";
 import { answerOf, type LogitLoss } from "./attack-losses.js";
+import type { Norm } from "../../shared/results.js";
 
 const SIDE = 8;
 const SIZE = SIDE * SIDE;

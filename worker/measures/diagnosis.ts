@@ -1,5 +1,5 @@
 /** What the sanity checks need to know beside answers: gradients, slopes, and whether the attacks work at all. */
-import { ATTACKS, type Norm, attackNamed } from "../../shared/attacks.js";
+import { ATTACKS, attackNamed } from "../../shared/attacks.js";
 import type {
   Diagnostics,
   GradientStatistics,
@@ -16,6 +16,7 @@ import type { AttackedModel } from "../attacks/attack.js";
 import { runAttack } from "../attacks/registry.js";
 import type { EvaluationTask, Subject } from "./evaluate.js";
 import { unitImages } from "./attack.js";
+import type { Norm } from "../../shared/results.js";
 
 /** Images of the slope comparison. */
 const SLOPE_IMAGES = 50;

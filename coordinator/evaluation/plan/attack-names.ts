@@ -1,14 +1,9 @@
 /** Attacks as a user names them: "pgd-40", "pgd-100-margin-x10", "square@l2", or with options of their own. */
-import {
-  type AttackName,
-  attackDefinition,
-  attackNamed,
-  attackNames,
-  attackOptions,
-} from "../../../shared/attacks.js";
+import { attackDefinition, attackNamed, attackNames, attackOptions } from "../../../shared/attacks.js";
 import { ClusterError } from "../../../shared/errors.js";
 import type { AttackCall, AttackMeasure, SourceNetwork } from "../../../shared/measures.js";
 import type { Norm } from "../../../shared/results.js";
+import { at } from "../../../shared/core/at.js";
 
 /** As `evaluate.attacks` lists them. */
 export type AttackChoice =
@@ -59,8 +54,7 @@ export function isTransfer(attack: string): boolean {
 
 /** What the name of an attack on one network stands for. Throws ClusterError("config") with the list for an unknown attack, option or norm. */
 export function attackMeasure(choice: AttackChoice): AttackMeasure {
-  const [measure] = attackMeasures(choice, []);
-  return measure as AttackMeasure;
+  return at(attackMeasures(choice, []), 0);
 }
 
 function named(choice: AttackChoice): AttackMeasure {
@@ -117,7 +111,7 @@ function checked({ attack, options = {}, norm }: Exclude<AttackChoice, string>, 
 
 /** Forward passes of one image at one strength; a gradient costs about three. */
 export function passesOf({ attack, options }: AttackCall, outputs: number): number {
-  const name = attack as AttackName;
+  const name = attackNamed(attack);
   const filled: Record<string, unknown> = attackOptions(name, options);
   const number = (key: string, otherwise: number): number => {
     const value = filled[key];

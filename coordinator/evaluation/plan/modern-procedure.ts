@@ -18,7 +18,7 @@ import {
 } from "./attack-names.js";
 import type { PlannedMeasure } from "./measures.js";
 
-export interface ModernOptions {
+interface ModernOptions {
   config: Config["evaluate"];
   network: Network;
   testImages: number;

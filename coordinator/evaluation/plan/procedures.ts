@@ -1,17 +1,17 @@
-/** From the settings of an evaluation to its measures: METHOD.md 1.11 for the paper's protocol, 4.3 for the modern one. */
+/** From the settings of an evaluation to its measures: METHOD.md 1.11 for the paper's procedure, 4.3 for the modern one. */
 import type { Config } from "../../../shared/config.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { CORRECTED, type PaperSwitches } from "../../../shared/measures.js";
 import type { Network } from "../../../shared/networks/network.js";
-import type { PerturbationKind, Protocol } from "../../../shared/results.js";
+import type { PerturbationKind, Procedure } from "../../../shared/results.js";
 import { type NamedSource, isTransfer } from "./attack-names.js";
 import type { PlannedMeasure } from "./measures.js";
 import { type ForeignPictures, modernMeasures } from "./modern-procedure.js";
 
 type EvaluateConfig = Config["evaluate"];
 
-/** The protocols asked for, each once, the paper's first. */
-export function protocolsOf({ protocol }: EvaluateConfig): Protocol[] {
+/** The procedures asked for, each once, the paper's first. */
+export function proceduresOf({ protocol }: EvaluateConfig): Procedure[] {
   const wanted = typeof protocol === "string" ? [protocol] : protocol;
   return (["paper", "corrected", "modern"] as const).filter((name) => wanted.includes(name));
 }
@@ -21,13 +21,13 @@ export function cleanMeasure(testImages: number): PlannedMeasure {
   return { measure: { how: "clean" }, strengths: [0], images: testImages, passes: 1, samples: 0 };
 }
 
-export interface PlanOptions {
+interface PlanOptions {
   config: EvaluateConfig;
   network: Network;
   /** The paper's grid, or the user's. */
   strengths: readonly number[];
   testImages: number;
-  /** Pictures per kind and strength of the first protocol. */
+  /** Pictures per kind and strength of the first procedure. */
   samples: number;
   /** Second networks that transfer attacks craft on: `evaluate.transfer_from`. */
   sources?: readonly NamedSource[];
@@ -39,24 +39,24 @@ export interface PlanOptions {
 export function planMeasures(options: PlanOptions): PlannedMeasure[] {
   const { config, testImages, samples } = options;
   if (testImages < 1) throw new ClusterError("config", "Cannot evaluate: the test set has no images");
-  const protocols = protocolsOf(config);
-  if (config.transfer_from !== undefined && !protocols.includes("modern")) {
+  const procedures = proceduresOf(config);
+  if (config.transfer_from !== undefined && !procedures.includes("modern")) {
     throw new ClusterError("config", "Transfer attacks are of the modern protocol, which is not asked for", {
       hint: "add it: --protocol modern, or evaluate.protocol",
     });
   }
-  const planned = protocols.flatMap((protocol, place) => {
+  const planned = procedures.flatMap((procedure, place) => {
     const pictured = { ...options, samples: place === 0 ? samples : 0 };
-    return protocol === "modern" ? modernPlan(pictured, protocols) : paperMeasures(pictured, protocol);
+    return procedure === "modern" ? modernPlan(pictured, procedures) : paperMeasures(pictured, procedure);
   });
   return [{ ...cleanMeasure(testImages), samples }, diagnostics(planned), ...planned];
 }
 
 /** The paper's own attack stands beside the modern ones, as released and without its defects. */
-function modernPlan(options: PlanOptions, protocols: readonly Protocol[]): PlannedMeasure[] {
+function modernPlan(options: PlanOptions, procedures: readonly Procedure[]): PlannedMeasure[] {
   const beside = (["paper", "corrected"] as const)
-    .filter((protocol) => !protocols.includes(protocol))
-    .flatMap((protocol) => paperMeasures({ ...options, samples: 0 }, protocol))
+    .filter((procedure) => !procedures.includes(procedure))
+    .flatMap((procedure) => paperMeasures({ ...options, samples: 0 }, procedure))
     .filter(({ measure }) => measure.how === "paper" && measure.kind === "adversarial");
   return [
     ...beside,
@@ -64,14 +64,14 @@ function modernPlan(options: PlanOptions, protocols: readonly Protocol[]): Plann
   ];
 }
 
-function switchesOf(config: EvaluateConfig, protocol: "paper" | "corrected"): PaperSwitches {
+function switchesOf(config: EvaluateConfig, procedure: "paper" | "corrected"): PaperSwitches {
   const { bn, clip, threshold, ties } = config;
-  return protocol === "corrected" ? CORRECTED : { bn, clip, threshold, ties };
+  return procedure === "corrected" ? CORRECTED : { bn, clip, threshold, ties };
 }
 
 function paperMeasures(
   { config, network, strengths, testImages, samples }: PlanOptions,
-  protocol: "paper" | "corrected",
+  procedure: "paper" | "corrected",
 ): PlannedMeasure[] {
   const kinds: readonly Exclude<PerturbationKind, "clean">[] = ["noisy", "nonsense", "adversarial"];
   return kinds
@@ -79,9 +79,9 @@ function paperMeasures(
     .map((kind) => ({
       measure: {
         how: "paper",
-        protocol,
+        protocol: procedure,
         kind,
-        switches: switchesOf(config, protocol),
+        switches: switchesOf(config, procedure),
         attack_batch: config.attack_batch,
       },
       strengths,

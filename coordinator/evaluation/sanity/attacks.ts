@@ -1,14 +1,6 @@
 /** Sanity checks that compare attacks with one another: METHOD.md 4.4, numbers 1, 2, 3 and 9. */
 import { ORIGINS, type AttackMeasure } from "../../../shared/measures.js";
-import {
-  type ImageOutcomes,
-  type ImageSeries,
-  brokenBy,
-  isAttack,
-  isMinimal,
-  isWhiteBox,
-  onlyMember,
-} from "../image-series.js";
+import { type ImageSeries, brokenBy, isAttack, isMinimal, isWhiteBox, onlyMember } from "../image-series.js";
 import {
   type Evidence,
   type Finding,
@@ -23,6 +15,7 @@ import {
   percent,
   surelyAbove,
 } from "./check.js";
+import { at } from "../../../shared/core/at.js";
 
 type AttackSeries = ImageSeries & { measure: AttackMeasure };
 
@@ -113,7 +106,7 @@ export function largerBreaksMore({ series, everything }: Evidence): Finding {
 /** Neighbouring strengths at which fewer images fall, beyond chance. */
 function falls({ points }: ImageSeries): string[] {
   return points.slice(1).flatMap((point, i) => {
-    const before = points[i] as ImageOutcomes;
+    const before = at(points, i);
     const { onlyFirst, onlySecond } = paired(before, point);
     if (!exceeds(onlyFirst, onlySecond)) return [];
     return [

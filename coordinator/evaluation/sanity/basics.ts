@@ -1,6 +1,6 @@
-/** Sanity checks of gradients, sizes and protocols: METHOD.md 4.4, numbers 4, 5, 6, 7, 8 and 10. */
+/** Sanity checks of gradients, sizes and procedures: METHOD.md 4.4, numbers 4, 5, 6, 7, 8 and 10. */
 import { ORIGINS } from "../../../shared/measures.js";
-import { type ModelResult, protocolOf } from "../../../shared/results.js";
+import { type ModelResult, procedureOf } from "../../../shared/results.js";
 import { type ImageSeries, isAttack, isMinimal, onlyMember } from "../image-series.js";
 import {
   type Evidence,
@@ -163,7 +163,7 @@ export function noiseControlShown(result: ModelResult, peers: readonly ModelResu
       const other = control.curves.find(
         (candidate) =>
           candidate.kind === point.kind &&
-          protocolOf(candidate) === protocolOf(point) &&
+          procedureOf(candidate) === procedureOf(point) &&
           candidate.attack === point.attack &&
           candidate.norm === point.norm &&
           candidate.strength === point.strength,

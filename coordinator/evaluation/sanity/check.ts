@@ -1,8 +1,9 @@
 /** What the sanity checks of METHOD.md 4.4 look at, and how they say what they saw. */
 import type { Diagnostics } from "../../../shared/diagnostics.js";
 import type { ModelResult, SanityCheck } from "../../../shared/results.js";
-import type { ImageOutcomes, ImageSeries } from "../image-series.js";
+import type { ImageSeries } from "../image-series.js";
 import { wilsonInterval } from "../../../shared/core/wilson.js";
+import type { ImageOutcomes } from "../../../shared/records/image-outcomes.js";
 
 export interface Evidence {
   /** Of one network. */

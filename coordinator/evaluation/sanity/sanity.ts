@@ -15,6 +15,7 @@ import {
   undefendedFalls,
 } from "./basics.js";
 import { type Evidence, type Finding, type NumberedCheck, notRun } from "./check.js";
+import { at } from "../../../shared/core/at.js";
 
 const TITLES = [
   "stronger attacks find more",
@@ -43,7 +44,7 @@ export function checkSanity(evidence: Evidence): NumberedCheck[] {
     minimalReachesAll(evidence),
     notRun("needs the control network beside it"),
   ];
-  return findings.map((finding, i) => ({ number: i + 1, title: TITLES[i] as string, ...finding }));
+  return findings.map((finding, i) => ({ number: i + 1, title: at(TITLES, i), ...finding }));
 }
 
 /** The result with its checks, and every point that a failed one concerns marked. */

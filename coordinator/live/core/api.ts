@@ -18,11 +18,9 @@ export const errorView = z
   .strictObject({ error: z.strictObject({ status: z.int(), message: z.string() }) })
   .meta({ id: "Error" });
 
-export const healthView = z
-  .strictObject({ status: z.literal("ok"), cluster: clusterView })
-  .meta({ id: "Health" });
+const healthView = z.strictObject({ status: z.literal("ok"), cluster: clusterView }).meta({ id: "Health" });
 
-export const evaluationAnswer = evaluationView.meta({
+const evaluationAnswer = evaluationView.meta({
   id: "Evaluation",
   description: "What an evaluation has found so far, point by point.",
 });

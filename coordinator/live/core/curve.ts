@@ -1,8 +1,5 @@
 /** A curve that never holds more than so many points, however long the training: neighbours are merged as it grows. */
-import type { CurveSample } from "./live-event.js";
-
-/** Even, so that the points pair up. */
-export const MOST_POINTS = 400;
+import { type CurveSample, MOST_SAMPLES } from "../../../shared/events.js";
 
 export class Curve {
   readonly #most: number;
@@ -13,7 +10,7 @@ export class Curve {
   /** Grows when earlier points change: whoever holds a copy needs a new one. */
   generation = 0;
 
-  constructor(most = MOST_POINTS) {
+  constructor(most = MOST_SAMPLES) {
     this.#most = most;
   }
 

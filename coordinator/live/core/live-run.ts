@@ -1,12 +1,19 @@
 /** One run as the live page knows it. */
-import type { saf } from "../../../shared/messages.js";
-import { type CurvePoint, protocolOf, seriesOf } from "../../../shared/results.js";
+import { type CurvePoint, procedureOf, seriesOf } from "../../../shared/results.js";
 import { Curve } from "./curve.js";
-import type { CurveSample, Measured, RunOpened, RunResult } from "./live-event.js";
 import type { CurveChange } from "./push.js";
 import { type CheckView, type CurveView, type RunView, type SeriesView, runPhase } from "./views.js";
+import type {
+  CurveSample,
+  Finished,
+  Progress,
+  EvaluationSoFar,
+  RunOpened,
+  RunResult,
+} from "../../../shared/events.js";
+import { at } from "../../../shared/core/at.js";
 
-/** More series than any protocol has; a bound all the same. */
+/** More series than any procedure has; a bound all the same. */
 const MOST_SERIES = 200;
 const MOST_TEST_POINTS = 400;
 
@@ -79,7 +86,7 @@ export class LiveRun {
     }
   }
 
-  progress(told: saf.v1.Progress.$Properties): void {
+  progress(told: Progress): void {
     const common = {
       done: told.done ?? 0,
       total: told.total ?? 0,
@@ -110,7 +117,7 @@ export class LiveRun {
     if (this.#test.length > MOST_TEST_POINTS) this.#test = this.#test.filter((_, i) => i % 2 === 1);
   }
 
-  measured({ checkpoint, points }: Measured): void {
+  measured({ checkpoint, points }: EvaluationSoFar): void {
     if (checkpoint !== this.#checkpoint) this.#clearSeries();
     this.#checkpoint = checkpoint;
     this.#show(points);
@@ -124,7 +131,7 @@ export class LiveRun {
     this.view.unreliable = unreliable;
   }
 
-  finished({ ok, code, message, exitCode }: saf.v1.Finished.$Properties): void {
+  finished({ ok, code, message, exitCode }: Finished): void {
     const interrupted = code === "interrupted";
     this.view.phase = ok === true ? (interrupted ? "interrupted" : "done") : "failed";
     this.view.detail = "";
@@ -199,9 +206,9 @@ function columns(points: readonly CurveSample[]): Pick<CurveView, "step" | "loss
 }
 
 function seriesFrom(points: readonly CurvePoint[]): SeriesView {
-  const [label] = points as [CurvePoint];
+  const label = at(points, 0);
   return {
-    protocol: protocolOf(label),
+    protocol: procedureOf(label),
     kind: label.kind,
     attack: label.attack ?? label.kind,
     norm: label.norm ?? null,

@@ -2,11 +2,11 @@
  * Everything the live page shows, folded from what happens. Bounded in every direction: runs, points of a curve,
  * series, workers, events. Pure: times come with the events.
  */
-import type { LiveEvent } from "./live-event.js";
 import { LiveRun } from "./live-run.js";
 import { LiveWorkers } from "./live-workers.js";
 import type { Delta, Snapshot } from "./push.js";
 import type { ClusterView, EventView } from "./views.js";
+import { type Finished, type LiveEvent, type WorkerRow, noteLevel } from "../../../shared/events.js";
 
 export const MOST_RUNS = 64;
 export const MOST_EVENTS = 200;
@@ -91,7 +91,7 @@ export class LiveState {
     if (event.workers != null) this.#onWorkers(event.workers.workers ?? [], timeMs);
     if (event.note != null) {
       const { level, message } = event.note;
-      this.#say(level === "warning" || level === "error" ? level : "info", null, message ?? "", timeMs);
+      this.#say(noteLevel(level), null, message ?? "", timeMs);
     }
     if (event.finished != null) this.#onFinished(event.finished, timeMs);
   }
@@ -114,14 +114,14 @@ export class LiveState {
     if (isNew) this.#say("info", name, detail === "" ? phase : `${phase}: ${detail}`, timeMs);
   }
 
-  #onWorkers(table: Parameters<LiveWorkers["update"]>[0], timeMs: number): void {
+  #onWorkers(table: readonly WorkerRow[], timeMs: number): void {
     const { joined, left } = this.#workers.update(table, timeMs);
     this.#workersChanged = true;
     for (const id of joined) this.#say("info", null, `${id} joined`, timeMs);
     for (const id of left) this.#say("warning", null, `${id} left`, timeMs);
   }
 
-  #onFinished(finished: NonNullable<LiveEvent["finished"]>, timeMs: number): void {
+  #onFinished(finished: Finished, timeMs: number): void {
     const { ok, message, runId } = finished;
     const run = runId == null || runId === "" ? undefined : this.#known(runId);
     run?.finished(finished);

@@ -1,13 +1,14 @@
 /** The workers as the live page knows them: who is there, and for a while who was. */
-import type { saf } from "../../../shared/messages.js";
+import { WORKER_STATES, type WorkerRow } from "../../../shared/events.js";
 import type { WorkerView } from "./views.js";
+import { at } from "../../../shared/core/at.js";
 
 /** Workers that left stay in the table, the newest so many. */
 const MOST_GONE = 16;
 /** The slowest is marked when it does less than this share of the median. */
 const CLEARLY_SLOWER = 0.9;
 
-export interface Comings {
+interface Comings {
   joined: string[];
   left: string[];
 }
@@ -20,7 +21,7 @@ export class LiveWorkers {
   }
 
   /** The table as the coordinator has it now. */
-  update(table: readonly saf.v1.WorkerRow.$Properties[], timeMs: number): Comings {
+  update(table: readonly WorkerRow[], timeMs: number): Comings {
     const before = this.#rows;
     const isThere = (row: WorkerView | undefined): boolean => row !== undefined && row.state !== "gone";
     const present = table.map((row) => rowOf(row, timeMs));
@@ -40,13 +41,13 @@ export class LiveWorkers {
   }
 }
 
-function rowOf(row: saf.v1.WorkerRow.$Properties, timeMs: number): WorkerView {
+function rowOf(row: WorkerRow, timeMs: number): WorkerView {
   const known = (value: number | null | undefined): number | null =>
     value == null || !(value > 0) || !Number.isFinite(value) ? null : Number(value.toPrecision(4));
   const { state } = row;
   return {
     id: row.workerId ?? "",
-    state: state === "busy" || state === "quarantined" ? state : "idle",
+    state: WORKER_STATES.find((known) => known === state) ?? "idle",
     engine: row.engine ?? "",
     step_seconds: known((row.leaseMs ?? 0) / 1000),
     samples_per_second: known(row.samplesPerSecond),
@@ -63,7 +64,7 @@ function markSlowest(rows: WorkerView[]): void {
   const [lowest] = speeds;
   if (lowest === undefined || speeds.length < 2) return;
   // With two workers, the faster one.
-  const median = speeds[Math.floor(speeds.length / 2)] as number;
+  const median = at(speeds, Math.floor(speeds.length / 2));
   if (lowest >= CLEARLY_SLOWER * median) return;
   const slowest = rows.find(({ samples_per_second: speed }) => speed === lowest);
   if (slowest !== undefined) slowest.slowest = true;

@@ -3,23 +3,14 @@
  * from here. Shares lie in [0, 1], times are milliseconds since 1970, durations are in seconds. What is not known is null.
  */
 import { z } from "zod";
-import { NORMS, PERTURBATION_KINDS, PROTOCOLS } from "../../../shared/results.js";
+import { NOTE_LEVELS, PHASES, WORKER_STATES } from "../../../shared/events.js";
+import { NORMS, PERTURBATION_KINDS, PROCEDURES } from "../../../shared/results.js";
 
 const share = z.number().min(0).max(1);
 const timeMs = z.number().describe("milliseconds since 1970-01-01 UTC");
 const count = z.number().int().min(0);
 
-export const runPhase = z.enum([
-  "waiting",
-  "loading",
-  "training",
-  "evaluating",
-  "reporting",
-  "done",
-  "interrupted",
-  "failed",
-]);
-export type RunPhase = z.infer<typeof runPhase>;
+export const runPhase = z.enum([...PHASES, "done", "interrupted", "failed"]);
 
 const progress = z.strictObject({
   done: count.describe("steps, or images times strengths"),
@@ -77,9 +68,9 @@ export const curveView = z
   });
 export type CurveView = z.infer<typeof curveView>;
 
-export const seriesView = z
+const seriesView = z
   .strictObject({
-    protocol: z.enum(PROTOCOLS),
+    protocol: z.enum(PROCEDURES),
     kind: z.enum(PERTURBATION_KINDS),
     attack: z.string(),
     norm: z.enum(NORMS).nullable(),
@@ -98,7 +89,7 @@ export const seriesView = z
   .meta({ id: "Series", description: "Accuracy against strength under one perturbation." });
 export type SeriesView = z.infer<typeof seriesView>;
 
-export const checkView = z
+const checkView = z
   .strictObject({
     number: count,
     title: z.string(),
@@ -113,7 +104,7 @@ export const checkView = z
 export const workerView = z
   .strictObject({
     id: z.string(),
-    state: z.enum(["idle", "busy", "quarantined", "gone"]),
+    state: z.enum([...WORKER_STATES, "gone"]),
     engine: z.string(),
     step_seconds: z.number().min(0).nullable().describe("weighted time of a lease"),
     samples_per_second: z.number().min(0).nullable(),
@@ -130,7 +121,7 @@ export const eventView = z
   .strictObject({
     seq: count.describe("rises by one"),
     time: timeMs,
-    level: z.enum(["info", "warning", "error"]),
+    level: z.enum(NOTE_LEVELS),
     run: z.string().nullable(),
     message: z.string(),
   })

@@ -14,7 +14,7 @@ import { ClusterError } from "../../../shared/errors.js";
 import type { HttpLog, HttpOptions } from "../../../shared/io/http-server.js";
 import { watchFiles } from "../../../shared/io/reloaded-files.js";
 
-export const SHORTEST_TOKEN = 16;
+const SHORTEST_TOKEN = 16;
 const LOGIN_SECONDS = 12 * 3600;
 const RELOAD_MS = 5_000;
 
@@ -143,6 +143,6 @@ function hostNameOf(host: string): string {
     .replace(/^\[(.*)\]$/, "$1");
 }
 
-export function isLoopback(name: string): boolean {
+function isLoopback(name: string): boolean {
   return name === "localhost" || name === "::1" || (isIP(name) === 4 && name.startsWith("127."));
 }

@@ -46,12 +46,15 @@ export class PageFiles {
   }
 
   static async read(): Promise<PageFiles> {
-    const names = (await readdir(FOLDER)).filter((name) => TYPES[endingOf(name)] !== undefined);
+    const known = (await readdir(FOLDER)).flatMap((name) => {
+      const type = TYPES[endingOf(name)];
+      return type === undefined ? [] : [{ name, type }];
+    });
     const files = await Promise.all(
-      names.map(async (name): Promise<[string, PageFile]> => {
+      known.map(async ({ name, type }): Promise<[string, PageFile]> => {
         const content = await readFile(new URL(name, FOLDER));
         const etag = `"${createHash("sha256").update(content).digest("base64url").slice(0, 22)}"`;
-        return [`/${name}`, { type: TYPES[endingOf(name)] as string, content, etag }];
+        return [`/${name}`, { type, content, etag }];
       }),
     );
     return new PageFiles(new Map(files));
@@ -62,7 +65,9 @@ export class PageFiles {
   }
 
   send(path: string, request: IncomingMessage, response: ServerResponse, status = 200): void {
-    const { type, content, etag } = this.#files.get(path) as PageFile;
+    const file = this.#files.get(path);
+    if (file === undefined) throw new Error(`The page has no file ${path}`);
+    const { type, content, etag } = file;
     const headers = { ...PAGE_HEADERS, etag, "cache-control": "no-cache" };
     if (status === 200 && request.headers["if-none-match"] === etag) {
       response.writeHead(304, headers).end();

@@ -4,16 +4,9 @@
  */
 import { stringify } from "yaml";
 import { ClusterError } from "../../../shared/errors.js";
-import type { ModelResult } from "../../../shared/results.js";
+import { type CurvePoint, type ModelResult, procedureOf } from "../../../shared/results.js";
 import { fallingCurves } from "../report/reading.js";
-import {
-  type MeasuredPoint,
-  attackOf,
-  normOf,
-  nothingMeasured,
-  protocolOf,
-  unreliableOf,
-} from "./evaluation-rows.js";
+import { attackOf, normOf, nothingMeasured, unreliableOf } from "./evaluation-rows.js";
 import type { ExportFormat, ExportedRun } from "./export-format.js";
 
 export const cardFormat: ExportFormat = {
@@ -45,7 +38,7 @@ function oneOf(runs: readonly ExportedRun[]): ExportedRun {
 export function cardOf(source: ExportedRun): Record<string, unknown> {
   const { result, network, config, environment, measured, run } = source;
   if (result === null) throw nothingMeasured([source]);
-  const points: readonly MeasuredPoint[] = result.curves;
+  const points: readonly CurvePoint[] = result.curves;
   const attacks = points.filter(({ kind }) => kind === "adversarial");
   const epsilon = REFERENCE_STRENGTHS[network.dataset];
   const atReference = attacks.filter(
@@ -76,7 +69,7 @@ export function cardOf(source: ExportedRun): Record<string, unknown> {
     clean: clean === undefined ? null : pointOf(clean),
     robustness: attacks.map(pointOf),
     other_images: points.filter(({ kind }) => kind === "nonsense" || kind === "noisy").map(pointOf),
-    checks: (result as { checks?: unknown }).checks ?? null,
+    checks: result.checks ?? null,
     not_measured: notMeasured(attacks, atReference),
     training: {
       run,
@@ -94,23 +87,23 @@ export function cardOf(source: ExportedRun): Record<string, unknown> {
 }
 
 /** Accuracy in percent with two digits, as RobustBench's cards have it; null where nothing was measured. */
-function percent(point: MeasuredPoint | undefined): string | null {
+function percent(point: CurvePoint | undefined): string | null {
   return point === undefined || !Number.isFinite(point.error) ? null : (100 * (1 - point.error)).toFixed(2);
 }
 
-function lowest(points: readonly MeasuredPoint[]): MeasuredPoint | undefined {
-  return points.reduce<MeasuredPoint | undefined>(
+function lowest(points: readonly CurvePoint[]): CurvePoint | undefined {
+  return points.reduce<CurvePoint | undefined>(
     (worst, point) => (worst !== undefined && worst.error >= point.error ? worst : point),
     undefined,
   );
 }
 
 /** A point as robust accuracy: the interval is that of `accuracy`, 95 %. */
-function pointOf(point: MeasuredPoint): Record<string, unknown> {
+function pointOf(point: CurvePoint): Record<string, unknown> {
   const { kind, strength, n, error, ci_low, ci_high, mean_confidence, unreliable } = point;
   return {
     kind,
-    protocol: protocolOf(point),
+    protocol: procedureOf(point),
     attack: attackOf(point),
     norm: normOf(point),
     strength,
@@ -123,11 +116,7 @@ function pointOf(point: MeasuredPoint): Record<string, unknown> {
   };
 }
 
-function reasonsOf(
-  result: ModelResult,
-  attacks: readonly MeasuredPoint[],
-  ofAll: readonly string[],
-): string[] {
+function reasonsOf(result: ModelResult, attacks: readonly CurvePoint[], ofAll: readonly string[]): string[] {
   return [
     ...new Set([
       ...ofAll,
@@ -137,15 +126,15 @@ function reasonsOf(
   ];
 }
 
-function footnote(attacks: readonly MeasuredPoint[]): string {
+function footnote(attacks: readonly CurvePoint[]): string {
   if (attacks.length === 0) return "No attack was made: nothing is known about robustness.";
-  if (attacks.every((point) => protocolOf(point) === "paper")) {
+  if (attacks.every((point) => procedureOf(point) === "paper")) {
     return "Attacked by the paper's one-step method alone, which is weak and does not keep images in the pixel range: the accuracies under attack are upper bounds.";
   }
   return "An accuracy under attack is an upper bound: a stronger attack can lower it.";
 }
 
-function notMeasured(attacks: readonly MeasuredPoint[], atReference: readonly MeasuredPoint[]): string[] {
+function notMeasured(attacks: readonly CurvePoint[], atReference: readonly CurvePoint[]): string[] {
   const norms = new Set(attacks.map(normOf));
   return [
     ...(attacks.some((point) => attackOf(point) === "autoattack") ? [] : ["AutoAttack"]),

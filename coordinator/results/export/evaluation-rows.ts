@@ -1,38 +1,31 @@
 /** What was measured as rows, in one schema for every format: docs/formats.md prints these tables. Pure. */
-import type { CurvePoint } from "../../../shared/results.js";
+import { type CurvePoint, type SeriesLabel, procedureOf } from "../../../shared/results.js";
 import { ClusterError } from "../../../shared/errors.js";
 import type { ExportedRun } from "./export-format.js";
 import { type Column, type Table, tableOf } from "./rows.js";
+import { at } from "../../../shared/core/at.js";
 
 /** Goes up when a column changes its meaning or goes away; new columns come at the end without that. */
 export const SCHEMA_VERSION = 1;
 
-/** What tells one curve from another; absent means the paper's protocol. */
-export interface Label {
-  kind: CurvePoint["kind"];
-  protocol?: string;
-  attack?: string;
-  norm?: string;
-}
+/** Names a curve of one network. */
+type Label = SeriesLabel & Pick<CurvePoint, "kind">;
 
-export type MeasuredPoint = CurvePoint & Label & { unreliable?: readonly string[] };
-
-export const protocolOf = ({ protocol }: Label): string => protocol ?? "paper";
 export const attackOf = ({ kind, attack }: Label): string | null =>
   attack ?? (kind === "clean" ? null : kind);
 export const normOf = ({ kind, norm }: Label): string | null => norm ?? (kind === "clean" ? null : "linf");
 
-interface Measured {
+interface RunRow {
   source: ExportedRun;
 }
 
-interface PointRow extends Measured {
-  point: MeasuredPoint;
+interface PointRow extends RunRow {
+  point: CurvePoint;
   /** Why the whole network's numbers must not be believed. */
   unreliable: readonly string[];
 }
 
-interface ImageRow extends Measured {
+interface ImageRow extends RunRow {
   label: Label;
   task: string;
   strength: number;
@@ -69,7 +62,7 @@ const boolean = <Row>(name: string, meaning: string, of: (row: Row) => boolean):
 });
 
 /** Whose weights they are, in every row: a table of many runs can be cut and joined by these. */
-const identity: readonly Column<Measured>[] = [
+const identity: readonly Column<RunRow>[] = [
   integer("schema_version", "1", () => SCHEMA_VERSION),
   text(
     "run",
@@ -88,7 +81,7 @@ const identity: readonly Column<Measured>[] = [
 ];
 
 const series = <Row>(label: (row: Row) => Label): readonly Column<Row>[] => [
-  text("protocol", "`paper`, or another where it was chosen", (row) => protocolOf(label(row))),
+  text("protocol", "`paper`, or another where it was chosen", (row) => procedureOf(label(row))),
   text("kind", "`clean`, `adversarial`, `nonsense` or `noisy`", (row) => label(row).kind),
   text("attack", "name of the attack; the kind where it has one only; empty for clean", (row) =>
     attackOf(label(row)),
@@ -147,7 +140,7 @@ export function imageTable(runs: readonly ExportedRun[]): Table {
 
 /** Reasons that a result as a whole must not be believed. */
 export function unreliableOf({ result }: ExportedRun): readonly string[] {
-  return (result as { unreliable?: readonly string[] } | null)?.unreliable ?? [];
+  return result?.unreliable ?? [];
 }
 
 export function nothingMeasured(runs: readonly ExportedRun[]): ClusterError {
@@ -174,7 +167,7 @@ function imageRows(source: ExportedRun): ImageRow[] {
           index: task.firstImage + i,
           truth: task.kind === "nonsense" ? null : (labels[task.firstImage + i] ?? null),
           prediction,
-          confidence: confidences[i] as number,
+          confidence: at(confidences, i),
           wrong: wrong[i] === 1,
         })),
       ),

@@ -3,8 +3,8 @@ import type { Config } from "../../../shared/config.js";
 import type { Layout } from "../../../shared/core/layout.js";
 import type { Network } from "../../../shared/networks/network.js";
 import type { ModelResult, StepMetric } from "../../../shared/results.js";
-import type { TaskRecord } from "../../evaluation/evaluation-job.js";
-import type { CheckpointState } from "../../io/checkpoints.js";
+import type { CheckpointState } from "../../../shared/records/checkpoint.js";
+import type { TaskRecord } from "../../../shared/records/task.js";
 
 /** One set of weights, and what a network needs besides them. */
 export interface ExportedModel {
@@ -18,7 +18,7 @@ export interface ExportedModel {
   facts: ModelFacts;
 }
 
-export interface ModelFacts {
+interface ModelFacts {
   run: string;
   model: string;
   dataset: string;
@@ -57,7 +57,7 @@ export interface MeasuredImages {
 
 export type FileContent = string | Uint8Array;
 
-export interface FormatOptions {
+interface FormatOptions {
   /** One row an image instead of one a point. */
   perImage: boolean;
 }

@@ -2,8 +2,9 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { at } from "../../../shared/core/at.js";
 import { ClusterError } from "../../../shared/errors.js";
-import { storageError, writeDirectoryAtomic, writeFileAtomic } from "../../io/atomic-file.js";
+import { storageError, writeDirectoryAtomic, writeFileAtomic } from "../../../shared/io/atomic-file.js";
 import type { ExportFormat, FileContent } from "./export-format.js";
 import { type SourceOptions, readModel, readRuns } from "./run-source.js";
 
@@ -36,12 +37,11 @@ export async function exportRun(
   const { name, files } = await render(path, format, options);
   const out = resolve(options.out ?? `${name}${format.suffix}`);
   await makeWay(out, format, options.force);
-  const [single] = Object.values(files);
   await mkdir(dirname(out), { recursive: true }).catch((cause: unknown) => {
     throw storageError(`create the folder of ${out}`, cause);
   });
   if (format.makes === "folder") await writeDirectoryAtomic(out, files);
-  else await writeFileAtomic(out, single as FileContent);
+  else await writeFileAtomic(out, at(Object.values(files), 0));
   return {
     format: format.name,
     path: out,

@@ -7,6 +7,7 @@ import type { ActivationName, Layer, Padding } from "../../../shared/networks/ne
 import { onnx } from "../../../shared/proto/generated/onnx.js";
 import type { ExportFormat, ExportedModel } from "./export-format.js";
 import { VARIANCE_EPSILON, shapeOf, valuesOf, varianceOf } from "./model-tensors.js";
+import { at } from "../../../shared/core/at.js";
 
 export const onnxFormat: ExportFormat = {
   of: "model",
@@ -180,7 +181,7 @@ function filterFirst(
   for (let cell = 0; cell < rows * columns; cell++) {
     for (let i = 0; i < ins; i++) {
       for (let o = 0; o < outs; o++) {
-        moved[(o * ins + i) * rows * columns + cell] = values[(cell * ins + i) * outs + o] as number;
+        moved[(o * ins + i) * rows * columns + cell] = at(values, (cell * ins + i) * outs + o);
       }
     }
   }

@@ -8,18 +8,28 @@ import { layoutOf } from "../../../shared/networks/network.js";
 import { resolveRun } from "../../../shared/resolve.js";
 import type { ModelResult, StepMetric } from "../../../shared/results.js";
 import { VERSION } from "../../../shared/version.js";
-import { runIdentity } from "../../runs/run.js";
-import { type CheckpointState, Checkpoints, readDescription } from "../../io/checkpoints.js";
-import { loadDataset } from "../../io/datasets/data-sets.js";
-import { PartitionedDataset } from "../../io/datasets/dataset.js";
-import { readResultLines, recordOf } from "../../io/evaluation-journal.js";
-import { readJournal } from "../../io/journal.js";
-import { RunDirectory } from "../../io/run-directory.js";
+import { weightHashes } from "../weight-hashes.js";
 import type { ExportedModel, ExportedRun, MeasuredImages } from "./export-format.js";
+import type { CheckpointState } from "../../../shared/records/checkpoint.js";
+import { readCheckpoint, readDescription } from "../../../shared/io/checkpoint-files.js";
+import { recordOf } from "../../../shared/records/result-line.js";
+import { readResultLines } from "../../../shared/io/result-lines.js";
+import { readJson } from "../../../shared/io/json-document.js";
+import { readJsonLines } from "../../../shared/io/json-lines.js";
+
+/** What the images that are found now say of a run: they lie outside its directory. */
+export interface RunImages {
+  /** The identity that a run with these images and its settings has: `identity` of a checkpoint. */
+  identity: string;
+  /** [height, width, channels]: mean of the training images, pixels 0..255. */
+  mean: Float32Array;
+  /** True classes of the test set. */
+  labels: Uint8Array;
+}
 
 export interface SourceOptions {
-  /** Folder of the data files; the run's own setting where it is not given. */
-  dataDir?: string | undefined;
+  /** Finds the images that a run was trained on. Throws ClusterError("data") with a hint. */
+  findImages: (config: Config) => Promise<RunImages>;
 }
 
 /** Where a path leads. */
@@ -52,10 +62,10 @@ export async function readModel(path: string, options: SourceOptions): Promise<E
       hint: "train the run first",
     });
   }
-  const { state, description } = await new Checkpoints(folder, layout, 1).read(name);
+  const { state, description } = await readCheckpoint(join(folder, name), layout);
   refuseNonFinite(state.parameters, join(folder, name));
-  const dataset = await readDataset(config, options);
-  if (runIdentity(config, dataset.sha256) !== description.identity) {
+  const { identity, mean } = await options.findImages(config);
+  if (identity !== description.identity) {
     throw new ClusterError(
       "data",
       `Cannot export ${join(folder, name)}: its weights belong to other images or settings than those found now, so the mean image is not known`,
@@ -68,7 +78,7 @@ export async function readModel(path: string, options: SourceOptions): Promise<E
     network,
     layout,
     parameters: state.parameters,
-    mean: dataset.meanImage,
+    mean,
     facts: {
       run: await runName(run),
       model: network.name,
@@ -100,20 +110,14 @@ export async function readRuns(
 }
 
 async function readRun(path: string): Promise<ExportedRun> {
-  const directory = new RunDirectory(path);
   const config = await readConfig(path);
   const { network } = resolveRun(config);
-  const isThere = (name: string): Promise<boolean> =>
-    stat(directory.file(name)).then(
-      () => true,
-      () => false,
-    );
   const optional = async <Value>(name: string): Promise<Value | null> =>
-    (await isThere(name)) ? directory.readJson<Value>(name) : null;
+    (await isThere(join(path, name))) ? readJson<Value>(join(path, name)) : null;
   const result = await optional<ModelResult>("result.json");
-  const checkpoints = await readCheckpoints(directory.checkpoints);
+  const checkpoints = await readCheckpoints(join(path, "checkpoints"));
   const sha256 = result === null ? null : await measuredWeights(path, result.name);
-  const steps = await readJournal<StepMetric>(directory.file("metrics.jsonl"));
+  const steps = await readJsonLines<StepMetric>(join(path, "metrics.jsonl"));
   const status = await optional<{ updated: string }>("status.json");
   return {
     run: await runName(path),
@@ -151,6 +155,13 @@ async function placeOf(given: string): Promise<Place> {
   });
 }
 
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 async function isRun(path: string): Promise<boolean> {
   return stat(join(path, "config.yaml")).then(
     (found) => found.isFile(),
@@ -172,20 +183,15 @@ async function readConfig(run: string): Promise<Config> {
 /** Whole runs are named by their folder, one of several by both. */
 async function runName(path: string): Promise<string> {
   const home = dirname(path);
-  const isOneOfSeveral = await stat(join(home, "runs.d")).then(
-    () => true,
-    () => false,
-  );
+  const isOneOfSeveral = await isThere(join(home, "runs.d"));
   return isOneOfSeveral ? `${basename(home)}/${basename(path)}` : basename(path);
 }
 
 /** `results.json` beside the run, or above it, names the weights that were measured. */
 async function measuredWeights(path: string, name: string): Promise<string | null> {
   for (const home of [path, dirname(path)]) {
-    const text = await readFile(join(home, "results.json"), "utf8").catch(() => undefined);
-    if (text === undefined) continue;
-    const hashes = (JSON.parse(text) as { weights_sha256?: Record<string, string> }).weights_sha256;
-    if (hashes?.[name] !== undefined) return hashes[name];
+    const found = (await weightHashes(home))[name];
+    if (found !== undefined) return found;
   }
   return null;
 }
@@ -229,11 +235,6 @@ function refuseNonFinite(parameters: Float32Array, what: string): void {
   throw new ClusterError("data", `Cannot export ${what}: its weights are not all finite (${parameters[at]})`);
 }
 
-async function readDataset(config: Config, { dataDir }: SourceOptions): Promise<PartitionedDataset> {
-  const { set, dir } = config.data;
-  return new PartitionedDataset(await loadDataset(set, dataDir ?? dir, process.env));
-}
-
 /** Outcomes of the measured weights; the journal holds those of earlier ones too. */
 async function readImages(path: string, run: ExportedRun, options: SourceOptions): Promise<MeasuredImages> {
   const { sha256 } = run.measured;
@@ -248,6 +249,6 @@ async function readImages(path: string, run: ExportedRun, options: SourceOptions
       },
     );
   }
-  const { labels } = (await readDataset(run.config, options)).dataset.test;
+  const { labels } = await options.findImages(run.config);
   return { records, labels };
 }

@@ -1,7 +1,7 @@
 /** Named tensors in their shapes, the mean image among them: what `saf evaluate --weights` and Python read. */
 import { encodeSafetensors } from "../../../shared/core/safetensors.js";
-import { tensorsOf } from "../../io/checkpoints.js";
 import type { ExportFormat, ExportedModel } from "./export-format.js";
+import { tensorsOf } from "../../../shared/records/checkpoint.js";
 
 export const safetensorsFormat: ExportFormat = {
   of: "model",

@@ -4,7 +4,8 @@
  */
 import { crc32c } from "@node-rs/crc32";
 import { tensorboard } from "../../../shared/proto/generated/tensorboard.js";
-import { type MeasuredPoint, attackOf, normOf, protocolOf } from "./evaluation-rows.js";
+import { type CurvePoint, procedureOf } from "../../../shared/results.js";
+import { attackOf, normOf } from "./evaluation-rows.js";
 import type { ExportFormat, ExportedRun, FolderContent } from "./export-format.js";
 
 export const tensorboardFormat: ExportFormat = {
@@ -15,11 +16,11 @@ export const tensorboardFormat: ExportFormat = {
   suffix: "-tensorboard",
   owns: /^events\.out\.tfevents\.\d+\.saf$/,
   render: (runs) =>
-    Object.assign({}, ...runs.map((run) => eventFile(run, runs.length === 1))) as FolderContent,
+    Object.fromEntries(runs.flatMap((run) => Object.entries(eventFile(run, runs.length === 1)))),
 };
 
 /** TensorBoard counts steps in whole numbers: a strength of 0.25 stands at 2500. */
-export const STRENGTH_UNIT = 1e-4;
+const STRENGTH_UNIT = 1e-4;
 const FILE_VERSION = "brain.Event:2";
 
 type Event = tensorboard.Event.$Properties;
@@ -31,7 +32,7 @@ function eventFile(run: ExportedRun, isOnly: boolean): FolderContent {
   return { [isOnly ? name : `${run.run.split("/").at(-1)}/${name}`]: Buffer.concat(records) };
 }
 
-export function eventsOf(run: ExportedRun): Event[] {
+function eventsOf(run: ExportedRun): Event[] {
   const { startedSeconds, steps } = run;
   const ended = startedSeconds + (steps.at(-1)?.seconds ?? 0);
   const timeOf = (step: number): number =>
@@ -72,17 +73,17 @@ function cleanAccuracies({
   return [...found].sort(([a], [b]) => a - b).map(([step, accuracy]) => ({ step, accuracy }));
 }
 
-function curvePoints({ result }: ExportedRun): readonly MeasuredPoint[] {
+function curvePoints({ result }: ExportedRun): readonly CurvePoint[] {
   return (result?.curves ?? []).filter(({ kind }) => kind !== "clean");
 }
 
-/** "error/adversarial" by the paper's protocol; others are told apart by what differs. */
-function tagOf(point: MeasuredPoint): string {
+/** "error/adversarial" by the paper's procedure; others are told apart by what differs. */
+function tagOf(point: CurvePoint): string {
   const { kind } = point;
   const attack = attackOf(point);
   const norm = normOf(point);
   const differing = [
-    ...(protocolOf(point) === "paper" ? [] : [protocolOf(point)]),
+    ...(procedureOf(point) === "paper" ? [] : [procedureOf(point)]),
     ...(attack === null || attack === kind ? [] : [attack]),
     ...(norm === null || norm === "linf" ? [] : [norm]),
   ];

@@ -8,6 +8,7 @@ import { ClusterError } from "../../../shared/errors.js";
 import { type ActivationName, type Extent, type Layer, extents } from "../../../shared/networks/network.js";
 import type { ExportFormat, ExportedModel, FolderContent } from "./export-format.js";
 import { VARIANCE_EPSILON, shapeOf, valuesOf, varianceOf } from "./model-tensors.js";
+import { at } from "../../../shared/core/at.js";
 
 export const tfjsFormat: ExportFormat = {
   of: "model",
@@ -62,8 +63,8 @@ function tfjsModel(model: ExportedModel): FolderContent {
   const sizes = extents(network);
   network.layers.forEach((layer, i) => {
     current = addLayer(topology, model, layer, current, {
-      input: sizes[i] as Extent,
-      output: sizes[i + 1] as Extent,
+      input: at(sizes, i),
+      output: at(sizes, i + 1),
     });
   });
   const outputs = addHead(topology, model, topology.add("Flatten", [current], {}));
@@ -98,7 +99,7 @@ function tfjsModel(model: ExportedModel): FolderContent {
     userDefinedMetadata: facts,
   };
   return {
-    ...Object.fromEntries(names.map((name, i) => [name, shards[i] as Uint8Array])),
+    ...Object.fromEntries(names.map((name, i) => [name, at(shards, i)])),
     "model.json": `${JSON.stringify(description)}\n`,
   };
 }

@@ -1,9 +1,9 @@
-/** Today's protocol in panels: the attacks of each network against its worst case, nonsense, corruptions. */
+/** Today's procedure in panels: the attacks of each network against its worst case, nonsense, corruptions. */
 import {
   type CurvePoint,
   type ModelResult,
   type PerturbationKind,
-  protocolOf,
+  procedureOf,
   seriesOf,
 } from "../../../shared/results.js";
 import { curvePanel } from "./curve-panel.js";
@@ -55,7 +55,7 @@ export async function attackPanels(models: readonly ModelResult[]): Promise<Html
 function linesOf(model: ModelResult, kind: PerturbationKind): Line[] {
   const bySeries = new Map<string, CurvePoint[]>();
   for (const point of model.curves) {
-    if (point.kind !== kind || protocolOf(point) !== "modern" || point.norm === "l2") continue;
+    if (point.kind !== kind || procedureOf(point) !== "modern" || point.norm === "l2") continue;
     bySeries.set(seriesOf(point), [...(bySeries.get(seriesOf(point)) ?? []), point]);
   }
   return [...bySeries.values()]

@@ -10,7 +10,7 @@ import {
 import { INKS, type SeriesStyle, seriesStyle } from "./plot-style.js";
 
 /** Shares in [0, 1]. */
-export interface DrawnPoint {
+interface DrawnPoint {
   strength: number;
   value: number;
   low: number;
@@ -25,7 +25,7 @@ export interface DrawnCurve {
   points: readonly DrawnPoint[];
 }
 
-export interface CurvePanelOptions extends PanelSize {
+interface CurvePanelOptions extends PanelSize {
   title: string;
   /** Title of the vertical axis. */
   measure: string;

@@ -1,6 +1,6 @@
 /** Picks from curves what a table, a plot or a sentence shows. */
-import { PERTURBATION_KINDS, protocolOf, seriesOf } from "../../../shared/results.js";
-import type { CurvePoint, ModelResult, PerturbationKind, Protocol } from "../../../shared/results.js";
+import { PERTURBATION_KINDS, procedureOf, seriesOf } from "../../../shared/results.js";
+import type { CurvePoint, ModelResult, PerturbationKind, Procedure } from "../../../shared/results.js";
 
 /** The strength at which MNIST results are usually compared: METHOD.md 2.3. */
 const USUAL_REFERENCE = 0.25;
@@ -10,12 +10,12 @@ const CIFAR_REFERENCE = 0.05;
 
 /**
  * A kind's points as tables, plots and sentences show them by default: the paper's; without them those of the next
- * protocol, and of several attacks the worst case.
+ * procedure, and of several attacks the worst case.
  */
 export function mainPoints(model: ModelResult, kind: PerturbationKind): CurvePoint[] {
   const ofKind = model.curves.filter((point) => point.kind === kind);
   const main = ofKind.find(
-    (point) => protocolOf(point) !== "modern" || (point.attack === "worst-case" && point.norm === "linf"),
+    (point) => procedureOf(point) !== "modern" || (point.attack === "worst-case" && point.norm === "linf"),
   );
   const first = main ?? ofKind[0];
   return first === undefined ? [] : ofKind.filter((point) => seriesOf(point) === seriesOf(first));
@@ -83,11 +83,11 @@ export function chooseSpread(
   return values.filter((value) => chosen.has(value));
 }
 
-/** The same with the curves of one protocol only; without one in their label they are the paper's. */
-export function underProtocol(results: readonly ModelResult[], protocol: Protocol): ModelResult[] {
+/** The same with the curves of one procedure only; without one in their label they are the paper's. */
+export function underProcedure(results: readonly ModelResult[], procedure: Procedure): ModelResult[] {
   return results.map((result) => ({
     ...result,
-    curves: result.curves.filter((point) => point.kind === "clean" || protocolOf(point) === protocol),
+    curves: result.curves.filter((point) => point.kind === "clean" || procedureOf(point) === procedure),
   }));
 }
 

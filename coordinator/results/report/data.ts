@@ -36,8 +36,8 @@ export interface ReportData {
   environment: Record<string, string>;
   /** The resolved settings as YAML. */
   config: string;
-  /** Name of the evaluation protocol, for example "paper" (METHOD.md 1.11), or a sentence about it. */
-  protocol: string;
+  /** Name of the evaluation's procedure, for example "paper" (METHOD.md 1.11), or a sentence about it. */
+  procedure: string;
   /** Anything a reader must know about this run; shown as a list. */
   notes: string[];
 }

@@ -7,9 +7,10 @@ import type { Html } from "./html.js";
 import { type Panel, figure, panelTitle, whole } from "./plot-frame.js";
 import { INKS, SERIES_INKS } from "./plot-style.js";
 import { type Measured, NOT_MEASURED } from "./data.js";
+import { at } from "../../../shared/core/at.js";
 
-const CLEAN = SERIES_INKS[0]?.light as string;
-const NONSENSE = SERIES_INKS[1]?.light as string;
+const CLEAN = SERIES_INKS[0].light;
+const NONSENSE = SERIES_INKS[1].light;
 const NONSENSE_DASH = [5, 3];
 
 export const ACTIVATION_TITLES = { relu: "ReLU", mrelu: "mReLU", rbf: "RBF" } as const;
@@ -105,8 +106,8 @@ function histogramPanel({ activation }: FeaturePlace, title: string, histogram: 
   const total = { clean: sum(histogram.clean), nonsense: sum(histogram.nonsense) };
   const values = Array.from({ length: HISTOGRAM_BINS }, (_, bin) => ({
     x: low + (bin + 0.5) * width,
-    clean: (histogram.clean[bin] as number) / Math.max(1, total.clean),
-    nonsense: (histogram.nonsense[bin] as number) / Math.max(1, total.nonsense),
+    clean: at(histogram.clean, bin) / Math.max(1, total.clean),
+    nonsense: at(histogram.nonsense, bin) / Math.max(1, total.nonsense),
   }));
   const x = {
     field: "x",

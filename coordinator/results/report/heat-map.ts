@@ -2,6 +2,7 @@
 import type { JointHistogram } from "../../../shared/features.js";
 import { JOINT_BINS } from "../../../shared/features.js";
 import { FONT_FAMILY, INKS, SERIES_INKS } from "./plot-style.js";
+import { at } from "../../../shared/core/at.js";
 
 const SIDE = 132;
 const LEFT = 34;
@@ -25,7 +26,7 @@ export function jointSvg(joint: JointHistogram): string {
   const text = (left: number, top: number, content: string, extra = ""): string =>
     `<text x="${left}" y="${top}" font-size="11" fill="${INKS.muted.light}"${extra}>${content}</text>`;
   const panel = (kind: "clean" | "nonsense", left: number): string => {
-    const ink = SERIES_INKS[kind === "clean" ? 0 : 1]?.light as string;
+    const ink = SERIES_INKS[kind === "clean" ? 0 : 1].light;
     const axis =
       text(left, TOP + SIDE + 13, short(joint.low[0])) +
       text(left + SIDE, TOP + SIDE + 13, short(joint.high[0]), ' text-anchor="end"') +
@@ -58,9 +59,9 @@ function cells(counts: readonly number[], left: number, ink: string): string {
   const paths = LEVELS.map(() => "");
   for (let row = 0; row < JOINT_BINS; row++) {
     for (let column = 0; column < JOINT_BINS;) {
-      const level = levelOf(counts[row * JOINT_BINS + column] as number, most);
+      const level = levelOf(at(counts, row * JOINT_BINS + column), most);
       let end = column + 1;
-      while (end < JOINT_BINS && levelOf(counts[row * JOINT_BINS + end] as number, most) === level) end++;
+      while (end < JOINT_BINS && levelOf(at(counts, row * JOINT_BINS + end), most) === level) end++;
       if (level >= 0) {
         const [x, y] = [left + column * size, TOP + (JOINT_BINS - 1 - row) * size];
         paths[level] += `M${x} ${y}h${(end - column) * size}v${size}H${x}z`;

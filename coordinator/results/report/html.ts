@@ -39,5 +39,5 @@ const ENTITIES: Readonly<Record<string, string>> = {
 
 /** Safe between tags and inside quoted attributes. */
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
+  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }

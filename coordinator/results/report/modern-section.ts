@@ -9,8 +9,8 @@ import { INKS, SERIES_INKS } from "./plot-style.js";
 import { type Measured, NOT_MEASURED } from "./data.js";
 import type { ModernFindings, ModernRow } from "./modern.js";
 
-const PAPER = SERIES_INKS[0]?.light as string;
-const MODERN = SERIES_INKS[1]?.light as string;
+const PAPER = SERIES_INKS[0].light;
+const MODERN = SERIES_INKS[1].light;
 
 /** Two bars a network: right answers under the paper's attack, and in the worst case; hollow and dashed if unreliable. */
 export function modernSpec(findings: ModernFindings, isFile: boolean): TopLevelSpec {

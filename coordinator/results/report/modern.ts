@@ -31,7 +31,7 @@ export interface ModernRow {
   isChecked: boolean;
 }
 
-export interface Reversal {
+interface Reversal {
   /** Better under the paper's attack. */
   first: string;
   /** Better in the worst case. */
@@ -87,10 +87,10 @@ function rowOf({ name, result }: Measured, epsilon: number | undefined, beta: nu
     .filter((point) => isModern(point) && point.strength === epsilon)
     .sort((a, b) => b.error - a.error);
   const worst = attacks.find(({ attack }) => attack === WORST_CASE) ?? attacks[0];
-  const ofPaper = (protocol: "paper" | "corrected"): CurvePoint | undefined =>
+  const ofPaper = (procedure: "paper" | "corrected"): CurvePoint | undefined =>
     curves.find(
       (point) =>
-        point.kind === "adversarial" && (point.protocol ?? "paper") === protocol && point.strength === beta,
+        point.kind === "adversarial" && (point.protocol ?? "paper") === procedure && point.strength === beta,
     );
   return {
     name,

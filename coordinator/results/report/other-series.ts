@@ -1,8 +1,15 @@
-/** Curves beside the main ones, as rows for a terminal: other protocols, attacks and norms. */
-import { type CurvePoint, type ModelResult, protocolOf, seriesOf } from "../../../shared/results.js";
+/** Curves beside the main ones, as rows for a terminal: other procedures, attacks and norms. */
+import {
+  type CurvePoint,
+  type ModelResult,
+  PERTURBATION_KINDS,
+  procedureOf,
+  seriesOf,
+} from "../../../shared/results.js";
 import { mainPoints } from "./curves.js";
+import { at } from "../../../shared/core/at.js";
 
-export interface SeriesRow {
+interface SeriesRow {
   model: string;
   /** "modern adversarial pgd-40". */
   series: string;
@@ -22,16 +29,12 @@ export function otherSeries(models: readonly ModelResult[], withMain = false): S
   const groups = new Map<string, SeriesGroup>();
   const order = new Map<string, number>();
   for (const model of models) {
-    const shown = new Set(
-      ["clean", "adversarial", "nonsense", "noisy"].flatMap((kind) =>
-        mainPoints(model, kind as CurvePoint["kind"]).map(seriesOf),
-      ),
-    );
+    const shown = new Set(PERTURBATION_KINDS.flatMap((kind) => mainPoints(model, kind).map(seriesOf)));
     for (const [key, points] of bySeries(model)) {
       if (!withMain && shown.has(key)) continue;
       if (!order.has(key)) order.set(key, order.size);
       const strengths = points.map(({ strength }) => strength);
-      const [first] = points as [CurvePoint];
+      const first = at(points, 0);
       const norm = first.norm === "l2" ? "L2 " : "";
       const where = `${norm}${strengths.join(" ")}`;
       const group = groups.get(where) ?? { heading: `error % at ${norm}ε =`, strengths, rows: [] };
@@ -45,7 +48,7 @@ export function otherSeries(models: readonly ModelResult[], withMain = false): S
 }
 
 function rank({ points }: SeriesRow, order: ReadonlyMap<string, number>): number {
-  return order.get(seriesOf(points[0] as CurvePoint)) ?? 0;
+  return order.get(seriesOf(at(points, 0))) ?? 0;
 }
 
 function bySeries(model: ModelResult): Map<string, CurvePoint[]> {
@@ -57,5 +60,5 @@ function bySeries(model: ModelResult): Map<string, CurvePoint[]> {
 
 function rowName(point: CurvePoint): string {
   const { kind, attack = kind } = point;
-  return `${protocolOf(point)} ${kind} ${attack}`;
+  return `${procedureOf(point)} ${kind} ${attack}`;
 }

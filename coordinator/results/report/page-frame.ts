@@ -10,7 +10,7 @@ export interface Section {
   body: Html;
 }
 
-export interface Page {
+interface Page {
   title: string;
   /** Below the title. */
   lead: Html;

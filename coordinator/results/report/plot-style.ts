@@ -1,4 +1,5 @@
 /** Colours, dashes and marks of the plots. Every series differs in all three, so that it is told apart without colour. */
+import { at } from "../../../shared/core/at.js";
 
 /** One colour as it is on a white page and on a dark one. */
 interface Ink {
@@ -18,14 +19,14 @@ export const INKS = {
  * Series colours, after Okabe and Ito's palette for all kinds of colour vision, darkened for white paper (contrast
  * at least 3:1) and lightened for dark pages.
  */
-export const SERIES_INKS: readonly Ink[] = [
+export const SERIES_INKS = [
   { light: "#0072b2", dark: "#5eb3ee" },
   { light: "#d55e00", dark: "#ff9550" },
   { light: "#00805b", dark: "#3fd0a0" },
   { light: "#a8428f", dark: "#ea9fd6" },
   { light: "#8a6a00", dark: "#e2c045" },
   { light: "#444b54", dark: "#c3cad3" },
-];
+] as const satisfies readonly Ink[];
 
 const DASHES: readonly (readonly number[])[] = [
   [1, 0],
@@ -51,10 +52,10 @@ export function seriesStyle(place: number): SeriesStyle {
   const turn = Math.floor(place / SERIES_INKS.length);
   const colour = place % SERIES_INKS.length;
   return {
-    ink: SERIES_INKS[colour] as Ink,
+    ink: at(SERIES_INKS, colour),
     variable: `series-${colour}`,
-    dash: DASHES[(place + turn) % DASHES.length] as readonly number[],
-    shape: SHAPES[(place + turn) % SHAPES.length] as SeriesStyle["shape"],
+    dash: at(DASHES, (place + turn) % DASHES.length),
+    shape: at(SHAPES, (place + turn) % SHAPES.length),
   };
 }
 

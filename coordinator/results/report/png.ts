@@ -2,7 +2,7 @@
 import { crc32, deflateSync } from "node:zlib";
 import { ClusterError } from "../../../shared/errors.js";
 
-export interface RawImage {
+interface RawImage {
   width: number;
   height: number;
   /** 1 is grey, 3 is RGB. */

@@ -6,7 +6,7 @@ import { curveOf, perturbedKinds, pointAt, referenceStrength, strengthsOf } from
 import { percent, strengthText } from "./format.js";
 
 /** The model the others are compared with: `plain`, or its nearest kin, or the first. */
-export function baselineOf(models: readonly ModelResult[]): ModelResult | undefined {
+function baselineOf(models: readonly ModelResult[]): ModelResult | undefined {
   return (
     models.find((model) => model.name === "plain") ??
     models.find((model) => model.name.startsWith("plain")) ??

@@ -1,8 +1,15 @@
 /** The report as one page that needs nothing else: no network, no script, no font. */
-import type { ModelResult, PerturbationKind, Protocol } from "../../../shared/results.js";
+import type { ModelResult, PerturbationKind, Procedure } from "../../../shared/results.js";
 import { settingsOf } from "../claims.js";
 import { attackPanels } from "./attack-panels.js";
-import { curveOf, perturbedKinds, pointAt, referenceStrength, strengthsOf, underProtocol } from "./curves.js";
+import {
+  curveOf,
+  perturbedKinds,
+  pointAt,
+  referenceStrength,
+  strengthsOf,
+  underProcedure,
+} from "./curves.js";
 import type { Measured, ReportData, ReportModel } from "./data.js";
 import { activationsSection, featuresSection } from "./features-section.js";
 import { count, percent, rate, strengthText } from "./format.js";
@@ -21,7 +28,7 @@ import {
   TRAINING_MEASURES,
   trainingPanelSpec,
 } from "./plots.js";
-import { limitsBox, limitsText, protocolText } from "./protocol-text.js";
+import { limitsBox, limitsText, procedureText } from "./procedure-text.js";
 import { cleanError, fallingCurves, readingOf } from "./reading.js";
 import { renderSvg } from "./render-plot.js";
 import { smoothingWindow } from "./series.js";
@@ -46,7 +53,7 @@ export async function renderReport(data: ReportData): Promise<string> {
     await trainingSection(data),
     sampleSection(data),
     ...(await featureSections(data)),
-    protocolSection(data),
+    procedureSection(data),
     reproduceSection(data),
   ];
   return framed({
@@ -112,7 +119,7 @@ function readingSection(data: ReportData, findings: ModernFindings): Section {
   const body = html`<ul class="reading">
       ${sentences.map((sentence) => html`<li>${sentence}</li>`)}
     </ul>
-    ${unreliableBox(measuredOf(data))}${warning}${limitsBox(data.protocol, isModern(data))}${notesOf(data)}`;
+    ${unreliableBox(measuredOf(data))}${warning}${limitsBox(data.procedure, isModern(data))}${notesOf(data)}`;
   return { id: "reading", title: "In words", body };
 }
 
@@ -124,7 +131,7 @@ function notesOf(data: ReportData): Html | undefined {
     </ul>`;
 }
 
-const PROTOCOL_TITLES: Readonly<Record<Exclude<Protocol, "modern">, string>> = {
+const PROCEDURE_TITLES: Readonly<Record<Exclude<Procedure, "modern">, string>> = {
   paper: "As the paper measured",
   corrected: "The same without the released protocol's defects",
 };
@@ -134,9 +141,10 @@ async function errorSection(data: ReportData): Promise<Section | undefined> {
   const all = resultsOf(data);
   if (perturbedKinds(all).length === 0) return undefined;
   const blocks: Html[] = [];
-  for (const protocol of ["paper", "corrected"] as const) {
-    const results = underProtocol(all, protocol);
-    if (perturbedKinds(results).length > 0) blocks.push(await curveBlock(PROTOCOL_TITLES[protocol], results));
+  for (const procedure of ["paper", "corrected"] as const) {
+    const results = underProcedure(all, procedure);
+    if (perturbedKinds(results).length > 0)
+      blocks.push(await curveBlock(PROCEDURE_TITLES[procedure], results));
   }
   if (blocks.length === 0) return undefined;
   const reference = referenceOf(data);
@@ -186,7 +194,7 @@ async function modernSection(data: ReportData, findings: ModernFindings): Promis
   const panels = await attackPanels(resultsOf(data));
   const tables = [
     ...(findings.epsilon === undefined ? [] : [modernTable(findings)]),
-    ...seriesTables(underProtocol(resultsOf(data), "modern")),
+    ...seriesTables(underProcedure(resultsOf(data), "modern")),
     nonsenseTable(networks),
     distortionTable(networks),
     checksTable(networks),
@@ -254,10 +262,10 @@ async function featureSections(data: ReportData): Promise<Section[]> {
   return [await featuresSection(networks), await activationsSection(networks)];
 }
 
-function protocolSection(data: ReportData): Section {
-  const body = html`${protocolText(data.protocol)}
+function procedureSection(data: ReportData): Section {
+  const body = html`${procedureText(data.procedure)}
     <h3>What these numbers do not show</h3>
-    ${limitsText(data.protocol, isModern(data))}`;
+    ${limitsText(data.procedure, isModern(data))}`;
   return { id: "protocol", title: "How this was measured, and its limits", body };
 }
 
@@ -284,7 +292,7 @@ function measuredOf(data: ReportData): Measured[] {
 
 /** Were attacks of many steps run? */
 function isModern(data: ReportData): boolean {
-  return perturbedKinds(underProtocol(resultsOf(data), "modern")).length > 0;
+  return perturbedKinds(underProcedure(resultsOf(data), "modern")).length > 0;
 }
 
 function referenceOf(data: ReportData): number | undefined {

@@ -7,11 +7,11 @@ import { ClusterError } from "../../../shared/errors.js";
 import type { FeaturesDocument } from "../../../shared/features.js";
 import { redactTexts } from "../../../shared/redact.js";
 import type { ModelResult, StepMetric } from "../../../shared/results.js";
-import { readResultLines } from "../../io/evaluation-journal.js";
-import { readJournal } from "../../io/journal.js";
-import { RunDirectory } from "../../io/run-directory.js";
+import { readJson } from "../../../shared/io/json-document.js";
 import type { ReportData, ReportModel } from "./data.js";
 import { newestSamples } from "./samples.js";
+import { readResultLines } from "../../../shared/io/result-lines.js";
+import { readJsonLines } from "../../../shared/io/json-lines.js";
 
 export interface ReportNames {
   title: string;
@@ -26,7 +26,8 @@ export async function reportRun(out: string, names: ReportNames): Promise<string
     return (await writeReproductionReport(out)).html;
   }
   const directories = await runDirectories(out);
-  if (directories.length === 0) {
+  const [first] = directories;
+  if (first === undefined) {
     throw new ClusterError(
       "data",
       `Cannot report on ${out}: it holds no result.json, nor does a folder inside it`,
@@ -37,14 +38,14 @@ export async function reportRun(out: string, names: ReportNames): Promise<string
   }
   const data: ReportData = {
     ...redactTexts(names),
-    dataset: await datasetOf(directories[0] as RunDirectory),
+    dataset: await datasetOf(first),
     created: new Date().toISOString(),
     models: await Promise.all(directories.map(modelOf)),
-    environment: await (directories[0] as RunDirectory).readJson<Record<string, string>>("env.json"),
-    config: (await Promise.all(directories.map((run) => readFile(run.file("config.yaml"), "utf8")))).join(
+    environment: await readJson<Record<string, string>>(join(first, "env.json")),
+    config: (await Promise.all(directories.map((run) => readFile(join(run, "config.yaml"), "utf8")))).join(
       "---\n",
     ),
-    protocol: "paper",
+    procedure: "paper",
     notes: [],
   };
   // Drawing needs vega, which takes a while to load; nothing else here does.
@@ -60,13 +61,13 @@ async function isReproduction(out: string): Promise<boolean> {
 }
 
 /** The folder itself, or the runs inside it in the order in which they were made. */
-async function runDirectories(out: string): Promise<RunDirectory[]> {
+async function runDirectories(out: string): Promise<string[]> {
   const holdsResult = async (path: string): Promise<number | undefined> =>
     stat(join(path, "result.json")).then(
       ({ mtimeMs }) => mtimeMs,
       () => undefined,
     );
-  if ((await holdsResult(out)) !== undefined) return [new RunDirectory(out)];
+  if ((await holdsResult(out)) !== undefined) return [out];
   const inside = await readdir(out, { withFileTypes: true }).catch(() => []);
   const found = await Promise.all(
     inside
@@ -76,11 +77,11 @@ async function runDirectories(out: string): Promise<RunDirectory[]> {
   return found
     .filter((entry): entry is { path: string; made: number } => entry.made !== undefined)
     .sort((a, b) => a.made - b.made)
-    .map(({ path }) => new RunDirectory(path));
+    .map(({ path }) => path);
 }
 
-async function datasetOf(directory: RunDirectory): Promise<string> {
-  const { data } = configSchema.parse(parse(await readFile(directory.file("config.yaml"), "utf8")));
+async function datasetOf(directory: string): Promise<string> {
+  const { data } = configSchema.parse(parse(await readFile(join(directory, "config.yaml"), "utf8")));
   return data.set;
 }
 
@@ -89,12 +90,12 @@ const configSchema = z
   .looseObject({ data: z.looseObject({ set: z.string().default("mnist") }).prefault({}) })
   .catch({ data: { set: "mnist" } });
 
-async function modelOf(directory: RunDirectory): Promise<ReportModel> {
-  const features = await directory.readJson<FeaturesDocument>("features.json").catch(() => undefined);
+async function modelOf(directory: string): Promise<ReportModel> {
+  const features = await readJson<FeaturesDocument>(join(directory, "features.json")).catch(() => undefined);
   return {
-    result: await directory.readJson<ModelResult>("result.json"),
-    steps: await readJournal<StepMetric>(directory.file("metrics.jsonl")),
-    samples: newestSamples(await readResultLines(directory.file("eval", "results.jsonl"))),
+    result: await readJson<ModelResult>(join(directory, "result.json")),
+    steps: await readJsonLines<StepMetric>(join(directory, "metrics.jsonl")),
+    samples: newestSamples(await readResultLines(join(directory, "eval", "results.jsonl"))),
     ...(features === undefined ? {} : { features }),
   };
 }

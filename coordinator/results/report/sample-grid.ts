@@ -24,7 +24,7 @@ interface Row {
 }
 
 /** The rows of one model: clean, adversarial at up to three strengths, nonsense, noisy; at most ten images each. */
-export function sampleRows(samples: readonly SampleImage[]): Row[] {
+function sampleRows(samples: readonly SampleImage[]): Row[] {
   return ROWS.flatMap(([kind, rowCount]) => {
     const ofKind = samples.filter((sample) => sample.kind === kind);
     return strengthsToShow(ofKind, rowCount).map((strength) => ({

@@ -1,5 +1,5 @@
 /** Which of the pictures that an evaluation kept are shown. */
-import { type SampleImage, type SeriesLabel, protocolOf } from "../../../shared/results.js";
+import { PROCEDURES, type SampleImage, type SeriesLabel, procedureOf } from "../../../shared/results.js";
 
 /** The same picture may have been made by an earlier checkpoint: the last one counts. */
 export function newestSamples(lines: readonly { samples: readonly SampleImage[] }[]): SampleImage[] {
@@ -18,15 +18,14 @@ export function labelKey({ protocol = "paper", attack = "", norm = "linf" }: Ser
   return `${protocol} ${protocol === "paper" ? "" : attack} ${norm}`;
 }
 
-/** Pictures of one protocol: the paper's, or, kind by kind, the first that there is. */
+/** Pictures of one procedure: the paper's, or, kind by kind, the first that there is. */
 export function shownSamples(samples: readonly SampleImage[]): SampleImage[] {
   const first = new Map<string, string>();
-  const protocols = ["paper", "corrected", "modern"];
-  const byProtocol = [...samples].sort(
-    (a, b) => protocols.indexOf(protocolOf(a)) - protocols.indexOf(protocolOf(b)),
+  const byProcedure = [...samples].sort(
+    (a, b) => PROCEDURES.indexOf(procedureOf(a)) - PROCEDURES.indexOf(procedureOf(b)),
   );
-  return byProtocol.filter((sample) => {
-    const key = `${protocolOf(sample)} ${sample.attack ?? ""} ${sample.norm ?? ""}`;
+  return byProcedure.filter((sample) => {
+    const key = `${procedureOf(sample)} ${sample.attack ?? ""} ${sample.norm ?? ""}`;
     if (!first.has(sample.kind)) first.set(sample.kind, key);
     return first.get(sample.kind) === key;
   });

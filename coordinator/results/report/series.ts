@@ -1,10 +1,11 @@
 /** Thins and smooths what was measured at every step. */
 import type { StepMetric } from "../../../shared/results.js";
+import { at } from "../../../shared/core/at.js";
 
 export type TrainingMeasure = "loss" | "accuracy";
 
 /** One point of a training curve: as measured, and the mean of its neighbourhood. */
-export interface TrainingPoint {
+interface TrainingPoint {
   step: number;
   raw: number;
   smooth: number;
@@ -27,7 +28,7 @@ export function trainingCurve(steps: readonly StepMetric[], measure: TrainingMea
   const finite = steps.filter((step) => Number.isFinite(step[measure]));
   const half = (smoothingWindow(finite.length) - 1) / 2;
   const sums = [0];
-  for (const step of finite) sums.push((sums.at(-1) as number) + step[measure]);
+  for (const step of finite) sums.push(at(sums, sums.length - 1) + step[measure]);
 
   const stride = Math.max(1, Math.ceil(finite.length / MAX_POINTS));
   const points: TrainingPoint[] = [];
@@ -35,7 +36,7 @@ export function trainingCurve(steps: readonly StepMetric[], measure: TrainingMea
     if (i % stride !== 0 && i !== finite.length - 1) return;
     const first = Math.max(0, i - half);
     const end = Math.min(finite.length, i + half + 1);
-    const smooth = ((sums[end] as number) - (sums[first] as number)) / (end - first);
+    const smooth = (at(sums, end) - at(sums, first)) / (end - first);
     points.push({ step: step.step, raw: step[measure], smooth });
   });
   return points;

@@ -8,7 +8,7 @@ import { count, percent, rate, strengthText } from "./format.js";
 import { type SeriesGroup, otherSeries } from "./other-series.js";
 import { cleanError, readingLine } from "./reading.js";
 
-export interface TableOptions {
+interface TableOptions {
   /** Write ANSI colours. Colour only repeats what the text says. */
   colour: boolean;
   /** Columns of the terminal (default 100). Strengths that do not fit are left out, evenly. */
@@ -118,7 +118,7 @@ function numberText({ error, unreliable = [] }: CurvePoint): string {
   return unreliable.length === 0 ? percent(error) : `${percent(error)}${UNRELIABLE_MARK}`;
 }
 
-/** Series of other protocols, at their own strengths. */
+/** Series of other procedures, at their own strengths. */
 function seriesTable({ heading, strengths, rows }: SeriesGroup, colours: Colours, width: number): string {
   const names = rows.map(({ series, model }) => `${series}  ${model}`);
   const nameColumn = Math.max(heading.length, ...names.map((name) => name.length)) + 1;

@@ -11,7 +11,7 @@ const FILE_PANEL: PanelSize = { width: 290, height: 240 };
 const MAX_SERIES = 6;
 
 /** Networks that share a row of panels. */
-export interface Group {
+interface Group {
   title: string;
   results: ModelResult[];
 }

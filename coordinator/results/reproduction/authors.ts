@@ -6,7 +6,7 @@ export const AUTHORS_SOURCE =
   "error logs stored in the networks of the authors' release, github.com/leduoba/robustCNN at commit bcd3263";
 
 /** Shares in [0, 1]. */
-export interface AuthorsErrors {
+interface AuthorsErrors {
   /** Test error after the last epoch, which is the network that is used. */
   final: number;
   /** Lowest test error of any epoch. */

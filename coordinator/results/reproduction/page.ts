@@ -1,7 +1,7 @@
 /** The report of a reproduction as one page that needs nothing else, in the paper's order. */
 import { type Claim, type ClaimSettings, settingsOf } from "../claims.js";
 import type { ModelResult, PerturbationKind } from "../../../shared/results.js";
-import { perturbedKinds, pointAt, strengthsOf, underProtocol } from "../report/curves.js";
+import { perturbedKinds, pointAt, strengthsOf, underProcedure } from "../report/curves.js";
 import { NOT_MEASURED } from "../report/data.js";
 import { activationsSection, featuresSection } from "../report/features-section.js";
 import { percent, strengthText } from "../report/format.js";
@@ -27,6 +27,7 @@ import { claimsList, verdictBadge } from "./claims-section.js";
 import { cleanTable } from "./clean-table.js";
 import { type ReproductionData, measuredResults } from "./data.js";
 import { structuresTable } from "./structures.js";
+import { at } from "../../../shared/core/at.js";
 
 const PANEL = { width: 300, height: 220 };
 
@@ -71,8 +72,8 @@ function claimsSummary(claims: readonly Claim[]): Html {
 async function accuracySection(data: ReproductionData): Promise<Section> {
   const title = "Accuracy against strength";
   const results = measuredResults(data.members);
-  const paper = underProtocol(results, "paper");
-  const corrected = underProtocol(results, "corrected");
+  const paper = underProcedure(results, "paper");
+  const corrected = underProcedure(results, "corrected");
   const parts = [
     html`<p class="muted">
       Higher is better. Shaded: Wilson intervals at 95 %. Hollow marks on a thin dotted line: unreliable, see
@@ -102,7 +103,7 @@ async function curvesOf(
     return html`<h3 class="gap">${title}</h3>
       ${nothing(missing)}`;
   const networkOf = new Map(data.members.map(({ name, network }) => [name, network]));
-  const familyOf = (name: string): string => (networkOf.get(name) ?? name).split("-")[0] as string;
+  const familyOf = (name: string): string => at((networkOf.get(name) ?? name).split("-"), 0);
   const rows: Html[] = [];
   for (const group of groupsOf(measured, familyOf)) {
     const panels: Html[] = [];

@@ -7,11 +7,12 @@ import { ClusterError } from "../../../shared/errors.js";
 import type { FeaturesDocument } from "../../../shared/features.js";
 import type { ModelResult, PerturbationKind, SeriesLabel, StepMetric } from "../../../shared/results.js";
 import type { ClaimOutcome } from "../claims.js";
-import { type ResultLine, readResultLines } from "../../io/evaluation-journal.js";
-import { readJournal } from "../../io/journal.js";
-import { RunDirectory } from "../../io/run-directory.js";
+import { readJson } from "../../../shared/io/json-document.js";
 import { labelKey, newestSamples } from "../report/samples.js";
 import type { Member, ReproductionData } from "./data.js";
+import type { ResultLine } from "../../../shared/records/result-line.js";
+import { readResultLines } from "../../../shared/io/result-lines.js";
+import { readJsonLines } from "../../../shared/io/json-lines.js";
 
 /** As much of `reproduction.json` as a report needs; members are found by their own config.yaml. */
 const manifestSchema = z.looseObject({
@@ -29,8 +30,7 @@ const memberConfigSchema = z.looseObject({ model: z.string(), seed: z.int().defa
 
 /** Throws ClusterError("data") when `directory` is not a reproduction. */
 export async function readReproduction(directory: string): Promise<ReproductionData> {
-  const home = new RunDirectory(directory);
-  const manifest = manifestSchema.safeParse(await home.readJson("reproduction.json"));
+  const manifest = manifestSchema.safeParse(await readJson(join(directory, "reproduction.json")));
   if (!manifest.success) {
     const issue = manifest.error.issues[0];
     throw new ClusterError(
@@ -64,26 +64,24 @@ export async function readReproduction(directory: string): Promise<ReproductionD
 async function membersIn(directory: string): Promise<Member[]> {
   const inside = await readdir(directory, { withFileTypes: true });
   const members = await Promise.all(
-    inside
-      .filter((entry) => entry.isDirectory())
-      .map(({ name }) => memberOf(name, new RunDirectory(join(directory, name)))),
+    inside.filter((entry) => entry.isDirectory()).map(({ name }) => memberOf(name, join(directory, name))),
   );
   return members.filter((member) => member !== undefined);
 }
 
-async function memberOf(name: string, run: RunDirectory): Promise<Member | undefined> {
-  const text = await readFile(run.file("config.yaml"), "utf8").catch(() => undefined);
+async function memberOf(name: string, run: string): Promise<Member | undefined> {
+  const text = await readFile(join(run, "config.yaml"), "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
   const config = memberConfigSchema.safeParse(parse(text));
   if (!config.success) return undefined;
   const optional = async <Value>(file: string): Promise<Value | undefined> =>
-    run.readJson<Value>(file).catch(() => undefined);
+    readJson<Value>(join(run, file)).catch(() => undefined);
   const [result, status, features, steps, lines] = await Promise.all([
     optional<ModelResult>("result.json"),
     optional<{ epoch: number }>("status.json"),
     optional<FeaturesDocument>("features.json"),
-    readJournal<StepMetric>(run.file("metrics.jsonl")),
-    readResultLines(run.file("eval", "results.jsonl")),
+    readJsonLines<StepMetric>(join(run, "metrics.jsonl")),
+    readResultLines(join(run, "eval", "results.jsonl")),
   ]);
   return {
     name,

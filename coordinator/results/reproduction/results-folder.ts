@@ -1,11 +1,12 @@
 /** A reproduction as a folder to publish: README.md with tables, the CSV files, and the plots on white. */
-import { copyFile, mkdir, readFile, readdir } from "node:fs/promises";
+import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Claim, judgeClaims, settingsOf } from "../claims.js";
-import { storageError, writeFileAtomic } from "../../io/atomic-file.js";
+import { storageError, writeFileAtomic } from "../../../shared/io/atomic-file.js";
 import { ClusterError } from "../../../shared/errors.js";
-import type { CurvePoint, ModelResult, PerturbationKind, Protocol } from "../../../shared/results.js";
-import { isUnreliable, pointAt, underProtocol } from "../report/curves.js";
+import type { CurvePoint, ModelResult, PerturbationKind, Procedure } from "../../../shared/results.js";
+import { isUnreliable, pointAt, underProcedure } from "../report/curves.js";
+import { weightHashes } from "../weight-hashes.js";
 import { count, percent, percent2, signedPoints, strengthText } from "../report/format.js";
 import { markdownTable } from "../report/markdown.js";
 import { modernFindings, modernSentences } from "../report/modern.js";
@@ -49,20 +50,14 @@ export async function writeResultsFolder(
   } catch (cause) {
     throw storageError(`copy results to ${folder}`, cause);
   }
-  const weights = await weightsOf(reproduction);
+  const weights = await weightHashes(reproduction);
   await writeFileAtomic(join(folder, "README.md"), readme(data, plots, weights, notes));
-}
-
-/** SHA-256 of the weights by member, as far as the last command knew them. */
-async function weightsOf(reproduction: string): Promise<Readonly<Record<string, string>>> {
-  const text = await readFile(join(reproduction, "results.json"), "utf8").catch(() => "{}");
-  return (JSON.parse(text) as { weights_sha256?: Record<string, string> }).weights_sha256 ?? {};
 }
 
 function readme(
   data: ReproductionData,
   plots: readonly { file: string; title: string }[],
-  weights: Readonly<Record<string, string>>,
+  weights: Readonly<Partial<Record<string, string>>>,
   notes: readonly string[],
 ): string {
   const settings = settingsOf(data.dataset);
@@ -136,7 +131,7 @@ function imagesOf(members: readonly Member[]): string {
 
 function cleanTable(
   rows: readonly CleanRow[],
-  weights: Readonly<Record<string, string>>,
+  weights: Readonly<Partial<Record<string, string>>>,
   hasSeeds: boolean,
 ): string {
   const heading = [
@@ -169,15 +164,15 @@ function cleanTable(
 }
 
 const KINDS: readonly PerturbationKind[] = ["adversarial", "nonsense", "noisy"];
-const RELEASED: readonly Protocol[] = ["paper", "corrected"];
+const RELEASED: readonly Procedure[] = ["paper", "corrected"];
 
 function errorTable(members: readonly Member[], reference: number): string {
   const heading = ["network", "images", ...KINDS.flatMap((kind) => [kind, "corrected"])];
   const rows = members.flatMap(({ name, result }) => {
     if (result === undefined) return [];
     const points = KINDS.flatMap((kind) =>
-      RELEASED.map((protocol) => {
-        const [only] = underProtocol([result], protocol);
+      RELEASED.map((procedure) => {
+        const [only] = underProcedure([result], procedure);
         return only === undefined ? undefined : pointAt(only, kind, reference);
       }),
     );

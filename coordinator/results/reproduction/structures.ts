@@ -11,6 +11,7 @@ import { count } from "../report/format.js";
 import { html } from "../report/html.js";
 import type { Html } from "../report/html.js";
 import { ACTIVATION_TITLES } from "../report/feature-figures.js";
+import { at } from "../../../shared/core/at.js";
 
 /** One place of a network: a convolution or a pooling, with what follows it. */
 interface Place {
@@ -21,6 +22,7 @@ interface Place {
 interface Structure {
   /** Networks that are built so. */
   names: string[];
+  input: Extent;
   places: Place[];
   head: string;
   parameters: number;
@@ -37,7 +39,7 @@ export function structuresOf(dataset: string, names: readonly string[]): Structu
     const key = JSON.stringify([places.map(({ text }) => text), head]);
     const known = found.get(key);
     if (known === undefined) {
-      found.set(key, { names: [name], places, head, parameters: weightsOf(network) });
+      found.set(key, { names: [name], input: network.input, places, head, parameters: weightsOf(network) });
     } else known.names.push(name);
   }
   return [...found.values()];
@@ -61,7 +63,7 @@ function placesOf(network: Network): Place[] {
   const places: Place[] = [];
   const last = network.layers.findLastIndex((layer) => layer.kind === "convolution");
   network.layers.forEach((layer, i) => {
-    const output = sizes[i + 1] as Extent;
+    const output = at(sizes, i + 1);
     const text = i === last ? "fully connected K" : layerText(layer);
     const place = places.at(-1);
     if (layer.kind === "batch-norm" || layer.kind === "activation") {
@@ -97,15 +99,15 @@ function extentText({ height, width, channels }: Extent): string {
 
 export function structuresTable(dataset: string, names: readonly string[]): Html {
   const structures = structuresOf(dataset, names);
-  if (structures.length === 0) return html`<p class="muted">This version knows none of these networks.</p>`;
+  const [first] = structures;
+  if (first === undefined) return html`<p class="muted">This version knows none of these networks.</p>`;
   const rows = Math.max(...structures.map(({ places }) => places.length));
-  const input = networkOrNothing(dataset, structures[0]?.names[0] ?? "")?.input as Extent;
   return html`<div class="scroll" role="region" tabindex="0" aria-label="Structures">
     <table class="text">
       <caption>
         <span
-          ><strong>Structures</strong> input ${extentText(input)}; K is 10, or 12 with mean training (M); RBF
-          and mReLU are the paper's symmetric activations</span
+          ><strong>Structures</strong> input ${extentText(first.input)}; K is 10, or 12 with mean training
+          (M); RBF and mReLU are the paper's symmetric activations</span
         >
       </caption>
       <thead>

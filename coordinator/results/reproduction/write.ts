@@ -2,9 +2,9 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Claim, judgeClaims, settingsOf } from "../claims.js";
-import { writeFileAtomic } from "../../io/atomic-file.js";
+import { writeFileAtomic } from "../../../shared/io/atomic-file.js";
 import { csvLine, renderCsv } from "../report/csv.js";
-import { underProtocol } from "../report/curves.js";
+import { underProcedure } from "../report/curves.js";
 import { activationSpec, featuresFileSpec } from "../report/feature-figures.js";
 import { jointSvg } from "../report/heat-map.js";
 import { type ModernFindings, modernFindings } from "../report/modern.js";
@@ -15,6 +15,7 @@ import { cleanRows } from "./clean-table.js";
 import { type ReproductionData, measuredResults } from "./data.js";
 import { renderReproduction } from "./page.js";
 import { readReproduction } from "./read.js";
+import { at } from "../../../shared/core/at.js";
 
 export interface WrittenReproduction {
   /** Path of the page. */
@@ -54,17 +55,17 @@ async function plotsOf(data: ReproductionData, modern: ModernFindings): Promise<
   const plots = new Map<string, string>();
   const results = measuredResults(data.members);
   const networkOf = new Map(data.members.map(({ name, network }) => [name, network]));
-  const familyOf = (name: string): string => (networkOf.get(name) ?? name).split("-")[0] as string;
-  for (const protocol of ["paper", "corrected"] as const) {
-    const measured = underProtocol(results, protocol).filter(({ curves }) =>
+  const familyOf = (name: string): string => at((networkOf.get(name) ?? name).split("-"), 0);
+  for (const procedure of ["paper", "corrected"] as const) {
+    const measured = underProcedure(results, procedure).filter(({ curves }) =>
       curves.some(({ kind }) => kind !== "clean"),
     );
     if (measured.length === 0) continue;
     const groups = groupsOf(measured, familyOf);
     for (const [i, group] of groups.entries()) {
       const suffix = groups.length === 1 ? "" : `-${i + 1}`;
-      const subtitle = `${protocol} protocol · shaded: Wilson intervals at 95 % · hollow: unreliable`;
-      plots.set(`accuracy-${protocol}${suffix}`, await renderSvg(accuracySpec(group, subtitle)));
+      const subtitle = `${procedure} protocol · shaded: Wilson intervals at 95 % · hollow: unreliable`;
+      plots.set(`accuracy-${procedure}${suffix}`, await renderSvg(accuracySpec(group, subtitle)));
     }
   }
   plots.set("activations", await renderSvg(activationSpec()));

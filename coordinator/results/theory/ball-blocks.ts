@@ -5,11 +5,12 @@
  * symmetry the limit g depends on ‖x − t‖ alone, so many 1-D units make one high-dimensional radial function.
  */
 import { RandomStream } from "../../../shared/random.js";
+import { at } from "../../../shared/core/at.js";
 
 export type UnitName = "mrelu" | "rbf";
 export const UNIT_NAMES: readonly UnitName[] = ["mrelu", "rbf"];
 
-export const UNITS: Readonly<Record<UnitName, (x: number) => number>> = {
+const UNITS: Readonly<Record<UnitName, (x: number) => number>> = {
   mrelu: (x) => Math.max(0, 1 - Math.abs(x)),
   rbf: (x) => Math.exp(-x * x),
 };
@@ -91,7 +92,7 @@ function direction(stream: RandomStream, out: Float64Array): void {
     squares += value * value;
   }
   const norm = Math.sqrt(squares);
-  for (let k = 0; k < out.length; k++) out[k] = (out[k] as number) / norm;
+  for (const [k, value] of out.entries()) out[k] = value / norm;
 }
 
 /** [units x dimension] random directions of a block. */
@@ -116,7 +117,7 @@ function project(directions: Float64Array, offset: Float64Array, width: number, 
 /** Misclassified share by block size, for both kinds of units on the same directions and points. */
 export function measureBlocks(settings: BallSettings): BlockError[] {
   const sizes = blockSizes(settings.units);
-  const shares = new Map(UNIT_NAMES.map((unit) => [unit, sizes.map(() => [] as number[])]));
+  const shares = new Map(UNIT_NAMES.map((unit) => [unit, sizes.map(() => Array.of<number>())]));
   for (let block = 0; block < settings.blocks; block++) {
     const wrong = wrongOfBlock(settings, block, sizes);
     for (const unit of UNIT_NAMES) {
@@ -127,7 +128,7 @@ export function measureBlocks(settings: BallSettings): BlockError[] {
     const predicted = predictedErrors(unit, settings, sizes);
     return sizes.map((units, k) => {
       const ofSize = shares.get(unit)?.[k] ?? [];
-      return { unit, units, ...meanAndDeviation(ofSize), predicted: predicted[k] as number };
+      return { unit, units, ...meanAndDeviation(ofSize), predicted: at(predicted, k) };
     });
   });
 }
@@ -149,7 +150,7 @@ function wrongOfBlock(
     const isInside = point % 2 === 0;
     const distance = radius * (1 + (isInside ? -1 : 1) * shell * stream.uniform());
     direction(stream, offset);
-    for (let k = 0; k < dimension; k++) offset[k] = distance * (offset[k] as number);
+    for (const [k, value] of offset.entries()) offset[k] = distance * value;
     project(directions, offset, width, arguments_);
     UNIT_NAMES.forEach((unit, u) => {
       const f = UNITS[unit];
@@ -158,7 +159,7 @@ function wrongOfBlock(
       for (let i = 0; i < units; i++) {
         sum += f(arguments_[i] as number);
         if (i + 1 !== sizes[size]) continue;
-        if (sum / (i + 1) >= (thresholds[u] as number) !== isInside) (wrong[unit][size] as number)++;
+        if (sum / (i + 1) >= at(thresholds, u) !== isInside) (wrong[unit][size] as number)++;
         size++;
       }
     });
@@ -172,16 +173,15 @@ const RADII = 200;
 function predictedErrors(unit: UnitName, settings: BallSettings, sizes: readonly number[]): number[] {
   const { radius, shell } = settings;
   const edge = radialMoments(unit, settings, radius).mean;
-  const sums = sizes.map(() => 0);
-  for (let i = 0; i < RADII; i++) {
-    const distance = radius * (1 + shell * ((2 * (i + 0.5)) / RADII - 1));
-    const { mean, deviation } = radialMoments(unit, settings, distance);
-    sizes.forEach((size, k) => {
-      const score = (Math.abs(mean - edge) * Math.sqrt(size)) / deviation;
-      sums[k] = (sums[k] as number) + normalTail(score);
-    });
-  }
-  return sums.map((sum) => sum / RADII);
+  const moments = Array.from({ length: RADII }, (_, i) =>
+    radialMoments(unit, settings, radius * (1 + shell * ((2 * (i + 0.5)) / RADII - 1))),
+  );
+  return sizes.map((size) => {
+    const tails = moments.map(({ mean, deviation }) =>
+      normalTail((Math.abs(mean - edge) * Math.sqrt(size)) / deviation),
+    );
+    return tails.reduce((sum, tail) => sum + tail, 0) / RADII;
+  });
 }
 
 /**
@@ -230,7 +230,7 @@ export function rayResponses(
   return Array.from({ length: rays }, () => {
     direction(stream, ray);
     return distances.map((distance) => {
-      for (let k = 0; k < offset.length; k++) offset[k] = distance * (ray[k] as number);
+      for (const [k, value] of ray.entries()) offset[k] = distance * value;
       project(directions, offset, unitWidth(settings), arguments_);
       return arguments_.reduce((sum, argument) => sum + f(argument), 0) / units;
     });

@@ -11,6 +11,7 @@ import {
 } from "./ball-blocks.js";
 import { type Panel, figure, panelTitle, whole } from "../report/plot-frame.js";
 import { FONT_FAMILY, INKS, SERIES_INKS, seriesStyle } from "../report/plot-style.js";
+import { at } from "../../../shared/core/at.js";
 
 export const UNIT_TITLES: Readonly<Record<UnitName, string>> = { mrelu: "mReLU", rbf: "RBF" };
 
@@ -93,7 +94,7 @@ function rayPanels(settings: BallSettings, unit: UnitName): Panel[] {
   return [1, 16, 256].map((units): Panel => {
     const answers = rayResponses(settings, unit, units, distances, RAYS);
     const values = answers.flatMap((ray, r) =>
-      ray.map((answer, i) => ({ ray: r, distance: (distances[i] as number) / radius, answer })),
+      ray.map((answer, i) => ({ ray: r, distance: at(distances, i) / radius, answer })),
     );
     const limit = distances.map((distance) => ({
       distance: distance / radius,
@@ -113,7 +114,7 @@ function rayPanels(settings: BallSettings, unit: UnitName): Panel[] {
       axis: { values: [0, 0.2, 0.4, 0.6, 0.8, 1] },
       scale: { domain: [0, 1], nice: false },
     };
-    const ink = SERIES_INKS[UNIT_NAMES.indexOf(unit)]?.light as string;
+    const ink = at(SERIES_INKS, UNIT_NAMES.indexOf(unit)).light;
     return {
       width: 220,
       height: 170,
@@ -150,7 +151,7 @@ const SIDE = 170;
 export function planeSvg(seed: number, unit: UnitName, sizes: readonly number[] = PLANE_SIZES): string {
   const gap = 16;
   const width = sizes.length * (SIDE + gap) - gap + 4;
-  const ink = SERIES_INKS[UNIT_NAMES.indexOf(unit)]?.light as string;
+  const ink = at(SERIES_INKS, UNIT_NAMES.indexOf(unit)).light;
   const panels = sizes.map((units, k) => {
     const left = 2 + k * (SIDE + gap);
     const centre = `cx="${left + SIDE / 2}" cy="${22 + SIDE / 2}"`;

@@ -9,13 +9,13 @@ import {
   measureBlocks,
   unitWidth,
 } from "./ball-blocks.js";
-import { storageError, writeFileAtomic } from "../../io/atomic-file.js";
+import { storageError, writeFileAtomic } from "../../../shared/io/atomic-file.js";
 import { csvLine } from "../report/csv.js";
 import { percent } from "../report/format.js";
 import { html, trusted } from "../report/html.js";
 import type { Html } from "../report/html.js";
 import { inlineSvg } from "../report/inline-svg.js";
-import { framed, scrolling } from "../report/page-frame.js";
+import { type Section, framed, scrolling } from "../report/page-frame.js";
 import { panel, swatch } from "../report/page-parts.js";
 import { renderPng, renderSvg } from "../report/render-plot.js";
 import { PLANE_SIZES, UNIT_TITLES, errorSpec, planeSvg, raysPlots, raysSpec } from "./figures.js";
@@ -72,39 +72,7 @@ function theoryCsv(errors: readonly BlockError[]): string {
 }
 
 async function page(document: TheoryDocument): Promise<string> {
-  const { settings, errors, exponents } = document;
-  const { dimension, shell, blocks, points, seed } = settings;
-  const figure = await renderSvg(errorSpec(errors, blocks, false));
-  const most = Math.max(...errors.map(({ units }) => units));
-  const ends = UNIT_NAMES.map((unit) => {
-    const of = (units: number): string =>
-      percent(errors.find((error) => error.unit === unit && error.units === units)?.error ?? NaN);
-    return `${UNIT_TITLES[unit]}: ${of(1)} % with 1 unit, ${of(most)} % with ${most} (error ∝ units^${(exponents[unit] ?? NaN).toFixed(2).replace("-", "−")})`;
-  });
-  const rays: Html[] = [];
-  const planes: Html[] = [];
-  for (const unit of UNIT_NAMES) {
-    const title = UNIT_TITLES[unit];
-    for (const plot of raysPlots(settings, unit)) {
-      const label = `${title}, ${plot.title}: answers along twelve rays, which come together as units are added.`;
-      rays.push(panel(`${title}, ${plot.title}`, await renderSvg(plot.spec), label));
-    }
-    planes.push(
-      html`<div class="panel">
-        <h3>${title}</h3>
-        <div class="smalls">
-          ${PLANE_SIZES.map((size) =>
-            trusted(
-              inlineSvg(
-                planeSvg(seed, unit, [size]),
-                `Where a block of ${size} ${title} units says "inside", and the true circle.`,
-              ),
-            ),
-          )}
-        </div>
-      </div>`,
-    );
-  }
+  const { settings } = document;
   const title = "Blocks of symmetric units decide membership in a ball";
   return framed({
     title,
@@ -115,43 +83,84 @@ async function page(document: TheoryDocument): Promise<string> {
       distance r. By symmetry that limit depends on ‖x − t‖ alone: many one-dimensional units make one radial
       function of d dimensions.
     </p>`,
-    sections: [
-      {
-        id: "error",
-        title: "The number",
-        body: html`<ul class="reading">
-            ${ends.map((end) => html`<li>${end}.</li>`)}
-          </ul>
-          <p class="muted">
-            d = ${dimension}; ${blocks} blocks of each size, ${points} test points each, at distances uniform
-            in r·(1 ± ${shell}), half inside; seed ${seed}. Marks: measured, with 95 % intervals over the
-            blocks. Lines: expected if the mean were normally distributed, for which nothing is drawn.
-          </p>
-          <ul class="legend" aria-label="Units">
-            ${UNIT_NAMES.map((unit, place) => html`<li>${swatch(place)} ${UNIT_TITLES[unit]}</li>`)}
-          </ul>
-          ${panel("Error against units in a block", figure, `${ends.join("; ")}.`)} ${errorTable(errors)}`,
-      },
-      {
-        id: "plane",
-        title: "In the plane",
-        body: html`<p class="muted">
-            d = 2, where it can be seen. Filled: what one block calls "inside". Dashed: the ball.
-          </p>
-          <div class="claims">${planes}</div>`,
-      },
-      {
-        id: "rays",
-        title: "Many units become a function of the distance",
-        body: html`<p class="muted">
-            Thin: one block along twelve random rays, d = ${dimension}. Dashed: infinitely many units. Dotted:
-            the ball's edge.
-          </p>
-          <div class="panels">${rays}</div>`,
-      },
-    ],
+    sections: [await errorSection(document), planeSection(settings.seed), await raysSection(settings)],
     footer: html`Numbers for other programs: <code>theory.csv</code>, <code>theory.json</code>.`,
   });
+}
+
+async function errorSection({ settings, errors, exponents }: TheoryDocument): Promise<Section> {
+  const { dimension, shell, blocks, points, seed } = settings;
+  const figure = await renderSvg(errorSpec(errors, blocks, false));
+  const most = Math.max(...errors.map(({ units }) => units));
+  const ends = UNIT_NAMES.map((unit) => {
+    const of = (units: number): string =>
+      percent(errors.find((error) => error.unit === unit && error.units === units)?.error ?? NaN);
+    return `${UNIT_TITLES[unit]}: ${of(1)} % with 1 unit, ${of(most)} % with ${most} (error ∝ units^${(exponents[unit] ?? NaN).toFixed(2).replace("-", "−")})`;
+  });
+  return {
+    id: "error",
+    title: "The number",
+    body: html`<ul class="reading">
+        ${ends.map((end) => html`<li>${end}.</li>`)}
+      </ul>
+      <p class="muted">
+        d = ${dimension}; ${blocks} blocks of each size, ${points} test points each, at distances uniform in
+        r·(1 ± ${shell}), half inside; seed ${seed}. Marks: measured, with 95 % intervals over the blocks.
+        Lines: expected if the mean were normally distributed, for which nothing is drawn.
+      </p>
+      <ul class="legend" aria-label="Units">
+        ${UNIT_NAMES.map((unit, place) => html`<li>${swatch(place)} ${UNIT_TITLES[unit]}</li>`)}
+      </ul>
+      ${panel("Error against units in a block", figure, `${ends.join("; ")}.`)} ${errorTable(errors)}`,
+  };
+}
+
+function planeSection(seed: number): Section {
+  const planes = UNIT_NAMES.map((unit) => {
+    const title = UNIT_TITLES[unit];
+    return html`<div class="panel">
+      <h3>${title}</h3>
+      <div class="smalls">
+        ${PLANE_SIZES.map((size) =>
+          trusted(
+            inlineSvg(
+              planeSvg(seed, unit, [size]),
+              `Where a block of ${size} ${title} units says "inside", and the true circle.`,
+            ),
+          ),
+        )}
+      </div>
+    </div>`;
+  });
+  return {
+    id: "plane",
+    title: "In the plane",
+    body: html`<p class="muted">
+        d = 2, where it can be seen. Filled: what one block calls "inside". Dashed: the ball.
+      </p>
+      <div class="claims">${planes}</div>`,
+  };
+}
+
+async function raysSection(settings: BallSettings): Promise<Section> {
+  const { dimension } = settings;
+  const rays: Html[] = [];
+  for (const unit of UNIT_NAMES) {
+    const title = UNIT_TITLES[unit];
+    for (const plot of raysPlots(settings, unit)) {
+      const label = `${title}, ${plot.title}: answers along twelve rays, which come together as units are added.`;
+      rays.push(panel(`${title}, ${plot.title}`, await renderSvg(plot.spec), label));
+    }
+  }
+  return {
+    id: "rays",
+    title: "Many units become a function of the distance",
+    body: html`<p class="muted">
+        Thin: one block along twelve random rays, d = ${dimension}. Dashed: infinitely many units. Dotted: the
+        ball's edge.
+      </p>
+      <div class="panels">${rays}</div>`,
+  };
 }
 
 function errorTable(errors: readonly BlockError[]): Html {

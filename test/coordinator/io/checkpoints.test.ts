@@ -3,14 +3,8 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, readdir, readlink, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import {
-  Checkpoints,
-  type CheckpointState,
-  hashOf,
-  tensorsOf,
-  vectorOf,
-} from "../../../coordinator/io/checkpoints.js";
-import type { TrainingState } from "../../../coordinator/training/training-types.js";
+import { Checkpoints } from "../../../coordinator/io/checkpoints.js";
+import type { TrainingState } from "../../../shared/records/checkpoint.js";
 import { placeTensors } from "../../../shared/core/layout.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { RandomStream } from "../../../shared/random.js";
@@ -23,6 +17,8 @@ import {
   stateOf,
   temporaryDirectory,
 } from "./storage-support.js";
+import { hashOf } from "../../../shared/io/hash.js";
+import { type CheckpointState, tensorsOf, vectorOf } from "../../../shared/records/checkpoint.js";
 
 const INFO = { model: "mrelu", identity: "abc", cleanAccuracy: null, best: false };
 const never = (message: string): never => assert.fail(message);

@@ -3,10 +3,11 @@ import { appendFile, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Journal, readJournal, trimJournal } from "../../../coordinator/io/journal.js";
+import { Journal, trimJournal } from "../../../coordinator/io/journal.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { RandomStream } from "../../../shared/random.js";
 import { isStorageError, killedWriter, NO_DISK, smallDisk, temporaryDirectory } from "./storage-support.js";
+import { readJsonLines } from "../../../shared/io/json-lines.js";
 
 interface Line {
   step: number;
@@ -19,10 +20,10 @@ test("what was appended is read back, in order, after a flush and after closing"
   journal.append({ step: 0 });
   journal.append({ step: 1 });
   await journal.flush();
-  assert.deepEqual(await readJournal(file), [{ step: 0 }, { step: 1 }]);
+  assert.deepEqual(await readJsonLines(file), [{ step: 0 }, { step: 1 }]);
   journal.append({ step: 2, text: "with\nnewline and ü" });
   await journal.close();
-  assert.deepEqual(await readJournal(file), [
+  assert.deepEqual(await readJsonLines(file), [
     { step: 0 },
     { step: 1 },
     { step: 2, text: "with\nnewline and ü" },
@@ -34,7 +35,7 @@ test("lines are written without being asked for, soon", async (t) => {
   const journal = await Journal.open(file, never);
   journal.append({ step: 0 });
   const deadline = Date.now() + 10_000;
-  while ((await readJournal(file)).length === 0) {
+  while ((await readJsonLines(file)).length === 0) {
     assert.ok(Date.now() < deadline, "nothing was written within ten seconds");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -51,14 +52,14 @@ test("flushes at the same time write every line once", async (t) => {
   }
   await Promise.all([...flushes, journal.close()]);
   assert.deepEqual(
-    (await readJournal<Line>(file)).map(({ step }) => step),
+    (await readJsonLines<Line>(file)).map(({ step }) => step),
     Array.from({ length: 200 }, (_, step) => step),
   );
 });
 
 test("a missing journal has no records, and trimming it makes none", async (t) => {
   const file = join(await temporaryDirectory(t), "ledger.jsonl");
-  assert.deepEqual(await readJournal(file), []);
+  assert.deepEqual(await readJsonLines(file), []);
   assert.deepEqual(await trimJournal(file, () => true), []);
   await assert.rejects(readFile(file), { code: "ENOENT" });
 });
@@ -73,11 +74,11 @@ test("wherever a journal is torn off, the whole lines before are read and the ne
     fc.asyncProperty(fc.integer({ min: 0, max: whole.length }), async (length) => {
       await writeFile(file, whole.subarray(0, length));
       const complete = whole.subarray(0, length).filter((byte) => byte === 10).length;
-      assert.equal((await readJournal(file)).length, complete);
+      assert.equal((await readJsonLines(file)).length, complete);
       const journal = await Journal.open(file, never);
       journal.append({ step: 99 });
       await journal.close();
-      const records = await readJournal<Line>(file);
+      const records = await readJsonLines<Line>(file);
       assert.equal(records.length, complete + 1);
       assert.equal(records.at(-1)?.step, 99);
     }),
@@ -88,7 +89,7 @@ test("wherever a journal is torn off, the whole lines before are read and the ne
 test("lines behind a damaged one do not count", async (t) => {
   const file = join(await temporaryDirectory(t), "ledger.jsonl");
   await writeFile(file, '{"step":0}\n{"step":\u0000}\n{"step":2}\n');
-  assert.deepEqual(await readJournal(file), [{ step: 0 }]);
+  assert.deepEqual(await readJsonLines(file), [{ step: 0 }]);
 });
 
 test("trimming keeps the records from the start on for which the question holds, and only those bytes", async (t) => {
@@ -116,13 +117,13 @@ test("a journal that cannot be read is an error, not an empty one that trimming 
   const file = join(await temporaryDirectory(t), "ledger.jsonl");
   await writeFile(file, '{"step":0}\n');
   await truncate(file, 2 ** 31 + 1); // more than readFile takes; the rest is a hole and needs no disk
-  await assert.rejects(readJournal(file), isStorageError(file));
+  await assert.rejects(readJsonLines(file), isStorageError(file));
   await assert.rejects(
     trimJournal(file, () => true),
     isStorageError(file),
   );
   await truncate(file, 11);
-  assert.deepEqual(await readJournal(file), [{ step: 0 }]);
+  assert.deepEqual(await readJsonLines(file), [{ step: 0 }]);
 });
 
 test("a journal that cannot be opened is an error that names it", async (t) => {
@@ -148,14 +149,14 @@ test("lines that did not fit on the disk are kept, told of, and written once whe
   });
   journal.append({ step: 2 });
   await assert.rejects(journal.flush(), isStorageError(file));
-  assert.deepEqual(await readJournal(file), [{ step: 0 }]); // and no half line
+  assert.deepEqual(await readJsonLines(file), [{ step: 0 }]); // and no half line
   assert.equal(await readFile(file, "utf8"), '{"step":0}\n');
 
   await truncate(ballast, 0);
   await journal.flush();
   await journal.close();
   assert.deepEqual(
-    (await readJournal<Line>(file)).map(({ step }) => step),
+    (await readJsonLines<Line>(file)).map(({ step }) => step),
     [0, 1, 2],
   );
 });
@@ -170,7 +171,7 @@ test(
     const file = join(await temporaryDirectory(t), "ledger.jsonl");
     for (let round = 0; round < 6; round++) {
       const reported = await killedWriter("journal", file, 1 + stream.below(6), stream.uniform() * 10);
-      const records = await readJournal<{ i: number; filler: string }>(file);
+      const records = await readJsonLines<{ i: number; filler: string }>(file);
       assert.ok(
         records.length > reported,
         `seed ${seed}: ${reported} was flushed, ${records.length} records are left`,

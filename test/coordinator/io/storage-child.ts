@@ -1,9 +1,10 @@
 /** Child of the storage tests: writes for ever, says after each write which one is on the disk, and is killed. */
 import { writeSync } from "node:fs";
-import { writeFileAtomic } from "../../../coordinator/io/atomic-file.js";
+import { writeFileAtomic } from "../../../shared/io/atomic-file.js";
 import { Checkpoints } from "../../../coordinator/io/checkpoints.js";
-import { Journal, readJournal } from "../../../coordinator/io/journal.js";
+import { Journal } from "../../../coordinator/io/journal.js";
 import { LAYOUT, stateOf } from "./storage-support.js";
+import { readJsonLines } from "../../../shared/io/json-lines.js";
 
 const [task, path = ""] = process.argv.slice(2);
 // Straight to the pipe: what was said is out before the kill.
@@ -26,7 +27,7 @@ if (task === "file") {
     say(step);
   }
 } else if (task === "journal") {
-  const first = (await readJournal<{ i: number }>(path)).length;
+  const first = (await readJsonLines<{ i: number }>(path)).length;
   const journal = await Journal.open(path, assertNever);
   for (let i = first; ; i++) {
     journal.append({ i, filler: "y".repeat((i * 7919) % 100_000) });

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { TrainingState } from "../../../coordinator/training/training-types.js";
+import type { TrainingState } from "../../../shared/records/checkpoint.js";
 import { type Layout, placeTensors } from "../../../shared/core/layout.js";
 import { ClusterError } from "../../../shared/errors.js";
 

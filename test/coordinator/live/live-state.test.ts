@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import fc from "fast-check";
-import type { LiveEvent } from "../../../coordinator/live/core/live-event.js";
 import { LiveState, MOST_EVENTS, MOST_RUNS } from "../../../coordinator/live/core/live-state.js";
 import type { CurvePoint } from "../../../shared/results.js";
 import { PAGE, RUN, opened, trained } from "./live-support.js";
+import type { LiveEvent } from "../../../shared/events.js";
 
 /** The page's own store, as a browser loads it. */
 interface PageStore {

@@ -1,9 +1,9 @@
 /** The live page's server as a coordinator starts it, fed by hand. */
 import type { TestContext } from "node:test";
-import type { LiveEvent } from "../../../coordinator/live/core/live-event.js";
 import type { LivePage } from "../../../coordinator/live/live-thread.js";
 import type { HttpOptions } from "../../../shared/io/http-server.js";
 import { type HttpService, serveHttp } from "../../../shared/io/http-service.js";
+import type { LiveEvent } from "../../../shared/events.js";
 
 export interface Live {
   url: string;

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import type { LiveEvent } from "../../../coordinator/live/core/live-event.js";
 import type { CurvePoint } from "../../../shared/results.js";
 import { Browser, type Page, findChromium } from "../../support/browser.js";
 import { type Live, eventually, opened, startLive, trained } from "./live-support.js";
+import type { LiveEvent } from "../../../shared/events.js";
 
 const chromium = await findChromium();
 const skip = "missing" in chromium ? chromium.missing : false;

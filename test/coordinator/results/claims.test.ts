@@ -4,16 +4,16 @@ import {
   CLAIM_SETTINGS,
   type Claim,
   type ClaimModel,
-  type ClaimSettings,
   combined,
   isPublished,
   judgeClaims,
+  settingsOf,
   verdictOf,
   withoutFlag,
 } from "../../../coordinator/results/claims.js";
 import type { PerturbationKind } from "../../../shared/results.js";
 
-const MNIST = CLAIM_SETTINGS["mnist"] as ClaimSettings;
+const MNIST = CLAIM_SETTINGS.mnist;
 const N = 1000;
 
 /** Error rates by kind; the first so many images are wrong, so that networks agree as far as they can. */
@@ -161,10 +161,9 @@ test("names of networks are read by their flags", () => {
 });
 
 test("maxout is a number for MNIST, the clean gain a claim about CIFAR-10", () => {
-  const ids = (dataset: string): string[] =>
-    judgeClaims(CLAIM_SETTINGS[dataset] as ClaimSettings, []).map(({ id }) => id);
+  const ids = (dataset: string): string[] => judgeClaims(settingsOf(dataset), []).map(({ id }) => id);
   assert.ok(ids("mnist").includes("maxout") && !ids("mnist").includes("clean-gain"));
   assert.ok(!ids("cifar10").includes("maxout") && ids("cifar10").includes("clean-gain"));
-  const undecided = judgeClaims(CLAIM_SETTINGS["cifar10"] as ClaimSettings, []).slice(-2);
+  const undecided = judgeClaims(CLAIM_SETTINGS.cifar10, []).slice(-2);
   assert.ok(undecided.every(({ verdict, reason }) => verdict === "cannot be judged" && reason !== undefined));
 });

@@ -86,7 +86,7 @@ test("text from outside cannot become markup", async () => {
     models: data.models.map((model, i) => ({ ...model, result: { ...model.result, name: `${attack}${i}` } })),
     environment: { [attack]: attack, saf: attack },
     config: `${attack}</pre>`,
-    protocol: attack,
+    procedure: attack,
     notes: [attack],
   };
   const page = await renderReport(hostile);

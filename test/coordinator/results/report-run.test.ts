@@ -8,11 +8,11 @@ import { renderReport } from "../../../coordinator/results/report/report-html.js
 import { reportRun } from "../../../coordinator/results/report/report-run.js";
 import { reportAside } from "../../../coordinator/results/report/report-thread.js";
 import { writeResultsFolder } from "../../../coordinator/results/reproduction/results-folder.js";
-import { readResultLines } from "../../../coordinator/io/evaluation-journal.js";
 import { ClusterError } from "../../../shared/errors.js";
 import type { CurvePoint, ModelResult, SampleImage } from "../../../shared/results.js";
 import { assertWellFormed } from "./report-page-checks.js";
 import { sampleImages, sampleReport, sampleResult, sampleSteps } from "./report-sample.js";
+import { readResultLines } from "../../../shared/io/result-lines.js";
 
 const NAMES = { title: "a run", command: "npx saf train" };
 

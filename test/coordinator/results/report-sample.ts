@@ -149,7 +149,7 @@ export function sampleReport(): ReportData {
     },
     config:
       "version: 1\nmodel: mrelu-r-m\nseed: 0\ntrain:\n  max_steps: 600\n  batch_size: 100\nevaluate:\n  protocol: paper\n",
-    protocol: "paper",
+    procedure: "paper",
     notes: [
       "Trained for 600 steps of 100 images; the paper trains for 20 epochs (14,400 steps with mean training).",
     ],

@@ -1,17 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { CurveOutcomes } from "../../../shared/records/image-outcomes.js";
 import { AccuracySeries } from "../../../coordinator/telemetry/accuracy-series.js";
 
-const wrong = (...flags: number[]): Uint8Array => Uint8Array.from(flags);
+const outcome = (strength: number, ...flags: number[]): CurveOutcomes => ({
+  strength,
+  wrong: Uint8Array.from(flags),
+  confidences: new Float32Array(flags.length),
+});
 
 test("ranges of images of one series add up, strength by strength", () => {
   const series = new AccuracySeries();
   const task = { kind: "adversarial", protocol: "modern", attack: "pgd-40", norm: "linf" } as const;
-  series.add(task, [
-    { strength: 0.1, wrong: wrong(0, 1) },
-    { strength: 0.3, wrong: wrong(1, 1) },
-  ]);
-  series.add(task, [{ strength: 0.1, wrong: wrong(0, 0) }]);
+  series.add(task, [outcome(0.1, 0, 1), outcome(0.3, 1, 1)]);
+  series.add(task, [outcome(0.1, 0, 0)]);
   assert.deepEqual(
     series.points.map(({ labels, images, right }) => [labels, images, right]),
     [
@@ -23,7 +25,7 @@ test("ranges of images of one series add up, strength by strength", () => {
 
 test("a strength is written as people write it, and what has no attack or norm of its own says so", () => {
   const series = new AccuracySeries();
-  series.add({ kind: "clean" }, [{ strength: 0.1 + 0.2, wrong: wrong(0) }]);
+  series.add({ kind: "clean" }, [outcome(0.1 + 0.2, 0)]);
   assert.deepEqual(series.points[0]?.labels, {
     protocol: "paper",
     kind: "clean",
@@ -35,8 +37,8 @@ test("a strength is written as people write it, and what has no attack or norm o
 
 test("another checkpoint begins with nothing", () => {
   const series = new AccuracySeries();
-  series.add({ kind: "clean" }, [{ strength: 0, wrong: wrong(0) }]);
+  series.add({ kind: "clean" }, [outcome(0, 0)]);
   series.clear();
-  series.add({ kind: "clean" }, [{ strength: 0, wrong: wrong() }]);
+  series.add({ kind: "clean" }, [outcome(0)]);
   assert.deepEqual(series.points, []);
 });

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MeasuredRange } from "../../../coordinator/evaluation/curves.js";
 import { EventPublisher, Speed } from "../../../coordinator/telemetry/events.js";
-import type { LiveEvent } from "../../../coordinator/live/core/live-event.js";
 import { readMessage, type saf, wire } from "../../../shared/messages.js";
 import { MemoryBroker } from "../../../shared/memory-bus.js";
 import { subjectsOf } from "../../../shared/subjects.js";
+import type { LiveEvent } from "../../../shared/events.js";
 
 test("a speed is nothing while it is too early to say", () => {
   const speed = new Speed();

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { TaskRecord } from "../../../coordinator/evaluation/evaluation-job.js";
 import { METRICS, MOST_ACCURACY_SERIES } from "../../../shared/metrics.js";
 import { Metrics } from "../../../shared/io/metrics-registry.js";
 import { type HandCluster, handCoordinator } from "../../support/hand-coordinator.js";
+import type { TaskRecord } from "../../../shared/records/task.js";
 
 const WORKERS = 64;
 /** One is enough, and 64 gradients are dear. */

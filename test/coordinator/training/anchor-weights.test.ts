@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AnchorWeights, type KeptWeights } from "../../../coordinator/training/anchor-weights.js";
+import { AnchorWeights } from "../../../coordinator/training/anchor-weights.js";
+import type { KeptWeights } from "../../../shared/records/checkpoint.js";
 import { decodeChunk } from "../../../shared/core/chunk.js";
 import type { StepPlan } from "../../../shared/core/schedule.js";
 import { ClusterError } from "../../../shared/errors.js";

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { type TestContext, describe, test } from "node:test";
-import { hashOf } from "../../../coordinator/io/checkpoints.js";
 import { configSchema } from "../../../shared/config.js";
 import { type ChunkHeader, HEADER_BYTES, chunkCountOf } from "../../../shared/core/chunk.js";
 import { TAIL } from "../../../shared/core/layout.js";
@@ -19,6 +18,7 @@ import {
   missingChunks,
   weightsAfter,
 } from "../../support/hand-worker.js";
+import { hashOf } from "../../../shared/io/hash.js";
 
 const LIMIT = { timeout: 60_000 };
 const GRADIENTS = "saf_gradients_received_total";

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { hashOf } from "../../../coordinator/io/checkpoints.js";
 import { chunkCountOf, decodeChunk } from "../../../shared/core/chunk.js";
 import { stepImages } from "../../../shared/core/schedule.js";
 import { stateParts, stateSize } from "../../../shared/core/stretch.js";
 import { readMessage, type saf, wire, writeMessage } from "../../../shared/messages.js";
 import { HEARTBEAT_MS, type HandCluster, handCoordinator } from "../../support/hand-coordinator.js";
 import { type HandWorker, missingChunks, stateAfter, weightsAfter } from "../../support/hand-worker.js";
+import { hashOf } from "../../../shared/io/hash.js";
 
 const LIMIT = { timeout: 120_000 };
 /** One short lease of 8 steps and one of what is left. */

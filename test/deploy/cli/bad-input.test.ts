@@ -6,7 +6,6 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { spawnSync } from "node:child_process";
 import { type TestContext, describe, test } from "node:test";
-import { tensorsOf } from "../../../coordinator/io/checkpoints.js";
 import { initialParameters } from "../../../shared/core/layout.js";
 import { encodeSafetensors } from "../../../shared/core/safetensors.js";
 import { layoutOf } from "../../../shared/networks/network.js";
@@ -14,6 +13,7 @@ import { networkNamed } from "../../../shared/networks/registry.js";
 import { writeCifarFiles } from "../../support/cifar-files.js";
 import { temporaryDirectory } from "../../support/cluster.js";
 import { PROGRAM, type SafRun, saf } from "../../support/saf.js";
+import { tensorsOf } from "../../../shared/records/checkpoint.js";
 
 const CIFAR_PLAIN = layoutOf(networkNamed("cifar10", "plain"));
 const LIMIT = { timeout: 120_000 };

@@ -3,7 +3,6 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, after, before, describe, test } from "node:test";
-import { hashOf, tensorsOf } from "../../../coordinator/io/checkpoints.js";
 import type { ResultsDocument } from "../../../coordinator/main.js";
 import { attackNames } from "../../../shared/attacks.js";
 import { initialParameters } from "../../../shared/core/layout.js";
@@ -12,6 +11,8 @@ import { layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
 import { temporaryDirectory } from "../../support/cluster.js";
 import { type SafRun, saf } from "../../support/saf.js";
+import { hashOf } from "../../../shared/io/hash.js";
+import { tensorsOf } from "../../../shared/records/checkpoint.js";
 
 const LIMIT = { timeout: 180_000 };
 const MODEL = "mrelu";

@@ -8,9 +8,12 @@ import { InferenceSession, Tensor } from "onnxruntime-web";
 import type { ExportFormat } from "../../../coordinator/results/export/export-format.js";
 import { type ExportReport, exportRun } from "../../../coordinator/results/export/export-run.js";
 import { EXPORT_FORMATS } from "../../../coordinator/results/export/formats.js";
+import type { RunImages } from "../../../coordinator/results/export/run-source.js";
 import { loadMnist, mnistDirectory } from "../../../coordinator/io/datasets/mnist.js";
 import { decodeSafetensors } from "../../../shared/core/safetensors.js";
 import { ClusterError } from "../../../shared/errors.js";
+import { findRunImages } from "../../../deploy/cli/run-images.js";
+import type { Config } from "../../../shared/config.js";
 import { saf } from "../../support/saf.js";
 
 const LIMIT = { timeout: 180_000 };
@@ -37,9 +40,11 @@ function formatNamed(name: string): ExportFormat {
   return format;
 }
 
+const findImages = (config: Config): Promise<RunImages> => findRunImages(config, undefined);
+
 /** What the command does, without a process of its own. */
 function exported(path: string, format: string, out: string, force = false): Promise<ExportReport> {
-  return exportRun(path, formatNamed(format), { out, force, perImage: false });
+  return exportRun(path, formatNamed(format), { out, force, perImage: false, findImages });
 }
 
 describe("a trained run", () => {
@@ -143,7 +148,7 @@ describe("a trained run", () => {
   });
 
   test("rows per image are for tables only", LIMIT, async () => {
-    const options = { out: join(folder, "images.onnx"), force: false, perImage: true };
+    const options = { out: join(folder, "images.onnx"), force: false, perImage: true, findImages };
     const { code, message } = await refusal(exportRun(run, formatNamed("onnx"), options));
     assert.equal(code, 2);
     assert.match(message, /no --per-image for format "onnx"/);

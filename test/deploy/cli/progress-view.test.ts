@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stripVTControlCharacters } from "node:util";
 import fc from "fast-check";
-import type { ProgressEvent } from "../../../deploy/cli/progress-events.js";
 import {
   type Said,
   applyEvent,
@@ -13,6 +12,7 @@ import {
 } from "../../../deploy/cli/progress-state.js";
 import { plainLine, renderRegion, saidLines, type Canvas } from "../../../deploy/cli/progress-view.js";
 import { saf } from "../../../shared/proto/generated/control.js";
+import type { ProgressEvent } from "../../../shared/events.js";
 
 const plain = (text: string): string => text;
 const palette = { bold: plain, dim: plain, green: plain, yellow: plain, red: plain, cyan: plain };

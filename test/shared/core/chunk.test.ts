@@ -4,14 +4,22 @@ import fc from "fast-check";
 import {
   BODY_BYTES,
   bodyLength,
+  bodyOf,
+  bodyOffset,
   breakSeal,
   CHUNK_BYTES,
   type ChunkHeader,
   chunkCountOf,
+  chunkPlace,
   decodeChunk,
+  frameIn,
+  frameLength,
+  framesLength,
   HEADER_BYTES,
   sealChunk,
   sealOf,
+  valuesIn,
+  valuesOfChunk,
 } from "../../../shared/core/chunk.js";
 
 const uint32 = fc.integer({ min: 0, max: 0xffffffff });
@@ -254,4 +262,43 @@ test("the seal of a frame that is read in place covers its header alone, and is 
     sealChunk(frame, { ...SMALL, ...change }, true);
     assert.notEqual(sealOf(frame), seal);
   }
+});
+
+test("the frames of a stream lie one behind another without a gap", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 4 * BODY_BYTES }), (totalBytes) => {
+      const frames = new Uint8Array(framesLength(totalBytes));
+      let next = 0;
+      for (let chunk = 0; chunk < chunkCountOf(totalBytes); chunk++) {
+        const frame = frameIn(frames, totalBytes, chunk);
+        assert.equal(frame.byteOffset, next);
+        assert.equal(frame.byteLength, frameLength(totalBytes, chunk));
+        assert.equal(bodyOf(frame).byteOffset, next + HEADER_BYTES);
+        assert.equal(bodyOf(frame).byteLength, bodyLength(totalBytes, chunk));
+        next += frame.byteLength;
+      }
+      assert.equal(next, frames.byteLength);
+    }),
+  );
+});
+
+test("a stream of values is cut into its chunks and put together again", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: BODY_BYTES }), (count) => {
+      const values = Float32Array.from({ length: count }, (_, i) => i);
+      const frames = new Uint8Array(framesLength(values.byteLength));
+      const together = new Float32Array(count);
+      for (let chunk = 0; chunk < chunkCountOf(values.byteLength); chunk++) {
+        const frame = frameIn(frames, values.byteLength, chunk);
+        valuesIn(frame).set(valuesOfChunk(values, chunk));
+        sealChunk(frame, { ...SMALL, ...chunkPlace(values.byteLength, chunk) });
+        const decoded = decodeChunk(frame);
+        assert.ok(decoded.ok);
+        assert.equal(decoded.header.offset, bodyOffset(chunk));
+        together.set(valuesIn(frame), decoded.header.offset / 4);
+      }
+      assert.deepEqual(together, values);
+    }),
+    { numRuns: 20 },
+  );
 });

@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type * as tfjs from "@tensorflow/tfjs-core";
-import { type AttackName, type Norm, attackDefinition, attackNames } from "../../../shared/attacks.js";
+import { type AttackName, attackDefinition, attackNames } from "../../../shared/attacks.js";
 import type { AttackRequest, AttackResult } from "../../../worker/attacks/attack.js";
 import { runAttack } from "../../../worker/attacks/registry.js";
 import { verifyAttack } from "../../../worker/attacks/verify.js";
 import { type Victim, maskedVictim, rightlyAnswered, smallVictim } from "./nets.js";
+import type { Norm } from "../../../shared/results.js";
 
 const COUNT = 7;
 

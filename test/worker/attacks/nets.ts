@@ -1,6 +1,5 @@
 /** Small networks to attack: a linear one, whose nearest wrong answers are known by algebra, and one with all layers. */
 import type * as tfjs from "@tensorflow/tfjs-core";
-import type { Norm } from "../../../shared/attacks.js";
 import { type Layer, type Network, layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
 import { RandomStream } from "../../../shared/random.js";
@@ -9,6 +8,7 @@ import { attackedModel } from "../../../worker/attacks/attacked-model.js";
 import type { AttackRequest, AttackedModel } from "../../../worker/attacks/attack.js";
 import type { Statistics } from "../../../worker/engine/eager/layers/operator.js";
 import { NetworkEngine } from "../../../worker/engine/eager/network-engine.js";
+import type { Norm } from "../../../shared/results.js";
 
 export const SEED = 20_161_603;
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "yaml";
 import { cardFormat, cardOf } from "../../../../coordinator/results/export/card.js";
-import type { MeasuredPoint } from "../../../../coordinator/results/export/evaluation-rows.js";
+import type { CurvePoint } from "../../../../shared/results.js";
 import { configSchema } from "../../../../shared/config.js";
 import { CURVES, WEIGHTS, measuredRun, pointOf } from "../../../support/exported-runs.js";
 
@@ -12,7 +12,7 @@ const FIELDS = [
   ...["architecture", "eps", "clean_acc", "reported", "autoattack_acc", "external", "footnote", "unreliable"],
 ];
 
-const as = (attack: string, more: Partial<MeasuredPoint> = {}): Partial<MeasuredPoint> => ({
+const as = (attack: string, more: Partial<CurvePoint> = {}): Partial<CurvePoint> => ({
   protocol: "modern",
   attack,
   ...more,

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { safetensorsFormat } from "../../../../coordinator/results/export/safetensors.js";
-import { vectorOf } from "../../../../coordinator/io/checkpoints.js";
 import { decodeSafetensors } from "../../../../shared/core/safetensors.js";
 import { mnistExample } from "../../../support/exported-nets.js";
+import { vectorOf } from "../../../../shared/records/checkpoint.js";
 
 for (const name of ["plain", "rbf-r-m"]) {
   test(`the weights of ${name} come back to the bit, with the mean image and where they come from`, async () => {

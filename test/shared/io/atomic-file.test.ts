@@ -2,10 +2,16 @@ import assert from "node:assert/strict";
 import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { writeDirectoryAtomic, writeFileAtomic } from "../../../coordinator/io/atomic-file.js";
+import { writeDirectoryAtomic, writeFileAtomic } from "../../../shared/io/atomic-file.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { RandomStream } from "../../../shared/random.js";
-import { isStorageError, killedWriter, NO_DISK, smallDisk, temporaryDirectory } from "./storage-support.js";
+import {
+  isStorageError,
+  killedWriter,
+  NO_DISK,
+  smallDisk,
+  temporaryDirectory,
+} from "../../coordinator/io/storage-support.js";
 
 const TIMEOUT = { timeout: 60_000 };
 

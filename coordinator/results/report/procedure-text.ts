@@ -2,13 +2,13 @@
 import { html } from "./html.js";
 import type { Html } from "./html.js";
 
-/** Names of protocols whose description is known here. */
+/** Names of procedures whose description is known here. */
 const PAPER = "paper";
 
 /** The warning that stands above every robustness number. */
-export function limitsBox(protocol: string, isModern: boolean): Html {
+export function limitsBox(procedure: string, isModern: boolean): Html {
   const reason =
-    protocol === PAPER && !isModern
+    procedure === PAPER && !isModern
       ? "The attack is one single gradient step, as was usual in 2016. A low error says that this one attack failed, not that no attack works."
       : "A low error says that the attacks tried here failed, not that no attack works.";
   return html`<div class="warning" role="note">
@@ -16,9 +16,9 @@ export function limitsBox(protocol: string, isModern: boolean): Html {
   </div>`;
 }
 
-/** How the images were made and how answers were scored, METHOD.md 1.11. Other protocols are shown as they were named. */
-export function protocolText(protocol: string): Html {
-  if (protocol !== PAPER) return html`<p>Protocol: ${protocol}</p>`;
+/** How the images were made and how answers were scored, METHOD.md 1.11. Others are shown as they were named. */
+export function procedureText(procedure: string): Html {
+  if (procedure !== PAPER) return html`<p>Protocol: ${procedure}</p>`;
   return html`<p>
       Protocol: <code>paper</code>, the evaluation of Zhao and Griffin 2016 (arXiv 1603.05145) as their
       published code does it. The strength β is the largest change of any pixel, as a share of the full pixel
@@ -51,9 +51,9 @@ export function protocolText(protocol: string): Html {
 }
 
 /** Why a good curve may still mislead. */
-export function limitsText(protocol: string, isModern: boolean): Html {
+export function limitsText(procedure: string, isModern: boolean): Html {
   const stronger =
-    protocol === PAPER && !isModern
+    procedure === PAPER && !isModern
       ? html`<li>
           Attacks that take many small steps, start several times, or need no gradient at all find errors that
           one step misses. None of them was run here. Networks built on similar ideas have lost most or all of

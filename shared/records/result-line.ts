@@ -1,9 +1,8 @@
 /** eval/results.jsonl: one line a task, with the outcome of every image. */
-import type { Diagnostics } from "../../shared/diagnostics.js";
-import type { SampleImage } from "../../shared/results.js";
-import type { TaskOutcome, TaskSpec } from "../evaluation/task.js";
-import type { TaskRecord } from "../evaluation/evaluation-job.js";
-import { readJournal } from "./journal.js";
+import type { Diagnostics } from "../diagnostics.js";
+import type { SampleImage } from "../results.js";
+import type { ImageOutcomes } from "./image-outcomes.js";
+import type { TaskRecord, TaskSpec } from "./task.js";
 
 /** A line; bytes and float32 values (little-endian) in base64. Lines of older versions lack what was not known then. */
 export interface ResultLine {
@@ -28,32 +27,24 @@ export interface ResultLine {
   diagnostics?: Diagnostics;
 }
 
-/** Lines as versions before 0.2 wrote them. */
-type OldTask = Partial<Record<"firstImage" | "imageCount" | "sampleCount" | "patienceMs", number>>;
+/** The names of versions before 0.2. */
+export type OldTask = Partial<Record<"firstImage" | "imageCount" | "sampleCount" | "patienceMs", number>>;
 
-/** All lines of eval/results.jsonl, those of older versions under today's names. Throws ClusterError("storage"). */
-export async function readResultLines(file: string): Promise<ResultLine[]> {
-  const lines = await readJournal<ResultLine>(file);
-  return lines.map((line) => {
-    const { firstImage, imageCount, sampleCount, patienceMs, ...task } = line.task as ResultLine["task"] &
-      OldTask;
-    if (firstImage === undefined) return line;
-    const named = { first_image: firstImage, image_count: imageCount ?? 0 };
-    return {
-      ...line,
-      task: { ...task, ...named, sample_count: sampleCount ?? 0, patience_ms: patienceMs ?? 0 },
-    };
-  });
+/** A line under today's names. */
+export function todaysLine(line: ResultLine & { task: OldTask }): ResultLine {
+  const { firstImage, imageCount, sampleCount, patienceMs, ...task } = line.task;
+  if (firstImage === undefined) return line;
+  const named = { first_image: firstImage, image_count: imageCount ?? 0 };
+  return {
+    ...line,
+    task: { ...task, ...named, sample_count: sampleCount ?? 0, patience_ms: patienceMs ?? 0 },
+  };
 }
 
-/** Records of these tasks; the first of each counts. Throws ClusterError("storage"). */
-export async function readRecords(file: string, tasks: readonly TaskSpec[]): Promise<TaskRecord[]> {
+/** Records of these tasks; the first of each counts. */
+export function recordsOf(lines: readonly ResultLine[], tasks: readonly TaskSpec[]): TaskRecord[] {
   const wanted = new Set(tasks.map(({ id }) => id));
-  const records: TaskRecord[] = [];
-  for (const line of await readResultLines(file)) {
-    if (wanted.delete(line.task.id)) records.push(recordOf(line));
-  }
-  return records;
+  return lines.filter(({ task }) => wanted.delete(task.id)).map(recordOf);
 }
 
 const base64 = (bytes: Uint8Array | Float32Array): string =>
@@ -103,7 +94,7 @@ export function recordOf({ task, worker, outcomes, samples, diagnostics }: Resul
     samples,
     ...(diagnostics === undefined ? {} : { diagnostics }),
     outcomes: outcomes.map(
-      ({ strength, predictions, confidences, wrong, distances = "", origins = "" }): TaskOutcome => ({
+      ({ strength, predictions, confidences, wrong, distances = "", origins = "" }): ImageOutcomes => ({
         strength,
         predictions: bytesOf(predictions),
         confidences: floatsOf(confidences),

@@ -1,0 +1,38 @@
+/** What the coordinator needs from outside: the bus, time, data, and who hears of its work. */
+import type { Bus } from "../shared/bus.js";
+import type { Clock } from "../shared/clock.js";
+import type { saf } from "../shared/messages.js";
+import type { Refusal } from "../shared/metrics.js";
+import type { Subjects } from "../shared/subjects.js";
+import type { LeaseOutcome } from "./leases/events.js";
+import type { QuarantineRule } from "./pool/standing.js";
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+export interface CoordinatorEdges {
+  control: Bus;
+  bulk: Bus;
+  subjects: Subjects;
+  clock: Clock;
+  /** Fencing number: grows with every start of a coordinator. */
+  term: number;
+  heartbeatMs: number;
+  quarantine: QuarantineRule;
+  /** Answers a worker's request for a range of a data part. */
+  dataRange: (request: saf.v1.DataRequest) => saf.v1.DataRange.$Properties;
+  log: (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
+  metrics: CoordinatorMetrics;
+}
+
+export interface CoordinatorMetrics {
+  gradient(outcome: "accepted" | Refusal): void;
+  nonfinite(runId: string, where: "gradient" | "state"): void;
+  lease(outcome: LeaseOutcome): void;
+  workerRefused(label: string): void;
+  workers(counts: { idle: number; busy: number; straggling: number; quarantined: number }): void;
+  workerLost(): void;
+  quarantined(): void;
+  workerJoined(worker: string): void;
+  workerGone(worker: string): void;
+  reconnected(): void;
+}
