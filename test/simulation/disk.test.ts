@@ -1,8 +1,9 @@
 /** The product's own files on a simulated disk: what was promised is there after a crash, whatever moment it comes at. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { writeDirectoryAtomic, writeFileAtomic } from "../../coordinator/io/atomic-file.js";
-import { Journal, readJournal } from "../../coordinator/io/journal.js";
+import { writeDirectoryAtomic, writeFileAtomic } from "../../shared/io/atomic-file.js";
+import { Journal } from "../../coordinator/io/journal.js";
+import { readJsonLines } from "../../shared/io/json-lines.js";
 import { DiskFiles } from "./disk-files.js";
 import { SimulatedDisk } from "./disk.js";
 import { Draws } from "./draws.js";
@@ -64,7 +65,7 @@ test("a journal keeps what was flushed, and at most one torn line that reading d
         }
         await journal.close();
       },
-      () => readJournal<{ line: number }>(`${FOLDER}/ledger.jsonl`),
+      () => readJsonLines<{ line: number }>(`${FOLDER}/ledger.jsonl`),
     );
     assert.ok(lines.length >= flushed, `after ${events} events: ${lines.length} of ${flushed} flushed lines`);
     assert.deepEqual(

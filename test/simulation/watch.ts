@@ -1,6 +1,6 @@
 /** Looks on and says what must never happen: the first violation ends the simulation. */
-import { hashOf } from "../../coordinator/io/checkpoints.js";
-import type { TaskRecord } from "../../coordinator/evaluation/evaluation-job.js";
+import { hashOf } from "../../shared/io/hash.js";
+import type { TaskRecord } from "../../shared/records/task.js";
 import type { LeaseBook } from "../../coordinator/leases/book.js";
 import type { CommittedStep } from "../../coordinator/training/training-types.js";
 import { decodeChunk } from "../../shared/core/chunk.js";
