@@ -4,7 +4,8 @@ import { cpus, platform, release, totalmem } from "node:os";
 import { mkdir, rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Bus } from "../shared/bus.js";
-import type { Config } from "../shared/config.js";
+import type { PoolConfig } from "../shared/config/pool.js";
+import type { Config } from "../shared/config/run.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
 import { countedBus } from "../shared/counted-bus.js";
 import { busCounts, watchPending } from "../shared/io/bus-metrics.js";
@@ -37,7 +38,9 @@ import type { LiveEvent } from "../shared/events.js";
 
 export interface CoordinatorOptions {
   nats: NatsAccess;
-  pool: string;
+  /** Names the pool: a token of every subject. */
+  poolName: string;
+  pool: PoolConfig;
   /** Folder of shared memory for bulk bytes, when all processes run on one machine. */
   sharedMemory?: string | undefined;
   /** One run each, begun in this order. */
@@ -60,8 +63,6 @@ export interface CoordinatorOptions {
   logFile?: string | undefined;
   /** Give up when NATS cannot be reached for this long at the start. */
   connectTimeoutMs: number;
-  /** Time for the first workers to come; undefined: the first run's `cluster.wait_for_workers_ms`. */
-  workersTimeoutMs?: number | undefined;
 }
 
 /** `results.json`, and what `--json` prints. */
@@ -133,7 +134,7 @@ async function serve(
   let unready: () => string | undefined = () => "not connected to NATS yet";
   const page: LivePage = {
     title: options.title,
-    pool: options.pool,
+    pool: options.poolName,
     version: VERSION,
     started: Date.now(),
   };
@@ -176,8 +177,9 @@ interface Edges {
 
 async function lead(edges: Edges): Promise<ResultsDocument> {
   const { options, home, signal, first, log, metrics, http, whenReady } = edges;
+  const { pool } = options;
   const began = performance.now();
-  const subjects = subjectsOf(options.pool);
+  const subjects = subjectsOf(options.poolName);
   const tracing = await startTracing({ identity: "coordinator", role: "coordinator", env: process.env, log });
   const commit = await codeCommit();
   const shelf = new DataShelf(options.configs.map(({ data }) => data));
@@ -230,8 +232,8 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
     subjects,
     clock: realClock,
     term,
-    heartbeatMs: first.cluster.heartbeat_ms,
-    quarantine: { after: first.cluster.quarantine_after, firstMs: first.cluster.quarantine_ms },
+    heartbeatMs: pool.heartbeat_ms,
+    quarantine: { after: pool.quarantine_after, firstMs: pool.quarantine_ms },
     dataRange: (request) => shelf.range(request),
     log: (level, message, fields) => {
       log(level, message, fields);
@@ -248,9 +250,9 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
   try {
     await coordinator.start();
     events.serving(`${http.url}/`);
-    events.phase("waiting", `for ${first.cluster.min_workers} worker(s)`);
+    events.phase("waiting", `for ${pool.min_workers} worker(s)`);
     for (const config of options.configs) telemetryOf({ options, telemetry }, config);
-    await waitForWorkers(coordinator, first, options.workersTimeoutMs, signal);
+    await waitForWorkers(coordinator, pool, signal);
     const ended = await conductRuns({
       options,
       coordinator,
@@ -303,18 +305,16 @@ async function lead(edges: Edges): Promise<ResultsDocument> {
 
 async function waitForWorkers(
   coordinator: Coordinator,
-  { cluster }: Config,
-  patience = cluster.wait_for_workers_ms,
+  { min_workers: wanted, wait_for_workers_ms: patience }: PoolConfig,
   signal: AbortSignal,
 ): Promise<void> {
-  const wanted = cluster.min_workers;
   const patient = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
   await coordinator.waitForWorkers(wanted, patient);
   if (coordinator.workerCount < wanted && !signal.aborted) {
     throw new ClusterError(
       "dependency",
       `Waited ${patience / 1000} s for ${wanted} worker(s); ${coordinator.workerCount} joined`,
-      { hint: "look at the workers' logs, or lower cluster.min_workers" },
+      { hint: "look at the workers' logs, or lower pool.min_workers" },
     );
   }
 }

@@ -1,5 +1,5 @@
 /** From a run's settings to everything that depends on the model: the paper's values where the file says nothing. */
-import type { Config } from "./config.js";
+import type { Config } from "./config/run.js";
 import type { StepPlan } from "./core/schedule.js";
 import { ClusterError } from "./errors.js";
 import type { Network } from "./networks/network.js";
@@ -47,6 +47,26 @@ export function resolveRun(config: Config): ResolvedRun {
       weightDecay: config.train.weight_decay ?? recipe.weightDecay,
     },
     strengths: config.evaluate.strengths ?? network.strengths,
+  };
+}
+
+/** The settings as they act: the model by its own name, the paper's values filled in. */
+export function actingSettings(config: Config): Config {
+  const { network, train } = resolveRun(config);
+  const last = train.stages.length - 1;
+  return {
+    ...config,
+    model: network.name,
+    train: {
+      ...config.train,
+      batch_size: train.batchSize,
+      // The last stage goes on for ever, whatever length it has.
+      learning_rate: train.stages.map(({ rate, epochs }, i) => ({
+        rate,
+        epochs: i === last ? Infinity : epochs,
+      })),
+      weight_decay: train.weightDecay,
+    },
   };
 }
 

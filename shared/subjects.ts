@@ -98,8 +98,6 @@ export function subjectsOf(pool: string): Subjects {
 /** Publish and subscribe rights of one identity, as NATS subject patterns. */
 export interface Permissions {
   publish: string[];
-  /** Exceptions to `publish`. */
-  denyPublish: string[];
   subscribe: string[];
   /** A replier may answer the requests it received. */
   allowResponses: boolean;
@@ -113,21 +111,17 @@ export function inboxPrefix(identity: string): string {
   return `_INBOX.${token(identity)}`;
 }
 
-/** Streams, consumers and key-value buckets are the coordinator's. Nobody reads or restores a whole stream's files. */
+/** Everything of its pool. Of JetStream nobody has a right: the truth is the run directory, and saf keeps no stream. */
 export function coordinatorPermissions(pool: string): Permissions {
   const all = `${PREFIX}.${token(pool)}.>`;
   return {
-    publish: [all, "$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$KV.>"],
-    denyPublish: ["$JS.API.STREAM.SNAPSHOT.>", "$JS.API.STREAM.RESTORE.>"],
-    subscribe: [all, `${inboxPrefix("coordinator")}.>`, "$JS.EVENT.ADVISORY.>", "$KV.>"],
+    publish: [all],
+    subscribe: [all, `${inboxPrefix("coordinator")}.>`],
     allowResponses: true,
   };
 }
 
-/**
- * A worker publishes only its own gradients, heartbeats and results, and reads only what is meant for it. Of JetStream
- * it may take and acknowledge jobs; acknowledgements have two forms, the second since nats-server 2.14.
- */
+/** A worker publishes only its own gradients, heartbeats and results, and reads only what is meant for it. */
 export function workerPermissions(pool: string, worker: string): Permissions {
   const s = subjectsOf(pool);
   const base = `${PREFIX}.${token(pool)}`;
@@ -142,12 +136,7 @@ export function workerPermissions(pool: string, worker: string): Permissions {
       s.runGet,
       s.data,
       s.result(worker),
-      "$JS.API.CONSUMER.INFO.JOBS.*",
-      "$JS.API.CONSUMER.MSG.NEXT.JOBS.*",
-      "$JS.ACK.JOBS.>",
-      "$JS.ACK.*.*.JOBS.>",
     ],
-    denyPublish: [],
     subscribe: [s.all, s.command(worker), s.parametersPattern, `${inboxPrefix(worker)}.>`],
     allowResponses: false,
   };
@@ -158,7 +147,6 @@ export function observerPermissions(pool: string): Permissions {
   const s = subjectsOf(pool);
   return {
     publish: [],
-    denyPublish: [],
     subscribe: [s.eventPattern, s.heartbeatPattern, `${inboxPrefix("observer")}.>`],
     allowResponses: false,
   };

@@ -1,6 +1,6 @@
 /** What a worker prepares once for a run: its description, its images, its place for parameters and frames. */
 import type { Bus } from "../shared/bus.js";
-import { configSchema } from "../shared/config.js";
+import { configSchema } from "../shared/config/run.js";
 import { anchorOf } from "../shared/core/anchor.js";
 import { HEADER_BYTES, chunkCountOf } from "../shared/core/chunk.js";
 import type { Layout } from "../shared/core/layout.js";

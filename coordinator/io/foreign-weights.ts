@@ -1,7 +1,7 @@
 /** Weights from elsewhere as the first checkpoint of a run directory, so that they are measured like a run's own. */
 import { readFile, stat } from "node:fs/promises";
 import { stringify } from "yaml";
-import type { Config } from "../../shared/config.js";
+import type { Config } from "../../shared/config/run.js";
 import { type Layout } from "../../shared/core/layout.js";
 import { type NamedTensor, decodeSafetensors } from "../../shared/core/safetensors.js";
 import { ClusterError } from "../../shared/errors.js";

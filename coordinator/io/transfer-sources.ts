@@ -2,7 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { parse } from "yaml";
-import { type Config, configSchema } from "../../shared/config.js";
+import { type Config, parseStoredConfig } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { networkNamed } from "../../shared/networks/registry.js";
@@ -81,7 +81,7 @@ async function fromRun(
 ): Promise<Omit<TransferSource, "weights_sha256">> {
   const directory = new RunDirectory(path);
   const config = await readFile(directory.file("config.yaml"), "utf8")
-    .then((text) => configSchema.parse(parse(text)))
+    .then((text) => parseStoredConfig(parse(text)))
     .catch((cause: unknown) => {
       throw new ClusterError("data", `${path} is no run directory: it has no config.yaml of this version`, {
         cause,

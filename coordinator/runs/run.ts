@@ -1,15 +1,13 @@
 /** One run from its settings to its results: train, checkpoint, measure. Continues where a run directory left off. */
-import { createHash } from "node:crypto";
 import { stringify } from "yaml";
 import type { MappedMemory } from "../../shared/bus.js";
-import type { Config } from "../../shared/config.js";
+import type { Config } from "../../shared/config/run.js";
 import { initialParameters } from "../../shared/core/layout.js";
 import { stepsPerEpoch, totalSteps } from "../../shared/core/schedule.js";
 import { ClusterError } from "../../shared/errors.js";
 import type { FeaturesDocument } from "../../shared/features.js";
 import type { saf } from "../../shared/messages.js";
 import { layoutOf } from "../../shared/networks/network.js";
-import { networkNamed } from "../../shared/networks/registry.js";
 import { resolveRun, stepPlan } from "../../shared/resolve.js";
 import type { ModelResult, NotMeasured, SampleImage, StepMetric } from "../../shared/results.js";
 import type { Tracer } from "../../shared/tracing.js";
@@ -30,6 +28,7 @@ import { foreignImages } from "../io/foreign-images.js";
 import { IMPORTED } from "../io/foreign-weights.js";
 import { Journal, trimJournal } from "../io/journal.js";
 import type { RunDirectory, RunState } from "../io/run-directory.js";
+import { isIdentityOf, runIdentity } from "./identity.js";
 import { checkSources, findSource, readSource, sourcesIn, withNames } from "../io/transfer-sources.js";
 import { Trainer } from "../training/trainer.js";
 import type { TrainingState } from "../../shared/records/checkpoint.js";
@@ -48,6 +47,8 @@ export interface RunContext {
   term: number;
   /** Measure the newest checkpoint as it is. */
   evaluateOnly: boolean;
+  /** Shortest deadline of a lease. */
+  leaseFloorMs: number;
   /** First Ctrl-C: finish the step, checkpoint, stop. */
   signal: AbortSignal;
   clock: () => number;
@@ -115,29 +116,6 @@ interface LedgerLine {
   end: number;
   samples: number;
   blocks: { slots: [number, number]; worker: string; attempt: number; ms: number }[];
-}
-
-/** What decides the weights: a resumed run must agree with it. */
-export function runIdentity(config: Config, datasetHash: string): string {
-  const { batch_size, slots, learning_rate, momentum, weight_decay, limit_images } = config.train;
-  const { adversarial_rounds } = config.train;
-  const train = {
-    batch_size,
-    slots,
-    learning_rate,
-    momentum,
-    weight_decay,
-    limit_images,
-    adversarial_rounds,
-  };
-  const deciding = {
-    model: networkNamed(config.data.set, config.model).name,
-    seed: config.seed,
-    set: config.data.set,
-    train,
-    dataset: datasetHash,
-  };
-  return createHash("sha256").update(JSON.stringify(deciding)).digest("hex");
 }
 
 /** Throws ClusterError: "diverged", "storage", "config" (a run directory of other settings), "data". */
@@ -226,10 +204,11 @@ class RunConductor {
 
   /** Where to start: a checkpoint of this directory, or step 0. Journals are cut back to it. */
   async #begin(): Promise<{ state: TrainingState; steps: StepMetric[] }> {
-    const { directory, observer, config } = this.#context;
+    const { directory, observer, config, dataset } = this.#context;
     const found = await this.#checkpoints.readLatest((message) => observer.note("warning", message));
     const isImported = this.#context.evaluateOnly && found?.description.identity === IMPORTED;
-    if (found !== undefined && found.description.identity !== this.#identity && !isImported) {
+    const isOwn = found === undefined || isIdentityOf(found.description.identity, config, dataset.sha256);
+    if (!isOwn && !isImported) {
       throw new ClusterError(
         "config",
         `Cannot resume ${directory.path}: it was trained with other settings or other data`,
@@ -262,14 +241,15 @@ class RunConductor {
   }
 
   #begunTrainer(state: TrainingState, onCommit: (step: CommittedStep) => void): Trainer {
-    const { coordinator, runId, config, term, clock, broadcast, mapped, observer, tracer } = this.#context;
+    const { coordinator, runId, leaseFloorMs, term, clock } = this.#context;
+    const { broadcast, mapped, observer, tracer } = this.#context;
     const options = {
       runId,
       run: this.#run,
       layout: this.#layout,
       plan: this.#plan,
       term,
-      leaseFloorMs: config.cluster.lease_floor_ms,
+      leaseFloorMs,
       spec: this.#spec,
       state,
     };

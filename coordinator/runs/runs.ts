@@ -1,7 +1,8 @@
 /** Several runs on one pool: so many at a time, each in a folder of its own; one that fails does not stop the others. */
 import { basename, join, resolve } from "node:path";
 import { rm } from "node:fs/promises";
-import type { Config } from "../../shared/config.js";
+import type { PoolConfig } from "../../shared/config/pool.js";
+import type { Config } from "../../shared/config/run.js";
 import { stepsPerEpoch } from "../../shared/core/schedule.js";
 import { ClusterError, type ErrorCode, exitCodeOf } from "../../shared/errors.js";
 import { redact, redactTexts } from "../../shared/redact.js";
@@ -18,7 +19,13 @@ export interface RunsContext extends Pick<
   RunContext,
   "signal" | "clock" | "broadcast" | "mapped" | "term" | "tracer"
 > {
-  options: { configs: readonly Config[]; out: string; evaluateOnly: boolean; sideBySide: number };
+  options: {
+    configs: readonly Config[];
+    pool: PoolConfig;
+    out: string;
+    evaluateOnly: boolean;
+    sideBySide: number;
+  };
   coordinator: Coordinator;
   shelf: DataShelf;
   events: EventPublisher;
@@ -185,6 +192,7 @@ async function oneRun(
     directory,
     runId: runIdOf(options.out, config.name ?? config.model),
     config,
+    leaseFloorMs: options.pool.lease_floor_ms,
     term,
     signal,
     clock,

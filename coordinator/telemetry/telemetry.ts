@@ -1,5 +1,5 @@
 /** What the coordinator shows of itself: pool and runs as metrics, and how long their series stay. */
-import type { Config } from "../../shared/config.js";
+import type { Config } from "../../shared/config/run.js";
 import type { Metrics } from "../../shared/io/metrics-registry.js";
 import {
   MOST_ACCURACY_SERIES,

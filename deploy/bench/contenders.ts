@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
-import { configSchema } from "../../shared/config.js";
+import { poolSchema } from "../../shared/config/pool.js";
+import { configSchema } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
 import { LocalCluster } from "../local/cluster.js";
 import type { NatsBinary } from "../local/nats/resolve.js";
@@ -87,7 +88,6 @@ async function measureCluster(setting: BenchSetting, out: string): Promise<Clust
     model,
     train: { batch_size: batch, slots, max_steps: steps + WARM_UP_STEPS, evaluate_every_epochs: 0 },
     evaluate: { kinds: ["clean"] },
-    cluster: { workers, min_workers: workers },
   });
   const file = join(out, "run.yaml");
   await writeFile(file, stringify(config));
@@ -110,7 +110,7 @@ async function measureCluster(setting: BenchSetting, out: string): Promise<Clust
       out,
       coordinatorArguments: ["--run", file, "--out", out],
       cacheDir,
-      sharedMemory: setting.sharedMemory,
+      pool: poolSchema.parse({ workers, min_workers: workers, shared_memory: setting.sharedMemory }),
       restartCoordinator: false,
       onNote: () => undefined,
       onEvent: ({ progress }) => {

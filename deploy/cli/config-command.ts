@@ -1,15 +1,21 @@
 /** `saf config show | schema | validate`: what would run, what may be said, and whether a file says it right. */
-import { Command } from "commander";
-import { configSchema } from "../../shared/config.js";
+import { Argument, Command } from "commander";
+import { poolSchema } from "../../shared/config/pool.js";
+import { configSchema } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
 import { resolveRun } from "../../shared/resolve.js";
-import { loadConfig, type LoadedConfig } from "./config-file.js";
+import { loadConfig } from "./config-file.js";
 import { jsonSchemaOf } from "./config-schema.js";
 import { completeConfig, showConfig } from "./config-view.js";
 import { printResult } from "./output.js";
+import { addPoolOptions, loadPool, ofRun } from "./pool-options.js";
+
+/** Whose settings: a run's stand in the file for -c, a pool's in the one for --pool-file. */
+type Subject = "run" | "pool";
 
 interface ConfigOptions {
   config: string[];
+  poolFile?: string;
   set: string[];
   json?: true;
 }
@@ -24,59 +30,94 @@ export function addConfigOptions(command: Command): Command {
   });
   return command
     .option("-c, --config <file>", "configuration file; repeat it to lay one on another", append, [])
-    .option("--set <key=value>", "one setting over the files, as in train.epochs=3; repeatable", append, [])
+    .option(
+      "--set <key=value>",
+      "one setting over the files, as in train.epochs=3 or pool.heartbeat_ms=500; repeatable",
+      append,
+      [],
+    )
     .option("--data-dir <path>", "sets data.dir: folder with the data files, or the archive of CIFAR-10");
 }
 
 /** Throws ClusterError("config") from its actions; the caller reports it. */
 export function configCommand(): Command {
-  const command = new Command("config").description("show, describe and check configurations");
+  return new Command("config")
+    .description("show, describe and check configurations, of a run and of the pool that serves it")
+    .addCommand(showCommand())
+    .addCommand(schemaCommand())
+    .addCommand(validateCommand());
+}
 
-  addConfigOptions(command.command("show"))
+function subject(): Argument {
+  return new Argument("[of]", "whose settings").choices(["run", "pool"]).default("run");
+}
+
+function showCommand(): Command {
+  return addPoolOptions(addConfigOptions(new Command("show")))
     .description("every setting with its value and where it comes from")
+    .addArgument(subject())
     .option("--json", "one JSON document: config and sources")
-    .action(async ({ config: files, set, json }: ConfigOptions) => {
-      const loaded = complete(await loadConfig({ files, set }));
-      const { config, sources } = loaded;
-      printResult(json ? { config, sources } : showConfig(config, sources));
+    .action(async (of: Subject, options: ConfigOptions) => {
+      const { config, sources } = of === "pool" ? await poolShown(options) : await runShown(options);
+      printResult(options.json ? { config, sources } : showConfig(config, sources));
     });
+}
 
-  command
-    .command("schema")
+function schemaCommand(): Command {
+  return new Command("schema")
     .description("JSON Schema of a configuration file, for editors")
-    .action(() => {
-      printResult({ ...jsonSchemaOf(configSchema), title: "saf run configuration" });
+    .addArgument(subject())
+    .action((of: Subject) => {
+      const schema = of === "pool" ? poolSchema : configSchema;
+      printResult({ ...jsonSchemaOf(schema), title: `saf ${of} configuration` });
     });
+}
 
-  addConfigOptions(command.command("validate"))
+function validateCommand(): Command {
+  return addPoolOptions(addConfigOptions(new Command("validate")))
     .description("check files and settings; exit code 2 when something is wrong")
-    .argument("[files...]", "files to check together, as with -c")
+    .argument("[files...]", "files of a run to check together, as with -c")
     .option("--json", "one JSON document: valid, and the problems")
-    .action(async (more: string[], { config, set, json }: ConfigOptions) => {
-      const files = [...config, ...more];
-      const problems = await problemsIn(files, set);
-      if (json) printResult({ valid: problems === undefined, problems: problems?.message.split("\n") ?? [] });
+    .action(async (more: string[], options: ConfigOptions) => {
+      const config = [...options.config, ...more];
+      const problems = await problemsIn({ ...options, config });
+      const pool = options.poolFile === undefined ? [] : [options.poolFile];
+      const files = [...config, ...pool];
+      if (options.json)
+        printResult({ valid: problems === undefined, problems: problems?.message.split("\n") ?? [] });
       else if (problems !== undefined) throw problems;
       else process.stderr.write(`${files.length === 0 ? "the defaults" : files.join(", ")}: valid\n`);
       if (problems !== undefined) process.exitCode = problems.exitCode;
     });
-
-  return command;
 }
 
-function complete({ value, sources }: LoadedConfig): ReturnType<typeof completeConfig> {
+interface Shown {
+  config: object;
+  sources: ReadonlyMap<string, string>;
+}
+
+async function runShown({ config: files, set }: ConfigOptions): Promise<Shown> {
+  const { value, sources } = await loadConfig({ files, set: ofRun(set) });
   return completeConfig(value, sources, resolveRun(value));
 }
 
-async function problemsIn(
-  files: readonly string[],
-  set: readonly string[],
-): Promise<ClusterError | undefined> {
-  try {
-    complete(await loadConfig({ files, set }));
-    return undefined;
-  } catch (error) {
-    if (error instanceof ClusterError && error.code === "config") return error;
-    throw error;
+async function poolShown(options: ConfigOptions): Promise<Shown> {
+  const { value, sources } = await loadPool(options);
+  return { config: value, sources };
+}
+
+/** Of both, the run's first. */
+async function problemsIn(options: ConfigOptions): Promise<ClusterError | undefined> {
+  const found: ClusterError[] = [];
+  for (const load of [runShown, poolShown]) {
+    await load(options).catch((error: unknown) => {
+      if (!(error instanceof ClusterError) || error.code !== "config") throw error;
+      found.push(error);
+    });
   }
+  const [first] = found;
+  if (first === undefined || found.length === 1) return first;
+  return new ClusterError("config", found.map(({ message }) => message).join("\n"), {
+    ...(first.hint === undefined ? {} : { hint: first.hint }),
+  });
 }

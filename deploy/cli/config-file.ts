@@ -1,11 +1,11 @@
 /** Loads a configuration: files in their order, then `--set`, checked strictly, every value with its source. */
 import { open } from "node:fs/promises";
 import type { z } from "zod";
-import { configSchema, type Config } from "../../shared/config.js";
+import { configSchema, type Config } from "../../shared/config/run.js";
 import { suggest } from "../../shared/core/suggest.js";
 import { ClusterError } from "../../shared/errors.js";
 import { canonicalName, networkNames } from "../../shared/networks/registry.js";
-import { emptySectionsToMaps, problemsOf } from "./config-problems.js";
+import { emptySectionsToMaps, problemsOf, type Misplaced } from "./config-problems.js";
 import { settingsOf } from "./config-schema.js";
 import {
   formatPath,
@@ -21,6 +21,7 @@ import {
   type Source,
 } from "./config-tree.js";
 import { parseYaml, type Locate } from "./config-yaml.js";
+import { poolSettingInRunFile } from "./misplaced-settings.js";
 import { quote } from "./quote.js";
 
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -28,8 +29,12 @@ const MAX_FILE_BYTES = 1024 * 1024;
 export interface LoadOptions {
   /** YAML files; later ones win: maps merge, lists replace. */
   files: readonly string[];
-  /** `a.b=value` each, the value in YAML; they win over files. */
+  /** Variables of the environment that are set, by the setting each is for; they win over files. */
+  variables?: readonly { name: string; path: string; value: string }[];
+  /** `a.b=value` each, the value in YAML; they win over all else. */
   set: readonly string[];
+  /** What stands before each key of `set`, and is no part of its path. */
+  prefix?: string;
   /** What lies below the files, such as a preset. */
   base?: unknown;
   /** How values of `base` are labelled in `sources`; "preset" by default. */
@@ -47,9 +52,25 @@ export interface Loaded<T> {
 
 export type LoadedConfig = Loaded<Config>;
 
-/** A run's configuration. Throws ClusterError("config"), one line a problem. */
-export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
-  return loadSettings(configSchema, options, modelProblems);
+/**
+ * A run's configuration. `stored` is the file of a run directory, below all others; of a version before, it may hold the
+ * pool's settings, which are the caller's now. Throws ClusterError("config"), one line a problem.
+ */
+export async function loadConfig({
+  stored,
+  ...options
+}: LoadOptions & { stored?: string | undefined }): Promise<LoadedConfig> {
+  const files = stored === undefined ? options.files : [stored, ...options.files];
+  const adapt = (tree: ConfigNode, file: string): ConfigNode => (file === stored ? withoutPool(tree) : tree);
+  const checks = { check: modelProblems, misplaced: poolSettingInRunFile, adapt };
+  return loadSettings(configSchema, { ...options, files }, checks);
+}
+
+function withoutPool(tree: ConfigNode): ConfigNode {
+  if (tree.kind !== "map") return tree;
+  const entries = new Map(tree.entries);
+  entries.delete("cluster");
+  return { ...tree, entries };
 }
 
 /** The schema takes any text as a model; that it exists is known to the registry of networks. */
@@ -63,19 +84,32 @@ function modelProblems({ model, data }: Config): { path: string[]; message: stri
   ];
 }
 
+interface Checks<T> {
+  /** Names what the schema cannot know. */
+  check?: (value: T) => { path: string[]; message: string }[];
+  misplaced?: Misplaced;
+  /** What a file says, made to fit. */
+  adapt?: (tree: ConfigNode, file: string) => ConfigNode;
+}
+
 /**
- * Settings of any strict schema, from files and flags. `check` names what the schema cannot know.
+ * Settings of any strict schema, from files, variables and flags.
  * Throws ClusterError("config"), one line a problem.
  */
 export async function loadSettings<S extends z.ZodType>(
   schema: S,
-  { files, set, base, baseName = "preset" }: LoadOptions,
-  check: (value: z.output<S>) => { path: string[]; message: string }[] = () => [],
+  { files, variables = [], set, prefix = "", base, baseName = "preset" }: LoadOptions,
+  { check = () => [], misplaced, adapt = (tree) => tree }: Checks<z.output<S>> = {},
 ): Promise<Loaded<z.output<S>>> {
   const problems: Problem[] = [];
   const layers: ConfigNode[] = [treeOf(base ?? {}, { kind: "base", name: baseName })];
-  for (const file of files) collect(parseYaml(await readText(file), locateIn(file)), layers, problems);
-  for (const assignment of set) collect(parseAssignment(assignment), layers, problems);
+  for (const file of files) {
+    const parsed = parseYaml(await readText(file), locateIn(file));
+    collect(parsed.ok ? { ...parsed, tree: adapt(parsed.tree, file) } : parsed, layers, problems);
+  }
+  for (const { name, path, value } of variables)
+    collect(parseValue(path.split("."), value, { kind: "variable", name }), layers, problems);
+  for (const assignment of set) collect(parseAssignment(assignment, prefix), layers, problems);
   if (problems.length > 0) throw configError(problems);
 
   const whole = layers.map((layer) => emptySectionsToMaps(layer, schema));
@@ -85,7 +119,7 @@ export async function loadSettings<S extends z.ZodType>(
 
   const result = schema.safeParse(plainValue(tree));
   if (!result.success)
-    throw configError(inReadingOrder(problemsOf(result.error.issues, tree, schema), files));
+    throw configError(inReadingOrder(problemsOf(result.error.issues, tree, schema, misplaced), files));
   const wrong = check(result.data).map(({ path, message }) => {
     return { source: sourceAt(tree, path), message: `${formatPath(path)}: ${message}` };
   });
@@ -103,15 +137,21 @@ function locateIn(file: string): Locate {
 }
 
 /** `a.b=value` as a tree of one branch. */
-function parseAssignment(assignment: string): ReturnType<typeof parseYaml> {
+function parseAssignment(assignment: string, prefix: string): ReturnType<typeof parseYaml> {
   const equals = assignment.indexOf("=");
   const key = equals < 0 ? assignment : assignment.slice(0, equals);
-  const source: Source = { kind: "flag", flag: `--set ${printable(key)}` };
-  const parts = key.split(".").map((part) => part.trim());
+  const setting = key.trimStart().startsWith(prefix) ? key.trimStart().slice(prefix.length) : key;
+  const source: Source = { kind: "flag", flag: `--set ${printable(key)}`, setting: printable(setting) };
+  const parts = setting.split(".").map((part) => part.trim());
   if (equals < 0 || parts.includes("")) {
     return { ok: false, problems: [{ source, message: "expected key=value, as in --set train.epochs=3" }] };
   }
-  const parsed = parseYaml(assignment.slice(equals + 1), () => source);
+  return parseValue(parts, assignment.slice(equals + 1), source);
+}
+
+/** YAML text as the value at a path. */
+function parseValue(parts: readonly string[], text: string, source: Source): ReturnType<typeof parseYaml> {
+  const parsed = parseYaml(text, () => source);
   if (!parsed.ok) return parsed;
   const tree = parts.reduceRight<ConfigNode>(
     (node, part): MapNode => ({
@@ -150,7 +190,7 @@ function inReadingOrder(problems: readonly Problem[], files: readonly string[]):
 function formatProblem({ source, message }: Problem): string {
   if (source === undefined) return message;
   // A flag names the setting already.
-  const named = source.kind === "flag" ? `${source.flag.slice("--set ".length)}: ` : undefined;
+  const named = source.kind === "flag" ? `${source.setting}: ` : undefined;
   const rest = named !== undefined && message.startsWith(named) ? message.slice(named.length) : message;
   return `${formatSource(source)}: ${rest}`;
 }
@@ -158,7 +198,7 @@ function formatProblem({ source, message }: Problem): string {
 function configError(problems: readonly Problem[]): ClusterError {
   const lines = problems.map(formatProblem);
   return new ClusterError("config", lines.join("\n"), {
-    hint: "`saf config show` prints every setting, its value and where it comes from",
+    hint: "`saf config show` prints every setting, its value and where it comes from; `saf config show pool` those of the pool",
   });
 }
 

@@ -28,25 +28,33 @@ export function emptySectionsToMaps(node: ConfigNode, schema: z.core.$ZodType | 
   return { ...node, entries: new Map(entries) };
 }
 
+/** What is to be said of a key that the schema does not know, where that is more than a near name. */
+export type Misplaced = (path: Path, tree: ConfigNode) => Problem[] | undefined;
+
 /** One problem for each thing that is wrong, in the order of `issues`. */
 export function problemsOf(
   issues: readonly z.core.$ZodIssue[],
   tree: ConfigNode,
   schema: z.core.$ZodType,
+  misplaced: Misplaced = () => undefined,
 ): Problem[] {
-  const context = { tree, schema };
+  const context = { tree, schema, misplaced };
   return issues.flatMap((issue) => problemsOfIssue(issue, issue.path, context)).slice(0, MAX_PROBLEMS);
 }
 
 interface Context {
   tree: ConfigNode;
   schema: z.core.$ZodType;
+  misplaced: Misplaced;
 }
 
 function problemsOfIssue(issue: z.core.$ZodIssue, path: Path, context: Context): Problem[] {
   switch (issue.code) {
     case "unrecognized_keys":
-      return issue.keys.slice(0, MAX_PROBLEMS).map((key) => unknownKey([...path, key], context));
+      return issue.keys.slice(0, MAX_PROBLEMS).flatMap((key) => {
+        const whole = [...path, key];
+        return context.misplaced(whole, context.tree) ?? [unknownKey(whole, context)];
+      });
     case "invalid_union":
       return unionProblems(issue.errors, path, context);
     case "custom":

@@ -3,8 +3,10 @@
 /** Where a value was said. Lines and columns count from 1. */
 export type Source =
   | { kind: "file"; file: string; line: number; column: number }
-  /** `flag` as the user would recognise it: `--set train.epochs`. */
-  | { kind: "flag"; flag: string }
+  /** `flag` as the user would recognise it, `--set pool.workers`, and the setting in its schema, `workers`. */
+  | { kind: "flag"; flag: string; setting: string }
+  /** A variable of the environment. */
+  | { kind: "variable"; name: string }
   /** Values of ours below the user's, such as a preset. */
   | { kind: "base"; name: string };
 
@@ -48,6 +50,7 @@ export function formatSource(source: Source): string {
       return `${source.file}:${source.line}:${source.column}`;
     case "flag":
       return source.flag;
+    case "variable":
     case "base":
       return source.name;
   }

@@ -1,6 +1,6 @@
 /** A loaded configuration as text: every setting with its value and where it comes from. Pure. */
 import { stringify } from "yaml";
-import type { Config } from "../../shared/config.js";
+import type { Config } from "../../shared/config/run.js";
 import type { ResolvedRun } from "../../shared/resolve.js";
 
 /** The configuration with every value that depends on the model filled in, and the sources of those values. */

@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import type { ResultsDocument } from "../../coordinator/main.js";
-import { type Config, type ConfigInput, configSchema } from "../../shared/config.js";
+import { type Config, type ConfigInput, configSchema } from "../../shared/config/run.js";
+import { loadPool } from "./pool-options.js";
 import { printResults, shown } from "./results-output.js";
 import { runLocally } from "./run-local.js";
 import { type RunOptions, addRunOptions } from "./run-options.js";
@@ -10,7 +11,7 @@ import { type RunOptions, addRunOptions } from "./run-options.js";
 const DEMO_MODELS = ["plain", "mrelu-r-m"];
 
 /** One epoch with large steps at first: within a point of the paper's twenty epochs. */
-function demoConfig(model: string, workers: number | "auto"): Config {
+function demoConfig(model: string): Config {
   const input: ConfigInput = {
     model,
     seed: 0,
@@ -27,7 +28,6 @@ function demoConfig(model: string, workers: number | "auto"): Config {
       evaluate_every_epochs: 0,
     },
     evaluate: { images: 1000 },
-    cluster: { workers },
   };
   return configSchema.parse(input);
 }
@@ -44,9 +44,11 @@ export function demoCommand(): Command {
   return addRunOptions(new Command("demo"))
     .description("train plain and mrelu-r-m on MNIST on this machine, attack both, write a report")
     .action(async (options: RunOptions) => {
+      const { value: pool } = await loadPool({ ...options, set: [] });
       const { document, exitCode } = await runLocally({
         ...options,
-        configs: DEMO_MODELS.map((model) => demoConfig(model, options.workers ?? "auto")),
+        configs: DEMO_MODELS.map((model) => demoConfig(model)),
+        pool,
         name: "demo",
         title: "saf demo",
         command: "npm start",

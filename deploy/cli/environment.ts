@@ -1,5 +1,6 @@
 /** The variables that saf reads. A mistyped one would be silence, so processes of a cluster say so. */
 import { suggest } from "../../shared/core/suggest.js";
+import { POOL_VARIABLES } from "./pool-options.js";
 
 const PREFIX = "SAF_";
 
@@ -20,7 +21,9 @@ const OTHERS: readonly string[] = [
 
 /** `own`: variables of the command's options. */
 export function knownVariables(own: readonly (string | undefined)[]): string[] {
-  return [...new Set([...own.filter((name) => name !== undefined), ...OTHERS])].sort();
+  return [
+    ...new Set([...own.filter((name) => name !== undefined), ...OTHERS, ...POOL_VARIABLES.keys()]),
+  ].sort();
 }
 
 /** One line for each variable that begins like ours and is none. */

@@ -6,14 +6,15 @@ import { importWeights } from "../../coordinator/io/foreign-weights.js";
 import { runDirectoryName } from "../../coordinator/io/run-directory.js";
 import { reportRun } from "../../coordinator/results/report/report-run.js";
 import { writeResultsFolder } from "../../coordinator/results/reproduction/results-folder.js";
-import type { Config } from "../../shared/config.js";
+import type { Config } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
 import { addConfigOptions } from "./config-command.js";
 import { loadConfig } from "./config-file.js";
 import { printResult } from "./output.js";
+import { loadPool, ofRun } from "./pool-options.js";
 import { printResults, shown } from "./results-output.js";
 import { runLocally } from "./run-local.js";
-import { type RunOptions, addRunOptions, withWorkers } from "./run-options.js";
+import { type RunOptions, addRunOptions } from "./run-options.js";
 import { configOf } from "./train-command.js";
 
 interface EvaluateOptions extends RunOptions {
@@ -61,10 +62,12 @@ export function evaluateCommand(): Command {
         return;
       }
       const { config, out, prepare } = await subjectOf(run, options);
+      const { value: pool } = await loadPool(options);
       const name = config.name ?? config.model;
       const { document, exitCode } = await runLocally({
         ...options,
         configs: [config],
+        pool,
         name,
         out,
         prepare,
@@ -91,8 +94,8 @@ async function subjectOf(
         "usage",
         "A run knows its own model and data: --model and --dataset go with --weights",
       );
-    const files = [await configOf(run), ...options.config];
-    const { value } = await loadConfig({ files, set: settingsOf(options) });
+    const stored = await configOf(run);
+    const { value } = await loadConfig({ stored, files: options.config, set: settingsOf(options) });
     return { config: value, out: run, prepare: () => Promise.resolve() };
   }
   if (weights === undefined || model === undefined)
@@ -123,8 +126,7 @@ function settingsOf(options: EvaluateOptions): string[] {
     ...one("images", images),
     ...one("budget", budget),
     ...list("transfer_from", places === "" ? undefined : places),
-    ...withWorkers(options),
-    ...set,
+    ...ofRun(set),
   ];
 }
 

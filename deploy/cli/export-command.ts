@@ -3,7 +3,7 @@ import { Command, Option } from "commander";
 import { EXPORT_FORMATS } from "../../coordinator/results/export/formats.js";
 import type { ExportFormat } from "../../coordinator/results/export/export-format.js";
 import type { RunImages } from "../../coordinator/results/export/run-source.js";
-import type { Config } from "../../shared/config.js";
+import type { Config } from "../../shared/config/run.js";
 import { printResult } from "./output.js";
 import { shown } from "./results-output.js";
 

@@ -8,6 +8,7 @@ import { loadConfig } from "./config-file.js";
 import { knownVariables, unknownVariables } from "./environment.js";
 import { type HttpFlags, addHttpOptions, addPageOptions, httpOptionsOf } from "./http-options.js";
 import { type NatsFlags, addNatsOptions, natsAccessOf } from "./nats-options.js";
+import { addPoolOptions, loadPool, refuseRunSettings } from "./pool-options.js";
 import { wholeNumber } from "./run-options.js";
 import { exitWithParent, interruption } from "./signals.js";
 import { workerName } from "./worker-name.js";
@@ -114,6 +115,8 @@ interface WorkerFlags extends ConnectionOptions {
 
 interface CoordinatorFlags extends ConnectionOptions {
   run: string[];
+  poolFile?: string;
+  set: string[];
   out: string;
   title: string;
   command: string;
@@ -121,12 +124,11 @@ interface CoordinatorFlags extends ConnectionOptions {
   sideBySide: number;
   dismissWorkers: boolean;
   stay: boolean;
-  waitForWorkers?: number;
 }
 
 export function coordinatorCommand(): Command {
   const collect = (value: string, previous: string[]): string[] => [...previous, value];
-  return addPageOptions(connectionOptions(new Command("coordinator")))
+  return addPoolOptions(addPageOptions(connectionOptions(new Command("coordinator"))))
     .description("lead a cluster: lease work, sum gradients, keep the results")
     .requiredOption(
       "--run <file>",
@@ -134,6 +136,7 @@ export function coordinatorCommand(): Command {
       collect,
       [],
     )
+    .option("--set <pool.key=value>", "one setting of the pool over its file; repeatable", collect, [])
     .requiredOption("--out <folder>", "run directory; what is in it is continued")
     .addOption(
       new Option("--side-by-side <count>", "runs to conduct at the same time")
@@ -145,29 +148,25 @@ export function coordinatorCommand(): Command {
     .option("--evaluate-only", "measure the newest checkpoint, train no further", false)
     .option("--dismiss-workers", "tell the workers to stop when everything is done", false)
     .option("--stay", "when everything is done, go on serving HTTP until a signal comes", false)
-    .addOption(
-      seconds(
-        "--wait-for-workers <seconds>",
-        "time for the first workers to come, instead of cluster.wait_for_workers_ms",
-      ).env("SAF_WAIT_FOR_WORKERS_S"),
-    )
     .action(async (options: CoordinatorFlags, command: Command) => {
       warnOfVariables(command);
       if (options.exitWithParent === true) exitWithParent(() => removeRings(options.sharedMemory));
       const stop = interruption();
       const { runCoordinator } = await import("../../coordinator/main.js");
+      refuseRunSettings(options.set);
+      const { value: pool } = await loadPool(options);
       const configs = await Promise.all(
         options.run.map(async (file) => (await loadConfig({ files: [file], set: [] })).value),
       );
-      const { waitForWorkers } = options;
       const ended = await runCoordinator(
         {
           ...options,
           configs,
+          poolName: options.pool,
+          pool,
           nats: natsAccessOf(options),
           http: httpOptionsOf(options),
           connectTimeoutMs: 1000 * options.natsTimeout,
-          workersTimeoutMs: waitForWorkers === undefined ? undefined : 1000 * waitForWorkers,
         },
         stop.signal,
       ).catch((error: unknown) => {

@@ -5,15 +5,16 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { proceduresOf } from "../../coordinator/evaluation/plan/procedures.js";
 import { storageError } from "../../shared/io/atomic-file.js";
 import { runDirectoryName } from "../../coordinator/io/run-directory.js";
-import type { Config } from "../../shared/config.js";
+import type { Config } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
 import { REPRODUCED_SETS, type Reproduction, membersOf, paperModels } from "../../shared/reproduction.js";
 import { type Plan, ReproductionFile, readReproduction } from "../local/reproduction.js";
 import { loadConfig } from "./config-file.js";
+import { loadPool, ofRun } from "./pool-options.js";
 import { theoryCommand } from "./reproduce-theory-command.js";
 import { printResults, shown } from "./results-output.js";
 import { runLocally } from "./run-local.js";
-import { type RunOptions, addRunOptions, wholeNumber, withWorkers } from "./run-options.js";
+import { type RunOptions, addRunOptions, wholeNumber } from "./run-options.js";
 
 interface ReproduceOptions extends RunOptions {
   models?: string[];
@@ -40,7 +41,7 @@ export function reproduceCommand(): Command {
     )
     .addOption(new Option("--images <count>", "test images per kind (default: all)").argParser(wholeNumber))
     .addOption(new Option("--seeds <numbers>", "seeds, as in 0,1,2 (default: 0)").argParser(seedsIn))
-    .option("--set <key=value>", "one more setting of all of them; repeatable", append, [])
+    .option("--set <key=value>", "one more setting of all of them, or of the pool; repeatable", append, [])
     .option("--out <folder>", "where it is kept; what is in it is continued, with its own settings")
     .action(async (dataset: string, options: ReproduceOptions) => {
       const out = resolve(
@@ -48,7 +49,8 @@ export function reproduceCommand(): Command {
       );
       const before = await readReproduction(out);
       const plan = planOf(dataset, options, before, out);
-      const configs = await configsOf(plan, options);
+      const configs = await configsOf(plan);
+      const { value: pool } = await loadPool({ ...options, set: plan.settings });
       await mkdir(out, { recursive: true }).catch((cause: unknown) => {
         throw storageError(`create ${out}`, cause);
       });
@@ -57,6 +59,7 @@ export function reproduceCommand(): Command {
       const { document, exitCode } = await runLocally({
         ...options,
         configs,
+        pool,
         out,
         name: `reproduce-${dataset}`,
         title: `saf reproduce ${dataset}`,
@@ -120,7 +123,7 @@ function commandOf(plan: Omit<Plan, "command">, out: string): string {
 }
 
 /** The paper's batch as one slot, so that batch norm sees what the paper's saw. */
-async function configsOf(plan: Plan, options: ReproduceOptions): Promise<Config[]> {
+async function configsOf(plan: Plan): Promise<Config[]> {
   const members = membersOf(plan.models, plan.seeds);
   return Promise.all(
     members.map(async ({ name, model, seed }) => {
@@ -129,8 +132,7 @@ async function configsOf(plan: Plan, options: ReproduceOptions): Promise<Config[
         "evaluate.features=true",
         ...(plan.epochs === null ? [] : [`train.epochs=${plan.epochs}`]),
         ...(plan.images === null ? [] : [`evaluate.images=${plan.images}`]),
-        ...withWorkers(options),
-        ...plan.settings,
+        ...ofRun(plan.settings),
         ...[`data.set=${plan.dataset}`, `model=${model}`, `seed=${seed}`, `name=${name}`],
       ];
       const { value } = await loadConfig({ files: [], set });

@@ -9,7 +9,8 @@ import { checkAside } from "../../coordinator/io/datasets/load-aside.js";
 import { runDirectoryName } from "../../coordinator/io/run-directory.js";
 import { checkSources, sourcesIn } from "../../coordinator/io/transfer-sources.js";
 import type { ResultsDocument } from "../../coordinator/main.js";
-import type { Config } from "../../shared/config.js";
+import type { PoolConfig } from "../../shared/config/pool.js";
+import type { Config } from "../../shared/config/run.js";
 import type { EngineName } from "../../shared/engine.js";
 import { ClusterError, EXIT_CODES, type ErrorCode } from "../../shared/errors.js";
 import type { saf } from "../../shared/messages.js";
@@ -22,6 +23,7 @@ import { interruption } from "./signals.js";
 
 export interface LocalRunOptions {
   configs: readonly Config[];
+  pool: PoolConfig;
   title: string;
   /** How a user makes the same run again; shown in the report. */
   command: string;
@@ -52,8 +54,8 @@ export interface LocalRunResult {
 
 /** Throws ClusterError with the coordinator's own code when the run fails. */
 export async function runLocally(options: LocalRunOptions): Promise<LocalRunResult> {
-  const [first] = options.configs;
-  if (first === undefined) throw new ClusterError("usage", "There is nothing to run");
+  const { pool } = options;
+  if (options.configs.length === 0) throw new ClusterError("usage", "There is nothing to run");
   const out = resolve(options.out ?? join(options.runs, runDirectoryName(options.name, Date.now())));
   // What is wrong with settings and files is said before anything is started.
   checkPlans(options.configs);
@@ -77,7 +79,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
       ...(options.natsServer === undefined ? {} : { explicit: options.natsServer }),
     });
     const runFiles = await writeRunFiles(out, options.configs);
-    const workers = localWorkers(first.cluster.workers, availableParallelism());
+    const workers = localWorkers(pool.workers, availableParallelism());
     progress.say(
       `engine ${choice.version} on ${choice.device}, nats-server ${nats.version}, ${workers} worker(s)`,
     );
@@ -110,7 +112,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
         ...(options.sideBySide === "workers" ? ["--side-by-side", String(workers)] : []),
       ],
       cacheDir,
-      sharedMemory: first.cluster.shared_memory,
+      pool,
       restartCoordinator: true,
       httpPort: options.httpPort,
       onEvent: (event) => {

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ENGINE_NAMES, type EngineName } from "../../shared/engine.js";
 import { httpPort } from "./http-options.js";
+import { addPoolOptions } from "./pool-options.js";
 import { PROGRESS_MODES, type ProgressMode } from "./progress.js";
 
 export interface RunOptions {
@@ -12,10 +13,11 @@ export interface RunOptions {
   httpPort?: number;
   runs: string;
   workers?: number | "auto";
+  poolFile?: string;
 }
 
 export function addRunOptions(command: Command): Command {
-  return command
+  return addPoolOptions(command)
     .option("--json", "print the results as one JSON document")
     .addOption(
       new Option("--progress <mode>", "how progress is shown").choices([...PROGRESS_MODES]).default("auto"),
@@ -43,9 +45,4 @@ export function wholeNumber(text: string): number {
   const count = Number(text);
   if (Number.isInteger(count) && count >= 1) return count;
   throw new InvalidArgumentError("Expected a whole number, 1 or more.");
-}
-
-/** `--workers` wins over the file. */
-export function withWorkers(options: RunOptions): string[] {
-  return options.workers === undefined ? [] : [`cluster.workers=${options.workers}`];
 }

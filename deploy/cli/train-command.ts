@@ -5,9 +5,10 @@ import { Command } from "commander";
 import { ClusterError } from "../../shared/errors.js";
 import { addConfigOptions } from "./config-command.js";
 import { loadConfig } from "./config-file.js";
+import { loadPool, ofRun } from "./pool-options.js";
 import { printResults, shown } from "./results-output.js";
 import { runLocally } from "./run-local.js";
-import { type RunOptions, addRunOptions, withWorkers } from "./run-options.js";
+import { type RunOptions, addRunOptions } from "./run-options.js";
 
 interface TrainOptions extends RunOptions {
   config: string[];
@@ -23,16 +24,14 @@ export function trainCommand(): Command {
     .option("--resume <folder>", "go on with this run directory from its newest checkpoint")
     .action(async (options: TrainOptions) => {
       const { resume } = options;
-      const own = resume === undefined ? [] : [await configOf(resume)];
-      const set = [
-        ...(options.model === undefined ? [] : [`model=${options.model}`]),
-        ...withWorkers(options),
-        ...options.set,
-      ];
-      const { value: config } = await loadConfig({ files: [...own, ...options.config], set });
+      const stored = resume === undefined ? undefined : await configOf(resume);
+      const set = [...(options.model === undefined ? [] : [`model=${options.model}`]), ...ofRun(options.set)];
+      const { value: config } = await loadConfig({ stored, files: options.config, set });
+      const { value: pool } = await loadPool(options);
       const { document, exitCode } = await runLocally({
         ...options,
         configs: [config],
+        pool,
         name: config.name ?? config.model,
         title: `saf train ${config.name ?? config.model}`,
         command: `npx saf train -c ${join(resume ?? "<run directory>", "config.yaml")}`,

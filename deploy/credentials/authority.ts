@@ -180,11 +180,9 @@ export class Authority {
     const accounts = {
       [account]: accountJwt(operator, {
         ...{ name: `saf-${pool}`, account, pool, signingKeys, issuedAt },
-        jetStream: true,
       }),
       [system]: accountJwt(operator, {
         ...{ name: "SYS", account: system, pool, signingKeys: [], issuedAt },
-        jetStream: false,
       }),
     };
     return [

@@ -65,12 +65,9 @@ export function accountJwt(
     account: string;
     pool: string;
     signingKeys: readonly ScopedKey[];
-    jetStream: boolean;
     issuedAt: number;
   },
 ): string {
-  const { jetStream } = options;
-  const store = jetStream ? UNLIMITED : 0;
   return sign(operator, {
     subject: options.account,
     name: options.name,
@@ -80,7 +77,8 @@ export function accountJwt(
       limits: {
         ...{ subs: UNLIMITED, data: UNLIMITED, payload: UNLIMITED, conn: UNLIMITED, leaf: 0 },
         ...{ imports: UNLIMITED, exports: UNLIMITED, wildcards: true },
-        ...{ mem_storage: store, disk_storage: store, streams: store, consumer: store },
+        // No JetStream: saf keeps no stream.
+        ...{ mem_storage: 0, disk_storage: 0, streams: 0, consumer: 0 },
       },
       signing_keys: options.signingKeys.map(({ role, publicKey }) => ({
         kind: "user_scope",
@@ -95,8 +93,8 @@ export function accountJwt(
 
 function scope(rights: Permissions): object {
   return {
-    pub: subjectRights(rights.publish, rights.denyPublish),
-    sub: subjectRights(rights.subscribe, []),
+    pub: subjectRights(rights.publish),
+    sub: subjectRights(rights.subscribe),
     ...(rights.allowResponses ? { resp: { max: 1, ttl: RESPONSE_TTL_NS } } : {}),
     ...{ subs: UNLIMITED, data: UNLIMITED, payload: UNLIMITED },
     // No leaf node, no browser.

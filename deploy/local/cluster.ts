@@ -8,6 +8,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { PoolConfig } from "../../shared/config/pool.js";
 import type { EngineName } from "../../shared/engine.js";
 import { ClusterError } from "../../shared/errors.js";
 import { connectNats } from "../../shared/io/nats-bus.js";
@@ -37,8 +38,8 @@ export interface LocalClusterOptions {
   /** Arguments of `saf coordinator` besides the connection's: --run FILE, --out DIR, --title … */
   coordinatorArguments: readonly string[];
   cacheDir: string;
-  /** Bulk bytes go through shared memory, where this machine has a file system for it. */
-  sharedMemory: boolean;
+  /** `shared_memory` holds where this machine has a file system for it. */
+  pool: PoolConfig;
   onEvent: (event: saf.v1.Event) => void;
   onNote: (message: string) => void;
   /** Start the coordinator again when it is killed. */
@@ -93,7 +94,7 @@ export class LocalCluster {
     mkdirSync(join(options.out, "logs"), { recursive: true });
     for (const folder of await sweepScratch())
       options.onNote(`removed ${folder}, left behind by a saf that was killed`);
-    const memory = options.sharedMemory ? await sharedMemoryFolder() : undefined;
+    const memory = options.pool.shared_memory ? await sharedMemoryFolder() : undefined;
     const scratch = await createScratch(memory);
     const workers = Array.from({ length: options.workers + SPARE_WORKERS }, (_, i) => `worker-${i + 1}`);
     const nats = await startNatsServer({
@@ -213,6 +214,7 @@ export class LocalCluster {
       "--dismiss-workers",
       ...this.#memoryOptions,
       ...this.#portOptions,
+      ...Object.entries(this.#options.pool).flatMap(([key, value]) => ["--set", `pool.${key}=${value}`]),
     ];
     return this.#spawn("coordinator", ["coordinator", ...options, ...this.#options.coordinatorArguments], {});
   }
@@ -309,7 +311,7 @@ export class LocalCluster {
     const child = spawn(process.execPath, ["--enable-source-maps", PROGRAM, ...args, "--exit-with-parent"], {
       stdio: ["pipe", "ignore", log],
       detached: true,
-      env: { ...withoutNatsAccess(process.env), ...environment },
+      env: { ...withoutSettings(process.env), ...environment },
     });
     closeSync(log);
     child.stdin?.on("error", () => undefined);
@@ -342,10 +344,10 @@ async function ended(children: readonly Child[]): Promise<void> {
   );
 }
 
-/** What the user has set for a NATS of their own is not for the local one. */
-function withoutNatsAccess(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const isAccess = /^SAF_NATS_(URL|CREDS_FILE|SEED_FILE|CA_FILE|CERT_FILE|KEY_FILE)$/;
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !isAccess.test(name)));
+/** What the user has set for a NATS of their own is not for the local one; the pool's settings are read already. */
+function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const isSetting = /^SAF_(NATS_(URL|CREDS_FILE|SEED_FILE|CA_FILE|CERT_FILE|KEY_FILE)|POOL_.+)$/;
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !isSetting.test(name)));
 }
 
 /** A private folder in memory, or undefined where the system has no such place (then bytes go through NATS). */

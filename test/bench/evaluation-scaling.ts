@@ -25,7 +25,7 @@ function evaluationSeconds(run: string, workers: number, images: string): number
         "evaluate",
         copy,
         ...["--workers", String(workers), "--images", images, "--protocol", "paper", "--json"],
-        ...["--progress", "none", "--set", `cluster.min_workers=${workers}`],
+        ...["--progress", "none", "--set", `pool.min_workers=${workers}`],
       ],
       { encoding: "utf8", maxBuffer: 2 ** 26 },
     );

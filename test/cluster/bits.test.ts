@@ -62,7 +62,7 @@ describe(`weights after ${STEPS} steps of mrelu-r-m`, () => {
       `are those of one process when ${workers} worker(s) serve it, bytes going through ${sharedMemory ? "shared memory" : "NATS"}`,
       LIMIT,
       async (t) => {
-        const cluster = await startCluster(t, { workers, config, sharedMemory });
+        const cluster = await startCluster(t, { workers, config, pool: { shared_memory: sharedMemory } });
 
         await cluster.trained();
 
@@ -117,8 +117,8 @@ describe(`weights after ${STEPS} steps of mrelu-r-m`, () => {
 
   test("do not change when a worker joins in mid-run", LIMIT, async (t) => {
     // The first worker sleeps while the second one starts: without this, all steps would be over by then.
-    const patient = { heartbeat_ms: 20_000, lease_floor_ms: 600_000 };
-    const cluster = await startCluster(t, { workers: 1, config: { ...config, cluster: patient } });
+    const pool = { heartbeat_ms: 20_000, lease_floor_ms: 600_000 };
+    const cluster = await startCluster(t, { workers: 1, config, pool });
     await cluster.untilPush("worker-1", 3 + (SEED % 10), 1);
     cluster.signalWorker("worker-1", "SIGSTOP");
     const joiner = cluster.local.addWorker();

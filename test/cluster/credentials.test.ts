@@ -46,7 +46,6 @@ async function train(t: TestContext, server: ProductionNats, lifeSeconds: number
   const config = testConfig({
     model: "plain",
     train: { max_steps: STEPS },
-    cluster: { min_workers: WORKERS.length, heartbeat_ms: 500 },
   });
   await writeFile(file, JSON.stringify(config));
   const logs = [join(out, "log.jsonl"), ...WORKERS.map((id) => join(home, `${id}.jsonl`))];
@@ -80,6 +79,7 @@ async function train(t: TestContext, server: ProductionNats, lifeSeconds: number
   );
   const { code, stderr } = await saf([
     ...["coordinator", ...nats, "--run", file, "--out", out, "--dismiss-workers"],
+    ...["--set", `pool.min_workers=${WORKERS.length}`, "--set", "pool.heartbeat_ms=500"],
   ]);
   assert.equal(code, 0, stderr);
   for (const { code: end, stderr: words } of await Promise.all(workers)) assert.equal(end, 0, words);

@@ -31,10 +31,11 @@ writeFileSync(
   encodeSafetensors({ tensors: tensorsOf(layout, initialParameters(layout, 3)), metadata: {} }),
 );
 
+/** Engines compute for long; a busy machine must not look like a dead worker. */
+const POOL = { heartbeat_ms: 1000 };
+
 const CONFIG: TestConfig = {
   train: { max_steps: 3 },
-  // Engines compute for long; a busy machine must not look like a dead worker.
-  cluster: { heartbeat_ms: 1000 },
   evaluate: {
     kinds: ["clean", "adversarial", "nonsense", "noisy"],
     protocol: ["paper", "modern"],
@@ -81,7 +82,7 @@ describe("an evaluation ends with the results of an undisturbed one", () => {
 
   // Tests of a suite run one after another: the others compare with this one.
   test("which one worker made", LIMIT, async (t) => {
-    const cluster = await startCluster(t, { workers: 1, config: CONFIG });
+    const cluster = await startCluster(t, { workers: 1, pool: POOL, config: CONFIG });
     await evaluated(cluster);
     undisturbed = resultsHash(cluster.out);
     tasks = linesIn(cluster.out).length;
@@ -95,7 +96,7 @@ describe("an evaluation ends with the results of an undisturbed one", () => {
     harm: (cluster: TestCluster) => void,
     restartCoordinator = false,
   ): Promise<TestCluster> {
-    const cluster = await startCluster(t, { workers: 2, config: CONFIG, restartCoordinator });
+    const cluster = await startCluster(t, { workers: 2, pool: POOL, config: CONFIG, restartCoordinator });
     const some = 2 + below(8);
     await cluster.until(`${some} results`, () => linesIn(cluster.out).length >= some);
     const earlier = linesIn(cluster.out);

@@ -20,6 +20,9 @@ const LIMIT = { timeout: 240_000 };
 const STEPS = 150;
 const below = randomNumbers(SEED);
 
+/** Often enough to be told of a lease before it is over. */
+const POOL = { heartbeat_ms: 400 };
+
 const settingsOf = (
   model: string,
   lease: "step" | "exclusive" | "auto",
@@ -29,8 +32,6 @@ const settingsOf = (
   model,
   name: model,
   train: { lease, slots, max_steps: STEPS, ...more },
-  // Often enough to be told of a lease before it is over.
-  cluster: { heartbeat_ms: 400 },
 });
 
 /** The weights of one process, and each step once in ledger and metrics. */
@@ -89,7 +90,7 @@ describe("a run that is leased many steps at a time", () => {
   const config = settingsOf("mrelu-r-m", "exclusive", 4);
 
   test("has the weights of the same run step by step", LIMIT, async (t) => {
-    const alone = await startCluster(t, { workers: 1, config });
+    const alone = await startCluster(t, { workers: 1, pool: POOL, config });
     await alone.trained();
     await checkRun(alone.out, config);
     assert.ok(alone.stretches.length > 1);
@@ -97,14 +98,14 @@ describe("a run that is leased many steps at a time", () => {
     await alone.stop();
 
     const stepwise = { ...config, train: { ...config.train, lease: "step" as const } };
-    const together = await startCluster(t, { workers: 2, config: stepwise });
+    const together = await startCluster(t, { workers: 2, pool: POOL, config: stepwise });
     await together.trained();
     assert.deepEqual(together.checkpoint(), alone.checkpoint());
     assert.equal(together.stretches.length, 0);
   });
 
   test("keeps them when its worker is killed in the middle of a lease", LIMIT, async (t) => {
-    const cluster = await startCluster(t, { workers: 2, config });
+    const cluster = await startCluster(t, { workers: 2, pool: POOL, config });
     t.diagnostic(`SAF_TEST_SEED=${SEED}: ${await killInStretch(cluster, 8 + 64 * below(2))}`);
 
     await cluster.trained();
@@ -118,7 +119,12 @@ describe("a run that is leased many steps at a time", () => {
 
   test("keeps them when the coordinator is killed in the middle of a lease", LIMIT, async (t) => {
     const frequent = settingsOf("mrelu-r-m", "exclusive", 4, { checkpoint_every_steps: 30 });
-    const cluster = await startCluster(t, { workers: 1, config: frequent, restartCoordinator: true });
+    const cluster = await startCluster(t, {
+      workers: 1,
+      pool: POOL,
+      config: frequent,
+      restartCoordinator: true,
+    });
     await cluster.until("a lease behind the first checkpoint", () =>
       cluster.stretches.some(({ step, done }) => step >= 30 && done > 0),
     );
@@ -134,7 +140,7 @@ describe("a run that is leased many steps at a time", () => {
   });
 
   test("is interrupted at a step, and may be resumed step by step", LIMIT, async (t) => {
-    const cluster = await startCluster(t, { workers: 1, config });
+    const cluster = await startCluster(t, { workers: 1, pool: POOL, config });
     await cluster.until("steps done of a lease", () =>
       cluster.stretches.some(({ step, done }) => step >= 8 && done > 0),
     );
@@ -170,7 +176,6 @@ describe("a run with flag A, whose images follow from the weights with which an 
     model: "mrelu-a",
     name: "mrelu-a",
     train: { lease: "exclusive", slots: 4, limit_images: 640, epochs: 3, max_steps: 60 },
-    cluster: { heartbeat_ms: 400 },
   };
   const expected = (): Promise<string> => localWeightsSha256(testConfig(config));
   const checkLedger = (ledger: readonly LedgerLine[]): void =>
@@ -183,7 +188,7 @@ describe("a run with flag A, whose images follow from the weights with which an 
     );
 
   test("has the weights of the same run step by step", LIMIT, async (t) => {
-    const alone = await startCluster(t, { workers: 1, config });
+    const alone = await startCluster(t, { workers: 1, pool: POOL, config });
     await alone.trained();
     assert.deepEqual(alone.checkpoint(), { step: 60, sha256: await expected() });
     checkLedger(alone.ledger());
@@ -194,14 +199,14 @@ describe("a run with flag A, whose images follow from the weights with which an 
     await alone.stop();
 
     const stepwise = { ...config, train: { ...config.train, lease: "step" as const } };
-    const together = await startCluster(t, { workers: 2, config: stepwise });
+    const together = await startCluster(t, { workers: 2, pool: POOL, config: stepwise });
     await together.trained();
     assert.deepEqual(together.checkpoint(), alone.checkpoint());
     assert.equal(together.stretches.length, 0);
   });
 
   test("keeps them when its worker is killed in a lease on such images", LIMIT, async (t) => {
-    const cluster = await startCluster(t, { workers: 1, config });
+    const cluster = await startCluster(t, { workers: 1, pool: POOL, config });
     const step = 20 + 20 * below(2);
     // A worker that goes on where it stopped begins at once: the lease is seen here when it is seen there.
     await cluster.until(`the lease from step ${step} on`, () =>
@@ -224,7 +229,7 @@ test(
   LIMIT,
   async (t) => {
     const runs = [settingsOf("plain", "auto", 1), settingsOf("rbf-r", "auto", 1)];
-    const cluster = await startCluster(t, { workers: 2, runs });
+    const cluster = await startCluster(t, { workers: 2, pool: POOL, runs });
     t.diagnostic(
       `SAF_TEST_SEED=${SEED}: ${await killInStretch(cluster, 8, below(2) === 0 ? "plain" : "rbf-r")}`,
     );

@@ -72,8 +72,9 @@ describe("a run ends with the weights of an undisturbed one", () => {
     LIMIT,
     async (t) => {
       // Its heartbeats are not missed; only the deadline tells.
-      const config = { train: { max_steps: 60 }, cluster: { heartbeat_ms: 20_000, lease_floor_ms: 300 } };
-      const cluster = await startCluster(t, { workers: 2, config });
+      const config = { train: { max_steps: 60 } };
+      const pool = { heartbeat_ms: 20_000, lease_floor_ms: 300 };
+      const cluster = await startCluster(t, { workers: 2, config, pool });
       await cluster.untilPush("worker-2", 3 + below(5), 1);
       cluster.signalWorker("worker-2", "SIGSTOP");
       await cluster.until("an overdue lease", () =>
@@ -98,8 +99,9 @@ describe("a run ends with the weights of an undisturbed one", () => {
   );
 
   test("when a worker is lost for its silence, and comes back", LIMIT, async (t) => {
-    const config = { train: { max_steps: 60 }, cluster: { heartbeat_ms: 250, lease_floor_ms: 600_000 } };
-    const cluster = await startCluster(t, { workers: 2, config });
+    const config = { train: { max_steps: 60 } };
+    const pool = { heartbeat_ms: 250, lease_floor_ms: 600_000 };
+    const cluster = await startCluster(t, { workers: 2, config, pool });
     await cluster.untilPush("worker-1", 3 + below(5), 1);
     cluster.signalWorker("worker-1", "SIGSTOP");
     await cluster.until("a lost worker", () =>
@@ -121,8 +123,9 @@ describe("a run ends with the weights of an undisturbed one", () => {
 
   test("when a worker is told to end: it gives its lease back and exits with 143", LIMIT, async (t) => {
     // Neither silence nor a deadline would set its block free in time.
-    const config = { cluster: { heartbeat_ms: 20_000, lease_floor_ms: 600_000 } };
-    const cluster = await startCluster(t, { workers: 2, config });
+    const config = {};
+    const pool = { heartbeat_ms: 20_000, lease_floor_ms: 600_000 };
+    const cluster = await startCluster(t, { workers: 2, config, pool });
     await cluster.untilPush("worker-1", 2 + below(15), 1 + below(7));
 
     const exit = await cluster.removeWorker("worker-1", "SIGTERM");
@@ -137,8 +140,9 @@ describe("a run ends with the weights of an undisturbed one", () => {
     "when it is told to end while no worker is left: it stops at once, at its last committed step",
     LIMIT,
     async (t) => {
-      const config = { train: { max_steps: 400 }, cluster: { heartbeat_ms: 250, lease_floor_ms: 600_000 } };
-      const cluster = await startCluster(t, { workers: 1, config });
+      const config = { train: { max_steps: 400 } };
+      const pool = { heartbeat_ms: 250, lease_floor_ms: 600_000 };
+      const cluster = await startCluster(t, { workers: 1, config, pool });
       await cluster.untilPush("worker-1", 3 + below(15), 1 + below(7));
       // In the middle of a step, and not started again.
       await cluster.removeWorker("worker-1", "SIGKILL");

@@ -20,6 +20,8 @@ import { processIdentity } from "../../deploy/local/nats/store-lock.js";
 import {
   anyServer,
   connectAs,
+  connectWithAllRights,
+  messagesIn,
   NO_SERVER,
   processEnd,
   serversOfBothAges,
@@ -40,8 +42,9 @@ for (const { name, binary } of await serversOfBothAges()) {
 
   test(`${title}: starts from the generated configuration, keeps a stream and stops at once`, async (t) => {
     if (binary === undefined) return t.skip(NO_SERVER);
-    const server = await startServer(t, binary);
-    const connection = await connectAs(t, server.url, server.credentials.coordinator);
+    const directory = await temporaryDirectory(t);
+    const server = await startServer(t, binary, { directory });
+    const connection = await connectWithAllRights(t, server, directory);
     assert.equal(connection.info?.version, binary.version);
     assert.equal(connection.info?.max_payload, 2 * 1024 * 1024);
     const jetStream = await connection.jetstreamManager();
@@ -57,11 +60,13 @@ for (const { name, binary } of await serversOfBothAges()) {
 
   test(`${title}: a killed server is restarted on the same ports with its streams and keys`, async (t) => {
     if (binary === undefined) return t.skip(NO_SERVER);
-    const server = await startServer(t, binary);
+    const directory = await temporaryDirectory(t);
+    const server = await startServer(t, binary, { directory });
     const { url, monitorUrl, pid } = server;
     const connection = await connectAs(t, url, server.credentials.coordinator);
-    await (await connection.jetstreamManager()).streams.add({ name: "JOBS", subjects: [s.event("job")] });
-    await connection.jetstream().publish(s.event("job"), "one");
+    const owner = await connectWithAllRights(t, server, directory);
+    await (await owner.jetstreamManager()).streams.add({ name: "JOBS", subjects: [s.event("job")] });
+    await owner.jetstream().publish(s.event("job"), "one");
     const reconnected = (async () => {
       for await (const status of connection.status()) if (status.type.toString() === "reconnect") return;
     })();
@@ -76,8 +81,7 @@ for (const { name, binary } of await serversOfBothAges()) {
     assert.deepEqual([server.url, server.monitorUrl], [url, monitorUrl]);
     assert.notEqual(server.pid, pid);
     await within(10_000, "the client to connect again", reconnected);
-    const { state } = await (await connection.jetstreamManager()).streams.info("JOBS");
-    assert.equal(state.messages, 1);
+    assert.equal(await messagesIn("JOBS", monitorUrl), 1);
   });
 
   test(`${title}: a worker that is added gets in, and nobody is disconnected for it`, async (t) => {

@@ -1,11 +1,13 @@
 /** What the tests of the local nats-server share: the servers to test with, directories, clients, waiting. */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { connect, nkeyAuthenticator } from "nats";
 import type { NatsConnection } from "nats";
+import { createUser } from "nkeys.js";
 import { inboxPrefix } from "../../shared/subjects.js";
 import { probeBinary } from "../../deploy/local/nats/binary.js";
 import type { NatsBinary } from "../../deploy/local/nats/binary.js";
@@ -135,6 +137,41 @@ export async function connectAs(
   });
   afterwards(t, () => connection.close());
   return connection;
+}
+
+/** A client that may do everything, JetStream included, which no role of ours may: a user more in the server's file. */
+export async function connectWithAllRights(
+  t: TestContext,
+  { url, pid }: RunningNatsServer,
+  directory: string,
+): Promise<NatsConnection> {
+  const file = join(directory, "nats.json");
+  const user = createUser();
+  const config = JSON.parse(readFileSync(file, "utf8")) as { accounts: { SAF: { users: object[] } } };
+  config.accounts.SAF.users.push({ nkey: user.getPublicKey() });
+  writeFileSync(file, JSON.stringify(config));
+  process.kill(pid, "SIGHUP");
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const authenticator = nkeyAuthenticator(user.getSeed());
+      const connection = await connect({ servers: url, authenticator, reconnect: false, timeout: 5000 });
+      afterwards(t, () => connection.close());
+      return connection;
+    } catch (error) {
+      if (attempt === 100) throw error;
+      await delay(50);
+    }
+  }
+}
+
+/** Messages in a stream, as the server's own page tells them. */
+export async function messagesIn(stream: string, monitorUrl: string): Promise<number | undefined> {
+  const answer = await fetch(`${monitorUrl}/jsz?accounts=true&streams=true`);
+  const { account_details: accounts = [] } = (await answer.json()) as {
+    account_details?: { stream_detail?: { name: string; state: { messages: number } }[] }[];
+  };
+  const streams = accounts.flatMap(({ stream_detail: found = [] }) => found);
+  return streams.find(({ name }) => name === stream)?.state.messages;
 }
 
 /** Rejects when `promise` takes longer. */

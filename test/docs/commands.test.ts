@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import type { Command } from "commander";
 import { loadConfig } from "../../deploy/cli/config-file.js";
+import { loadPool, ofRun } from "../../deploy/cli/pool-options.js";
 import { createProgram } from "../../deploy/cli/program.js";
 import { EXIT_CODES } from "../../shared/errors.js";
 import { resolveRun, stepPlan } from "../../shared/resolve.js";
@@ -31,7 +32,8 @@ async function problemsOf(written: readonly Written[], isWhole: boolean): Promis
       if (problem !== undefined) problems.push(`${where}: ${text}: ${problem}`);
       if (config === undefined) continue;
       const files = config.files.filter((file) => !file.startsWith("runs/")).map((file) => join(ROOT, file));
-      await checkConfig(files, config.set).catch((error: Error) =>
+      const checked = [checkConfig(files, ofRun(config.set)), loadPool(config, {})];
+      await Promise.all(checked).catch((error: Error) =>
         problems.push(`${where}: ${text}: ${error.message}`),
       );
     }
@@ -73,6 +75,7 @@ test("a wrong command in a document would be noticed", async () => {
     "npx saf train --jsno",
     "npx saf train -c examples/no-such.yaml",
     "npx saf train --set train.epocs=3",
+    "npx saf train --set pool.worker=3",
     "npx saf train --engine abacus",
     "npx saf evaluate",
     "npx saf config validate examples/no-such.yaml",

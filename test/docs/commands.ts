@@ -90,7 +90,7 @@ export function shellCommands(line: string): string[][] {
 export interface Checked {
   problem?: string;
   /** Configuration files and settings that it names. */
-  config?: { files: string[]; set: string[] };
+  config?: { files: string[]; set: string[]; poolFile?: string };
 }
 
 /** `isWhole`: false for a command that the prose only names, whose arguments may be missing. */
@@ -215,9 +215,15 @@ async function checkSaf(args: readonly string[], isWhole: boolean): Promise<Chec
     // A group of commands has no action of its own, one that takes arguments (`reproduce mnist`) has.
     if (command.commands.length > 0 && command.registeredArguments.length === 0) return;
     command.action(() => {
-      const { config, set } = command.opts<{ config?: string[]; set?: string[] }>();
-      const named = command.parent?.name() === "config" ? command.args : [];
-      if (config !== undefined) found = { config: { files: [...config, ...named], set: set ?? [] } };
+      const {
+        config,
+        set = [],
+        poolFile,
+      } = command.opts<{ config?: string[]; set?: string[]; poolFile?: string }>();
+      // `show` and `schema` name whose settings they mean.
+      const named = command.name() === "validate" ? command.args : [];
+      const pool = poolFile === undefined ? {} : { poolFile };
+      if (config !== undefined) found = { config: { files: [...config, ...named], set, ...pool } };
     });
   };
   disarm(program);

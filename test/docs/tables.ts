@@ -7,12 +7,15 @@ import { IMAGE_COLUMNS, POINT_COLUMNS } from "../../coordinator/results/export/e
 import { EXPORT_FORMATS } from "../../coordinator/results/export/formats.js";
 import { openApiDocument } from "../../coordinator/live/core/openapi.js";
 import { attackDefinition, attackNames, attackOptions } from "../../shared/attacks.js";
-import { configSchema } from "../../shared/config.js";
+import { poolSchema } from "../../shared/config/pool.js";
+import { configSchema } from "../../shared/config/run.js";
+import { type Marked, marksOf } from "../../shared/config/setting.js";
 import { METRICS, type MetricDefinition } from "../../shared/metrics.js";
 import { FAMILIES, TRICKS } from "../../shared/networks/registry.js";
 import { VERSION } from "../../shared/version.js";
 import { settingsOf } from "../../deploy/cli/config-schema.js";
 import { formatPath } from "../../deploy/cli/config-tree.js";
+import { POOL_VARIABLES } from "../../deploy/cli/pool-options.js";
 
 /** Compiled to dist/test/docs/: the repository is three folders up. */
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../../..");
@@ -24,6 +27,7 @@ export function readDocument(path: string): string {
 /** Documents with a table of each name, between `<!-- NAME -->` and `<!-- /NAME -->`. */
 export const TABLES: readonly { document: string; name: string; render: () => string }[] = [
   { document: "docs/configuration.md", name: "settings", render: settingsTable },
+  { document: "docs/configuration.md", name: "pool-settings", render: poolSettingsTable },
   { document: "docs/configuration.md", name: "families", render: familiesTable },
   { document: "docs/configuration.md", name: "flags", render: flagsTable },
   { document: "docs/metrics.md", name: "metrics", render: metricsTable },
@@ -64,17 +68,42 @@ export function rowsOf(text: string): string[][] {
     );
 }
 
-/** Every setting: key, what it may be, default, help. */
+/** Every setting of a run: key, what it may be, default, what it decides, help. */
 function settingsTable(): string {
-  const defaults: unknown = configSchema.parse({});
-  const rows = settingsOf(configSchema).map(({ path, expected, description }) => {
+  const marks = marksOf(configSchema);
+  const rows = settingCells(configSchema).map(({ path, value, fallback, help }) => [
+    `\`${path}\``,
+    value,
+    fallback,
+    marks.get(path) ?? "",
+    help,
+  ]);
+  return markdownTable(["setting", "value", "default", "decides", "what it does"], rows);
+}
+
+/** Every setting of the pool: key, its variable, what it may be, default, help. */
+function poolSettingsTable(): string {
+  const variables = new Map([...POOL_VARIABLES].map(([name, path]) => [path, name]));
+  const rows = settingCells(poolSchema).map(({ path, value, fallback, help }) => [
+    `\`${path}\``,
+    `\`${variables.get(path) ?? ""}\``,
+    value,
+    fallback,
+    help,
+  ]);
+  return markdownTable(["setting", "variable", "value", "default", "what it does"], rows);
+}
+
+function settingCells(schema: Marked): { path: string; value: string; fallback: string; help: string }[] {
+  const defaults: unknown = schema.parse({});
+  return settingsOf(schema).map(({ path, expected, description }) => {
     const value = path.reduce<unknown>(
       (inner, key) => (inner as Record<string, unknown> | undefined)?.[key],
       defaults,
     );
-    return [`\`${formatPath(path)}\``, expected, value === undefined ? "" : code(value), description ?? ""];
+    const fallback = value === undefined ? "" : code(value);
+    return { path: formatPath(path), value: expected, fallback, help: description ?? "" };
   });
-  return markdownTable(["setting", "value", "default", "what it does"], rows);
 }
 
 function code(value: unknown): string {

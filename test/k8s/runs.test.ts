@@ -28,10 +28,10 @@ const RUN_YAML = stringify(
     seed: 11,
     train: { max_steps: STEPS, limit_images: 4000, checkpoint_every_steps: 20 },
     evaluate: { kinds: ["clean"] },
-    // A busy machine is no dead worker.
-    cluster: { heartbeat_ms: 5000, min_workers: 2 },
   }),
 );
+/** A busy machine is no dead worker. */
+const POOL = ["SAF_POOL_HEARTBEAT_MS=5000", "SAF_POOL_MIN_WORKERS=2"];
 /** More is measured; what decides the weights is the same. */
 const EVALUATE_YAML = RUN_YAML.replace(
   "- clean",
@@ -52,6 +52,10 @@ function laptopHash(): Promise<string> {
         "run.yaml",
         "--workers",
         "2",
+        "--set",
+        "pool.heartbeat_ms=5000",
+        "--set",
+        "pool.min_workers=2",
         "--engine",
         "wasm",
         "--json",
@@ -74,6 +78,7 @@ function generated(name: string, file: string): object {
   return {
     configMapGenerator: [
       { name, namespace: "saf", behavior: "merge", files: [file], literals: ["name=tiny"] },
+      { name: "saf-env", namespace: "saf", behavior: "merge", literals: POOL },
     ],
   };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ConfigInput, configSchema } from "../../shared/config.js";
+import { type ConfigInput, configSchema } from "../../shared/config/run.js";
 import { learningRate, stepSamples, totalSteps } from "../../shared/core/schedule.js";
 import { ClusterError } from "../../shared/errors.js";
 import { resolveRun, stepPlan, trainingImages } from "../../shared/resolve.js";

@@ -21,7 +21,8 @@ import {
   workerEnvironment,
 } from "../../deploy/setup/engine.js";
 import type { Bus } from "../../shared/bus.js";
-import type { ConfigInput } from "../../shared/config.js";
+import { type PoolConfig, type PoolInput, poolSchema } from "../../shared/config/pool.js";
+import type { ConfigInput } from "../../shared/config/run.js";
 import { type ChunkHeader, decodeChunk } from "../../shared/core/chunk.js";
 import { connectNats } from "../../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../../shared/io/shared-memory-bus.js";
@@ -48,10 +49,9 @@ export function randomNumbers(seed: number): (limit: number) => number {
 /** What a run of a test decides; the rest is small and quick. */
 export type TestConfig = Pick<ConfigInput, "model" | "seed" | "data" | "evaluate" | "name"> & {
   train?: ConfigInput["train"];
-  cluster?: ConfigInput["cluster"];
 };
 
-/** 30 steps of 32 images in 4 slots. Heartbeats are quick, so that lost workers are missed soon. */
+/** 30 steps of 32 images in 4 slots. */
 export function testConfig(config: TestConfig = {}): ConfigInput {
   return {
     model: "mrelu-r-m",
@@ -66,8 +66,12 @@ export function testConfig(config: TestConfig = {}): ConfigInput {
       ...config.train,
     },
     evaluate: { kinds: ["clean"], ...config.evaluate },
-    cluster: { heartbeat_ms: 250, ...config.cluster },
   };
+}
+
+/** Heartbeats are quick, so that lost workers are missed soon. */
+export function testPool(pool: PoolInput = {}): PoolConfig {
+  return poolSchema.parse({ heartbeat_ms: 250, ...pool });
 }
 
 export interface Programs {
@@ -109,9 +113,9 @@ export interface LedgerLine {
 }
 
 export interface ClusterSetting {
-  /** Bulk bytes through shared memory; false: all of them through NATS. */
-  sharedMemory?: boolean;
   workers: number;
+  /** All workers are waited for, unless it says otherwise. */
+  pool?: PoolInput;
   config?: TestConfig;
   /** Start a killed coordinator again. */
   restartCoordinator?: boolean;
@@ -138,8 +142,7 @@ export async function startCluster(t: TestContext, setting: ClusterSetting): Pro
   const configs = setting.runs ?? [setting.config ?? {}];
   const files = configs.map((_, i) => join(home, `run-${i}.yaml`));
   for (const [i, config] of configs.entries()) {
-    const cold = { min_workers: Math.max(1, setting.workers), ...config.cluster };
-    await writeFile(files[i] as string, JSON.stringify(testConfig({ ...config, cluster: cold })));
+    await writeFile(files[i] as string, JSON.stringify(testConfig(config)));
   }
   const local = await LocalCluster.start({
     nats,
@@ -153,7 +156,7 @@ export async function startCluster(t: TestContext, setting: ClusterSetting): Pro
       ...(setting.coordinatorArguments ?? []),
     ],
     cacheDir,
-    sharedMemory: setting.sharedMemory ?? true,
+    pool: testPool({ min_workers: Math.max(1, setting.workers), ...setting.pool }),
     restartCoordinator: setting.restartCoordinator ?? false,
     onEvent: (event) => cluster.onEvent(event),
     onNote: (message) => cluster.onNote(message),
@@ -470,7 +473,7 @@ const known = new Map<string, Promise<string>>();
 
 /** SHA-256 of the weights that worker/engine/local-training.ts comes to, in a process of its own; computed once a file. */
 export function localWeightsSha256(config: ConfigInput): Promise<string> {
-  const text = JSON.stringify({ ...config, cluster: undefined });
+  const text = JSON.stringify(config);
   let hash = known.get(text);
   if (hash === undefined) {
     hash = trainLocally(text);

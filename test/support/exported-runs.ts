@@ -1,7 +1,7 @@
 /** A measured run as the exports are given it, small enough to check by hand. */
 import type { ExportedRun } from "../../coordinator/results/export/export-format.js";
 import type { CurvePoint } from "../../shared/results.js";
-import { configSchema } from "../../shared/config.js";
+import { configSchema } from "../../shared/config/run.js";
 import { resolveRun } from "../../shared/resolve.js";
 
 export const WEIGHTS = "5b0a008a".padEnd(64, "0");

@@ -5,7 +5,7 @@ import { Trainer } from "../../coordinator/training/trainer.js";
 import type { LeaseKind } from "../../coordinator/training/modes/mode.js";
 import { type RunTelemetry, Telemetry } from "../../coordinator/telemetry/telemetry.js";
 import type { CommittedStep } from "../../coordinator/training/training-types.js";
-import { configSchema } from "../../shared/config.js";
+import { configSchema } from "../../shared/config/run.js";
 import { initialParameters } from "../../shared/core/layout.js";
 import type { ClusterError } from "../../shared/errors.js";
 import { Metrics } from "../../shared/io/metrics-registry.js";
@@ -43,7 +43,6 @@ export async function handCoordinator(
       max_steps: steps,
       limit_images: 100 * Math.max(8, slots),
     },
-    cluster: { heartbeat_ms: 1000, lease_floor_ms: leaseFloorMs },
   });
   const run = resolveRun(config);
   const layout = layoutOf(run.network);

@@ -1,7 +1,7 @@
 /** Trains a run to its end in this one process: node local-training-child.js <engine> <config as JSON>. Prints SHA-256. */
 import { PartitionedDataset } from "../../coordinator/io/datasets/dataset.js";
 import { loadDataset } from "../../coordinator/io/datasets/data-sets.js";
-import { configSchema } from "../../shared/config.js";
+import { configSchema } from "../../shared/config/run.js";
 import { initialParameters } from "../../shared/core/layout.js";
 import { totalSteps } from "../../shared/core/schedule.js";
 import { layoutOf } from "../../shared/networks/network.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import type { Bus } from "../../shared/bus.js";
-import { configSchema } from "../../shared/config.js";
+import { configSchema } from "../../shared/config/run.js";
 import {
   BODY_BYTES,
   type ChunkHeader,

@@ -3,7 +3,7 @@
  * node bare-loop.js <engine> <model> <batch> <slots> <steps> [data set]; prints one JSON line.
  */
 import { loadavg } from "node:os";
-import { configSchema } from "../../shared/config.js";
+import { configSchema } from "../../shared/config/run.js";
 import { initialParameters } from "../../shared/core/layout.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { RandomStream } from "../../shared/random.js";

@@ -1,5 +1,5 @@
 /** The attacks of METHOD.md 4.3, at three budgets. Strengths are L∞ unless said otherwise. */
-import type { Config } from "../../../shared/config.js";
+import type { Config } from "../../../shared/config/run.js";
 import {
   type AttackCall,
   type AttackMeasure,

@@ -1,5 +1,5 @@
 /** From the settings of an evaluation to its measures: METHOD.md 1.11 for the paper's procedure, 4.3 for the modern one. */
-import type { Config } from "../../../shared/config.js";
+import type { Config } from "../../../shared/config/run.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { CORRECTED, type PaperSwitches } from "../../../shared/measures.js";
 import type { Network } from "../../../shared/networks/network.js";

@@ -1,5 +1,5 @@
 /** What every export format is given, and what it gives back. Formats are one file each, listed in formats.ts. */
-import type { Config } from "../../../shared/config.js";
+import type { Config } from "../../../shared/config/run.js";
 import type { Layout } from "../../../shared/core/layout.js";
 import type { Network } from "../../../shared/networks/network.js";
 import type { ModelResult, StepMetric } from "../../../shared/results.js";

@@ -2,7 +2,7 @@
 import { readFile, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { parse } from "yaml";
-import { type Config, configSchema } from "../../../shared/config.js";
+import { type Config, parseStoredConfig } from "../../../shared/config/run.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { layoutOf } from "../../../shared/networks/network.js";
 import { resolveRun } from "../../../shared/resolve.js";
@@ -19,8 +19,8 @@ import { readJsonLines } from "../../../shared/io/json-lines.js";
 
 /** What the images that are found now say of a run: they lie outside its directory. */
 export interface RunImages {
-  /** The identity that a run with these images and its settings has: `identity` of a checkpoint. */
-  identity: string;
+  /** Is this, a checkpoint's `identity`, the one of a run with these images and its settings? */
+  isIdentity: (stored: string) => boolean;
   /** [height, width, channels]: mean of the training images, pixels 0..255. */
   mean: Float32Array;
   /** True classes of the test set. */
@@ -64,8 +64,8 @@ export async function readModel(path: string, options: SourceOptions): Promise<E
   }
   const { state, description } = await readCheckpoint(join(folder, name), layout);
   refuseNonFinite(state.parameters, join(folder, name));
-  const { identity, mean } = await options.findImages(config);
-  if (identity !== description.identity) {
+  const { isIdentity, mean } = await options.findImages(config);
+  if (!isIdentity(description.identity)) {
     throw new ClusterError(
       "data",
       `Cannot export ${join(folder, name)}: its weights belong to other images or settings than those found now, so the mean image is not known`,
@@ -172,7 +172,7 @@ async function isRun(path: string): Promise<boolean> {
 async function readConfig(run: string): Promise<Config> {
   const file = join(run, "config.yaml");
   try {
-    return configSchema.parse(parse(await readFile(file, "utf8")));
+    return parseStoredConfig(parse(await readFile(file, "utf8")));
   } catch (cause) {
     throw new ClusterError("config", `Cannot read ${file}: it is no configuration of this version`, {
       cause,

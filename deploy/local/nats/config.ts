@@ -92,8 +92,8 @@ function userEntry(nkey: string, rights: Permissions): object {
   return {
     nkey,
     permissions: {
-      publish: subjectRights(rights.publish, rights.denyPublish),
-      subscribe: subjectRights(rights.subscribe, []),
+      publish: subjectRights(rights.publish),
+      subscribe: subjectRights(rights.subscribe),
       // One answer for each request; the server forgets a request that stays unanswered.
       ...(rights.allowResponses ? { allow_responses: { max: 1, expires: "1m" } } : {}),
     },
@@ -101,7 +101,6 @@ function userEntry(nkey: string, rights: Permissions): object {
 }
 
 /** The server takes an empty list for "everything", so nothing allowed must be said as everything denied. */
-export function subjectRights(allow: string[], deny: string[]): { allow?: string[]; deny?: string[] } {
-  if (allow.length === 0) return { deny: [">"] };
-  return deny.length === 0 ? { allow } : { allow, deny };
+export function subjectRights(allow: string[]): { allow: string[] } | { deny: string[] } {
+  return allow.length === 0 ? { deny: [">"] } : { allow };
 }

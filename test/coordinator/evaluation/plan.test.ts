@@ -10,7 +10,7 @@ import {
 import { patienceMs, taskImages } from "../../../coordinator/evaluation/plan/measures.js";
 import { cleanMeasure, planMeasures } from "../../../coordinator/evaluation/plan/procedures.js";
 import { planTasks } from "../../../coordinator/evaluation/evaluation-job.js";
-import { type ConfigInput, configSchema } from "../../../shared/config.js";
+import { type ConfigInput, configSchema } from "../../../shared/config/run.js";
 import { attackOptions, attackNamed } from "../../../shared/attacks.js";
 import { CORRECTED, RELEASED, measureSchema } from "../../../shared/measures.js";
 import { networkNamed } from "../../../shared/networks/registry.js";

@@ -9,7 +9,7 @@ import { create } from "tar";
 import { readArchive } from "../../../coordinator/io/datasets/read-archive.js";
 import { MNIST_FILES, loadMnist, mnistDirectory } from "../../../coordinator/io/datasets/mnist.js";
 import { readForeignWeights } from "../../../coordinator/io/foreign-weights.js";
-import { configSchema } from "../../../shared/config.js";
+import { configSchema } from "../../../shared/config/run.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { layoutOf } from "../../../shared/networks/network.js";
 import { resolveRun } from "../../../shared/resolve.js";

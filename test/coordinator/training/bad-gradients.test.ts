@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, describe, test } from "node:test";
-import { configSchema } from "../../../shared/config.js";
+import { configSchema } from "../../../shared/config/run.js";
 import { type ChunkHeader, HEADER_BYTES, chunkCountOf } from "../../../shared/core/chunk.js";
 import { TAIL } from "../../../shared/core/layout.js";
 import { PROTOCOL_VERSION, type saf, wire } from "../../../shared/messages.js";

@@ -50,8 +50,13 @@ describe("a configuration is refused with exit code 2, and says where and what i
     },
     {
       what: "an unknown section",
-      yaml: "model: mrelu\nclutser:\n  workers: 2\n",
-      line: /^saf: run\.yaml:2:1: unknown key "clutser" — did you mean "cluster"\?$/,
+      yaml: "model: mrelu\nevalaute:\n  images: 2\n",
+      line: /^saf: run\.yaml:2:1: unknown key "evalaute" — did you mean "evaluate"\?$/,
+    },
+    {
+      what: "a setting of the pool",
+      yaml: "model: mrelu\ncluster:\n  heartbeat_ms: 500\n",
+      line: /^saf: run\.yaml:3:3: cluster\.heartbeat_ms is a setting of the pool, not of a run: write "heartbeat_ms: 500" into a file for --pool-file, or use --set pool\.heartbeat_ms=500$/,
     },
     {
       what: "an impossible value",

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { stringify } from "yaml";
 import { loadConfig, type LoadedConfig } from "../../../deploy/cli/config-file.js";
 import { completeConfig, showConfig } from "../../../deploy/cli/config-view.js";
-import { configSchema, type ConfigInput } from "../../../shared/config.js";
+import { configSchema, type ConfigInput } from "../../../shared/config/run.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { resolveRun } from "../../../shared/resolve.js";
 
@@ -100,7 +100,7 @@ train:
   slots: 3
 evaluate: { kinds: [clean, adversrial], strengths: [0.2, 0.1] }
 data: { dir: }
-cluster: 3
+version: 3
 `;
   const lines = await refusal(load(t, text));
   assert.deepEqual(
@@ -173,7 +173,7 @@ test("for --set the flag is named, and its value is YAML", async () => {
 });
 
 test("an empty section means its defaults, an empty file means all of them", async (t) => {
-  assert.deepEqual((await load(t, "train:\ncluster:\n")).value, configSchema.parse({}));
+  assert.deepEqual((await load(t, "train:\nevaluate:\n")).value, configSchema.parse({}));
   assert.deepEqual((await load(t, "# nothing yet\n")).value, configSchema.parse({}));
 });
 

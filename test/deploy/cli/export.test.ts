@@ -13,7 +13,7 @@ import { loadMnist, mnistDirectory } from "../../../coordinator/io/datasets/mnis
 import { decodeSafetensors } from "../../../shared/core/safetensors.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { findRunImages } from "../../../deploy/cli/run-images.js";
-import type { Config } from "../../../shared/config.js";
+import type { Config } from "../../../shared/config/run.js";
 import { saf } from "../../support/saf.js";
 
 const LIMIT = { timeout: 180_000 };

@@ -7,7 +7,7 @@ import { planMeasures } from "../../../coordinator/evaluation/plan/procedures.js
 import { PartitionedDataset } from "../../../coordinator/io/datasets/dataset.js";
 import { loadMnist, mnistDirectory } from "../../../coordinator/io/datasets/mnist.js";
 import { findAddonPackage, hasAddon } from "../../../deploy/setup/addon.js";
-import { configSchema } from "../../../shared/config.js";
+import { configSchema } from "../../../shared/config/run.js";
 import { initialParameters, tensorNamed } from "../../../shared/core/layout.js";
 import { CORRECTED, type Measure, ORIGINS, type PaperSwitches, RELEASED } from "../../../shared/measures.js";
 import { layoutOf } from "../../../shared/networks/network.js";

@@ -9,7 +9,7 @@ import { type TestContext, test } from "node:test";
 import { DATA_SETS, dataSourceNamed } from "../../../../coordinator/io/datasets/data-sets.js";
 import { fashionMnist } from "../../../../coordinator/io/datasets/fashion-mnist.js";
 import { fetchFile } from "../../../../coordinator/io/datasets/fetch-file.js";
-import { configSchema } from "../../../../shared/config.js";
+import { configSchema } from "../../../../shared/config/run.js";
 import { ClusterError } from "../../../../shared/errors.js";
 
 const BODY = Buffer.from("a data set of very few bytes");

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import { cardFormat, cardOf } from "../../../../coordinator/results/export/card.js";
 import type { CurvePoint } from "../../../../shared/results.js";
-import { configSchema } from "../../../../shared/config.js";
+import { configSchema } from "../../../../shared/config/run.js";
 import { CURVES, WEIGHTS, measuredRun, pointOf } from "../../../support/exported-runs.js";
 
 /** RobustBench's own keys. */

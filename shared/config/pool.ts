@@ -1,0 +1,53 @@
+/**
+ * Every setting of a pool of workers once. A pool serves many runs, one after another and side by side, so these are no
+ * part of a run: none of them decides a number of any result.
+ */
+import { z } from "zod";
+import { setting, settings } from "./setting.js";
+
+export const poolSchema = settings({
+  workers: setting(
+    "nothing",
+    z.union([z.literal("auto"), z.int().min(1).max(256)]).default("auto"),
+    "local worker processes; auto: one per core, or one per GPU",
+  ),
+  min_workers: setting(
+    "nothing",
+    z.int().min(1).max(256).default(1),
+    "workers to wait for before the first step",
+  ),
+  shared_memory: setting(
+    "nothing",
+    z.boolean().default(true),
+    "local pools: bulk bytes go through shared memory, NATS carries the references; false: all through NATS",
+  ),
+  heartbeat_ms: setting(
+    "nothing",
+    z.int().min(50).max(60_000).default(1000),
+    "time between heartbeats; three missed mean lost",
+  ),
+  lease_floor_ms: setting(
+    "nothing",
+    z.int().min(50).max(600_000).default(2000),
+    "shortest deadline of a lease, however fast others were",
+  ),
+  quarantine_after: setting(
+    "nothing",
+    z.int().min(1).max(1000).default(3),
+    "failed leases in a row after which a worker gets no work for a while",
+  ),
+  quarantine_ms: setting(
+    "nothing",
+    z.int().min(50).max(3_600_000).default(5000),
+    "length of that while; each further failure doubles it, up to 64 times",
+  ),
+  wait_for_workers_ms: setting(
+    "nothing",
+    z.int().min(1000).max(1_000_000_000).default(120_000),
+    "give up when no worker has joined for this long",
+  ),
+});
+
+/** A pool's settings, defaults filled in. */
+export type PoolConfig = z.output<typeof poolSchema>;
+export type PoolInput = z.input<typeof poolSchema>;
