@@ -3,7 +3,8 @@ import { Coordinator } from "../../coordinator/coordinator.js";
 import { DataShelf } from "../../coordinator/io/data-shelf.js";
 import { RunDirectory } from "../../coordinator/io/run-directory.js";
 import { type RunBeside, type RunObserver, conductRun } from "../../coordinator/runs/run.js";
-import type { Config } from "../../shared/config.js";
+import type { PoolConfig } from "../../shared/config/pool.js";
+import type { Config } from "../../shared/config/run.js";
 import { VectorMemory } from "../../shared/core/vectors/vector-memory.js";
 import { ClusterError, type ErrorCode } from "../../shared/errors.js";
 import { subjectsOf } from "../../shared/subjects.js";
@@ -24,6 +25,7 @@ export interface CoordinatorSetting {
   control: SimulatedBus;
   bulk: SimulatedBus;
   runs: readonly Config[];
+  pool: PoolConfig;
   term: number;
   watch: Watch;
   note: (text: string) => void;
@@ -56,15 +58,14 @@ const UNCOUNTED = {
 };
 
 export async function coordinate(setting: CoordinatorSetting): Promise<CoordinatorEnd> {
-  const { process, control, bulk, runs, term, watch, note } = setting;
-  const { cluster } = runs[0] as Config;
+  const { process, control, bulk, pool, term, watch, note } = setting;
   const subjects = subjectsOf(POOL);
   const { clock } = process;
   const shelf = new DataShelf([], () => Promise.resolve(TINY_DATA));
   const coordinator = new Coordinator({
     ...{ control, bulk, subjects, clock, term },
-    heartbeatMs: cluster.heartbeat_ms,
-    quarantine: { after: cluster.quarantine_after, firstMs: cluster.quarantine_ms },
+    heartbeatMs: pool.heartbeat_ms,
+    quarantine: { after: pool.quarantine_after, firstMs: pool.quarantine_ms },
     dataRange: (request) => shelf.range(request),
     log: (level, message) => note(`${level}: ${message}`),
     metrics: UNCOUNTED,
@@ -84,7 +85,7 @@ export async function coordinate(setting: CoordinatorSetting): Promise<Coordinat
 }
 
 async function conductAll(
-  { process, bulk, runs, term, watch, note }: CoordinatorSetting,
+  { process, bulk, runs, pool, term, watch, note }: CoordinatorSetting,
   coordinator: Coordinator,
   shelf: DataShelf,
 ): Promise<void> {
@@ -102,6 +103,7 @@ async function conductAll(
       dataset: await shelf.dataset(config.data),
       runId: runIdOf(config),
       evaluateOnly: false,
+      leaseFloorMs: pool.lease_floor_ms,
       signal: new AbortController().signal,
       clock: () => process.clock.now(),
       broadcast: (shard, frame) => {

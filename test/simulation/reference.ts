@@ -1,5 +1,5 @@
 /** The one right course of a run: its weights after each step, and what each step and each evaluation came to. */
-import { type Config, configSchema } from "../../shared/config.js";
+import { type Config, configSchema } from "../../shared/config/run.js";
 import { type Layout, TAIL, initialParameters } from "../../shared/core/layout.js";
 import { updateRange } from "../../shared/core/optimizer.js";
 import {

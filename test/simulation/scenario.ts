@@ -1,5 +1,6 @@
 /** A whole world as data, drawn from a seed: who takes part, what is trained, and what goes wrong when. */
-import { type Config, configSchema } from "../../shared/config.js";
+import { type PoolConfig, poolSchema } from "../../shared/config/pool.js";
+import { type Config, configSchema } from "../../shared/config/run.js";
 import { Draws } from "./draws.js";
 import { type Fault, MESSAGE_FAULTS, PROCESS_FAULTS, type Traffic, WORLD_FAULTS } from "./faults.js";
 import { FAMILIES } from "./tiny-networks.js";
@@ -24,6 +25,7 @@ export interface Scenario {
   seed: number;
   workers: WorkerPlan[];
   runs: Config[];
+  pool: PoolConfig;
   faults: Fault[];
   /** From here on nothing goes wrong any more. */
   calmMs: number;
@@ -34,16 +36,16 @@ const TRAFFIC: readonly Traffic[] = ["all", "all", "control", "gradient", "param
 export function drawScenario(seed: number): Scenario {
   const draws = new Draws(seed, "scenario");
   const calmMs = draws.between(3000, 25_000);
-  const cluster = drawCluster(draws);
+  const pool = drawPool(draws);
   const count = draws.pick([1, 1, 1, 2, 2, 3]);
-  const runs = Array.from({ length: count }, (_, i) => drawRun(draws, i, cluster));
+  const runs = Array.from({ length: count }, (_, i) => drawRun(draws, i));
   const workerCount = draws.whole(1, 5);
   // So that the work lasts about as long as the faults.
   const slotMs = Math.min(800, (draws.between(0.2, 1) * calmMs * workerCount) / slotsOf(runs));
   const workers = Array.from({ length: workerCount }, (_, i) => drawWorker(draws, i, slotMs, calmMs));
   const names = ["coordinator", ...workers.map(({ name }) => name)];
   const faults = Array.from({ length: draws.whole(0, 12) }, () => drawFault(draws, names, calmMs));
-  return { seed, workers, runs, faults, calmMs };
+  return { seed, workers, runs, pool, faults, calmMs };
 }
 
 const STEPS_PER_EPOCH = 3;
@@ -69,19 +71,16 @@ const HONEST_MOSTLY: readonly Nature[] = [
   ...(["nan", "late", "forger"] as const),
 ];
 
-function drawCluster(draws: Draws): NonNullable<Config["cluster"]> {
-  const heartbeat_ms = draws.pick([200, 500, 1000]);
-  return configSchema.parse({
-    cluster: {
-      heartbeat_ms,
-      lease_floor_ms: draws.pick([100, 500, 2000]),
-      quarantine_after: draws.whole(1, 4),
-      quarantine_ms: draws.pick([100, 1000, 5000]),
-    },
-  }).cluster;
+function drawPool(draws: Draws): PoolConfig {
+  return poolSchema.parse({
+    heartbeat_ms: draws.pick([200, 500, 1000]),
+    lease_floor_ms: draws.pick([100, 500, 2000]),
+    quarantine_after: draws.whole(1, 4),
+    quarantine_ms: draws.pick([100, 1000, 5000]),
+  });
 }
 
-function drawRun(draws: Draws, index: number, cluster: Config["cluster"]): Config {
+function drawRun(draws: Draws, index: number): Config {
   const slots = draws.pick([1, 2, 4, 4, 8]);
   return configSchema.parse({
     name: `r${index + 1}`,
@@ -97,7 +96,6 @@ function drawRun(draws: Draws, index: number, cluster: Config["cluster"]): Confi
       evaluate_every_epochs: draws.pick([0, 1]),
     },
     evaluate: { kinds: ["noisy"], strengths: [0.1], images: draws.whole(4, 12) },
-    cluster,
   });
 }
 

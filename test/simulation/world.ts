@@ -1,8 +1,7 @@
 /** Puts a scenario into the world, lets time run, and says how it ended. */
-import type { Config } from "../../shared/config.js";
 import { permissionsOf } from "../../shared/subjects.js";
 import { subjectMatches } from "../../shared/core/subject-match.js";
-import { COORDINATOR_DISK, POOL, coordinate, folderOf, runIdOf } from "./coordinator-process.js";
+import { POOL, coordinate, folderOf, runIdOf } from "./coordinator-process.js";
 import { DiskFiles } from "./disk-files.js";
 import { SimulatedDisk } from "./disk.js";
 import { Draws } from "./draws.js";
@@ -170,12 +169,12 @@ export class World {
 
   #main(process: Surroundings, [control, bulk]: SimulatedBus[], draws: Draws): void {
     const { name } = process;
-    const { workers, runs } = this.#scenario;
+    const { workers, runs, pool } = this.#scenario;
     const buses = { control: control as SimulatedBus, bulk: bulk as SimulatedBus };
     const note = this.#note(name);
     if (name === "coordinator") {
       const term = CALENDAR_MS + Math.floor(this.#scheduler.nowMs);
-      const setting = { process, ...buses, runs, term, watch: this.#watch, note };
+      const setting = { process, ...buses, runs, pool, term, watch: this.#watch, note };
       void coordinate(setting).then((end) => this.#coordinatorEnded(process, end));
       return;
     }
@@ -284,5 +283,3 @@ function rightsOf(name: string): Rights {
 export function simulate(scenario: Scenario, keepsTrace = false): Promise<Outcome> {
   return new World(scenario, keepsTrace).live();
 }
-
-export { COORDINATOR_DISK, type Config };
