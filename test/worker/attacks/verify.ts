@@ -1,7 +1,7 @@
 /** Distrusts an attack: measures its images again, and shows them to the network afresh. */
-import { type AttackName, attackDefinition } from "../../shared/attacks.js";
-import { type Measured, checkPerturbations } from "../core/perturbation-check.js";
-import type { AttackRequest, AttackResult } from "./attack.js";
+import { type AttackName, attackDefinition } from "../../../shared/attacks.js";
+import { type Measured, checkPerturbations } from "./perturbation-check.js";
+import type { AttackRequest, AttackResult } from "../../../worker/attacks/attack.js";
 
 /** `request` must hold the images and labels as they were before the attack, and the network itself. */
 export function verifyAttack(

@@ -1,4 +1,4 @@
-/** What every engine must do with a network: network-engine.test.ts and network-engine-tensorflow.test.ts run it. */
+/** What every engine must do with a network: program.test.ts and program-tensorflow.test.ts run it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type * as tfjs from "@tensorflow/tfjs-core";
@@ -9,11 +9,14 @@ import { type ActivationName, type Layer, layoutOf, type Network } from "../../.
 import { networkNamed } from "../../../shared/networks/registry.js";
 import { RandomStream } from "../../../shared/random.js";
 import { GradientAssembler } from "../../../worker/core/gradient-assembler.js";
-import { lossOf } from "../../../worker/core/losses/loss.js";
+import { lossOf } from "../../../worker/core/losses/registry.js";
 import { activation } from "../../../worker/engine/eager/layers/activation.js";
 import type { Operator, Parameters } from "../../../worker/engine/eager/layers/operator.js";
-import { NetworkEngine } from "../../../worker/engine/eager/network-engine.js";
-import { computeBatch, computeBlock, computeSlot } from "../../../worker/engine/train-step.js";
+import type { EagerProgram } from "../../../worker/engine/eager/program.js";
+import { EagerPrograms } from "../../../worker/engine/eager/programs.js";
+import type { Engine } from "../../../worker/engine/eager/tfjs.js";
+import { slotInputs } from "../../../worker/training/slot-inputs.js";
+import { computeSlots } from "../../../worker/training/train-step.js";
 import { naiveForward, naiveLoss } from "./naive-network.js";
 
 const BATCH = 3;
@@ -97,11 +100,9 @@ function pooledNetwork(activation: ActivationName): Network {
 }
 
 /** What a slot sends: gradients, moments, tail. */
-function pushOf(engine: NetworkEngine, { network, layout, inputs, labels }: Sample): Float32Array {
+function pushOf(program: EagerProgram, { layout, inputs, labels }: Sample): Float32Array {
   const push = new Float32Array(layout.pushSize).fill(Number.NaN);
-  computeBatch({ network, layout, engine }, inputs, labels, {
-    add: (offset, values) => push.set(values, offset),
-  });
+  program.train(inputs, labels, { add: (offset, values) => push.set(values, offset) });
   return push;
 }
 
@@ -162,12 +163,14 @@ function somePlaces(size: number, most: number, stream: RandomStream): number[] 
   return Array.from({ length: most }, () => stream.below(size));
 }
 
-export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
+export function programSuite(engineName: string, engine: Engine): void {
+  const { tf } = engine;
+  const programs = new EagerPrograms(engine);
   const title = (text: string): string => `${engineName}: ${text}`;
-  const engineOf = (sample: Sample): NetworkEngine => {
-    const engine = new NetworkEngine(tf, sample.network, sample.layout);
-    engine.load(sample.vector);
-    return engine;
+  const programOf = (sample: Sample): EagerProgram => {
+    const program = programs.create(sample.network, sample.layout);
+    program.load(sample.vector);
+    return program;
   };
 
   const networks = [
@@ -181,13 +184,13 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
   for (const { network, places } of networks) {
     test(title(`${network.name}: outputs, loss, hits and moments are those of loops in float64`), () => {
       const sample = sampleOf(network);
-      const engine = engineOf(sample);
-      const push = pushOf(engine, sample);
+      const program = programOf(sample);
+      const push = pushOf(program, sample);
       const vector = Float64Array.from(sample.vector);
       const inputs = Float64Array.from(sample.inputs);
       const { outputs, moments } = naiveForward(network, sample.layout, vector, inputs, "batch");
 
-      const pass = engine.forward(sample.inputs, "batch");
+      const pass = program.forward(sample.inputs, "batch");
       pass.outputs.forEach((value, i) =>
         assert.ok(Math.abs(value - (outputs[i] as number)) < 1e-4 * (1 + Math.abs(value))),
       );
@@ -211,15 +214,15 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
           assert.ok(Math.abs(found - BATCH * value) < 1e-4 * (1 + Math.abs(found)), `${tensor.name}[${c}]`);
         });
       }
-      engine.dispose();
+      program.dispose();
     });
 
     test(
       title(`${network.name}: every weight's gradient agrees with central differences of the loss`),
       () => {
         const sample = sampleOf(network);
-        const engine = engineOf(sample);
-        const push = pushOf(engine, sample);
+        const program = programOf(sample);
+        const push = pushOf(program, sample);
         const inputs = Float64Array.from(sample.inputs);
         const vector = Float64Array.from(sample.vector);
         const lossAt = (place: number) => (change: number) => {
@@ -260,7 +263,7 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
             );
           }
         });
-        engine.dispose();
+        program.dispose();
       },
     );
 
@@ -271,8 +274,8 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
         ),
         () => {
           const sample = sampleOf(network);
-          const engine = engineOf(sample);
-          const pass = engine.forward(sample.inputs, statistics);
+          const program = programOf(sample);
+          const pass = program.forward(sample.inputs, statistics);
           const gradient = new Float32Array(pass.outputs.length);
           const loss = lossOf(network.head);
           sample.labels.forEach((label, i) =>
@@ -292,7 +295,8 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
             return naiveLoss(network.head, outputs, network.outputs, sample.labels);
           };
           const stream = new RandomStream(SEED, "attack", 3);
-          const values = found.dataSync<"float32">();
+          const values = pass.inputGradient(gradient);
+          assert.deepEqual(found.dataSync(), values, "the seam's array holds the tensor's values");
           assertSlopes(
             "image",
             values,
@@ -302,7 +306,7 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
           );
           found.dispose();
           pass.dispose();
-          engine.dispose();
+          program.dispose();
         },
       );
     }
@@ -311,9 +315,9 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
       title(`${network.name}: with stored moments forward and predict give the outputs of loops in float64`),
       () => {
         const sample = sampleOf(network);
-        const engine = engineOf(sample);
-        const pass = engine.forward(sample.inputs, "stored");
-        const predicted = engine.predict(sample.inputs);
+        const program = programOf(sample);
+        const pass = program.forward(sample.inputs, "stored");
+        const predicted = program.predict(sample.inputs);
         const inputs = Float64Array.from(sample.inputs);
         const { outputs } = naiveForward(
           network,
@@ -328,7 +332,7 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
           assert.ok(Math.abs((predicted[i] as number) - value) < 1e-4 * largest);
         });
         pass.dispose();
-        engine.dispose();
+        program.dispose();
       },
     );
   }
@@ -338,11 +342,11 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
     () => {
       const before = tf.memory().numTensors;
       const sample = sampleOf(smallNetwork("mrelu"));
-      const engine = engineOf(sample);
+      const program = programOf(sample);
       const round = (): number => {
-        pushOf(engine, sample);
-        engine.predict(sample.inputs);
-        const pass = engine.forward(sample.inputs, "stored");
+        pushOf(program, sample);
+        program.predict(sample.inputs);
+        const pass = program.forward(sample.inputs, "stored");
         for (let target = 0; target < 2; target++) {
           pass.backward(new Float32Array(pass.outputs.length).fill(1), { wantInput: true })?.dispose();
         }
@@ -351,27 +355,27 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
       };
       const first = round();
       assert.equal(round(), first);
-      engine.load(sample.vector);
+      program.load(sample.vector);
       assert.equal(round(), first);
-      engine.dispose();
+      program.dispose();
       assert.equal(tf.memory().numTensors, before);
     },
   );
 
   test(title("new parameters take effect at once, and the caller's vector is its own again"), () => {
     const sample = sampleOf(smallNetwork("rbf"));
-    const engine = engineOf(sample);
-    const first = engine.predict(sample.inputs);
+    const program = programOf(sample);
+    const first = program.predict(sample.inputs);
     const vector = sample.vector.slice();
     for (let i = 0; i < vector.length; i++) vector[i] = (vector[i] as number) * 1.5;
-    engine.load(vector);
+    program.load(vector);
     vector.fill(Number.NaN);
-    const second = engine.predict(sample.inputs);
+    const second = program.predict(sample.inputs);
     assert.ok(second.every(Number.isFinite));
     assert.notDeepEqual(second, first);
-    engine.load(sample.vector);
-    assert.deepEqual(engine.predict(sample.inputs), first);
-    engine.dispose();
+    program.load(sample.vector);
+    assert.deepEqual(program.predict(sample.inputs), first);
+    program.dispose();
   });
 
   test(
@@ -380,7 +384,7 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
     ),
     () => {
       const sample = sampleOf(smallNetwork("mrelu"));
-      const engine = engineOf(sample);
+      const program = programOf(sample);
       const { network, layout } = sample;
       const count = 40;
       const { height, width, channels } = network.input;
@@ -398,10 +402,10 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
         augmentation: {},
       };
       const order = Uint32Array.from({ length: count }, (_, i) => (i * 7) % count);
-      const context = { network, layout, engine, images, plan };
+      const context = { program, images, plan };
       const block = (first: number, slots: number): Float32Array => {
         const body = new Float32Array(layout.pushSize);
-        computeBlock(
+        computeSlots(
           context,
           order,
           1,
@@ -415,7 +419,8 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
       for (let slot = 0; slot < 4; slot++) {
         const push = new Float32Array(layout.pushSize);
         const indices = order.subarray(20 + 5 * slot, 25 + 5 * slot);
-        computeSlot(context, 0, indices, { add: (offset, values) => push.set(values, offset) });
+        const { inputs, labels } = slotInputs(context, 0, indices);
+        program.train(inputs, labels, { add: (offset, values) => push.set(values, offset) });
         assert.deepEqual(block(slot, 1), push);
         tree.add(4 + slot, push);
       }
@@ -424,7 +429,7 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
       halves.add(3, block(2, 2));
       halves.add(2, block(0, 2));
       assert.deepEqual(halves.root, tree.root);
-      engine.dispose();
+      program.dispose();
     },
   );
 
@@ -432,10 +437,10 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
     title("weight gradients are refused with stored statistics, as is a network without parameters"),
     () => {
       const sample = sampleOf(smallNetwork("relu"));
-      const engine = new NetworkEngine(tf, sample.network, sample.layout);
-      assert.throws(() => engine.predict(sample.inputs), RangeError);
-      engine.load(sample.vector);
-      const pass = engine.forward(sample.inputs, "stored");
+      const program = programs.create(sample.network, sample.layout);
+      assert.throws(() => program.predict(sample.inputs), RangeError);
+      program.load(sample.vector);
+      const pass = program.forward(sample.inputs, "stored");
       assert.throws(
         () =>
           pass.backward(new Float32Array(pass.outputs.length).fill(1), {
@@ -445,7 +450,7 @@ export function networkEngineSuite(engineName: string, tf: typeof tfjs): void {
         RangeError,
       );
       pass.dispose();
-      engine.dispose();
+      program.dispose();
     },
   );
 

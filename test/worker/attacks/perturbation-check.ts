@@ -1,7 +1,7 @@
 /** Re-measures what an attack claims, from the images alone: METHOD.md 4.4, item 7. */
-import { answerOf } from "./attack-losses.js";
-import { distance } from "./perturbation.js";
-import type { Norm } from "../../shared/results.js";
+import type { Norm } from "../../../shared/results.js";
+import { answerOf } from "../../../worker/core/attack-losses.js";
+import { distance } from "../../../worker/core/perturbation.js";
 
 export interface Claim {
   norm: Norm;

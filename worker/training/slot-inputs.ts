@@ -8,7 +8,7 @@ import { RandomStream } from "../../shared/random.js";
 import { addStepNoise, mirrorStep } from "../core/step-augmentation.js";
 import { prepareTrainingImages } from "../core/training-images.js";
 import { fastGradientSign, projectedGradientAscent } from "./adversarial-images.js";
-import type { StepContext } from "./train-step.js";
+import type { StepContext } from "./step-context.js";
 
 /** Inputs: [images x values], mean subtracted. */
 export interface SlotInputs {
@@ -22,8 +22,8 @@ export function areWeightless({ adversarial, pgd }: Augmentation): boolean {
 }
 
 export function slotInputs(context: StepContext, step: number, indices: Uint32Array): SlotInputs {
-  const { images, network } = context;
-  const { augmentation } = network;
+  const { images, program } = context;
+  const { augmentation, input } = program.network;
   const draw = { seed: images.seed, step };
   const slot: SlotInputs = {
     inputs: new Float32Array(indices.length * images.images.imageSize),
@@ -31,7 +31,7 @@ export function slotInputs(context: StepContext, step: number, indices: Uint32Ar
   };
   prepareTrainingImages(images, indices, slot.inputs, slot.labels);
   attackAnchor(context, step, indices, slot);
-  mirrorStep(augmentation, draw, network.input, slot.inputs);
+  mirrorStep(augmentation, draw, input, slot.inputs);
   ascend(context, step, indices, slot);
   addStepNoise(augmentation, draw, indices, slot.inputs);
   return slot;
@@ -39,23 +39,24 @@ export function slotInputs(context: StepContext, step: number, indices: Uint32Ar
 
 /** Flag A: attacks the chosen real images on the weights with which the round's epoch began. */
 function attackAnchor(context: StepContext, step: number, indices: Uint32Array, slot: SlotInputs): void {
-  const { images, network, plan, anchor } = context;
-  const { adversarial } = network.augmentation;
-  const due = anchorOf(plan, network.augmentation, step);
+  const { images, program, plan, anchor } = context;
+  const { augmentation } = program.network;
+  const { adversarial } = augmentation;
+  const due = anchorOf(plan, augmentation, step);
   if (adversarial === undefined || due === undefined) return;
   if (anchor === undefined) throw new RangeError(`Step ${step} needs the weights of step ${due.version}`);
   const isChosen = (index: number): boolean =>
     index < images.realCount &&
     new RandomStream(images.seed, "adversarial-choice", index, due.round).uniform() < adversarial.share;
   changeSome(slot, indices, isChosen, (inputs, labels) =>
-    fastGradientSign({ network, engine: anchor, mean: images.mean }, inputs, labels, adversarial.epsilon),
+    fastGradientSign({ program: anchor, mean: images.mean }, inputs, labels, adversarial.epsilon),
   );
 }
 
 /** PGD training: every real image, on the weights of this step. */
 function ascend(context: StepContext, step: number, indices: Uint32Array, slot: SlotInputs): void {
-  const { images, network, engine } = context;
-  const { pgd } = network.augmentation;
+  const { images, program } = context;
+  const { pgd } = program.network.augmentation;
   if (pgd === undefined) return;
   const isReal = (index: number): boolean => index < images.realCount;
   changeSome(slot, indices, isReal, (inputs, labels, chosen) => {
@@ -65,7 +66,7 @@ function ascend(context: StepContext, step: number, indices: Uint32Array, slot: 
       const stream = new RandomStream(images.seed, "adversarial-start", index, step);
       for (let p = i * size; p < (i + 1) * size; p++) start[p] = 2 * stream.uniform() - 1;
     });
-    projectedGradientAscent({ network, engine, mean: images.mean }, inputs, labels, start, pgd);
+    projectedGradientAscent({ program, mean: images.mean }, inputs, labels, start, pgd);
   });
 }
 
@@ -76,16 +77,16 @@ function changeSome(
   isChosen: (index: number) => boolean,
   change: (inputs: Float32Array, labels: Uint8Array, chosen: number[]) => void,
 ): void {
-  const places = [...indices.keys()].filter((place) => isChosen(indices[place] as number));
+  const places = [...indices.keys()].filter((place) => isChosen(indices[place]!));
   if (places.length === 0) return;
   const size = inputs.length / indices.length;
   const some = new Float32Array(places.length * size);
   places.forEach((place, i) => some.set(inputs.subarray(place * size, (place + 1) * size), i * size));
-  const someLabels = Uint8Array.from(places, (place) => labels[place] as number);
+  const someLabels = Uint8Array.from(places, (place) => labels[place]!);
   change(
     some,
     someLabels,
-    places.map((place) => indices[place] as number),
+    places.map((place) => indices[place]!),
   );
   places.forEach((place, i) => inputs.set(some.subarray(i * size, (i + 1) * size), place * size));
 }

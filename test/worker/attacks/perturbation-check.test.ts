@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Claim, checkPerturbations } from "../../../worker/core/perturbation-check.js";
+import { type Claim, checkPerturbations } from "./perturbation-check.js";
 
 /** Two images of three pixels, two classes; the first was moved by 0.1 in one pixel and broke. */
 function claim(change: Partial<Claim> = {}): Claim {

@@ -1,18 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Layout, initialParameters } from "../../../shared/core/layout.js";
+import { initialParameters } from "../../../shared/core/layout.js";
 import type { StepPlan } from "../../../shared/core/schedule.js";
 import { type Augmentation, type Network, layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
 import { RandomStream } from "../../../shared/random.js";
-import { lossOf } from "../../../worker/core/losses/loss.js";
-import { fastGradientSign, projectedGradientAscent } from "../../../worker/engine/adversarial-images.js";
-import { startEngine } from "../../../worker/engine/eager/backend.js";
-import { NetworkEngine } from "../../../worker/engine/eager/network-engine.js";
-import { slotInputs } from "../../../worker/engine/slot-inputs.js";
-import type { StepContext } from "../../../worker/engine/train-step.js";
+import { lossOf } from "../../../worker/core/losses/registry.js";
+import { fastGradientSign, projectedGradientAscent } from "../../../worker/training/adversarial-images.js";
+import type { Program } from "../../../worker/engine/program.js";
+import { startPrograms } from "../../../worker/engine/start.js";
+import { slotInputs } from "../../../worker/training/slot-inputs.js";
+import { loadedProgram } from "../../support/programs.js";
+import type { StepContext } from "../../../worker/training/step-context.js";
 
-const { tf } = await startEngine("wasm");
+const programs = await startPrograms("wasm");
 const SIZE = 28 * 28;
 const stream = new RandomStream(3, "attack");
 const mean = Float32Array.from({ length: SIZE }, () => 30 + 10 * stream.uniform());
@@ -39,19 +40,14 @@ function linearNetwork(): Network {
   };
 }
 
-function engineOf(
-  network: Network,
-  seed = 1,
-): { engine: NetworkEngine; layout: Layout; vector: Float32Array } {
-  const layout = layoutOf(network);
-  const engine = new NetworkEngine(tf, network, layout);
-  const vector = initialParameters(layout, seed);
-  engine.load(vector);
-  return { engine, layout, vector };
+function programOf(network: Network, seed = 1): { program: Program; vector: Float32Array } {
+  const vector = initialParameters(layoutOf(network), seed);
+  return { program: loadedProgram(programs, network, vector), vector };
 }
 
-function lossOfImages(network: Network, engine: NetworkEngine, inputs: Float32Array, count: number): number {
-  const z = engine.predict(inputs);
+function lossOfImages(program: Program, inputs: Float32Array, count: number): number {
+  const { network } = program;
+  const z = program.predict(inputs);
   const loss = lossOf(network.head);
   let sum = 0;
   for (let i = 0; i < count; i++)
@@ -60,13 +56,13 @@ function lossOfImages(network: Network, engine: NetworkEngine, inputs: Float32Ar
 }
 
 test("one step on a linear net goes by the sign of W·(softmax − target), within the pixel range", () => {
-  const tensors = tf.memory().numTensors;
+  const tensors = programs.living().tensors;
   const network = linearNetwork();
-  const { engine, vector } = engineOf(network);
+  const { program, vector } = programOf(network);
   const clean = inputsOf(4);
   const moved = clean.slice();
-  const z = engine.predict(clean);
-  fastGradientSign({ network, engine, mean }, moved, labels.subarray(0, 4), 63.75);
+  const z = program.predict(clean);
+  fastGradientSign({ program, mean }, moved, labels.subarray(0, 4), 63.75);
   for (let i = 0; i < 4; i++) {
     const row = [...z.subarray(i * 10, i * 10 + 10)].map(Math.exp);
     const sum = row.reduce((total, value) => total + value, 0);
@@ -80,25 +76,25 @@ test("one step on a linear net goes by the sign of W·(softmax − target), with
       assert.ok(Math.abs(found - expected) < 1e-3, `image ${i}, pixel ${p}: ${found}, expected ${expected}`);
     }
   }
-  engine.dispose();
-  assert.equal(tf.memory().numTensors, tensors);
+  program.dispose();
+  assert.equal(programs.living().tensors, tensors);
 });
 
 test("PGD stays in ball and pixel range, never loses to its start, and reaches a linear net's worst corner", () => {
-  const tensors = tf.memory().numTensors;
+  const tensors = programs.living().tensors;
   for (const network of [linearNetwork(), networkNamed("mnist", "mrelu-pgd")]) {
-    const { engine } = engineOf(network);
+    const { program } = programOf(network);
     const clean = inputsOf(4);
     const noise = new RandomStream(5, "attack");
     const start = Float32Array.from(clean, () => 2 * noise.uniform() - 1);
     const options = { epsilon: 76.5, stepSize: 19.125, steps: 10 };
     const begun = clean.slice();
-    projectedGradientAscent({ network, engine, mean }, begun, labels.subarray(0, 4), start, {
+    projectedGradientAscent({ program, mean }, begun, labels.subarray(0, 4), start, {
       ...options,
       steps: 0,
     });
     const ended = clean.slice();
-    projectedGradientAscent({ network, engine, mean }, ended, labels.subarray(0, 4), start, options);
+    projectedGradientAscent({ program, mean }, ended, labels.subarray(0, 4), start, options);
     for (const images of [begun, ended]) {
       images.forEach((value, p) => {
         assert.ok(Math.abs(value - (clean[p] as number)) <= 76.5 + 1e-3);
@@ -106,30 +102,28 @@ test("PGD stays in ball and pixel range, never loses to its start, and reaches a
         assert.ok(pixel >= -1e-3 && pixel <= 255 + 1e-3);
       });
     }
-    assert.ok(lossOfImages(network, engine, ended, 4) >= lossOfImages(network, engine, begun, 4));
+    assert.ok(lossOfImages(program, ended, 4) >= lossOfImages(program, begun, 4));
     if (network.layers.length === 1) {
       // The worst point is a corner of ball and box; ten steps of a quarter of the way reach it. The loss there is found
       // by one step of the whole way, for the gradient's signs hardly change.
       const corner = clean.slice();
-      fastGradientSign({ network, engine, mean }, corner, labels.subarray(0, 4), 76.5);
-      const ratio = lossOfImages(network, engine, ended, 4) / lossOfImages(network, engine, corner, 4);
+      fastGradientSign({ program, mean }, corner, labels.subarray(0, 4), 76.5);
+      const ratio = lossOfImages(program, ended, 4) / lossOfImages(program, corner, 4);
       assert.ok(ratio > 0.99, `${ratio} of the corner's loss`);
     }
-    engine.dispose();
+    program.dispose();
   }
-  assert.equal(tf.memory().numTensors, tensors);
+  assert.equal(programs.living().tensors, tensors);
 });
 
 const plan: StepPlan = { images: 40, batchSize: 20, slots: 1, epochs: 4 };
 
 function contextOf(augmentation: Augmentation, anchorSeed = 2): StepContext & { dispose: () => void } {
   const network: Network = { ...networkNamed("mnist", "plain"), augmentation };
-  const { engine, layout } = engineOf(network, 1);
-  const { engine: anchor } = engineOf(network, anchorSeed);
+  const { program } = programOf(network, 1);
+  const { program: anchor } = programOf(network, anchorSeed);
   return {
-    network,
-    layout,
-    engine,
+    program,
     anchor,
     plan,
     images: {
@@ -141,7 +135,7 @@ function contextOf(augmentation: Augmentation, anchorSeed = 2): StepContext & { 
       augmentation,
     },
     dispose: () => {
-      engine.dispose();
+      program.dispose();
       anchor.dispose();
     },
   };
@@ -185,7 +179,7 @@ test("flag A attacks the kept weights, not those of the step; synthetic images s
   const clean = slotInputs(one, 0, indices).inputs;
   const a = slotInputs(one, 2, indices).inputs;
   assert.deepEqual(changed(a, clean), [0, 3]);
-  one.engine.load(initialParameters(one.layout, 5));
+  one.program.load(initialParameters(one.program.layout, 5));
   assert.deepEqual(slotInputs(one, 2, indices).inputs, a);
   assert.deepEqual(changed(slotInputs(other, 2, indices).inputs, a), [0, 3]);
   assert.throws(() => slotInputs({ ...one, anchor: undefined }, 2, indices), RangeError);
@@ -203,7 +197,7 @@ test("PGD training changes every real image on the step's own weights, anew in e
   first.forEach((value, p) => assert.ok(Math.abs(value - (clean[p] as number)) <= 8 + 1e-3));
   assert.deepEqual(slotInputs(context, 0, indices).inputs, first);
   assert.deepEqual(changed(slotInputs(context, 1, indices).inputs, first), [0, 1, 2, 3, 4, 5]);
-  context.engine.load(initialParameters(context.layout, 5));
+  context.program.load(initialParameters(context.program.layout, 5));
   assert.deepEqual(changed(slotInputs(context, 0, indices).inputs, first), [0, 1, 2, 3, 4, 5]);
   context.dispose();
 });

@@ -4,7 +4,6 @@
  * yardstick.
  */
 import { anchorOf } from "../../shared/core/anchor.js";
-import type { Layout } from "../../shared/core/layout.js";
 import { TAIL } from "../../shared/core/layout.js";
 import { updateRange } from "../../shared/core/optimizer.js";
 import {
@@ -16,7 +15,8 @@ import {
 } from "../../shared/core/schedule.js";
 import { VectorMemory } from "../../shared/core/vectors/vector-memory.js";
 import { GradientAssembler } from "../core/gradient-assembler.js";
-import { type StepContext, computeBlock } from "./train-step.js";
+import type { StepContext } from "./step-context.js";
+import { computeSlots } from "./train-step.js";
 
 export interface LocalRule {
   seed: number;
@@ -38,15 +38,17 @@ export class LocalTraining {
   /** `parameters` and the velocity are copied. `from`: steps done before; step 0 without it. */
   constructor(
     context: StepContext,
-    layout: Layout,
     parameters: Float32Array,
     rule: LocalRule,
-    from: { step: number; velocity: Float32Array } = { step: 0, velocity: new Float32Array(layout.size) },
+    from: { step: number; velocity: Float32Array } = {
+      step: 0,
+      velocity: new Float32Array(context.program.layout.size),
+    },
   ) {
     this.#context = context;
     this.#rule = rule;
     const memory = new VectorMemory();
-    this.#sums = memory.allocate(layout.pushSize);
+    this.#sums = memory.allocate(context.program.layout.pushSize);
     this.#sink = new GradientAssembler(context.plan.slots, [this.#sums], () => undefined, memory);
     this.parameters = memory.copyOf(parameters);
     this.velocity = memory.copyOf(from.velocity);
@@ -54,26 +56,27 @@ export class LocalTraining {
     this.load();
   }
 
-  /** Gives the engine the parameters: needed after it has computed with others. */
+  /** Gives the program the parameters: needed after it has computed with others. */
   load(): void {
-    this.#context.engine.load(this.parameters);
+    this.#context.program.load(this.parameters);
   }
 
   /** The sum over the step's slots, tail included; valid until the next call. */
   sum(): Float32Array {
-    const { plan, network, anchor } = this.#context;
-    if (anchorOf(plan, network.augmentation, this.step)?.version === this.step) anchor?.load(this.parameters);
+    const { plan, program, anchor } = this.#context;
+    if (anchorOf(plan, program.network.augmentation, this.step)?.version === this.step)
+      anchor?.load(this.parameters);
     const { epoch } = stepImages(plan, this.step);
     if (this.#order.epoch !== epoch)
       this.#order = { epoch, images: epochOrder(this.#rule.seed, epoch, plan.images) };
     this.#sink.restart();
-    computeBlock(this.#context, this.#order.images, this.step, { first: 0, count: plan.slots }, this.#sink);
+    computeSlots(this.#context, this.#order.images, this.step, { first: 0, count: plan.slots }, this.#sink);
     return this.#sums;
   }
 
   /** Commits the step of the last sum. */
   update(): void {
-    const { plan, layout } = this.#context;
+    const { plan, program } = this.#context;
     const rule = {
       learningRate: learningRate(this.#rule.stages, plan, this.step),
       momentum: this.#rule.momentum,
@@ -81,20 +84,27 @@ export class LocalTraining {
       samples: stepSamples(plan, this.step),
     };
     const [current, velocity] = [this.parameters, this.velocity];
-    updateRange(layout, rule, 0, { sums: this.#sums, current, velocity, next: current, moved: velocity });
+    updateRange(program.layout, rule, 0, {
+      sums: this.#sums,
+      current,
+      velocity,
+      next: current,
+      moved: velocity,
+    });
     this.load();
     this.step++;
   }
 
   /** Commits one step. Returns the mean loss and the share of right answers before the update. */
   advance(): { loss: number; accuracy: number } {
-    const { plan, layout } = this.#context;
+    const { plan, program } = this.#context;
+    const { size } = program.layout;
     const samples = stepSamples(plan, this.step);
     const sums = this.sum();
     this.update();
     return {
-      loss: (sums[layout.size + TAIL.loss] as number) / samples,
-      accuracy: (sums[layout.size + TAIL.hits] as number) / samples,
+      loss: sums[size + TAIL.loss]! / samples,
+      accuracy: sums[size + TAIL.hits]! / samples,
     };
   }
 }
