@@ -1,8 +1,11 @@
 /** The product's coordinator as a simulated process: its loop, its runs, its files. */
 import { Coordinator } from "../../coordinator/coordinator.js";
 import { DataShelf } from "../../coordinator/io/data-shelf.js";
-import { RunDirectory } from "../../coordinator/io/run-directory.js";
-import { type RunBeside, type RunObserver, conductRun } from "../../coordinator/runs/run.js";
+import { DiskStorage } from "../../coordinator/io/run-storage.js";
+import type { RunEdges } from "../../coordinator/runs/context.js";
+import type { RunObserver } from "../../coordinator/runs/observer.js";
+import { conductRun } from "../../coordinator/runs/run.js";
+import type { Neighbour } from "../../coordinator/runs/surroundings.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
 import type { Config } from "../../shared/config/run.js";
 import { VectorMemory } from "../../shared/core/vectors/vector-memory.js";
@@ -10,7 +13,7 @@ import { ClusterError, type ErrorCode } from "../../shared/errors.js";
 import { subjectsOf } from "../../shared/subjects.js";
 import type { SimulatedBus } from "./network.js";
 import type { Surroundings } from "./surroundings.js";
-import { DISK_ROOT } from "./surroundings.js";
+import { CALENDAR_MS, DISK_ROOT } from "./surroundings.js";
 import { TINY_DATA } from "./tiny-networks.js";
 import type { Watch } from "./watch.js";
 
@@ -90,27 +93,31 @@ async function conductAll(
   shelf: DataShelf,
 ): Promise<void> {
   const subjects = subjectsOf(POOL);
-  const beside = new Map<string, RunBeside>(
-    runs.map((config) => [folderOf(config), { isTrained: false, isOver: false }]),
-  );
-  const memory = vectorMemory();
+  const { clock } = process;
+  const edges: RunEdges = {
+    ...{ coordinator, term, shelf, clock },
+    leaseFloorMs: pool.lease_floor_ms,
+    signal: new AbortController().signal,
+    wallClock: () => CALENDAR_MS + Math.floor(clock.now()),
+    broadcast: (shard, frame) => {
+      watch.broadcast(frame);
+      bulk.publish(subjects.parameters(shard), frame);
+    },
+    mapped: { vectors: vectorMemory(), allocate: () => undefined, release: () => undefined },
+    surroundings: NOTHING_BESIDE,
+  };
+  const beside = new Map<string, Neighbour>(runs.map((config) => [folderOf(config), "coming"]));
   let active = runs.length;
   const conduct = async (config: Config): Promise<void> => {
-    const directory = new RunDirectory(folderOf(config));
-    await directory.create();
+    const storage = new DiskStorage(folderOf(config));
+    await storage.create();
     const outcome = await conductRun({
-      ...{ coordinator, directory, config, term, shelf, beside },
-      dataset: await shelf.dataset(config.data),
+      ...{ ...edges, config, storage },
+      data: await shelf.dataset(config.data),
       runId: runIdOf(config),
       evaluateOnly: false,
-      leaseFloorMs: pool.lease_floor_ms,
-      signal: new AbortController().signal,
-      clock: () => process.clock.now(),
-      broadcast: (shard, frame) => {
-        watch.broadcast(frame);
-        bulk.publish(subjects.parameters(shard), frame);
-      },
-      mapped: { vectors: memory, allocate: () => undefined, release: () => undefined },
+      beside: (directory) => beside.get(directory),
+      onTrained: () => void beside.set(folderOf(config), "trained"),
       runsSideBySide: () => active,
       observer: observerOf(runIdOf(config), watch, note),
     });
@@ -119,6 +126,16 @@ async function conductAll(
   };
   await Promise.all(runs.map(conduct));
 }
+
+const unasked = (): never => {
+  throw new Error("Nothing outside the run's own directory is asked for");
+};
+
+const NOTHING_BESIDE: RunEdges["surroundings"] = {
+  findSource: unasked,
+  readSource: unasked,
+  foreignImages: unasked,
+};
 
 function observerOf(runId: string, watch: Watch, note: (text: string) => void): RunObserver {
   let step = 0;
