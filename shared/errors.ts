@@ -28,6 +28,10 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   storage: 1,
 };
 
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(EXIT_CODES, code);
+}
+
 /** The message names the action, the thing, what was expected and what came; `hint` says what to do next. */
 export class ClusterError extends Error {
   readonly code: ErrorCode;

@@ -9,6 +9,7 @@ import { stringify } from "yaml";
 import { poolSchema } from "../../shared/config/pool.js";
 import { configSchema } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
+import { realClock } from "../../shared/io/real-clock.js";
 import { LocalCluster } from "../local/cluster.js";
 import type { NatsBinary } from "../local/nats/resolve.js";
 import { type EngineChoice, workerEnvironment } from "../setup/engine.js";
@@ -111,6 +112,7 @@ async function measureCluster(setting: BenchSetting, out: string): Promise<Clust
       coordinatorArguments: ["--run", file, "--out", out],
       cacheDir,
       pool: poolSchema.parse({ workers, min_workers: workers, shared_memory: setting.sharedMemory }),
+      clock: realClock,
       restartCoordinator: false,
       onNote: () => undefined,
       onEvent: ({ progress }) => {

@@ -8,7 +8,7 @@ import { execFileSync } from "node:child_process";
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { type Clock, pause } from "../../../shared/clock.js";
 import { ClusterError } from "../../../shared/errors.js";
 
 export interface ProcessIdentity {
@@ -45,7 +45,7 @@ export function isRunning(identity: ProcessIdentity): boolean {
  */
 export async function lockStore(
   directory: string,
-  { clock, serverWaitMs }: { clock: () => number; serverWaitMs: number },
+  { clock, serverWaitMs }: { clock: Clock; serverWaitMs: number },
 ): Promise<StoreLock> {
   const path = join(directory, "lock");
   const owner = processIdentity(process.pid);
@@ -140,20 +140,20 @@ function isIdentity(value: unknown): value is ProcessIdentity {
   return Number.isSafeInteger(pid) && (pid ?? 0) > 0 && typeof startTime === "string";
 }
 
-async function waitForEnd(server: ProcessIdentity, clock: () => number, waitMs: number): Promise<void> {
-  const killAt = clock() + waitMs;
-  while (isRunning(server) && clock() < killAt) await delay(20);
+async function waitForEnd(server: ProcessIdentity, clock: Clock, waitMs: number): Promise<void> {
+  const killAt = clock.now() + waitMs;
+  while (isRunning(server) && clock.now() < killAt) await pause(clock, 20);
   if (!isRunning(server)) return;
   process.kill(server.pid, "SIGKILL");
-  const giveUpAt = clock() + waitMs;
+  const giveUpAt = clock.now() + waitMs;
   while (isRunning(server)) {
-    if (clock() >= giveUpAt) {
+    if (clock.now() >= giveUpAt) {
       throw new ClusterError(
         "dependency",
         `Cannot take over the store: the abandoned nats-server ${server.pid} does not end`,
       );
     }
-    await delay(20);
+    await pause(clock, 20);
   }
 }
 
