@@ -20,7 +20,11 @@ const boundaries = {
   test: { regex: reaches("test"), message: "Nothing outside test/ imports test/." },
   tensorflow: {
     regex: "^@tensorflow/",
-    message: "TensorFlow.js appears only under worker/engine/ and deploy/setup.",
+    message: "TensorFlow.js appears only under worker/engine/eager/, worker/engine/wasm/ and deploy/setup.",
+  },
+  engines: {
+    regex: "(^|/)(eager|wasm)/",
+    message: "Ask worker/engine/program.ts: how an engine computes is known only to itself and start.ts.",
   },
   node: { regex: "^node:", message: "This file is pure: no node: modules. Put the doing under io/." },
   io: { regex: "(^|/)io/", message: "This file is pure: no io/. Take an interface as an argument." },
@@ -108,8 +112,18 @@ export default defineConfig(
     rules: importRules("barrel", "coordinator", "worker", "deploy", "test", "tensorflow"),
   },
   { files: ["coordinator/**/*.ts"], rules: importRules("barrel", "worker", "deploy", "test", "tensorflow") },
-  { files: ["worker/**/*.ts"], rules: importRules("barrel", "coordinator", "deploy", "test", "tensorflow") },
-  { files: ["worker/engine/**/*.ts"], rules: importRules("barrel", "coordinator", "deploy", "test") },
+  {
+    files: ["worker/**/*.ts"],
+    rules: importRules("barrel", "coordinator", "deploy", "test", "tensorflow", "engines"),
+  },
+  {
+    files: ["worker/engine/start.ts"],
+    rules: importRules("barrel", "coordinator", "deploy", "test", "tensorflow"),
+  },
+  {
+    files: ["worker/engine/{eager,wasm}/**/*.ts"],
+    rules: importRules("barrel", "coordinator", "deploy", "test"),
+  },
   { files: ["deploy/**/*.ts"], rules: importRules("barrel", "test", "tensorflow") },
   {
     files: ["deploy/setup/**/*.ts", "deploy/setup*.ts", "deploy/cli/setup*.ts"],
@@ -129,8 +143,23 @@ export default defineConfig(
     rules: { ...importRules("barrel", "worker", "deploy", "test", "tensorflow", ...PURE), ...purity },
   },
   {
+    // A run is handed its time and its storage: a simulation runs it under a clock of its own.
+    files: ["coordinator/runs/**/*.ts"],
+    rules: {
+      ...purity,
+      "no-restricted-globals": [
+        ...purity["no-restricted-globals"],
+        { name: "setTimeout", message: "Take a Clock as an argument." },
+        { name: "setInterval", message: "Take a Clock as an argument." },
+      ],
+    },
+  },
+  {
     files: ["worker/core/**/*.ts"],
-    rules: { ...importRules("barrel", "coordinator", "deploy", "test", "tensorflow", ...PURE), ...purity },
+    rules: {
+      ...importRules("barrel", "coordinator", "deploy", "test", "tensorflow", "engines", ...PURE),
+      ...purity,
+    },
   },
   { files: ["test/**/*.ts"], rules: importRules("barrel") },
   {

@@ -32,6 +32,13 @@ const commands = {
     return runInForeground(process.execPath, [join(root, "deploy/check.mjs"), ...args]);
   },
 
+  /** The cluster under virtual time, seed after seed: test/simulation/README.md. */
+  async simulate(args) {
+    await ensurePackages();
+    await ensureBuild();
+    return runInForeground(...node(join(root, "dist/test/simulation/main.js"), ...args));
+  },
+
   async build(args) {
     await ensurePackages();
     await ensureBuild({ force: args.includes("--force") });

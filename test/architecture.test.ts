@@ -122,9 +122,31 @@ test("only deploy/ and test/ import deploy/, and only test/ imports test/", () =
   assertNone(({ file, target }) => isIn(target, "test") && !isIn(file, "test"));
 });
 
-test("TensorFlow.js appears only under worker/engine/, where it is set up, and in tests", () => {
-  const allowed = /^(worker\/engine|test|deploy\/setup)\/|^deploy\/(cli\/)?setup[^/]*$/;
-  assertNone(({ file, specifier }) => specifier.startsWith("@tensorflow/") && !allowed.test(file));
+/** Where engines are at home: below these alone a tensor is known. */
+const isEngine = (path: string): boolean => isIn(path, "worker/engine/eager", "worker/engine/wasm");
+
+test("TensorFlow.js appears only in the engines, where it is set up, and in tests", () => {
+  const allowed = /^(test|deploy\/setup)\/|^deploy\/(cli\/)?setup[^/]*$/;
+  assertNone(
+    ({ file, specifier }) => specifier.startsWith("@tensorflow/") && !isEngine(file) && !allowed.test(file),
+  );
+});
+
+test("a worker meets its engines through start.ts alone", () => {
+  assertNone(
+    ({ file, target }) =>
+      isEngine(target) && !isEngine(file) && isIn(file, "worker") && file !== "worker/engine/start.ts",
+  );
+});
+
+test("the backends of TensorFlow.js are named only in the engines", () => {
+  const wrong = sourceFiles().filter(
+    (file) =>
+      isIn(file, "shared", "coordinator", "worker") &&
+      !isEngine(file) &&
+      /\b(getBackend|setBackend|NodeBackend|BackendWasm)\b/.test(readFileSync(join(root, file), "utf8")),
+  );
+  assert.deepEqual(wrong, []);
 });
 
 test("pure files import no node: modules, no io/ and no sockets", () => {

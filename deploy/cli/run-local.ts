@@ -7,8 +7,9 @@ import { stringify } from "yaml";
 import { planMeasures } from "../../coordinator/evaluation/plan/procedures.js";
 import { checkAside } from "../../coordinator/io/datasets/load-aside.js";
 import { runDirectoryName } from "../../coordinator/io/run-directory.js";
-import { checkSources, sourcesIn } from "../../coordinator/io/transfer-sources.js";
-import type { ResultsDocument } from "../../coordinator/main.js";
+import { findSource, readSource } from "../../coordinator/io/transfer-sources.js";
+import { checkSources, sourcesIn } from "../../coordinator/runs/second-networks.js";
+import type { ResultsDocument } from "../../coordinator/runs/results-document.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
 import type { Config } from "../../shared/config/run.js";
 import type { EngineName } from "../../shared/engine.js";
@@ -194,7 +195,9 @@ async function checkFiles(configs: readonly Config[], out: string): Promise<void
     configs.length === 1 ? out : join(out, name ?? model);
   const folders = configs.map(folderOf);
   for (const config of configs) {
-    await checkSources(config, folderOf(config), (path) => folders.includes(path));
+    await checkSources({ findSource, readSource }, config, folderOf(config), (path) =>
+      folders.includes(path),
+    );
   }
 }
 

@@ -474,7 +474,7 @@ function names(folder: string): string[] {
 
 const known = new Map<string, Promise<string>>();
 
-/** SHA-256 of the weights that worker/engine/local-training.ts comes to, in a process of its own; computed once a file. */
+/** SHA-256 of the weights that worker/training/local-training.ts comes to, in a process of its own; computed once a file. */
 export function localWeightsSha256(config: ConfigInput): Promise<string> {
   const text = JSON.stringify(config);
   let hash = known.get(text);

@@ -1,4 +1,5 @@
 /** Trains a run to its end in this one process: node local-training-child.js <engine> <config as JSON>. Prints SHA-256. */
+import { hashOf } from "../../shared/io/hash.js";
 import { PartitionedDataset } from "../../coordinator/io/datasets/dataset.js";
 import { loadDataset } from "../../coordinator/io/datasets/data-sets.js";
 import { configSchema } from "../../shared/config/run.js";
@@ -7,13 +8,11 @@ import { totalSteps } from "../../shared/core/schedule.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { resolveRun, stepPlan } from "../../shared/resolve.js";
 import { engineNamed } from "../../worker/main.js";
-import { startEngine } from "../../worker/engine/eager/backend.js";
-import { LocalTraining } from "../../worker/engine/local-training.js";
-import { NetworkEngine } from "../../worker/engine/eager/network-engine.js";
-import { hashOf } from "../../shared/io/hash.js";
+import { startPrograms } from "../../worker/engine/start.js";
+import { LocalTraining } from "../../worker/training/local-training.js";
 
 const [engineName = "", configJson = ""] = process.argv.slice(2);
-const { tf } = await startEngine(engineNamed(engineName));
+const programs = await startPrograms(engineNamed(engineName));
 const config = configSchema.parse(JSON.parse(configJson));
 const run = resolveRun(config);
 const { network } = run;
@@ -25,11 +24,9 @@ const { pixels, labels } = dataset.train;
 const plan = stepPlan(config, run, labels.length);
 const training = new LocalTraining(
   {
-    network,
-    layout,
+    program: programs.create(network, layout),
+    anchor: programs.create(network, layout),
     plan,
-    engine: new NetworkEngine(tf, network, layout),
-    anchor: new NetworkEngine(tf, network, layout),
     images: {
       seed: run.seed,
       images: { pixels, labels, count: labels.length, imageSize: meanImage.length },
@@ -39,7 +36,6 @@ const training = new LocalTraining(
       augmentation: network.augmentation,
     },
   },
-  layout,
   initialParameters(layout, run.seed),
   {
     seed: run.seed,

@@ -9,8 +9,8 @@ import {
   logitsRatio,
   targetedLogitsRatio,
 } from "../core/attack-losses.js";
-import { pick, project, rowsOf, stepAlong } from "../core/perturbation.js";
-import type { RunAttack } from "./attack.js";
+import { type Ball, pick, project, rowsOf, stepAlong } from "../core/perturbation.js";
+import type { ImageGradients, RunAttack } from "./attack.js";
 import { Hunt } from "./hunt.js";
 
 /** Share of the new step in the next move; the rest keeps the last move's direction. */
@@ -64,26 +64,12 @@ export function autoPgd(
   let current = images;
   let previous = images;
   let gradient = found.gradient;
-  let walkers = Array.from(rows, (row, i): Walker => {
-    const value = found.losses[i] as number;
-    return {
-      row,
-      size: 2 * ball.epsilon,
-      value,
-      best: value,
-      taken: 0,
-      raised: 0,
-      halvedBefore: true,
-      bestBefore: value,
-      bestImage: current.slice(i * imageSize, (i + 1) * imageSize),
-      bestGradient: gradient.slice(i * imageSize, (i + 1) * imageSize),
-    };
-  });
+  let walkers = Array.from(rows, (row, i) => walkerAt(row, i, 2 * ball.epsilon, found, images));
   /** Drops the walkers that broke their image. */
   const keep = (standing: number[]): void => {
     if (standing.length === walkers.length) return;
     const kept = Uint32Array.from(standing);
-    walkers = standing.map((i) => walkers[i] as Walker);
+    walkers = standing.map((i) => walkers[i]!);
     current = rowsOf(current, kept, imageSize);
     previous = rowsOf(previous, kept, imageSize);
     gradient = rowsOf(gradient, kept, imageSize);
@@ -92,20 +78,9 @@ export function autoPgd(
   keep(hunt.offer(rowsNow(), current, found.logits));
 
   for (let step = 1; step <= steps && walkers.length > 0; step++) {
-    const next = current.slice();
-    walkers.forEach(({ row, size }, i) => {
-      stepAlong(ball.norm, imageSize, gradient, next, i, size);
-      project(ball, clean, row, next, i);
-      if (step === 1) return;
-      for (let p = i * imageSize; p < (i + 1) * imageSize; p++) {
-        const here = current[p] as number;
-        next[p] =
-          here + FRESH * ((next[p] as number) - here) + (1 - FRESH) * (here - (previous[p] as number));
-      }
-      project(ball, clean, row, next, i);
-    });
+    const before = step === 1 ? undefined : previous;
     previous = current;
-    current = next;
+    current = stride(ball, clean, walkers, { gradient, current, before });
     if (step === steps) {
       hunt.offer(rowsNow(), current, model.logits(current));
       return;
@@ -113,10 +88,60 @@ export function autoPgd(
     found = model.gradient(current, loss(rowsNow()));
     gradient = found.gradient;
     const losses = found.losses;
-    walkers.forEach((walker, i) => note(walker, losses[i] as number, current, gradient, i, imageSize));
+    walkers.forEach((walker, i) => note(walker, losses[i]!, current, gradient, i, imageSize));
     keep(hunt.offer(rowsNow(), current, found.logits));
     if (stops.has(step)) walkers.forEach((walker, i) => look(walker, current, gradient, i, imageSize));
   }
+}
+
+/** A walker at image i of `images`, as it sets out. */
+function walkerAt(
+  row: number,
+  i: number,
+  size: number,
+  { losses, gradient }: ImageGradients,
+  images: Float32Array,
+): Walker {
+  const value = losses[i]!;
+  const imageSize = gradient.length / losses.length;
+  return {
+    row,
+    size,
+    value,
+    best: value,
+    taken: 0,
+    raised: 0,
+    halvedBefore: true,
+    bestBefore: value,
+    bestImage: images.slice(i * imageSize, (i + 1) * imageSize),
+    bestGradient: gradient.slice(i * imageSize, (i + 1) * imageSize),
+  };
+}
+
+/** Where a step leads: along the gradient and, unless it is the first, on in the direction of the one before. */
+function stride(
+  ball: Ball,
+  clean: Float32Array,
+  walkers: readonly Walker[],
+  {
+    gradient,
+    current,
+    before,
+  }: { gradient: Float32Array; current: Float32Array; before: Float32Array | undefined },
+): Float32Array {
+  const { imageSize } = ball;
+  const next = current.slice();
+  walkers.forEach(({ row, size }, i) => {
+    stepAlong(ball.norm, imageSize, gradient, next, i, size);
+    project(ball, clean, row, next, i);
+    if (before === undefined) return;
+    for (let p = i * imageSize; p < (i + 1) * imageSize; p++) {
+      const here = current[p]!;
+      next[p] = here + FRESH * (next[p]! - here) + (1 - FRESH) * (here - before[p]!);
+    }
+    project(ball, clean, row, next, i);
+  });
+  return next;
 }
 
 function note(

@@ -1,10 +1,8 @@
 /** What every attack is. Images and strengths are on the [0, 1] pixel scale, whatever the network's inputs are. */
 import type { AttackName, AttackOptions } from "../../shared/attacks.js";
-import type { Network } from "../../shared/networks/network.js";
-import type { LogitLoss } from "../core/attack-losses.js";
-import type { Statistics, SurrogateSlope } from "../engine/eager/layers/operator.js";
-import type { NetworkEngine } from "../engine/eager/network-engine.js";
 import type { Norm } from "../../shared/results.js";
+import type { LogitLoss } from "../core/attack-losses.js";
+import type { Program, Statistics, SurrogateSlope } from "../engine/program.js";
 
 /**
  * A network as an attacker sees it. Logits: z of a softmax head; −z² of an RBF head, whose softmax is the normalised
@@ -73,8 +71,7 @@ export type RunAttack<N extends AttackName> = (request: AttackRequest<AttackOpti
 export type AttackFinding = Omit<AttackResult, "queries" | "gradients">;
 
 export interface AttackContext {
-  network: Network;
-  engine: NetworkEngine;
+  program: Program;
   /** Batch norm while the gradient is taken; "batch" is what the paper's release did. */
   statistics: Statistics;
 }

@@ -29,17 +29,17 @@ export const ddn: RunAttack<"ddn"> = (request) => {
     const length = LAST_STEP + ((1 - LAST_STEP) * (1 + Math.cos(phase))) / 2;
     rows.forEach((row, i) => {
       stepAlong("l2", imageSize, found.gradient, change, i, length);
-      const radius = (radii[i] as number) * (wrong[i] === true ? 1 - options.gamma : 1 + options.gamma);
+      const radius = radii[i]! * (wrong[i] === true ? 1 - options.gamma : 1 + options.gamma);
       radii[i] = radius;
       let square = 0;
       const first = i * imageSize;
-      for (let p = first; p < first + imageSize; p++) square += (change[p] as number) ** 2;
+      for (let p = first; p < first + imageSize; p++) square += change[p]! ** 2;
       const scale = square > 0 ? radius / Math.sqrt(square) : 0;
       for (let p = 0; p < imageSize; p++) {
-        const clean = images[row * imageSize + p] as number;
-        const moved = Math.fround(clean + scale * (change[first + p] as number));
+        const clean = images[row * imageSize + p]!;
+        const moved = Math.fround(clean + scale * change[first + p]!);
         current[first + p] = Math.max(0, Math.min(1, moved));
-        change[first + p] = (current[first + p] as number) - clean;
+        change[first + p] = current[first + p]! - clean;
       }
     });
   }

@@ -33,7 +33,7 @@ export function fab(hunt: Hunt, smallest: Smallest, options: FabOptions, within:
     options.targets ?? model.outputs - 1,
   );
   const open = (): Uint32Array =>
-    within ? all.filter((row) => !((smallest.distances[row] as number) <= hunt.ball.epsilon)) : all;
+    within ? all.filter((row) => !(smallest.distances[row]! <= hunt.ball.epsilon)) : all;
   for (let restart = 0; restart < options.restarts; restart++) {
     aims.forEach((targets, round) => {
       const rows = open();
@@ -56,7 +56,7 @@ function startsOf(
   const starts = rowsOf(images, rows, hunt.ball.imageSize);
   if (restart === 0) return starts;
   rows.forEach((row, i) => {
-    const radius = Math.min(hunt.ball.epsilon, smallest.distances[row] as number) / 2;
+    const radius = Math.min(hunt.ball.epsilon, smallest.distances[row]!) / 2;
     randomPlace(hunt.ball, hunt.stream("attack-start", row, restart, round), starts, i, radius);
     project(hunt.ball, images, row, starts, i, radius);
   });
@@ -82,16 +82,15 @@ function walk(
       const here = current.subarray(i * imageSize, (i + 1) * imageSize);
       const clean = images.subarray(row * imageSize, (row + 1) * imageSize);
       const slope = gradient.subarray(i * imageSize, (i + 1) * imageSize);
-      const need = -(losses[i] as number);
+      const need = -losses[i]!;
       let offset = 0;
-      for (let p = 0; p < imageSize; p++)
-        offset += (slope[p] as number) * ((clean[p] as number) - (here[p] as number));
+      for (let p = 0; p < imageSize; p++) offset += slope[p]! * (clean[p]! - here[p]!);
       const near = towardHyperplane(norm, here, slope, need, fromHere);
       const far = towardHyperplane(norm, clean, slope, need - offset, fromClean);
       const pull = near + far > 0 ? Math.min(near / (near + far), MOST_PULL) : 0;
       for (let p = 0; p < imageSize; p++) {
-        const stepped = (here[p] as number) + OVERSHOOT * (fromHere[p] as number);
-        const pulled = (clean[p] as number) + OVERSHOOT * (fromClean[p] as number);
+        const stepped = here[p]! + OVERSHOOT * fromHere[p]!;
+        const pulled = clean[p]! + OVERSHOOT * fromClean[p]!;
         here[p] = Math.max(0, Math.min(1, (1 - pull) * stepped + pull * pulled));
       }
     });
@@ -99,8 +98,8 @@ function walk(
     rows.forEach((row, i) => {
       if (crossed[i] !== true) return;
       for (let p = 0; p < imageSize; p++) {
-        const clean = images[row * imageSize + p] as number;
-        current[i * imageSize + p] = clean + RETREAT * ((current[i * imageSize + p] as number) - clean);
+        const clean = images[row * imageSize + p]!;
+        current[i * imageSize + p] = clean + RETREAT * (current[i * imageSize + p]! - clean);
       }
     });
   }

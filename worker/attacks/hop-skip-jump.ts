@@ -55,7 +55,7 @@ class Walk {
   /** The clean image moved toward `far`: by this share of the way (L2), or as far as this L∞ ball lets it. */
   between(far: Float32Array, amount: number): Float32Array {
     return Float32Array.from(far, (value, p) => {
-      const clean = this.clean[p] as number;
+      const clean = this.clean[p]!;
       if (this.#request.norm === "l2") return clean + amount * (value - clean);
       return Math.max(clean - amount, Math.min(clean + amount, value));
     });
@@ -140,7 +140,7 @@ function hop(hunt: Hunt, walk: Walk, start: Float32Array, row: number, initialQu
     let length = distance / Math.sqrt(round);
     for (let halving = 0; halving < MAX_HALVINGS && walk.left > 0; halving++) {
       const far = Float32Array.from(current, (value, p) =>
-        Math.max(0, Math.min(1, value + length * (direction[p] as number))),
+        Math.max(0, Math.min(1, value + length * direction[p]!)),
       );
       if (walk.isWrong(far)) {
         current = walk.toBoundary(far, theta);
@@ -172,8 +172,8 @@ function estimate(
     }
     const scale = probe / Math.sqrt(square);
     for (let p = 0; p < size; p++) {
-      const here = current[p] as number;
-      const there = Math.max(0, Math.min(1, here + scale * (ways[k * size + p] as number)));
+      const here = current[p]!;
+      const there = Math.max(0, Math.min(1, here + scale * ways[k * size + p]!));
       probes[k * size + p] = there;
       ways[k * size + p] = (there - here) / probe;
     }
@@ -183,8 +183,7 @@ function estimate(
   const normal = new Float64Array(size);
   answers.forEach((answer, k) => {
     const weight = Math.abs(mean) === 1 ? mean : answer - mean;
-    for (let p = 0; p < size; p++)
-      normal[p] = (normal[p] as number) + weight * (ways[k * size + p] as number);
+    for (let p = 0; p < size; p++) normal[p] = normal[p]! + weight * ways[k * size + p]!;
   });
   if (signsOnly) return normal.map((value) => Math.sign(value));
   const length = Math.sqrt(normal.reduce((sum, value) => sum + value * value, 0));

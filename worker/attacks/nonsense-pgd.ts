@@ -44,7 +44,7 @@ export const nonsensePgd: RunAttack<"nonsense-pgd"> = (request) => {
       judge: (walking, iterates, logits) =>
         Array.from(walking, (row, i) => {
           const value = claim(model, logits, i);
-          if (value > (claims[row] as number)) {
+          if (value > claims[row]!) {
             claims[row] = value;
             best.set(iterates.subarray(i * imageSize, (i + 1) * imageSize), row * imageSize);
           }

@@ -2,11 +2,11 @@
  * The paper's fast gradient sign attack: METHOD.md 1.11. For each image, the gradient of the loss toward each wrong
  * class is taken; the class whose gradient has the largest L1 norm wins, and its sign is the direction for all β.
  */
-import { lossOf } from "../core/losses/loss.js";
+import { lossOf } from "../core/losses/registry.js";
 import type { AttackContext, DirectionAttack } from "./attack.js";
 
 export const paperDirection: DirectionAttack = (context, inputs, labels) => {
-  const { height, width, channels } = context.network.input;
+  const { height, width, channels } = context.program.network.input;
   const imageSize = height * width * channels;
   const kept: Kept = {
     direction: new Int8Array(inputs.length),
@@ -26,7 +26,7 @@ interface Kept {
 
 /** Round k aims every image at its k-th wrong class; a nonsense image has no right one, so it takes all. */
 function rounds(context: AttackContext, labels: Uint8Array | null): number[] {
-  const { realClasses } = context.network;
+  const { realClasses } = context.program.network;
   return Array.from({ length: realClasses }, (_, k) => k).slice(labels === null ? 0 : 1);
 }
 
@@ -40,7 +40,7 @@ function aim(
   start: number,
   gradient: Float32Array,
 ): void {
-  const { network } = context;
+  const { network } = context.program;
   const loss = lossOf(network.head);
   for (let i = 0; i < count; i++) {
     const target = ((labels?.[i] ?? 0) + k) % network.realClasses;
@@ -55,14 +55,11 @@ function separateGradients(
   labels: Uint8Array | null,
   kept: Kept,
 ): void {
-  const pass = context.engine.forward(inputs, context.statistics);
+  const pass = context.program.forward(inputs, context.statistics);
   const gradient = new Float32Array(pass.outputs.length);
   for (const k of rounds(context, labels)) {
     aim(context, pass.outputs, labels, kept.largest.length, k, 0, gradient);
-    const tensor = pass.backward(gradient, { wantInput: true });
-    if (tensor === undefined) throw new RangeError("The network gave no input gradient");
-    keepLargest(tensor.dataSync<"float32">(), 0, kept);
-    tensor.dispose();
+    keepLargest(pass.inputGradient(gradient), 0, kept);
   }
   pass.dispose();
 }
@@ -80,16 +77,13 @@ function stackedGradients(
   const classes = rounds(context, labels);
   const stacked = new Float32Array(classes.length * inputs.length);
   classes.forEach((_, round) => stacked.set(inputs, round * inputs.length));
-  const pass = context.engine.forward(stacked, context.statistics);
+  const pass = context.program.forward(stacked, context.statistics);
   const gradient = new Float32Array(pass.outputs.length);
   const count = kept.largest.length;
   classes.forEach((k, round) => aim(context, pass.outputs, labels, count, k, round * count, gradient));
-  const tensor = pass.backward(gradient, { wantInput: true });
-  if (tensor === undefined) throw new RangeError("The network gave no input gradient");
-  const values = tensor.dataSync<"float32">();
-  classes.forEach((_, round) => keepLargest(values, round * inputs.length, kept));
-  tensor.dispose();
+  const values = pass.inputGradient(gradient);
   pass.dispose();
+  classes.forEach((_, round) => keepLargest(values, round * inputs.length, kept));
 }
 
 /** Compares the gradients of all images, which lie from `start` on, with the largest so far. */
@@ -97,9 +91,9 @@ function keepLargest(gradient: Float32Array, start: number, { direction, largest
   for (let i = 0; i < largest.length; i++) {
     const first = i * imageSize;
     let norm = 0;
-    for (let p = first; p < first + imageSize; p++) norm += Math.abs(gradient[start + p] as number);
-    if (norm <= (largest[i] as number)) continue;
+    for (let p = first; p < first + imageSize; p++) norm += Math.abs(gradient[start + p]!);
+    if (norm <= largest[i]!) continue;
     largest[i] = norm;
-    for (let p = first; p < first + imageSize; p++) direction[p] = Math.sign(gradient[start + p] as number);
+    for (let p = first; p < first + imageSize; p++) direction[p] = Math.sign(gradient[start + p]!);
   }
 }

@@ -6,7 +6,7 @@
 import type { AttackOptions } from "../../shared/attacks.js";
 import { type LogitLoss, crossEntropy, margin } from "../core/attack-losses.js";
 import { type Ball, pick, project, rowsOf, stepAlong } from "../core/perturbation.js";
-import type { SurrogateSlope } from "../engine/eager/layers/operator.js";
+import type { SurrogateSlope } from "../engine/program.js";
 import type { AttackedModel, RunAttack } from "./attack.js";
 import { Hunt } from "./hunt.js";
 
@@ -62,7 +62,7 @@ export function ascend(plan: Ascent): { rows: Uint32Array; images: Float32Array 
   const keep = (walking: number[]): void => {
     if (walking.length === rows.length) return;
     const kept = Uint32Array.from(walking);
-    rows = Uint32Array.from(kept, (i) => rows[i] as number);
+    rows = Uint32Array.from(kept, (i) => rows[i]!);
     images = rowsOf(images, kept, imageSize);
     if (momentum > 0) direction = rowsOf(direction, kept, imageSize);
   };
@@ -78,7 +78,7 @@ export function ascend(plan: Ascent): { rows: Uint32Array; images: Float32Array 
         : rowsOf(found.gradient, Uint32Array.from(walking), imageSize);
     if (momentum > 0) accumulate(direction, gradient, momentum, imageSize);
     for (let i = 0; i < rows.length; i++) {
-      const row = rows[i] as number;
+      const row = rows[i]!;
       const stretch = plan.stretch?.(step, row) ?? 1;
       const along = momentum > 0 ? direction : gradient;
       stepAlong(ball.norm, imageSize, along, images, i, stretch * plan.stepSize);
@@ -98,10 +98,10 @@ function accumulate(
 ): void {
   for (let first = 0; first < gradient.length; first += imageSize) {
     let size = 0;
-    for (let p = first; p < first + imageSize; p++) size += Math.abs(gradient[p] as number);
+    for (let p = first; p < first + imageSize; p++) size += Math.abs(gradient[p]!);
     for (let p = first; p < first + imageSize; p++) {
-      const share = size > 0 ? (gradient[p] as number) / size : 0;
-      direction[p] = momentum * (direction[p] as number) + share;
+      const share = size > 0 ? gradient[p]! / size : 0;
+      direction[p] = momentum * direction[p]! + share;
     }
   }
 }

@@ -15,7 +15,7 @@ export const randomSearch: RunAttack<"random-search"> = (request) => {
     const open = hunt.open();
     if (open.length === 0) break;
     const draws = Math.min(Math.max(1, Math.floor(BATCH / open.length)), options.queries - draw);
-    const rows = Uint32Array.from({ length: open.length * draws }, (_, k) => open[k % open.length] as number);
+    const rows = Uint32Array.from({ length: open.length * draws }, (_, k) => open[k % open.length]!);
     const candidates = new Float32Array(rows.length * imageSize);
     rows.forEach((row, k) => {
       const stream = hunt.stream("random-search", row, 0, draw + Math.floor(k / open.length));
@@ -26,8 +26,7 @@ export const randomSearch: RunAttack<"random-search"> = (request) => {
         scale = epsilon / Math.hypot(...change);
       }
       for (let p = 0; p < imageSize; p++)
-        candidates[k * imageSize + p] =
-          (images[row * imageSize + p] as number) + scale * (change[p] as number);
+        candidates[k * imageSize + p] = images[row * imageSize + p]! + scale * change[p]!;
       project(hunt.ball, images, row, candidates, k);
     });
     hunt.offer(rows, candidates, model.logits(candidates));

@@ -26,7 +26,7 @@ export class Smallest {
     return Array.from(rows, (row, i) => {
       if (answerOf(logits, i, model.outputs) === labels[row]) return false;
       const distance = distanceBetween(norm, imageSize, candidates, i, images, row);
-      if (distance < (this.distances[row] as number)) {
+      if (distance < this.distances[row]!) {
         this.distances[row] = distance;
         this.images.set(candidates.subarray(i * imageSize, (i + 1) * imageSize), row * imageSize);
       }
@@ -49,14 +49,14 @@ export class Smallest {
     for (let round = 0; round < HALVINGS; round++) {
       const middle = new Float32Array(far.length);
       found.forEach((row, i) => {
-        const share = ((low[i] as number) + (high[i] as number)) / 2;
+        const share = (low[i]! + high[i]!) / 2;
         for (let p = 0; p < imageSize; p++) {
-          const clean = images[row * imageSize + p] as number;
-          middle[i * imageSize + p] = clean + share * ((far[i * imageSize + p] as number) - clean);
+          const clean = images[row * imageSize + p]!;
+          middle[i * imageSize + p] = clean + share * (far[i * imageSize + p]! - clean);
         }
       });
       this.offer(found, middle, model.logits(middle)).forEach((wrong, i) => {
-        (wrong ? high : low)[i] = ((low[i] as number) + (high[i] as number)) / 2;
+        (wrong ? high : low)[i] = (low[i]! + high[i]!) / 2;
       });
     }
   }

@@ -42,9 +42,8 @@ function search(hunt: Hunt, { queries, share }: SquareOptions, restart: number):
     });
     changes.forEach((change, i) => {
       const first = i * imageSize;
-      for (let p = 0; p < imageSize; p++)
-        candidates[first + p] = (candidates[first + p] as number) + (change[p] as number);
-      project(hunt.ball, images, rows[i] as number, candidates, i);
+      for (let p = 0; p < imageSize; p++) candidates[first + p] = candidates[first + p]! + change[p]!;
+      project(hunt.ball, images, rows[i]!, candidates, i);
     });
     const logits = model.logits(candidates);
     const loss = margin(pick(labels, rows), model.outputs);
@@ -57,11 +56,11 @@ function search(hunt: Hunt, { queries, share }: SquareOptions, restart: number):
       const clean = searcher.row * imageSize;
       searcher.change = Float32Array.from(
         { length: imageSize },
-        (_, p) => (candidates[i * imageSize + p] as number) - (images[clean + p] as number),
+        (_, p) => candidates[i * imageSize + p]! - images[clean + p]!,
       );
     });
     const standing = hunt.offer(rows, candidates, logits);
-    searchers = standing.map((i) => searchers[i] as Searcher);
+    searchers = standing.map((i) => searchers[i]!);
   }
 }
 

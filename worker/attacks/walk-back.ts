@@ -23,7 +23,7 @@ export const walkBack: RunAttack<"walk-back"> = (request) => {
     rows.forEach((row, i) => {
       const stream = hunt.stream("attack-start", row, restart);
       const strangers = [...others.labels.keys()].filter((k) => others.labels[k] !== labels[row]);
-      const k = strangers[stream.below(strangers.length)] as number;
+      const k = strangers[stream.below(strangers.length)]!;
       starts.set(others.images.subarray(k * imageSize, (k + 1) * imageSize), i * imageSize);
       distances.set(row, distanceBetween(norm, imageSize, starts, i, images, row));
     });
@@ -39,7 +39,7 @@ export const walkBack: RunAttack<"walk-back"> = (request) => {
       loss: (walking) => lossNamed(options.loss, model, pick(labels, walking)),
       stretch: (step, row) => {
         const left = Math.max(0, 1 - (step + 1) / shrinking);
-        return Math.max(1, (distances.get(row) as number) / epsilon) ** left;
+        return Math.max(1, distances.get(row)! / epsilon) ** left;
       },
       // Images outside the ball do not count.
       judge: (walking, iterates, logits, step) =>

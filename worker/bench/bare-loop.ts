@@ -10,9 +10,8 @@ import { RandomStream } from "../../shared/random.js";
 import { resolveRun, stepPlan } from "../../shared/resolve.js";
 import type { ImageSet } from "../core/training-images.js";
 import { engineNamed } from "../main.js";
-import { startEngine } from "../engine/eager/backend.js";
-import { LocalTraining } from "../engine/local-training.js";
-import { NetworkEngine } from "../engine/eager/network-engine.js";
+import { startPrograms } from "../engine/start.js";
+import { LocalTraining } from "../training/local-training.js";
 
 /** Until the code is compiled and optimized, as in any training that lasts. */
 const WARM_UP_STEPS = 100;
@@ -21,7 +20,7 @@ const IMAGES = 20_000;
 
 const [engineName = "wasm", model = "mrelu-r-m", batch = "128", slots = "4", steps = "100", set = "mnist"] =
   process.argv.slice(2);
-const { tf, info } = await startEngine(engineNamed(engineName));
+const programs = await startPrograms(engineNamed(engineName));
 const config = configSchema.parse({
   model,
   data: { set },
@@ -33,10 +32,8 @@ const layout = layoutOf(network);
 const imageSize = network.input.height * network.input.width * network.input.channels;
 const training = new LocalTraining(
   {
-    network,
-    layout,
-    engine: new NetworkEngine(tf, network, layout),
-    anchor: new NetworkEngine(tf, network, layout),
+    program: programs.create(network, layout),
+    anchor: programs.create(network, layout),
     plan: stepPlan(config, run, IMAGES),
     images: {
       seed: 0,
@@ -47,7 +44,6 @@ const training = new LocalTraining(
       augmentation: network.augmentation,
     },
   },
-  layout,
   initialParameters(layout, 0),
   { seed: 0, stages: run.train.stages, momentum: run.train.momentum, weightDecay: run.train.weightDecay },
 );
@@ -66,7 +62,7 @@ process.stdout.write(
     seconds,
     cpu_seconds: (cpu.user + cpu.system) / 1e6,
     rss_bytes: process.memoryUsage.rss(),
-    engine: info.version,
+    engine: programs.info.version,
     load: loadavg()[0],
   })}\n`,
 );

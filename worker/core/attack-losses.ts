@@ -10,7 +10,7 @@ export function answerOf(logits: Float32Array, i: number, outputs: number): numb
   const start = i * outputs;
   let best = 0;
   for (let j = 1; j < outputs; j++) {
-    if ((logits[start + j] as number) > (logits[start + best] as number)) best = j;
+    if (logits[start + j]! > logits[start + best]!) best = j;
   }
   return best;
 }
@@ -19,13 +19,13 @@ export function answerOf(logits: Float32Array, i: number, outputs: number): numb
 export function crossEntropy(classes: Uint8Array, outputs: number, sign: 1 | -1 = 1): LogitLoss {
   return (logits, i, gradient) => {
     const start = i * outputs;
-    const label = classes[i] as number;
+    const label = classes[i]!;
     const normaliser = logSumExp(logits, start, outputs);
     for (let j = 0; j < outputs; j++) {
-      const share = Math.exp((logits[start + j] as number) - normaliser);
+      const share = Math.exp(logits[start + j]! - normaliser);
       gradient[start + j] = sign * (share - (j === label ? 1 : 0));
     }
-    return sign * (normaliser - (logits[start + label] as number));
+    return sign * (normaliser - logits[start + label]!);
   };
 }
 
@@ -33,23 +33,23 @@ export function crossEntropy(classes: Uint8Array, outputs: number, sign: 1 | -1 
 export function margin(labels: Uint8Array, outputs: number): LogitLoss {
   return (logits, i, gradient) => {
     const start = i * outputs;
-    const label = labels[i] as number;
+    const label = labels[i]!;
     const rival = largestBut(logits, start, outputs, label);
     gradient.fill(0, start, start + outputs);
     gradient[start + rival] = 1;
     gradient[start + label] = -1;
-    return (logits[start + rival] as number) - (logits[start + label] as number);
+    return logits[start + rival]! - logits[start + label]!;
   };
 }
 
 /** Logit of class t over that of class c. */
 export function difference(labels: Uint8Array, targets: Uint8Array, outputs: number): LogitLoss {
   return (logits, i, gradient) => {
-    const [start, label, target] = [i * outputs, labels[i] as number, targets[i] as number];
+    const [start, label, target] = [i * outputs, labels[i]!, targets[i]!];
     gradient.fill(0, start, start + outputs);
     gradient[start + target] = 1;
     gradient[start + label] = -1;
-    return (logits[start + target] as number) - (logits[start + label] as number);
+    return logits[start + target]! - logits[start + label]!;
   };
 }
 
@@ -57,7 +57,7 @@ export function difference(labels: Uint8Array, targets: Uint8Array, outputs: num
 export function largestBut(logits: Float32Array, start: number, outputs: number, excluded: number): number {
   let best = excluded === 0 ? 1 : 0;
   for (let j = best + 1; j < outputs; j++) {
-    if (j !== excluded && (logits[start + j] as number) > (logits[start + best] as number)) best = j;
+    if (j !== excluded && logits[start + j]! > logits[start + best]!) best = j;
   }
   return best;
 }
@@ -73,12 +73,12 @@ export function logitsRatio(labels: Uint8Array, outputs: number): LogitLoss {
   if (outputs < 3) throw new RangeError(`The difference of logits ratio needs 3 outputs, not ${outputs}`);
   return (logits, i, gradient) => {
     const start = i * outputs;
-    const label = labels[i] as number;
+    const label = labels[i]!;
     const order = descending(logits, start, outputs);
     const [first, , third] = order as [number, number, number];
-    const rival = first === label ? (order[1] as number) : first;
-    const numerator = (logits[start + rival] as number) - (logits[start + label] as number);
-    const scale = (logits[start + first] as number) - (logits[start + third] as number) + TINY;
+    const rival = first === label ? order[1]! : first;
+    const numerator = logits[start + rival]! - logits[start + label]!;
+    const scale = logits[start + first]! - logits[start + third]! + TINY;
     gradient.fill(0, start, start + outputs);
     add(gradient, start + rival, 1 / scale);
     add(gradient, start + label, -1 / scale);
@@ -93,11 +93,11 @@ export function targetedLogitsRatio(labels: Uint8Array, targets: Uint8Array, out
   if (outputs < 4)
     throw new RangeError(`The targeted difference of logits ratio needs 4 outputs, not ${outputs}`);
   return (logits, i, gradient) => {
-    const [start, label, target] = [i * outputs, labels[i] as number, targets[i] as number];
+    const [start, label, target] = [i * outputs, labels[i]!, targets[i]!];
     const [first, , third, fourth] = descending(logits, start, outputs) as [number, number, number, number];
-    const numerator = (logits[start + target] as number) - (logits[start + label] as number);
-    const low = ((logits[start + third] as number) + (logits[start + fourth] as number)) / 2;
-    const scale = (logits[start + first] as number) - low + TINY;
+    const numerator = logits[start + target]! - logits[start + label]!;
+    const low = (logits[start + third]! + logits[start + fourth]!) / 2;
+    const scale = logits[start + first]! - low + TINY;
     gradient.fill(0, start, start + outputs);
     add(gradient, start + target, 1 / scale);
     add(gradient, start + label, -1 / scale);
@@ -109,13 +109,13 @@ export function targetedLogitsRatio(labels: Uint8Array, targets: Uint8Array, out
 }
 
 function add(values: Float32Array, place: number, amount: number): void {
-  values[place] = (values[place] as number) + amount;
+  values[place] = values[place]! + amount;
 }
 
 /** Output indices by falling logit; equals in their order. */
 function descending(logits: Float32Array, start: number, outputs: number): number[] {
   const order = Array.from({ length: outputs }, (_, j) => j);
-  return order.sort((a, b) => (logits[start + b] as number) - (logits[start + a] as number) || a - b);
+  return order.sort((a, b) => logits[start + b]! - logits[start + a]! || a - b);
 }
 
 /** The classes but the true one, by falling logit: what a targeted attack aims at, in its order. `[count x targets]`. */
@@ -129,7 +129,7 @@ export function likeliestTargets(
     descending(logits, i * outputs, outputs).filter((j) => j !== label),
   );
   return Array.from({ length: Math.min(count, outputs - 1) }, (_, k) =>
-    Uint8Array.from(rows, (row) => row[k] as number),
+    Uint8Array.from(rows, (row) => row[k]!),
   );
 }
 
@@ -143,11 +143,11 @@ export function trainingLoss(head: Head, labels: Uint8Array, outputs: number): L
   const { alpha1, alpha2, alpha3, power } = head.loss;
   return (logits, i, gradient) => {
     const start = i * outputs;
-    const label = labels[i] as number;
+    const label = labels[i]!;
     let value = alpha1 * entropy(logits, i, gradient);
     for (let j = 0; j < outputs; j++) {
-      const y = Math.exp(logits[start + j] as number);
-      const slope = alpha1 * (gradient[start + j] as number);
+      const y = Math.exp(logits[start + j]!);
+      const slope = alpha1 * gradient[start + j]!;
       if (j === label) {
         value += alpha2 * (1 - y) ** power;
         gradient[start + j] = slope - alpha2 * power * (1 - y) ** (power - 1) * y;

@@ -2,6 +2,7 @@
  * Common corruptions in five severities: METHOD.md 4.3, item 14, after Hendrycks and Dietterich 2019, arXiv:1903.12261.
  * Pure functions of (image, severity, seed, index) on rows of height x width x channels in [0, 1].
  */
+import type { Extent } from "../../shared/networks/network.js";
 import { RandomStream } from "../../shared/random.js";
 
 /** What each severity means, mildest first. */
@@ -24,12 +25,6 @@ export const CORRUPTIONS = {
 export type CorruptionName = keyof typeof CORRUPTIONS;
 export const SEVERITIES = 5;
 
-export interface Extent {
-  height: number;
-  width: number;
-  channels: number;
-}
-
 /** The corrupted image, clipped to [0, 1]. Throws RangeError unless `severity` is 1 to 5. */
 export function corrupt(
   name: CorruptionName,
@@ -44,7 +39,7 @@ export function corrupt(
   const kind = Object.keys(CORRUPTIONS).indexOf(name);
   const stream = new RandomStream(seed, "corruption", index, kind * 256 + severity);
   const out = changed(name, image, extent, amount, stream);
-  for (let p = 0; p < out.length; p++) out[p] = Math.max(0, Math.min(1, out[p] as number));
+  for (let p = 0; p < out.length; p++) out[p] = Math.max(0, Math.min(1, out[p]!));
   return out;
 }
 
@@ -91,9 +86,9 @@ function poisson(mean: number, stream: RandomStream): number {
 function contrast(image: Float32Array, { channels }: Extent, left: number): Float32Array {
   const means = new Float64Array(channels);
   const pixels = image.length / channels;
-  image.forEach((value, p) => (means[p % channels] = (means[p % channels] as number) + value / pixels));
+  image.forEach((value, p) => (means[p % channels] = means[p % channels]! + value / pixels));
   return image.map((value, p) => {
-    const mean = means[p % channels] as number;
+    const mean = means[p % channels]!;
     return mean + left * (value - mean);
   });
 }
@@ -162,5 +157,5 @@ function pixelAt(
 ): number {
   const row = Math.max(0, Math.min(height - 1, y));
   const column = Math.max(0, Math.min(width - 1, x));
-  return image[(row * width + column) * channels + c] as number;
+  return image[(row * width + column) * channels + c]!;
 }

@@ -74,12 +74,12 @@ export class PlaceCounter {
     this.#chosen = chosenChannels(channels);
     const ranges = this.#chosen.map((channel) => rangeOf(thinned(samples, channels, channel)));
     this.#all = empty(rangeOf(samples.flatMap((values) => thinned([values], 1, 0))));
-    this.#single = this.#chosen.map((channel, k) => ({ channel, ...empty(ranges[k] as Range) }));
+    this.#single = this.#chosen.map((channel, k) => ({ channel, ...empty(ranges[k]!) }));
     this.#pairs = [];
     for (let k = 0; k + 1 < this.#chosen.length; k += 2) {
-      const [a, b] = [ranges[k] as Range, ranges[k + 1] as Range];
+      const [a, b] = [ranges[k]!, ranges[k + 1]!];
       this.#pairs.push({
-        channels: [this.#chosen[k] as number, this.#chosen[k + 1] as number],
+        channels: [this.#chosen[k]!, this.#chosen[k + 1]!],
         low: [a.low, b.low],
         high: [a.high, b.high],
         clean: zeros(JOINT_BINS * JOINT_BINS),
@@ -94,7 +94,7 @@ export class PlaceCounter {
     const all = this.#all[kind];
     for (const x of values) {
       const bin = binOf(x, this.#all, HISTOGRAM_BINS);
-      all[bin] = (all[bin] as number) + 1;
+      all[bin] = all[bin]! + 1;
       if (activation !== null && isSuppressed(activation, x)) this.#suppressed[kind]++;
     }
     this.#seen[kind] += values.length;
@@ -119,19 +119,15 @@ export class PlaceCounter {
 
   #addPosition(kind: Kind, values: Float32Array, start: number): void {
     for (const single of this.#single) {
-      const bin = binOf(values[start + single.channel] as number, single, HISTOGRAM_BINS);
-      single[kind][bin] = (single[kind][bin] as number) + 1;
+      const bin = binOf(values[start + single.channel]!, single, HISTOGRAM_BINS);
+      single[kind][bin] = single[kind][bin]! + 1;
     }
     for (const pair of this.#pairs) {
       const [x, y] = pair.channels.map((channel, axis) =>
-        binOf(
-          values[start + channel] as number,
-          { low: pair.low[axis] as number, high: pair.high[axis] as number },
-          JOINT_BINS,
-        ),
+        binOf(values[start + channel]!, { low: pair.low[axis]!, high: pair.high[axis]! }, JOINT_BINS),
       ) as [number, number];
       const cell = y * JOINT_BINS + x;
-      pair[kind][cell] = (pair[kind][cell] as number) + 1;
+      pair[kind][cell] = pair[kind][cell]! + 1;
     }
   }
 }
@@ -150,7 +146,7 @@ function thinned(arrays: readonly Float32Array[], channels: number, channel: num
   const every = Math.max(1, Math.ceil(total / RANGE_SAMPLE));
   return arrays.flatMap((values) => {
     const picked: number[] = [];
-    for (let i = channel; i < values.length; i += channels * every) picked.push(values[i] as number);
+    for (let i = channel; i < values.length; i += channels * every) picked.push(values[i]!);
     return picked;
   });
 }

@@ -38,7 +38,7 @@ export class GradientAssembler {
     this.#memory = memory;
     this.#slotCount = slotCount;
     this.#bodies = bodies;
-    this.#chunkValues = (bodies[0] as Float32Array).length;
+    this.#chunkValues = bodies[0]!.length;
     this.#onChunk = onChunk;
     this.#size = bodies.reduce((sum, body) => sum + body.length, 0);
   }
@@ -53,16 +53,16 @@ export class GradientAssembler {
   add(offset: number, values: Float32Array): void {
     this.#due -= values.length;
     if (!this.#last) {
-      (this.#current as Float32Array).set(values, offset);
+      this.#current!.set(values, offset);
       return;
     }
     for (let at = 0; at < values.length;) {
       const chunk = Math.floor((offset + at) / this.#chunkValues);
-      const body = this.#bodies[chunk] as Float32Array;
+      const body = this.#bodies[chunk]!;
       const inside = offset + at - chunk * this.#chunkValues;
       const length = Math.min(values.length - at, body.length - inside);
       body.set(values.subarray(at, at + length), inside);
-      this.#missing[chunk] = (this.#missing[chunk] as number) - length;
+      this.#missing[chunk] = this.#missing[chunk]! - length;
       if (this.#missing[chunk] === 0) this.#finish(chunk, body);
       at += length;
     }
@@ -74,7 +74,7 @@ export class GradientAssembler {
       throw new RangeError("A slot ended before all its values had come, or one came twice");
     }
     if (!this.#last) {
-      let sum = { slots: 1, values: this.#current as Float32Array };
+      let sum = { slots: 1, values: this.#current! };
       for (let top = this.#stack.at(-1); top?.slots === sum.slots; top = this.#stack.at(-1)) {
         this.#stack.pop();
         addVectors(top.values, top.values, sum.values);

@@ -1,5 +1,5 @@
-import type { Norm } from "../../shared/results.js";
 /** The nearest point of a hyperplane inside the box [0, 1], by L∞ or L2: what a minimal attack steps to. */
+import type { Norm } from "../../shared/results.js";
 
 /** Newton's method on a concave rise takes one round for each pixel that meets the box, a handful in all. */
 const MAX_ROUNDS = 100;
@@ -19,15 +19,15 @@ export function towardHyperplane(
   const side = need < 0 ? -1 : 1;
   const goal = Math.abs(need);
   const room = (p: number): number => {
-    const rises = side * (slope[p] as number) > 0;
-    return rises ? 1 - (image[p] as number) : (image[p] as number);
+    const rises = side * slope[p]! > 0;
+    return rises ? 1 - image[p]! : image[p]!;
   };
   let reach = 0;
   for (let round = 0; round < MAX_ROUNDS; round++) {
     let rise = 0;
     let steepness = 0;
     for (let p = 0; p < slope.length; p++) {
-      const weight = Math.abs(slope[p] as number);
+      const weight = Math.abs(slope[p]!);
       if (weight === 0) continue;
       const pace = norm === "linf" ? 1 : weight;
       const way = room(p);
@@ -41,9 +41,9 @@ export function towardHyperplane(
   }
   let size = 0;
   for (let p = 0; p < slope.length; p++) {
-    const weight = Math.abs(slope[p] as number);
+    const weight = Math.abs(slope[p]!);
     const length = weight === 0 ? 0 : Math.min(reach * (norm === "linf" ? 1 : weight), room(p));
-    out[p] = side * Math.sign(slope[p] as number) * length;
+    out[p] = side * Math.sign(slope[p]!) * length;
     size = norm === "linf" ? Math.max(size, length) : size + length * length;
   }
   return norm === "linf" ? size : Math.sqrt(size);

@@ -13,7 +13,16 @@ export function nonsenseImage(seed: number, index: number, mean: Float32Array, o
     high = Math.max(high, value);
   }
   const scale = 255 / (high - low);
-  for (let p = 0; p < out.length; p++) out[p] = ((out[p] as number) - low) * scale - (mean[p] as number);
+  for (let p = 0; p < out.length; p++) out[p] = (out[p]! - low) * scale - mean[p]!;
+}
+
+/** Images `first` to `first + count` of a seed, one after another. */
+export function nonsenseImages(seed: number, mean: Float32Array, first: number, count: number): Float32Array {
+  const size = mean.length;
+  const images = new Float32Array(count * size);
+  for (let i = 0; i < count; i++)
+    nonsenseImage(seed, first + i, mean, images.subarray(i * size, (i + 1) * size));
+  return images;
 }
 
 /** The sign of Gaussian noise, ±1 a pixel: the direction of the `noisy` kind. */

@@ -29,13 +29,13 @@ export function nonsenseStart(
       return;
     case "constant": {
       const colour = Array.from({ length: channels }, () => stream.uniform());
-      for (let p = 0; p < out.length; p++) out[p] = colour[p % channels] as number;
+      for (let p = 0; p < out.length; p++) out[p] = colour[p % channels]!;
       return;
     }
     case "shuffled": {
       if (original === undefined) throw new RangeError("Shuffled pixels need an image");
       permutation(out.length / channels, stream).forEach((from, to) => {
-        for (let c = 0; c < channels; c++) out[to * channels + c] = original[from * channels + c] as number;
+        for (let c = 0; c < channels; c++) out[to * channels + c] = original[from * channels + c]!;
       });
       return;
     }
@@ -51,5 +51,5 @@ function stretchedNoise(stream: RandomStream, out: Float32Array): void {
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
-  for (let p = 0; p < out.length; p++) out[p] = ((out[p] as number) - low) / (high - low);
+  for (let p = 0; p < out.length; p++) out[p] = (out[p]! - low) / (high - low);
 }

@@ -1,6 +1,6 @@
 /** Balls, boxes, steps and random starts: plain arithmetic on images in [0, 1]. All arrays hold rows of one image each. */
-import type { RandomStream } from "../../shared/random.js";
 import type { Norm } from "../../shared/results.js";
+import type { RandomStream } from "../../shared/random.js";
 
 /** The images that an attack may show: within ε of the clean one, and pixels. */
 export interface Ball {
@@ -18,7 +18,7 @@ const words = new Int32Array(floats.buffer);
 /** The next float32 above or below a value that is not negative. */
 function neighbour(value: number, up: boolean): number {
   floats[0] = value;
-  words[0] = (words[0] as number) + (up ? 1 : -1);
+  words[0] = words[0]! + (up ? 1 : -1);
   return floats[0];
 }
 
@@ -45,21 +45,20 @@ export function project(
   const [from, to] = [at * imageSize, i * imageSize];
   if (norm === "linf") {
     for (let p = 0; p < imageSize; p++) {
-      const centre = clean[from + p] as number;
-      const value = images[to + p] as number;
+      const centre = clean[from + p]!;
+      const value = images[to + p]!;
       if (value < centre) images[to + p] = Math.max(value, lowest(centre, epsilon));
       else images[to + p] = Math.min(value, highest(centre, epsilon));
     }
     return;
   }
   let square = 0;
-  for (let p = 0; p < imageSize; p++)
-    square += ((images[to + p] as number) - (clean[from + p] as number)) ** 2;
+  for (let p = 0; p < imageSize; p++) square += (images[to + p]! - clean[from + p]!) ** 2;
   const limit = epsilon * (1 - ROUNDING);
   const scale = square > limit * limit ? limit / Math.sqrt(square) : 1;
   for (let p = 0; p < imageSize; p++) {
-    const centre = clean[from + p] as number;
-    const change = scale * ((images[to + p] as number) - centre);
+    const centre = clean[from + p]!;
+    const change = scale * (images[to + p]! - centre);
     const moved = Math.max(0, Math.min(1, Math.fround(centre + change)));
     // Rounded away from the clean pixel: many such would leave the ball.
     images[to + p] = Math.abs(moved - centre) > Math.abs(change) ? neighbour(moved, change < 0) : moved;
@@ -78,21 +77,20 @@ export function stepAlong(
   const first = i * imageSize;
   if (norm === "linf") {
     for (let p = first; p < first + imageSize; p++) {
-      const slope = gradient[p] as number;
-      if (slope !== 0 && !Number.isNaN(slope)) images[p] = (images[p] as number) + length * Math.sign(slope);
+      const slope = gradient[p]!;
+      if (slope !== 0 && !Number.isNaN(slope)) images[p] = images[p]! + length * Math.sign(slope);
     }
     return;
   }
   const size = l2Norm(gradient, first, imageSize);
   if (!(size > 0 && size < Infinity)) return;
   // By the quotient first: length / size may overflow.
-  for (let p = first; p < first + imageSize; p++)
-    images[p] = (images[p] as number) + length * ((gradient[p] as number) / size);
+  for (let p = first; p < first + imageSize; p++) images[p] = images[p]! + length * (gradient[p]! / size);
 }
 
 function l2Norm(values: Float32Array, first: number, count: number): number {
   let square = 0;
-  for (let p = first; p < first + count; p++) square += (values[p] as number) ** 2;
+  for (let p = first; p < first + count; p++) square += values[p]! ** 2;
   return Math.sqrt(square);
 }
 
@@ -112,7 +110,7 @@ export function distanceBetween(
   const [first, other] = [rowA * imageSize, rowB * imageSize];
   let result = 0;
   for (let p = 0; p < imageSize; p++) {
-    const difference = Math.abs((a[first + p] as number) - (b[other + p] as number));
+    const difference = Math.abs(a[first + p]! - b[other + p]!);
     result = norm === "linf" ? Math.max(result, difference) : result + difference * difference;
   }
   return norm === "linf" ? result : Math.sqrt(result);
@@ -130,7 +128,7 @@ export function randomPlace(
   const first = i * imageSize;
   if (norm === "linf") {
     for (let p = first; p < first + imageSize; p++)
-      images[p] = (images[p] as number) + epsilon * (2 * stream.uniform() - 1);
+      images[p] = images[p]! + epsilon * (2 * stream.uniform() - 1);
     return;
   }
   const direction = Float64Array.from({ length: imageSize }, () => stream.normal());
@@ -138,8 +136,7 @@ export function randomPlace(
   for (const value of direction) square += value * value;
   const radius = epsilon * stream.uniform() ** (1 / imageSize);
   const scale = radius / Math.sqrt(square);
-  for (let p = 0; p < imageSize; p++)
-    images[first + p] = (images[first + p] as number) + scale * (direction[p] as number);
+  for (let p = 0; p < imageSize; p++) images[first + p] = images[first + p]! + scale * direction[p]!;
 }
 
 /** Copies of these rows, one behind another. */
@@ -150,5 +147,5 @@ export function rowsOf(values: Float32Array, rows: Uint32Array, size: number): F
 }
 
 export function pick(values: Uint8Array, rows: Uint32Array): Uint8Array {
-  return Uint8Array.from(rows, (row) => values[row] as number);
+  return Uint8Array.from(rows, (row) => values[row]!);
 }

@@ -2,9 +2,9 @@
  * A linear model without defence, planted to see whether an attack works: the smallest change that breaks an image is
  * known in closed form, |l_c − l_t| / ‖w_c − w_t‖, in the norm dual to the ball's.
  */
+import type { Norm } from "../../shared/results.js";
 import { RandomStream } from "../../shared/random.js";
 import { answerOf, type LogitLoss } from "./attack-losses.js";
-import type { Norm } from "../../shared/results.js";
 
 const SIDE = 8;
 const SIZE = SIDE * SIDE;
@@ -58,8 +58,7 @@ function linearModel(weights: Float32Array, lossOf: (labels: Uint8Array) => Logi
     for (let i = 0; i < count; i++) {
       for (let j = 0; j < CLASSES; j++) {
         let sum = 0;
-        for (let p = 0; p < SIZE; p++)
-          sum += (weights[j * SIZE + p] as number) * (images[i * SIZE + p] as number);
+        for (let p = 0; p < SIZE; p++) sum += weights[j * SIZE + p]! * images[i * SIZE + p]!;
         logits[i * CLASSES + j] = sum;
       }
     }
@@ -79,10 +78,9 @@ function linearModel(weights: Float32Array, lossOf: (labels: Uint8Array) => Logi
       const gradient = new Float32Array(images.length);
       for (let i = 0; i < count; i++) {
         for (let j = 0; j < CLASSES; j++) {
-          const slope = slopes[i * CLASSES + j] as number;
+          const slope = slopes[i * CLASSES + j]!;
           for (let p = 0; p < SIZE; p++)
-            gradient[i * SIZE + p] =
-              (gradient[i * SIZE + p] as number) + slope * (weights[j * SIZE + p] as number);
+            gradient[i * SIZE + p] = gradient[i * SIZE + p]! + slope * weights[j * SIZE + p]!;
         }
       }
       return { losses, logits, gradient };
@@ -92,7 +90,7 @@ function linearModel(weights: Float32Array, lossOf: (labels: Uint8Array) => Logi
       const row = logits.subarray(i * CLASSES, (i + 1) * CLASSES);
       const largest = Math.max(...row);
       const sum = row.reduce((total, logit) => total + Math.exp(logit - largest), 0);
-      return Math.exp((row[j] as number) - largest) / sum;
+      return Math.exp(row[j]! - largest) / sum;
     },
   };
 }
@@ -107,10 +105,10 @@ function smallestChange(
   let smallest = Infinity;
   for (let j = 0; j < CLASSES; j++) {
     if (j === label) continue;
-    const gap = (logits[i * CLASSES + label] as number) - (logits[i * CLASSES + j] as number);
+    const gap = logits[i * CLASSES + label]! - logits[i * CLASSES + j]!;
     let dual = 0;
     for (let p = 0; p < SIZE; p++) {
-      const slope = (weights[label * SIZE + p] as number) - (weights[j * SIZE + p] as number);
+      const slope = weights[label * SIZE + p]! - weights[j * SIZE + p]!;
       dual += norm === "linf" ? Math.abs(slope) : slope * slope;
     }
     smallest = Math.min(smallest, gap / (norm === "linf" ? dual : Math.sqrt(dual)));

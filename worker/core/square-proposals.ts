@@ -2,13 +2,8 @@
  * What the Square attack tries next: Andriushchenko et al. 2020, arXiv:1912.00049. A proposal is a pure function of the
  * best change so far and a stream of draws. Changes are rows of height x width x channels.
  */
+import type { Extent } from "../../shared/networks/network.js";
 import type { RandomStream } from "../../shared/random.js";
-
-export interface Extent {
-  height: number;
-  width: number;
-  channels: number;
-}
 
 /** The share of the pixels that a square covers halves after so many of 10,000 queries. */
 const HALVINGS = [10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000];
@@ -91,7 +86,7 @@ function hill(height: number, width: number): Float64Array {
   for (let ring = 1; ring <= Math.max(height, width); ring++) {
     for (let y = Math.max(0, top); y < Math.min(height, bottom); y++) {
       for (let x = Math.max(0, left); x < Math.min(width, right); x++) {
-        values[y * width + x] = (values[y * width + x] as number) + 1 / ring ** 2;
+        values[y * width + x] = values[y * width + x]! + 1 / ring ** 2;
       }
     }
     [top, left, bottom, right] = [top - 1, left - 1, bottom + 1, right + 1];
@@ -115,7 +110,7 @@ function hillAndHollow(side: number, stream: RandomStream): Float64Array {
   second.forEach((value, k) => (values[half * side + k] = -value));
   const result = unit(values);
   if (sign(stream) > 0) return result;
-  return result.map((_, k) => result[(k % side) * side + Math.floor(k / side)] as number);
+  return result.map((_, k) => result[(k % side) * side + Math.floor(k / side)]!);
 }
 
 /** L2 start: tiles of hills and hollows of random sign, ε in all. */
@@ -129,7 +124,7 @@ export function tiles(extent: Extent, epsilon: number, stream: RandomStream): Fl
       for (let c = 0; c < channels; c++) {
         const value = sign(stream);
         eachPixel({ top, left, height: side, width: side }, width, (pixel, row, column) => {
-          change[pixel * channels + c] = value * (shape[row * side + column] as number);
+          change[pixel * channels + c] = value * shape[row * side + column]!;
         });
       }
     }
@@ -164,21 +159,21 @@ export function squareL2(
     let own = 0;
     eachPixel(here, width, (pixel) => {
       places.add(pixel * channels + c);
-      own += (change[pixel * channels + c] as number) ** 2;
+      own += change[pixel * channels + c]! ** 2;
     });
     eachPixel(there, width, (pixel) => places.add(pixel * channels + c));
     let budget = unused;
-    for (const place of places) budget += (change[place] as number) ** 2;
+    for (const place of places) budget += change[place]! ** 2;
     const value = sign(stream);
     const mixed = new Float64Array(side * side);
     eachPixel(here, width, (pixel, row, column) => {
-      const old = own > 0 ? (change[pixel * channels + c] as number) / Math.sqrt(own) : 0;
-      mixed[row * side + column] = value * (shape[row * side + column] as number) + old;
+      const old = own > 0 ? change[pixel * channels + c]! / Math.sqrt(own) : 0;
+      mixed[row * side + column] = value * shape[row * side + column]! + old;
     });
     const scaled = unit(mixed);
     eachPixel(there, width, (pixel) => (next[pixel * channels + c] = 0));
     eachPixel(here, width, (pixel, row, column) => {
-      const amount = scaled[row * side + column] as number;
+      const amount = scaled[row * side + column]!;
       next[pixel * channels + c] = Number.isFinite(amount) ? amount * Math.sqrt(budget) : 0;
     });
   }

@@ -25,8 +25,8 @@ export function mirrorStep(
       for (let channel = 0; channel < channels; channel++) {
         const a = start + left * channels + channel;
         const b = start + right * channels + channel;
-        const value = inputs[a] as number;
-        inputs[a] = inputs[b] as number;
+        const value = inputs[a]!;
+        inputs[a] = inputs[b]!;
         inputs[b] = value;
       }
     }
@@ -47,7 +47,6 @@ export function addStepNoise(
   indices.forEach((index, i) => {
     new RandomStream(seed, "step-noise", index, step).signs(signs);
     const start = i * size;
-    for (let p = 0; p < size; p++)
-      inputs[start + p] = (inputs[start + p] as number) + random.epsilon * (signs[p] as number);
+    for (let p = 0; p < size; p++) inputs[start + p] = inputs[start + p]! + random.epsilon * signs[p]!;
   });
 }

@@ -49,12 +49,12 @@ function realImage(set: TrainingImages, index: number, out: Float32Array): numbe
   if (noisy) {
     new RandomStream(set.seed, "random-training", index).signs(out);
     for (let p = 0; p < imageSize; p++) {
-      out[p] = (pixels[start + p] as number) - (set.mean[p] as number) + random.epsilon * (out[p] as number);
+      out[p] = pixels[start + p]! - set.mean[p]! + random.epsilon * out[p]!;
     }
   } else {
-    for (let p = 0; p < imageSize; p++) out[p] = (pixels[start + p] as number) - (set.mean[p] as number);
+    for (let p = 0; p < imageSize; p++) out[p] = pixels[start + p]! - set.mean[p]!;
   }
-  return labels[index] as number;
+  return labels[index]!;
 }
 
 /** A noisy copy of the mean image, or pure noise; each kind is a class behind the real ones. */
@@ -72,7 +72,6 @@ function syntheticImage(set: TrainingImages, index: number, out: Float32Array): 
   if (which >= mean.copies + mean.noise)
     throw new RangeError(`Training image ${index} is beyond the last synthetic one`);
   const stream = new RandomStream(set.seed, "pure-noise", which - mean.copies);
-  for (let p = 0; p < out.length; p++)
-    out[p] = 127.5 + mean.noiseDeviation * stream.normal() - (set.mean[p] as number);
+  for (let p = 0; p < out.length; p++) out[p] = 127.5 + mean.noiseDeviation * stream.normal() - set.mean[p]!;
   return set.realClasses + 1;
 }

@@ -4,14 +4,13 @@
  */
 import { ATTACKS, type AttackName, attackNamed } from "../../shared/attacks.js";
 import { type AttackMeasure, ORIGINS } from "../../shared/measures.js";
-import type { Network } from "../../shared/networks/network.js";
 import { distance, pick, rowsOf } from "../core/perturbation.js";
 import type { ImageSet } from "../core/training-images.js";
 import { attackedModel } from "../attacks/attacked-model.js";
 import type { AttackRequest, AttackResult, AttackedModel } from "../attacks/attack.js";
 import { runAttack } from "../attacks/registry.js";
-import type { EvaluationTask, Subject } from "./evaluate.js";
-import type { NetworkEngine } from "../engine/eager/network-engine.js";
+import type { EvaluationTask, Subject } from "./task.js";
+import type { Program } from "../engine/program.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 import { answersTo } from "./scoring.js";
 
@@ -69,10 +68,9 @@ class Siege {
     this.#subject = subject;
     this.#victims = victims;
     this.#measure = measure;
-    this.#model = attackedModel(subject.network, subject.engine, subject.mean);
+    this.#model = attackedModel(subject.program, subject.mean);
     const { source, mean } = subject;
-    const craftedOn =
-      source === undefined ? {} : { source: attackedModel(source.network, source.engine, mean) };
+    const craftedOn = source === undefined ? {} : { source: attackedModel(source, mean) };
     this.#always = { ...always, ...craftedOn };
     this.#shown = victims.images.slice();
     this.#origins = new Uint8Array(victims.labels.length);
@@ -95,11 +93,11 @@ class Siege {
       ...answers,
       distances: Float32Array.from(labels, (_, i) =>
         answers.wrong[i] === 0 && this.#smallest !== undefined
-          ? (this.#smallest.distances[i] as number)
+          ? this.#smallest.distances[i]!
           : measured(norm, imageSize, this.#shown, images, i),
       ),
       origins,
-      samples: pictures((at) => PIXEL_RANGE * (this.#shown[at] as number), task, imageSize),
+      samples: pictures((at) => PIXEL_RANGE * this.#shown[at]!, task, imageSize),
     };
   }
 
@@ -138,7 +136,7 @@ class Siege {
   }
 
   #found(member: number, strength: number, rows: Uint32Array): Pick<AttackResult, "images" | "broken"> {
-    const { attack, options } = this.#measure.members[member] as AttackMeasure["members"][0];
+    const { attack, options } = this.#measure.members[member]!;
     const name = attackNamed(attack);
     if (isMinimal(name) && this.#measure.members.length === 1)
       return this.#withinReach(name, options, strength, rows);
@@ -158,7 +156,7 @@ class Siege {
     const { images, distances } = this.#smallest;
     return {
       images: rowsOf(images, rows, this.#model.imageSize),
-      broken: Uint8Array.from(rows, (row) => Number((distances[row] as number) <= strength)),
+      broken: Uint8Array.from(rows, (row) => Number(distances[row]! <= strength)),
     };
   }
 
@@ -169,7 +167,7 @@ class Siege {
       model: this.#model,
       images: rowsOf(images, rows, this.#model.imageSize),
       labels: pick(labels, rows),
-      indices: Uint32Array.from(rows, (row) => indices[row] as number),
+      indices: Uint32Array.from(rows, (row) => indices[row]!),
       norm: this.#measure.norm,
       epsilon,
       options,
@@ -177,8 +175,8 @@ class Siege {
   }
 
   #answers(): ReturnType<typeof answersTo> {
-    const { network, engine, mean } = this.#subject;
-    return unitAnswers(network, engine, mean, this.#shown, this.#victims.labels);
+    const { program, mean } = this.#subject;
+    return unitAnswers(program, mean, this.#shown, this.#victims.labels);
   }
 }
 
@@ -191,7 +189,7 @@ function measured(
   i: number,
 ): number {
   for (let p = i * imageSize; p < (i + 1) * imageSize; p++) {
-    const pixel = shown[p] as number;
+    const pixel = shown[p]!;
     if (!(pixel >= 0 && pixel <= 1)) return Infinity;
   }
   return distance(norm, imageSize, shown, images, i);
@@ -209,12 +207,11 @@ export function unitImages(test: ImageSet, firstImage: number, count: number): F
 
 /** What the network says to images on [0, 1] pixels. */
 export function unitAnswers(
-  network: Network,
-  engine: NetworkEngine,
+  program: Program,
   mean: Float32Array,
   images: Float32Array,
   labels: Uint8Array | null,
 ): ReturnType<typeof answersTo> {
-  const inputs = images.map((pixel, at) => PIXEL_RANGE * pixel - (mean[at % mean.length] as number));
-  return answersTo(network, engine, inputs, labels);
+  const inputs = images.map((pixel, at) => PIXEL_RANGE * pixel - mean[at % mean.length]!);
+  return answersTo(program, inputs, labels);
 }

@@ -1,5 +1,6 @@
 /** What the sanity checks need to know beside answers: gradients, slopes, and whether the attacks work at all. */
 import { ATTACKS, attackNamed } from "../../shared/attacks.js";
+import type { Norm } from "../../shared/results.js";
 import type {
   Diagnostics,
   GradientStatistics,
@@ -14,9 +15,8 @@ import { plantModel } from "../core/planted-model.js";
 import { attackedModel } from "../attacks/attacked-model.js";
 import type { AttackedModel } from "../attacks/attack.js";
 import { runAttack } from "../attacks/registry.js";
-import type { EvaluationTask, Subject } from "./evaluate.js";
+import type { EvaluationTask, Subject } from "./task.js";
 import { unitImages } from "./attack.js";
-import type { Norm } from "../../shared/results.js";
 
 /** Images of the slope comparison. */
 const SLOPE_IMAGES = 50;
@@ -40,7 +40,7 @@ export function diagnose(
   task: EvaluationTask,
   members: readonly AttackCall[],
 ): Diagnostics {
-  const model = attackedModel(subject.network, subject.engine, subject.mean);
+  const model = attackedModel(subject.program, subject.mean);
   const images = unitImages(subject.test, task.firstImage, task.imageCount);
   const labels = subject.test.labels.subarray(task.firstImage, task.firstImage + task.imageCount);
   return {
@@ -111,7 +111,7 @@ function comparison(
   const { losses, gradient } = model.gradient(images, form);
   const directions = directionsFor(gradient, imageSize, seed);
   const lossesAt = (step: number): Float64Array => {
-    const moved = images.map((pixel, p) => pixel + step * (directions[p] as number));
+    const moved = images.map((pixel, p) => pixel + step * directions[p]!);
     const logits = model.logits(moved);
     const unused = new Float32Array(logits.length);
     return Float64Array.from(losses, (_, i) => form(logits, i, unused));
@@ -120,8 +120,8 @@ function comparison(
   const deviations: number[] = [];
   let kinks = 0;
   losses.forEach((here, i) => {
-    const right = ((ahead[i] as number) - here) / SLOPE_STEP;
-    const left = (here - (behind[i] as number)) / SLOPE_STEP;
+    const right = (ahead[i]! - here) / SLOPE_STEP;
+    const left = (here - behind[i]!) / SLOPE_STEP;
     const slope = (left + right) / 2;
     const told = dot(gradient, directions, i * imageSize, imageSize);
     const scale = Math.max(Math.abs(slope), Math.abs(told));
@@ -148,7 +148,7 @@ function directionsFor(gradient: Float32Array, imageSize: number, seed: number):
     // A random direction of unit length, near enough.
     const share = Math.SQRT1_2 / Math.sqrt(imageSize);
     for (let p = first; p < first + imageSize; p++)
-      directions[p] = scale * (gradient[p] as number) + share * stream.normal();
+      directions[p] = scale * gradient[p]! + share * stream.normal();
   }
   return directions;
 }
@@ -190,6 +190,6 @@ function l2Norm(values: Float32Array, first: number, size: number): number {
 
 function dot(a: Float32Array, b: Float32Array, first: number, size: number): number {
   let sum = 0;
-  for (let p = first; p < first + size; p++) sum += (a[p] as number) * (b[p] as number);
+  for (let p = first; p < first + size; p++) sum += a[p]! * b[p]!;
   return sum;
 }

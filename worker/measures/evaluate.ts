@@ -1,8 +1,5 @@
 /** Outcome per image of given weights under one measure, at each strength; or what a diagnosis found. */
 import type { Diagnostics } from "../../shared/diagnostics.js";
-import type { Measure } from "../../shared/measures.js";
-import type { Network } from "../../shared/networks/network.js";
-import type { ImageSet } from "../core/training-images.js";
 import { attackOutcomes } from "./attack.js";
 import { corruptionOutcomes } from "./corruption.js";
 import { diagnose } from "./diagnosis.js";
@@ -11,31 +8,7 @@ import { nonsenseOutcomes } from "./nonsense.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 import { paperOutcomes, realImages } from "./paper.js";
 import { answersTo } from "./scoring.js";
-import type { NetworkEngine } from "../engine/eager/network-engine.js";
-
-/** What is measured: a network with its parameters loaded, and the images to show it. */
-export interface Subject {
-  network: Network;
-  engine: NetworkEngine;
-  test: ImageSet;
-  /** Mean training image, pixels 0..255. */
-  mean: Float32Array;
-  /** A second network, its parameters loaded, for attacks that craft elsewhere; its inputs are the same. */
-  source?: { network: Network; engine: NetworkEngine } | undefined;
-}
-
-export interface EvaluationTask {
-  measure: Measure;
-  /** Rising. */
-  strengths: readonly number[];
-  firstImage: number;
-  imageCount: number;
-  seed: number;
-  /** The first so many images of the task come back as pictures. */
-  sampleCount: number;
-  /** Bytes of another data set's images, where the measure shows those. */
-  pictures?: Uint8Array | undefined;
-}
+import type { EvaluationTask, Subject } from "./task.js";
 
 export interface Findings {
   outcomes: StrengthOutcome[];
@@ -64,18 +37,14 @@ export function evaluateTask(subject: Subject, task: EvaluationTask): Findings {
   }
 }
 
-function cleanOutcome({ network, engine, test, mean }: Subject, task: EvaluationTask): StrengthOutcome {
+function cleanOutcome({ program, test, mean }: Subject, task: EvaluationTask): StrengthOutcome {
   const inputs = realImages(test, mean, task);
   const labels = test.labels.subarray(task.firstImage, task.firstImage + task.imageCount);
   return {
     strength: 0,
-    ...answersTo(network, engine, inputs, labels),
+    ...answersTo(program, inputs, labels),
     distances: new Float32Array(),
     origins: new Uint8Array(),
-    samples: pictures(
-      (at) => (inputs[at] as number) + (mean[at % mean.length] as number),
-      task,
-      test.imageSize,
-    ),
+    samples: pictures((at) => inputs[at]! + mean[at % mean.length]!, task, test.imageSize),
   };
 }

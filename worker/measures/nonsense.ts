@@ -5,12 +5,12 @@ import { nonsenseStart } from "../core/nonsense-starts.js";
 import { distance } from "../core/perturbation.js";
 import { attackedModel } from "../attacks/attacked-model.js";
 import { runAttack } from "../attacks/registry.js";
-import type { EvaluationTask, Subject } from "./evaluate.js";
+import type { EvaluationTask, Subject } from "./task.js";
 import { unitAnswers, unitImages } from "./attack.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 
 export function nonsenseOutcomes(
-  { network, engine, test, mean }: Subject,
+  { program, test, mean }: Subject,
   task: EvaluationTask,
   { start, member }: NonsenseMeasure,
 ): StrengthOutcome[] {
@@ -19,9 +19,9 @@ export function nonsenseOutcomes(
   for (let i = 0; i < task.imageCount; i++) {
     const out = starts.subarray(i * size, (i + 1) * size);
     const index = task.firstImage + i;
-    nonsenseStart(start, task.seed, index, network.input.channels, out, unitImages(test, index, 1));
+    nonsenseStart(start, task.seed, index, program.network.input.channels, out, unitImages(test, index, 1));
   }
-  const model = attackedModel(network, engine, mean);
+  const model = attackedModel(program, mean);
   return task.strengths.map((strength) => {
     const images =
       member === undefined
@@ -38,12 +38,12 @@ export function nonsenseOutcomes(
           }).images;
     return {
       strength,
-      ...unitAnswers(network, engine, mean, images, null),
+      ...unitAnswers(program, mean, images, null),
       distances: Float32Array.from({ length: task.imageCount }, (_, i) =>
         distance("linf", size, images, starts, i),
       ),
       origins: new Uint8Array(),
-      samples: pictures((at) => 255 * (images[at] as number), task, size),
+      samples: pictures((at) => 255 * images[at]!, task, size),
     };
   });
 }

@@ -1,11 +1,10 @@
 /** The paper's evaluation, METHOD.md 1.11, with each defect of the released code a switch. */
 import type { PaperMeasure } from "../../shared/measures.js";
-import type { Network } from "../../shared/networks/network.js";
-import { nonsenseImage, noiseSigns } from "../core/nonsense-images.js";
+import { nonsenseImages, noiseSigns } from "../core/nonsense-images.js";
 import type { ImageSet } from "../core/training-images.js";
 import { paperDirection } from "../attacks/paper-fgs.js";
-import type { EvaluationTask, Subject } from "./evaluate.js";
-import type { NetworkEngine } from "../engine/eager/network-engine.js";
+import type { EvaluationTask, Subject } from "./task.js";
+import type { Program } from "../engine/program.js";
 import { type StrengthOutcome, pictures } from "./outcome.js";
 import { MEASURE_BATCH, answersTo } from "./scoring.js";
 
@@ -17,29 +16,28 @@ export function paperOutcomes(
   task: EvaluationTask,
   measure: PaperMeasure,
 ): StrengthOutcome[] {
-  const { network, engine, test, mean } = subject;
+  const { program, test, mean } = subject;
   const { kind, switches } = measure;
   const labels =
     kind === "nonsense" ? null : test.labels.subarray(task.firstImage, task.firstImage + task.imageCount);
-  const inputs = kind === "nonsense" ? nonsense(mean, task, test.imageSize) : realImages(test, mean, task);
+  const inputs =
+    kind === "nonsense"
+      ? nonsenseImages(task.seed, mean, task.firstImage, task.imageCount)
+      : realImages(test, mean, task);
   const direction =
     kind === "noisy"
       ? noise(task, test.imageSize)
-      : gradientSigns(network, engine, inputs, labels, measure, test.imageSize);
+      : gradientSigns(program, inputs, labels, measure, test.imageSize);
   const moved = new Float32Array(inputs.length);
   return task.strengths.map((strength) => {
     move(inputs, direction, strength, moved);
     if (switches.clip) clip(moved, mean);
     return {
       strength,
-      ...answersTo(network, engine, moved, labels, switches),
+      ...answersTo(program, moved, labels, switches),
       distances: largestChanges(moved, inputs, task.imageCount),
       origins: new Uint8Array(),
-      samples: pictures(
-        (at) => (moved[at] as number) + (mean[at % mean.length] as number),
-        task,
-        test.imageSize,
-      ),
+      samples: pictures((at) => moved[at]! + mean[at % mean.length]!, task, test.imageSize),
     };
   });
 }
@@ -54,16 +52,7 @@ export function realImages(
   const inputs = new Float32Array(imageCount * size);
   for (let i = 0; i < imageCount; i++) {
     const start = (firstImage + i) * size;
-    for (let p = 0; p < size; p++)
-      inputs[i * size + p] = (test.pixels[start + p] as number) - (mean[p] as number);
-  }
-  return inputs;
-}
-
-function nonsense(mean: Float32Array, task: EvaluationTask, imageSize: number): Float32Array {
-  const inputs = new Float32Array(task.imageCount * imageSize);
-  for (let i = 0; i < task.imageCount; i++) {
-    nonsenseImage(task.seed, task.firstImage + i, mean, inputs.subarray(i * imageSize, (i + 1) * imageSize));
+    for (let p = 0; p < size; p++) inputs[i * size + p] = test.pixels[start + p]! - mean[p]!;
   }
   return inputs;
 }
@@ -80,8 +69,7 @@ function noise(task: EvaluationTask, imageSize: number): Int8Array {
 
 /** With batch statistics, `attack_batch` images make one batch; with stored ones each image stands alone. */
 function gradientSigns(
-  network: Network,
-  engine: NetworkEngine,
+  program: Program,
   inputs: Float32Array,
   labels: Uint8Array | null,
   { switches, attack_batch }: PaperMeasure,
@@ -95,21 +83,21 @@ function gradientSigns(
     const end = Math.min(first + size, count);
     const part = inputs.slice(first * imageSize, end * imageSize);
     const partLabels = labels?.subarray(first, end) ?? null;
-    direction.set(paperDirection({ network, engine, statistics }, part, partLabels), first * imageSize);
+    direction.set(paperDirection({ program, statistics }, part, partLabels), first * imageSize);
   }
   return direction;
 }
 
 function move(inputs: Float32Array, direction: Int8Array, strength: number, moved: Float32Array): void {
   const step = PIXEL_RANGE * strength;
-  for (let p = 0; p < moved.length; p++) moved[p] = (inputs[p] as number) - step * (direction[p] as number);
+  for (let p = 0; p < moved.length; p++) moved[p] = inputs[p]! - step * direction[p]!;
 }
 
 /** Back into the pixel range 0..255; the mean is subtracted from the images. */
 function clip(images: Float32Array, mean: Float32Array): void {
   for (let p = 0; p < images.length; p++) {
-    const low = -(mean[p % mean.length] as number);
-    images[p] = Math.min(low + PIXEL_RANGE, Math.max(low, images[p] as number));
+    const low = -mean[p % mean.length]!;
+    images[p] = Math.min(low + PIXEL_RANGE, Math.max(low, images[p]!));
   }
 }
 
@@ -118,7 +106,7 @@ function largestChanges(moved: Float32Array, inputs: Float32Array, count: number
   return Float32Array.from({ length: count }, (_, i) => {
     let largest = 0;
     for (let p = i * size; p < (i + 1) * size; p++)
-      largest = Math.max(largest, Math.abs((moved[p] as number) - (inputs[p] as number)));
+      largest = Math.max(largest, Math.abs(moved[p]! - inputs[p]!));
     return largest / PIXEL_RANGE;
   });
 }

@@ -1,8 +1,8 @@
 /** What a network answers, how sure it is, and whether that counts as an error: METHOD.md 1.11. */
 import type { PaperSwitches } from "../../shared/measures.js";
 import type { Network } from "../../shared/networks/network.js";
-import { lossOf } from "../core/losses/loss.js";
-import type { NetworkEngine } from "../engine/eager/network-engine.js";
+import { lossOf } from "../core/losses/registry.js";
+import type { Program } from "../engine/program.js";
 
 /** Arrays of one entry an image. */
 export interface Answers {
@@ -25,12 +25,12 @@ export const MEASURE_BATCH = 100;
  * to claim a real class.
  */
 export function answersTo(
-  network: Network,
-  engine: NetworkEngine,
+  program: Program,
   inputs: Float32Array,
   labels: Uint8Array | null,
   scoring: Scoring = STABLE_SCORING,
 ): Answers {
+  const { network } = program;
   const { height, width, channels } = network.input;
   const imageSize = height * width * channels;
   const count = inputs.length / imageSize;
@@ -41,7 +41,7 @@ export function answersTo(
   };
   for (let first = 0; first < count; first += MEASURE_BATCH) {
     const end = Math.min(first + MEASURE_BATCH, count);
-    const z = engine.predict(inputs.slice(first * imageSize, end * imageSize));
+    const z = program.predict(inputs.slice(first * imageSize, end * imageSize));
     score(network, z, first, labels, scoring, answers);
   }
   return answers;
@@ -68,16 +68,14 @@ function score(
     predictions[i] = answer;
     confidences[i] = confidence;
     const level =
-      network.head.kind === "softmax" && scoring.threshold === "released"
-        ? (z[start + answer] as number)
-        : confidence;
+      network.head.kind === "softmax" && scoring.threshold === "released" ? z[start + answer]! : confidence;
     wrong[i] = Number(labels === null ? claimsClass(network, answer, level) : answer !== labels[i]);
   }
 }
 
 /** The first of the largest exp(−z²) as single precision holds them: all of them are 0 beyond z² of about 103. */
 function largestRbf(z: Float32Array, start: number, outputs: number): number {
-  const value = (j: number): number => Math.fround(Math.exp(-((z[start + j] as number) ** 2)));
+  const value = (j: number): number => Math.fround(Math.exp(-(z[start + j]! ** 2)));
   let best = 0;
   for (let j = 1; j < outputs; j++) if (value(j) > value(best)) best = j;
   return best;

@@ -1,13 +1,13 @@
 /** What every attack must keep to, whatever the network: ball, box, draws, batches, tensors; and more effort finds more. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type * as tfjs from "@tensorflow/tfjs-core";
 import { type AttackName, attackDefinition, attackNames } from "../../../shared/attacks.js";
+import type { Norm } from "../../../shared/results.js";
 import type { AttackRequest, AttackResult } from "../../../worker/attacks/attack.js";
 import { runAttack } from "../../../worker/attacks/registry.js";
-import { verifyAttack } from "../../../worker/attacks/verify.js";
+import type { Programs } from "../../../worker/engine/program.js";
+import { verifyAttack } from "./verify.js";
 import { type Victim, maskedVictim, rightlyAnswered, smallVictim } from "./nets.js";
-import type { Norm } from "../../../shared/results.js";
 
 const COUNT = 7;
 
@@ -46,11 +46,11 @@ function rows(request: AttackRequest, from: number, to: number): AttackRequest {
 
 const brokenCount = ({ broken }: AttackResult): number => broken.reduce((sum, value) => sum + value, 0);
 
-export function invariantsSuite(engineName: string, tf: typeof tfjs): void {
+export function invariantsSuite(engineName: string, programs: Programs): void {
   const victims: Victim[] = [
-    smallVictim(tf, "plain"),
-    smallVictim(tf, "mrelu"),
-    smallVictim(tf, "rbf", { nonsense: 2 }),
+    smallVictim(programs, "plain"),
+    smallVictim(programs, "mrelu"),
+    smallVictim(programs, "rbf", { nonsense: 2 }),
   ];
   const requestOf = ({ model }: Victim, name: AttackName, norm: Norm): AttackRequest => {
     const base = rightlyAnswered(model, COUNT);
@@ -71,11 +71,11 @@ export function invariantsSuite(engineName: string, tf: typeof tfjs): void {
         for (const victim of victims) {
           const request = requestOf(victim, name, norm);
           const before = { images: request.images.slice(), labels: request.labels.slice() };
-          const tensors = tf.memory().numTensors;
+          const tensors = programs.living().tensors;
           const result = runAttack(name, request);
 
-          assert.deepEqual(verifyAttack(name, request, result).problems, [], victim.network.name);
-          assert.equal(tf.memory().numTensors, tensors, "tensors left behind");
+          assert.deepEqual(verifyAttack(name, request, result).problems, [], victim.program.network.name);
+          assert.equal(programs.living().tensors, tensors, "tensors left behind");
           assert.deepEqual({ images: request.images, labels: request.labels }, before, "inputs changed");
           const { nonsense } = attackDefinition(name);
           if (nonsense !== true) assert.equal(result.broken[2], 1, "a wrong answer is broken as it is");
@@ -91,7 +91,7 @@ export function invariantsSuite(engineName: string, tf: typeof tfjs): void {
           assert.deepEqual(
             [...whole.images],
             parts.flatMap(({ images }) => [...images]),
-            victim.network.name,
+            victim.program.network.name,
           );
           assert.deepEqual(
             [...whole.broken],
@@ -127,7 +127,7 @@ export function invariantsSuite(engineName: string, tf: typeof tfjs): void {
           const weak = runAttack(name, { ...request, options: less });
           const strong = runAttack(name, { ...request, options: more });
           weak.broken.forEach((broken, i) =>
-            assert.ok((strong.broken[i] as number) >= broken, `${victim.network.name}, image ${i}`),
+            assert.ok((strong.broken[i] as number) >= broken, `${victim.program.network.name}, image ${i}`),
           );
         }
       }
@@ -141,12 +141,12 @@ export function invariantsSuite(engineName: string, tf: typeof tfjs): void {
       const ensemble = runAttack("autoattack", request);
       first.broken.forEach((broken, i) => assert.ok((ensemble.broken[i] as number) >= broken));
       const wide = runAttack("autoattack", { ...request, epsilon: 1 });
-      assert.ok(brokenCount(wide) >= brokenCount(ensemble), victim.network.name);
+      assert.ok(brokenCount(wide) >= brokenCount(ensemble), victim.program.network.name);
     }
   });
 
   test(`${engineName}: surrogate slopes change gradients, never outputs; width 1 and no floor change nothing`, () => {
-    const { model } = smallVictim(tf, "mrelu");
+    const { model } = smallVictim(programs, "mrelu");
     const { images, labels } = rightlyAnswered(model, COUNT);
     const loss = model.trainingLoss(labels);
     const plain = model.gradient(images, loss);
@@ -160,7 +160,7 @@ export function invariantsSuite(engineName: string, tf: typeof tfjs): void {
   });
 
   test(`${engineName}: where a unit is flat and gradients vanish, surrogate slopes find what PGD does not`, () => {
-    const { model } = maskedVictim(tf);
+    const { model } = maskedVictim(programs);
     const request: AttackRequest = { ...rightlyAnswered(model, COUNT, 0.4), epsilon: 0.11, options: {} };
     const { gradient } = model.gradient(request.images, model.trainingLoss(request.labels));
     assert.ok(gradient.every((value) => value === 0));
@@ -175,8 +175,8 @@ export function invariantsSuite(engineName: string, tf: typeof tfjs): void {
   });
 
   test(`${engineName}: gradients under batch statistics come with the logits of stored ones`, () => {
-    const stored = smallVictim(tf, "mrelu").model;
-    const batch = smallVictim(tf, "mrelu", { statistics: "batch" }).model;
+    const stored = smallVictim(programs, "mrelu").model;
+    const batch = smallVictim(programs, "mrelu", { statistics: "batch" }).model;
     const { images, labels } = rightlyAnswered(stored, COUNT);
     const [a, b] = [stored, batch].map((model) => model.gradient(images, model.trainingLoss(labels)));
     assert.deepEqual(b?.logits, a?.logits);

@@ -1,6 +1,6 @@
 import { test } from "node:test";
 import { findAddonPackage, hasAddon } from "../../../deploy/setup/addon.js";
-import { startEngine } from "../../../worker/engine/eager/backend.js";
+import { startPrograms } from "../../../worker/engine/start.js";
 import { invariantsSuite } from "./invariants-suite.js";
 
 // A process has one engine: so this one has a file of its own.
@@ -9,8 +9,8 @@ if (folder !== undefined && hasAddon(folder)) {
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "3";
   process.env["TF_NUM_INTRAOP_THREADS"] ??= "1";
   process.env["TF_NUM_INTEROP_THREADS"] ??= "1";
-  const { tf } = await startEngine("tensorflow");
-  invariantsSuite("tensorflow", tf);
+  const programs = await startPrograms("tensorflow");
+  invariantsSuite("tensorflow", programs);
 } else {
   test("tensorflow attacks as wasm does", { skip: "tfjs-node has no addon here" }, () => undefined);
 }

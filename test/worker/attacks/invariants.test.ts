@@ -1,5 +1,5 @@
-import { startEngine } from "../../../worker/engine/eager/backend.js";
+import { startPrograms } from "../../../worker/engine/start.js";
 import { invariantsSuite } from "./invariants-suite.js";
 
-const { tf } = await startEngine("wasm");
-invariantsSuite("wasm", tf);
+const programs = await startPrograms("wasm");
+invariantsSuite("wasm", programs);

@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type * as tfjs from "@tensorflow/tfjs-core";
 import { type AttackName, attackDefinition, attackNames } from "../../../shared/attacks.js";
 import { runAttack } from "../../../worker/attacks/registry.js";
+import type { Programs } from "../../../worker/engine/program.js";
 import { linearDistances, linearVictim, rightlyAnswered } from "./nets.js";
 
 /** Pixels start at least so far from the box that it does not matter at the distances below. */
@@ -59,12 +59,12 @@ const FIVE: Partial<Record<AttackName, Expectation>> = {
   autoattack: { options: { steps: 30, queries: 100 }, linf: 1.02, l2: 1.02 },
 };
 
-export function linearSuite(engineName: string, tf: typeof tfjs): void {
+export function linearSuite(engineName: string, programs: Programs): void {
   for (const [outputs, expectations] of [
     [2, TWO],
     [5, FIVE],
   ] as const) {
-    const victim = linearVictim(tf, outputs);
+    const victim = linearVictim(programs, outputs);
     const { model } = victim;
     const base = rightlyAnswered(model, COUNT, LOW);
     const others = rightlyAnswered({ ...model, outputs }, 40);

@@ -1,5 +1,5 @@
-import { startEngine } from "../../../worker/engine/eager/backend.js";
+import { startPrograms } from "../../../worker/engine/start.js";
 import { linearSuite } from "./linear-suite.js";
 
-const { tf } = await startEngine("wasm");
-linearSuite("wasm", tf);
+const programs = await startPrograms("wasm");
+linearSuite("wasm", programs);

@@ -1,21 +1,19 @@
 /** Small networks to attack: a linear one, whose nearest wrong answers are known by algebra, and one with all layers. */
-import type * as tfjs from "@tensorflow/tfjs-core";
+import type { Norm } from "../../../shared/results.js";
 import { type Layer, type Network, layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
 import { RandomStream } from "../../../shared/random.js";
 import { answerOf } from "../../../worker/core/attack-losses.js";
 import { attackedModel } from "../../../worker/attacks/attacked-model.js";
 import type { AttackRequest, AttackedModel } from "../../../worker/attacks/attack.js";
-import type { Statistics } from "../../../worker/engine/eager/layers/operator.js";
-import { NetworkEngine } from "../../../worker/engine/eager/network-engine.js";
-import type { Norm } from "../../../shared/results.js";
+import type { Program, Programs, Statistics } from "../../../worker/engine/program.js";
+import { loadedProgram } from "../../support/programs.js";
 
 export const SEED = 20_161_603;
 
 export interface Victim {
   model: AttackedModel;
-  engine: NetworkEngine;
-  network: Network;
+  program: Program;
 }
 
 const CONVOLUTION = {
@@ -30,7 +28,7 @@ export const PIXELS = EXTENT.height * EXTENT.width * EXTENT.channels;
 
 /** One convolution that covers the image, a softmax head. Logits span about 1 over the pixel range. */
 export function linearVictim(
-  tf: typeof tfjs,
+  programs: Programs,
   outputs: number,
 ): Victim & { weights: Float32Array; bias: Float32Array } {
   const network: Network = {
@@ -48,14 +46,13 @@ export function linearVictim(
   const bias = Float32Array.from({ length: outputs }, () => 0.1 * stream.normal());
   const vector = new Float32Array(layout.size);
   for (const { name, offset } of layout.tensors) vector.set(name.endsWith("bias") ? bias : weights, offset);
-  const engine = new NetworkEngine(tf, network, layout);
-  engine.load(vector);
-  return { model: attackedModel(network, engine, mean), engine, network, weights, bias };
+  const program = loadedProgram(programs, network, vector);
+  return { model: attackedModel(program, mean), program, weights, bias };
 }
 
 /** Two convolutions with batch norm and an activation, and a head: every kind of layer, some 500 weights. */
 export function smallVictim(
-  tf: typeof tfjs,
+  programs: Programs,
   name: "plain" | "mrelu" | "rbf",
   { statistics = "stored", nonsense = 0 }: { statistics?: Statistics; nonsense?: number } = {},
 ): Victim {
@@ -89,12 +86,10 @@ export function smallVictim(
       else vector[i] = (scale[part as string] ?? 0.2) * stream.normal();
     }
   }
-  const engine = new NetworkEngine(tf, network, layout);
-  engine.load(vector);
+  const program = loadedProgram(programs, network, vector);
   return {
-    model: attackedModel(network, engine, new Float32Array(PIXELS).fill(120), statistics),
-    engine,
-    network,
+    model: attackedModel(program, new Float32Array(PIXELS).fill(120), statistics),
+    program,
   };
 }
 
@@ -152,7 +147,7 @@ export function linearDistances(
  * One SAF unit that is flat around every image: u = 16·(mean pixel − 0.6), logits 0.5 and 4·max(0, 1 − |u|). Grey images
  * have u = −1.6 and no gradient at all; 0.1 brighter is u = 0, and the second class.
  */
-export function maskedVictim(tf: typeof tfjs): Victim {
+export function maskedVictim(programs: Programs): Victim {
   const network: Network = {
     ...networkNamed("mnist", "plain"),
     name: "masked",
@@ -174,7 +169,6 @@ export function maskedVictim(tf: typeof tfjs): Victim {
     "fc/bias": [0.5, 0],
   };
   for (const { name, offset } of layout.tensors) vector.set(values[name] ?? [], offset);
-  const engine = new NetworkEngine(tf, network, layout);
-  engine.load(vector);
-  return { model: attackedModel(network, engine, new Float32Array(PIXELS)), engine, network };
+  const program = loadedProgram(programs, network, vector);
+  return { model: attackedModel(program, new Float32Array(PIXELS)), program };
 }

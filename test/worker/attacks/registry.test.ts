@@ -4,11 +4,11 @@ import { ClusterError, type ErrorCode } from "../../../shared/errors.js";
 import { checkpoints } from "../../../worker/attacks/apgd.js";
 import type { AttackRequest } from "../../../worker/attacks/attack.js";
 import { runAttack } from "../../../worker/attacks/registry.js";
-import { startEngine } from "../../../worker/engine/eager/backend.js";
+import { startPrograms } from "../../../worker/engine/start.js";
 import { linearVictim, rightlyAnswered } from "./nets.js";
 
-const { tf } = await startEngine("wasm");
-const request: AttackRequest = { ...rightlyAnswered(linearVictim(tf, 5).model, 3), options: {} };
+const programs = await startPrograms("wasm");
+const request: AttackRequest = { ...rightlyAnswered(linearVictim(programs, 5).model, 3), options: {} };
 
 const refused = (code: ErrorCode, pattern: RegExp) => (error: unknown) => {
   assert.ok(error instanceof ClusterError);

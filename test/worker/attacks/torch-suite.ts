@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import type * as tfjs from "@tensorflow/tfjs-core";
 import { type AttackName, attackNamed } from "../../../shared/attacks.js";
 import { layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
@@ -12,7 +11,8 @@ import { distance } from "../../../worker/core/perturbation.js";
 import { attackedModel } from "../../../worker/attacks/attacked-model.js";
 import type { AttackedModel } from "../../../worker/attacks/attack.js";
 import { runAttack } from "../../../worker/attacks/registry.js";
-import { NetworkEngine } from "../../../worker/engine/eager/network-engine.js";
+import type { Program, Programs } from "../../../worker/engine/program.js";
+import { loadedProgram } from "../../support/programs.js";
 import { image, initialTensor, meanImage } from "../../support/reference-inputs.js";
 
 const SIZE = 28 * 28;
@@ -90,17 +90,16 @@ function unbreakable(
 }
 
 function modelOf(
-  tf: typeof tfjs,
+  programs: Programs,
   { net, outputs, seed }: Case,
-): { model: AttackedModel; engine: NetworkEngine } {
+): { model: AttackedModel; program: Program } {
   const network = networkNamed("mnist", net);
   const layout = layoutOf(network);
   const vector = new Float32Array(layout.size);
   for (const { name, offset } of layout.tensors)
     vector.set(initialTensor(name, { outputs, seed, usedMoments: true }), offset);
-  const engine = new NetworkEngine(tf, network, layout);
-  engine.load(vector);
-  return { model: attackedModel(network, engine, meanImage()), engine };
+  const program = loadedProgram(programs, network, vector);
+  return { model: attackedModel(program, meanImage()), program };
 }
 
 function optionsOf({ attack, norm, loss, steps, step, queries }: Case): Record<string, unknown> {
@@ -118,7 +117,7 @@ function assertNear(what: string, found: readonly number[], expected: readonly n
   });
 }
 
-export function torchSuite(engineName: string, tf: typeof tfjs): void {
+export function torchSuite(engineName: string, programs: Programs): void {
   const { seed, words, cases } = loadReference();
   test("the reference draws the same words as RandomStream", () => {
     const stream = new RandomStream(seed, "attack-start", 7, 3);
@@ -132,7 +131,7 @@ export function torchSuite(engineName: string, tf: typeof tfjs): void {
     const { net, norm, loss, epsilon } = reference;
     const name: AttackName = attackNamed(reference.attack);
     test(`${engineName}: ${name} (${norm}${loss === undefined ? "" : `, ${loss}`}) on ${net} takes PyTorch's steps`, () => {
-      const { model, engine } = modelOf(tf, reference);
+      const { model, program } = modelOf(programs, reference);
       for (const { image: n, label, losses, margins, ...expected } of reference.images) {
         const images = Float32Array.from(image(n), (pixel) => pixel / 255);
         assert.equal(answerOf(model.logits(images), 0, model.outputs), label);
@@ -172,7 +171,7 @@ export function torchSuite(engineName: string, tf: typeof tfjs): void {
         assert.ok(off.length <= 1, `image ${n}: pixels ${off.join(", ")} are not PyTorch's`);
         assert.ok(distance(norm, SIZE, images, watched.shown, 0) <= epsilon);
       }
-      engine.dispose();
+      program.dispose();
     });
   }
 }

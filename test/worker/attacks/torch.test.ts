@@ -1,5 +1,5 @@
-import { startEngine } from "../../../worker/engine/eager/backend.js";
+import { startPrograms } from "../../../worker/engine/start.js";
 import { torchSuite } from "./torch-suite.js";
 
-const { tf } = await startEngine("wasm");
-torchSuite("wasm", tf);
+const programs = await startPrograms("wasm");
+torchSuite("wasm", programs);

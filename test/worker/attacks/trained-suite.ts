@@ -1,7 +1,6 @@
 /** METHOD.md 4.4, item 5: attacks must break an undefended network that was really trained. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type * as tfjs from "@tensorflow/tfjs-core";
 import { PartitionedDataset } from "../../../coordinator/io/datasets/dataset.js";
 import { loadMnist, mnistDirectory } from "../../../coordinator/io/datasets/mnist.js";
 import { initialParameters } from "../../../shared/core/layout.js";
@@ -10,27 +9,25 @@ import { networkNamed } from "../../../shared/networks/registry.js";
 import { attackedModel } from "../../../worker/attacks/attacked-model.js";
 import type { AttackRequest } from "../../../worker/attacks/attack.js";
 import { runAttack } from "../../../worker/attacks/registry.js";
-import { verifyAttack } from "../../../worker/attacks/verify.js";
-import { LocalTraining } from "../../../worker/engine/local-training.js";
-import { NetworkEngine } from "../../../worker/engine/eager/network-engine.js";
+import { verifyAttack } from "./verify.js";
+import { LocalTraining } from "../../../worker/training/local-training.js";
+import type { Programs } from "../../../worker/engine/program.js";
 
 const SEED = 7;
 const STEPS = 100;
 const COUNT = 200;
 
-export async function trainedSuite(engineName: string, tf: typeof tfjs): Promise<void> {
+export async function trainedSuite(engineName: string, programs: Programs): Promise<void> {
   const network = networkNamed("mnist", "plain");
   const layout = layoutOf(network);
   const { dataset, meanImage } = new PartitionedDataset(
     await loadMnist(mnistDirectory(undefined, process.env).directory),
   );
   const { pixels, labels } = dataset.train;
-  const engine = new NetworkEngine(tf, network, layout);
+  const program = programs.create(network, layout);
   const training = new LocalTraining(
     {
-      network,
-      layout,
-      engine,
+      program,
       plan: { images: 6000, batchSize: 64, slots: 1, epochs: 20 },
       images: {
         seed: SEED,
@@ -41,13 +38,12 @@ export async function trainedSuite(engineName: string, tf: typeof tfjs): Promise
         augmentation: {},
       },
     },
-    layout,
     initialParameters(layout, SEED),
     { seed: SEED, stages: [{ rate: 0.003, epochs: 20 }], momentum: 0.9, weightDecay: 5e-4 },
   );
   while (training.step < STEPS) training.advance();
 
-  const model = attackedModel(network, engine, meanImage);
+  const model = attackedModel(program, meanImage);
   const request: AttackRequest = {
     model,
     images: Float32Array.from(dataset.test.pixels.subarray(0, COUNT * model.imageSize), (byte) => byte / 255),

@@ -1,5 +1,5 @@
-import { startEngine } from "../../../worker/engine/eager/backend.js";
+import { startPrograms } from "../../../worker/engine/start.js";
 import { trainedSuite } from "./trained-suite.js";
 
-const { tf } = await startEngine("wasm");
-await trainedSuite("wasm", tf);
+const programs = await startPrograms("wasm");
+await trainedSuite("wasm", programs);

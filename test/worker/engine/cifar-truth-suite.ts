@@ -1,14 +1,12 @@
 /** The training step of the CIFAR-10 networks against PyTorch (test/fixtures/torch-step), on any engine. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type * as tfjs from "@tensorflow/tfjs-core";
 import { type Layout, TAIL } from "../../../shared/core/layout.js";
 import { updateRange } from "../../../shared/core/optimizer.js";
 import { BufferPool, TreeSum } from "../../../shared/core/reduction.js";
-import { type Network, layoutOf } from "../../../shared/networks/network.js";
+import { layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
-import { NetworkEngine } from "../../../worker/engine/eager/network-engine.js";
-import { computeBatch } from "../../../worker/engine/train-step.js";
+import type { Program, Programs } from "../../../worker/engine/program.js";
 import {
   type CifarCase,
   cifarErrors,
@@ -21,27 +19,17 @@ import {
 /** Asked for. PyTorch's own float32 comes to 5e-6; worst of all tensors and engines when this was written: 2e-5. */
 const TOLERANCE = 1e-4;
 
-interface Subject {
-  network: Network;
-  layout: Layout;
-  engine: NetworkEngine;
-}
-
 /** Sums of a step's slots, each of which is a batch for itself, along the tree. */
-function sumOfSlots({ network, layout, engine }: Subject, first: number, batch: number, slots: number) {
+function sumOfSlots(program: Program, first: number, batch: number, slots: number) {
+  const { network, layout } = program;
   const tree = new TreeSum(slots, new BufferPool(layout.pushSize));
   const perSlot = batch / slots;
   for (let slot = 0; slot < slots; slot++) {
     const values = new Float32Array(layout.pushSize);
     const start = first + slot * perSlot;
-    computeBatch(
-      { network, layout, engine },
-      cifarInputs(start, perSlot),
-      cifarLabels(start, perSlot, network.outputs),
-      {
-        add: (offset, part) => values.set(part, offset),
-      },
-    );
+    program.train(cifarInputs(start, perSlot), cifarLabels(start, perSlot, network.outputs), {
+      add: (offset, part) => values.set(part, offset),
+    });
     assert.equal(tree.add(slots + slot, values), "added");
   }
   return tree.root as Float32Array;
@@ -58,14 +46,14 @@ function initialVector(layout: Layout, stepCase: CifarCase): Float32Array {
   return vector;
 }
 
-export function cifarTruthSuite(engineName: string, tf: typeof tfjs): void {
+export function cifarTruthSuite(engineName: string, programs: Programs): void {
   const { cases, settings } = loadCifarReference();
   for (const stepCase of cases) {
     test(`${engineName}: two steps of CIFAR-10's ${stepCase.net} equal PyTorch's, tensor by tensor`, () => {
-      const tensorsBefore = tf.memory().numTensors;
+      const tensorsBefore = programs.living().tensors;
       const network = networkNamed("cifar10", stepCase.net);
       const layout = layoutOf(network);
-      const engine = new NetworkEngine(tf, network, layout);
+      const program = programs.create(network, layout);
       const start = initialVector(layout, stepCase);
       const velocity = new Float32Array(layout.size);
       const moved = new Float64Array(layout.size);
@@ -73,13 +61,8 @@ export function cifarTruthSuite(engineName: string, tf: typeof tfjs): void {
       let worst = 0;
 
       stepCase.steps.forEach((reference, step) => {
-        engine.load(weights);
-        const sums = sumOfSlots(
-          { network, layout, engine },
-          step * settings.batch,
-          settings.batch,
-          settings.slots,
-        );
+        program.load(weights);
+        const sums = sumOfSlots(program, step * settings.batch, settings.batch, settings.slots);
         const next = new Float32Array(layout.size);
         const { learningRate, momentum, weightDecay, batch: samples } = settings;
         const rule = { learningRate, momentum, weightDecay, samples };
@@ -117,8 +100,8 @@ export function cifarTruthSuite(engineName: string, tf: typeof tfjs): void {
         }
         weights = next;
       });
-      engine.dispose();
-      assert.equal(tf.memory().numTensors, tensorsBefore);
+      program.dispose();
+      assert.equal(programs.living().tensors, tensorsBefore);
       assert.ok(worst > 0, "nothing was compared");
     });
   }

@@ -2,14 +2,15 @@
 import { parentPort } from "node:worker_threads";
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { EngineName } from "../../../shared/engine.js";
-import { startEngine, type Engine } from "../../../worker/engine/eager/backend.js";
+import { startEngine } from "../../../worker/engine/eager/backend.js";
 import { runSelfTest } from "../../../worker/engine/eager/self-test.js";
 import { measureSpeed } from "../../../worker/engine/eager/speed-probe.js";
+import type { TensorFlow } from "../../../worker/engine/eager/tfjs.js";
 
 const [engineName, task] = process.argv.slice(2) as [EngineName, string];
 
 /** Spoils one cell of every product with a transposed left factor: what a subtly broken kernel would do. */
-function plantInWeightGradient(tf: Engine["tf"], spoil: (cell: number) => number): void {
+function plantInWeightGradient(tf: TensorFlow, spoil: (cell: number) => number): void {
   const original = tf.getKernel("BatchMatMul", "wasm");
   tf.unregisterKernel("BatchMatMul", "wasm");
   tf.registerKernel({

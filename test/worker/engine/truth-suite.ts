@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type * as tfjs from "@tensorflow/tfjs-core";
 import type { Layout } from "../../../shared/core/layout.js";
 import { TAIL } from "../../../shared/core/layout.js";
 import { updateRange } from "../../../shared/core/optimizer.js";
@@ -12,8 +11,8 @@ import { BufferPool, TreeSum } from "../../../shared/core/reduction.js";
 import { layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
 import { paperDirection } from "../../../worker/attacks/paper-fgs.js";
-import { NetworkEngine } from "../../../worker/engine/eager/network-engine.js";
-import { computeBatch } from "../../../worker/engine/train-step.js";
+import type { Programs } from "../../../worker/engine/program.js";
+import { loadedProgram } from "../../support/programs.js";
 import {
   type AttackMode,
   type StepCase,
@@ -41,7 +40,7 @@ function initialVector(layout: Layout, net: ReferenceNet): Float32Array {
 
 /** The step as the cluster makes it: each slot by itself, summed along the tree in whatever order, then the update. */
 function sumOfSlots(
-  tf: typeof tfjs,
+  programs: Programs,
   { net, slots, outputs }: StepCase,
   batch: number,
   step: number,
@@ -49,26 +48,22 @@ function sumOfSlots(
 ): Float32Array {
   const network = networkNamed("mnist", net);
   const layout = layoutOf(network);
-  const engine = new NetworkEngine(tf, network, layout);
-  engine.load(weights);
+  const program = loadedProgram(programs, network, weights);
   const tree = new TreeSum(slots, new BufferPool(layout.pushSize));
   const perSlot = batch / slots;
   for (let slot = slots - 1; slot >= 0; slot--) {
     const first = (step - 1) * batch + slot * perSlot;
     const values = new Float32Array(layout.pushSize);
-    computeBatch(
-      { network, layout, engine },
-      networkInputs(first, perSlot),
-      Uint8Array.from(labels(first, perSlot, outputs)),
-      { add: (offset, part) => values.set(part, offset) },
-    );
+    program.train(networkInputs(first, perSlot), Uint8Array.from(labels(first, perSlot, outputs)), {
+      add: (offset, part) => values.set(part, offset),
+    });
     assert.equal(tree.add(slots + slot, values), "added");
   }
-  engine.dispose();
+  program.dispose();
   return tree.root as Float32Array;
 }
 
-export function truthSuite(name: string, tf: typeof tfjs): void {
+export function truthSuite(name: string, programs: Programs): void {
   const { cases, settings } = loadStepReference();
   for (const stepCase of cases) {
     const { net, outputs, seed, biased } = stepCase;
@@ -87,7 +82,7 @@ export function truthSuite(name: string, tf: typeof tfjs): void {
       const moved = new Float64Array(layout.size);
 
       for (const reference of stepCase.steps) {
-        const sums = sumOfSlots(tf, stepCase, settings.batch, reference.step, weights);
+        const sums = sumOfSlots(programs, stepCase, settings.batch, reference.step, weights);
         const next = new Float32Array(layout.size);
         const rule = {
           learningRate: settings.learningRate,
@@ -146,16 +141,16 @@ export function truthSuite(name: string, tf: typeof tfjs): void {
       test(`${name}: the attack's direction on ${net} is PyTorch's, with batch norm as in ${mode}`, () => {
         const network = networkNamed("mnist", net);
         const layout = layoutOf(network);
-        const engine = new NetworkEngine(tf, network, layout);
-        engine.load(initialVector(layout, { outputs, seed, usedMoments: true }));
+        const vector = initialVector(layout, { outputs, seed, usedMoments: true });
+        const program = loadedProgram(programs, network, vector);
         const { images } = expected[mode];
 
         const direction = paperDirection(
-          { network, engine, statistics },
+          { program, statistics },
           networkInputs(0, images.length),
           Uint8Array.from(labels(0, images.length, 10)),
         );
-        engine.dispose();
+        program.dispose();
 
         for (const { image, positions, signs, sizes, positive, negative, zero, undecided } of images) {
           const own = direction.subarray(image * IMAGE, (image + 1) * IMAGE);

@@ -1,6 +1,6 @@
 import { test } from "node:test";
 import { findAddonPackage, hasAddon } from "../../../deploy/setup/addon.js";
-import { startEngine } from "../../../worker/engine/eager/backend.js";
+import { startPrograms } from "../../../worker/engine/start.js";
 import { cifarTruthSuite } from "./cifar-truth-suite.js";
 import { truthSuite } from "./truth-suite.js";
 
@@ -10,9 +10,9 @@ if (folder !== undefined && hasAddon(folder)) {
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "3";
   process.env["TF_NUM_INTRAOP_THREADS"] ??= "1";
   process.env["TF_NUM_INTEROP_THREADS"] ??= "1";
-  const { tf } = await startEngine("tensorflow");
-  truthSuite("tensorflow", tf);
-  cifarTruthSuite("tensorflow", tf);
+  const programs = await startPrograms("tensorflow");
+  truthSuite("tensorflow", programs);
+  cifarTruthSuite("tensorflow", programs);
 } else {
   test("tensorflow makes PyTorch's steps", { skip: "tfjs-node has no addon here" }, () => undefined);
 }

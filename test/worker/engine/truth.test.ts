@@ -1,7 +1,7 @@
-import { startEngine } from "../../../worker/engine/eager/backend.js";
+import { startPrograms } from "../../../worker/engine/start.js";
 import { cifarTruthSuite } from "./cifar-truth-suite.js";
 import { truthSuite } from "./truth-suite.js";
 
-const { tf } = await startEngine("wasm");
-truthSuite("wasm", tf);
-cifarTruthSuite("wasm", tf);
+const programs = await startPrograms("wasm");
+truthSuite("wasm", programs);
+cifarTruthSuite("wasm", programs);

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { startEngine } from "../../../worker/engine/eager/backend.js";
-import { fill } from "../../../worker/engine/eager/self-test.js";
+import { fill } from "../../../worker/engine/eager/self-test-subjects.js";
 import {
   averagePoolGradient,
   maxPool,

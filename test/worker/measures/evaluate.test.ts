@@ -14,11 +14,12 @@ import { layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
 import type { ModelResult } from "../../../shared/results.js";
 import { resolveRun, stepPlan } from "../../../shared/resolve.js";
-import { startEngine } from "../../../worker/engine/eager/backend.js";
-import { type Findings, type Subject, evaluateTask } from "../../../worker/measures/evaluate.js";
+import { type Findings, evaluateTask } from "../../../worker/measures/evaluate.js";
+import type { Subject } from "../../../worker/measures/task.js";
 import type { StrengthOutcome } from "../../../worker/measures/outcome.js";
-import { LocalTraining } from "../../../worker/engine/local-training.js";
-import { NetworkEngine } from "../../../worker/engine/eager/network-engine.js";
+import { LocalTraining } from "../../../worker/training/local-training.js";
+import { startPrograms } from "../../../worker/engine/start.js";
+import { loadedProgram } from "../../support/programs.js";
 
 const LIMIT = { timeout: 300_000 };
 const SEED = 7;
@@ -28,7 +29,7 @@ process.env["TF_NUM_INTRAOP_THREADS"] ??= "1";
 process.env["TF_NUM_INTEROP_THREADS"] ??= "1";
 const folder = findAddonPackage("@tensorflow/tfjs-node", process.env);
 const isThere = folder !== undefined && hasAddon(folder);
-const { tf } = await startEngine(isThere ? "tensorflow" : "wasm");
+const programs = await startPrograms(isThere ? "tensorflow" : "wasm");
 const { dataset, meanImage } = new PartitionedDataset(
   await loadMnist(mnistDirectory(undefined, process.env).directory),
 );
@@ -49,14 +50,12 @@ function trained(model: string, steps: number): Float32Array {
   });
   const run = resolveRun(config);
   const layout = layoutOf(run.network);
-  const engine = new NetworkEngine(tf, run.network, layout);
+  const program = programs.create(run.network, layout);
   const { pixels, labels } = dataset.train;
   const training = new LocalTraining(
     {
-      network: run.network,
-      layout,
+      program,
       plan: stepPlan(config, run, labels.length),
-      engine,
       images: {
         seed: SEED,
         images: { pixels, labels, count: labels.length, imageSize },
@@ -66,12 +65,11 @@ function trained(model: string, steps: number): Float32Array {
         augmentation: run.network.augmentation,
       },
     },
-    layout,
     initialParameters(layout, SEED),
     { seed: SEED, stages: run.train.stages, momentum: 0.9, weightDecay: run.train.weightDecay },
   );
   while (training.step < steps) training.advance();
-  engine.dispose();
+  program.dispose();
   return training.parameters;
 }
 
@@ -88,9 +86,7 @@ function scaledHead(model: string, parameters: Float32Array, factor: number): Fl
 
 function subjectOf(model: string, parameters: Float32Array): Subject {
   const network = networkNamed("mnist", model);
-  const engine = new NetworkEngine(tf, network, layoutOf(network));
-  engine.load(parameters);
-  return { network, engine, test: test60, mean: meanImage };
+  return { program: loadedProgram(programs, network, parameters), test: test60, mean: meanImage };
 }
 
 function measured(subject: Subject, measure: Measure, strengths: readonly number[], images = 20): Findings {
@@ -120,7 +116,7 @@ describe("gradient masking", () => {
     });
     const plan = planMeasures({
       config: config.evaluate,
-      network: subject.network,
+      network: subject.program.network,
       strengths: [0, 0.2, 0.3],
       testImages: test60.count,
       samples: 0,
@@ -131,7 +127,7 @@ describe("gradient masking", () => {
       const { outcomes, diagnostics } = measured(subject, measure, strengths, imageCount);
       return { task, outcomes, ...(diagnostics === undefined ? {} : { diagnostics }) };
     });
-    subject.engine.dispose();
+    subject.program.dispose();
     return modelResult({ name: "plain", realClasses: 10, samplesPerSecond: 0, everything: 0.5 }, records);
   }
 
@@ -207,7 +203,7 @@ describe("a defect of the released evaluation is a switch", () => {
     const distant = subjectOf("rbf", scaledHead("rbf", trained("rbf", 40), 1e5));
     const [released] = measured(distant, paper("noisy"), [0]).outcomes as [StrengthOutcome];
     const [stable] = measured(distant, paper("noisy", { ties: "stable" }), [0]).outcomes as [StrengthOutcome];
-    distant.engine.dispose();
+    distant.program.dispose();
     assert.deepEqual(
       [...released.confidences],
       Array.from({ length: 20 }, () => 0),
@@ -242,11 +238,11 @@ describe("an attack", () => {
     const subject = subjectOf("plain", plainWeights);
     // What an engine derives from the weights, it keeps as long as them.
     measured(subject, pgd(true), [0.1], 4);
-    const tensors = tf.memory().numTensors;
+    const tensors = programs.living().tensors;
     const carried = measured(subject, pgd(true), STRENGTHS).outcomes;
     const fresh = measured(subject, pgd(false), STRENGTHS).outcomes;
-    assert.equal(tf.memory().numTensors, tensors);
-    subject.engine.dispose();
+    assert.equal(programs.living().tensors, tensors);
+    subject.program.dispose();
 
     carried.forEach(({ wrong, origins, distances, strength }, s) => {
       const before = carried[s - 1];
@@ -272,7 +268,7 @@ describe("an attack", () => {
     const members = [{ attack: "ddn", options: { steps: 30 } }];
     const measure: Measure = { how: "attack", name: "ddn", norm: "l2", members, carry: true };
     const outcomes = measured(subject, measure, [0.5, 1, 4], 10).outcomes;
-    subject.engine.dispose();
+    subject.program.dispose();
     const last = outcomes.at(-1) as StrengthOutcome;
     for (const { strength, wrong, distances } of outcomes) {
       distances.forEach((distance, i) => {
@@ -293,7 +289,9 @@ describe("an attack", () => {
     const source = { model: "plain", weights_sha256: "0".repeat(64) };
     const measure: Measure = { how: "attack", name: "t", norm: "linf", members, carry: true, source };
     const brokenFrom = (from: Subject): number => {
-      const [outcome] = measured({ ...subject, source: from }, measure, [0.2]).outcomes as [StrengthOutcome];
+      const [outcome] = measured({ ...subject, source: from.program }, measure, [0.2]).outcomes as [
+        StrengthOutcome,
+      ];
       assert.ok(outcome.distances.every((distance) => distance <= 0.2 + 1e-6));
       return outcome.origins.filter((origin) => origin === ORIGINS.member).length;
     };
@@ -301,7 +299,7 @@ describe("an attack", () => {
     assert.ok(fromTwin >= 15, `${fromTwin} of 20 fall to what its own gradients make`);
     assert.ok(fromStranger < fromTwin / 2, `${fromStranger} fall to an untrained network's gradients`);
     assert.throws(() => measured(subject, measure, [0.2]), /needs a source network to craft on/);
-    for (const { engine } of [subject, twin, stranger]) engine.dispose();
+    for (const { program } of [subject, twin, stranger]) program.dispose();
   });
 
   test("that there is not is refused by name", () => {
@@ -311,7 +309,7 @@ describe("an attack", () => {
       () => measured(subject, { how: "attack", name: "x", norm: "linf", members, carry: true }, [0.1]),
       /Unknown attack "pdg": did you mean "pgd"\?/,
     );
-    subject.engine.dispose();
+    subject.program.dispose();
   });
 });
 
@@ -323,7 +321,7 @@ test("every measure of the quick budget can be made, and its findings fit", LIMI
   const config = configSchema.parse({ evaluate: { protocol: ["paper", "corrected", "modern"] } });
   const plan = planMeasures({
     config: config.evaluate,
-    network: subject.network,
+    network: subject.program.network,
     strengths: [0, 0.2],
     testImages: test60.count,
     samples: 0,
@@ -344,5 +342,5 @@ test("every measure of the quick budget can be made, and its findings fit", LIMI
       assert.ok(confidences.every((share) => share >= 0 && share <= 1));
     }
   }
-  subject.engine.dispose();
+  subject.program.dispose();
 });

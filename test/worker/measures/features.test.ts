@@ -7,13 +7,14 @@ import { layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
 import { RandomStream } from "../../../shared/random.js";
 import { nonsenseImage } from "../../../worker/core/nonsense-images.js";
-import { startEngine } from "../../../worker/engine/eager/backend.js";
+import { startPrograms } from "../../../worker/engine/start.js";
 import { measureFeatures } from "../../../worker/measures/features.js";
+import { loadedProgram } from "../../support/programs.js";
 import { naiveForward } from "../engine/naive-network.js";
 
 const SEED = 20_160_315;
 const IMAGES = 2;
-const { tf } = await startEngine("wasm");
+const programs = await startPrograms("wasm");
 
 for (const name of ["plain", "mrelu", "rbf"]) {
   test(`features of ${name} are those of plain loops over its layers`, () => {
@@ -29,9 +30,11 @@ for (const name of ["plain", "mrelu", "rbf"]) {
     const test = { pixels, labels: new Uint8Array(IMAGES), count: IMAGES, imageSize: 784 };
     const mean = new Float32Array(784).fill(33);
 
-    const before = tf.memory().numTensors;
-    const found = measureFeatures(tf, network, layout, vector, test, mean, { seed: SEED, imageCount: 10 });
-    assert.equal(tf.memory().numTensors, before);
+    const before = programs.living().tensors;
+    const program = loadedProgram(programs, network, vector);
+    const found = measureFeatures(program, test, mean, { seed: SEED, imageCount: 10 });
+    program.dispose();
+    assert.equal(programs.living().tensors, before);
 
     assert.equal(found.images, IMAGES, "no more images than there are");
     assert.ok(checkedCounts(JSON.stringify(found), network), "the coordinator takes it");

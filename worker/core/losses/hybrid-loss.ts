@@ -9,21 +9,21 @@ import type { Loss } from "./loss.js";
 /** log Σ exp(−z_j²). */
 function logSum(z: Float32Array, start: number, outputs: number): number {
   let nearest = Infinity;
-  for (let j = 0; j < outputs; j++) nearest = Math.min(nearest, (z[start + j] as number) ** 2);
+  for (let j = 0; j < outputs; j++) nearest = Math.min(nearest, z[start + j]! ** 2);
   let sum = 0;
-  for (let j = 0; j < outputs; j++) sum += Math.exp(nearest - (z[start + j] as number) ** 2);
+  for (let j = 0; j < outputs; j++) sum += Math.exp(nearest - z[start + j]! ** 2);
   return Math.log(sum) - nearest;
 }
 
 export function hybridLoss({ alpha1, alpha2, alpha3, power }: HybridWeights): Loss {
   return {
     value(z, start, outputs, label) {
-      const zc = z[start + label] as number;
+      const zc = z[start + label]!;
       let loss = alpha1 * (zc * zc + logSum(z, start, outputs));
       loss += alpha2 * (1 - Math.exp(-zc * zc)) ** power;
       if (alpha3 !== 0) {
         for (let j = 0; j < outputs; j++) {
-          if (j !== label) loss += alpha3 * Math.exp(-power * (z[start + j] as number) ** 2);
+          if (j !== label) loss += alpha3 * Math.exp(-power * z[start + j]! ** 2);
         }
       }
       return loss;
@@ -31,7 +31,7 @@ export function hybridLoss({ alpha1, alpha2, alpha3, power }: HybridWeights): Lo
     gradient(z, start, outputs, label, gradient) {
       const normaliser = logSum(z, start, outputs);
       for (let j = 0; j < outputs; j++) {
-        const zj = z[start + j] as number;
+        const zj = z[start + j]!;
         const share = Math.exp(-zj * zj - normaliser); // of output j in Σ exp(−z²)
         const y = Math.exp(-zj * zj);
         if (j === label) {
@@ -42,12 +42,12 @@ export function hybridLoss({ alpha1, alpha2, alpha3, power }: HybridWeights): Lo
       }
     },
     confidence(z, start, _outputs, output) {
-      return Math.exp(-((z[start + output] as number) ** 2));
+      return Math.exp(-(z[start + output]! ** 2));
     },
     answer(z, start, outputs) {
       let best = 0;
       for (let j = 1; j < outputs; j++) {
-        if (Math.abs(z[start + j] as number) < Math.abs(z[start + best] as number)) best = j;
+        if (Math.abs(z[start + j]!) < Math.abs(z[start + best]!)) best = j;
       }
       return best;
     },

@@ -1,7 +1,4 @@
 /** What a loss is: plain arithmetic on the last layer's outputs z, a few numbers per image. */
-import type { Head } from "../../../shared/networks/network.js";
-import { hybridLoss } from "./hybrid-loss.js";
-import { softmaxCrossEntropy } from "./softmax-cross-entropy.js";
 
 export interface Loss {
   /** Loss of one image whose outputs are z[start .. start + outputs). */
@@ -12,14 +9,4 @@ export interface Loss {
   confidence(z: Float32Array, start: number, outputs: number, output: number): number;
   /** The answer: index of the largest confidence, decided on z itself so that nothing underflows to a tie. */
   answer(z: Float32Array, start: number, outputs: number): number;
-}
-
-/** The loss of each head. A new one is a file here and a kind of `Head`. */
-export function lossOf(head: Head): Loss {
-  switch (head.kind) {
-    case "softmax":
-      return softmaxCrossEntropy;
-    case "rbf":
-      return hybridLoss(head.loss);
-  }
 }

@@ -1,14 +1,6 @@
 /** Geometry of convolutions and pools, worked out once for the replaced kernels of every engine. */
-import type * as tfjs from "@tensorflow/tfjs-core";
 import type { backend_util } from "@tensorflow/tfjs-core";
-
-/** Rows and columns of zeros (or of nothing, for pools) around an image. */
-export interface Padding {
-  top: number;
-  bottom: number;
-  left: number;
-  right: number;
-}
+import type { TensorFlow } from "./tfjs.js";
 
 export type Shape4D = [number, number, number, number];
 
@@ -42,7 +34,8 @@ export interface Geometry {
   windowWidth: number;
   strideHeight: number;
   strideWidth: number;
-  padding: Padding;
+  /** Rows and columns of zeros (or of nothing, for pools) around an image. */
+  padding: { top: number; bottom: number; left: number; right: number };
 }
 
 function geometryOf(info: backend_util.Conv2DInfo): Geometry {
@@ -67,18 +60,18 @@ function geometryOf(info: backend_util.Conv2DInfo): Geometry {
   };
 }
 
-/** Filters: [height, width, in, out]; images: [batch, height, width, channel]. */
+/** Shapes of four: filters are [height, width, in, out], images [batch, height, width, channel]. */
 export function convGeometry(
-  tf: typeof tfjs,
-  inShape: Shape4D,
-  filterShape: Shape4D,
+  tf: TensorFlow,
+  inShape: readonly number[],
+  filterShape: readonly number[],
   attributes: ConvAttributes,
 ): Geometry {
   const { strides, pad, dimRoundingMode } = attributes;
   return geometryOf(
     tf.backend_util.computeConv2DInfo(
-      inShape,
-      filterShape,
+      inShape as Shape4D,
+      filterShape as Shape4D,
       strides,
       1,
       pad,
@@ -89,9 +82,15 @@ export function convGeometry(
   );
 }
 
-export function poolGeometry(tf: typeof tfjs, inShape: Shape4D, attributes: PoolAttributes): Geometry {
+export function poolGeometry(
+  tf: TensorFlow,
+  inShape: readonly number[],
+  attributes: PoolAttributes,
+): Geometry {
   const { filterSize, strides, pad, dimRoundingMode } = attributes;
-  return geometryOf(tf.backend_util.computePool2DInfo(inShape, filterSize, strides, 1, pad, dimRoundingMode));
+  return geometryOf(
+    tf.backend_util.computePool2DInfo(inShape as Shape4D, filterSize, strides, 1, pad, dimRoundingMode),
+  );
 }
 
 /**

@@ -4,9 +4,8 @@
  * Images: [batch, height, width, channel]. The caller disposes the result.
  */
 import type * as tfjs from "@tensorflow/tfjs-core";
+import type { TensorFlow } from "./tfjs.js";
 import type { PadAttribute } from "./kernel-shapes.js";
-
-type Tf = typeof tfjs;
 
 export interface Pool {
   /** Height and width of the window, in cells. */
@@ -15,13 +14,13 @@ export interface Pool {
   pad: PadAttribute;
 }
 
-export function maxPool(tf: Tf, x: tfjs.Tensor4D, pool: Pool): tfjs.Tensor4D {
+export function maxPool(tf: TensorFlow, x: tfjs.Tensor4D, pool: Pool): tfjs.Tensor4D {
   return tf.engine().runKernel("MaxPool", { x }, attributesOf(pool));
 }
 
 /** `x` and `y` are the pool's input and output; a window's gradient goes to its first greatest cell in reading order. */
 export function maxPoolGradient(
-  tf: Tf,
+  tf: TensorFlow,
   dy: tfjs.Tensor4D,
   x: tfjs.Tensor4D,
   y: tfjs.Tensor4D,
@@ -30,12 +29,17 @@ export function maxPoolGradient(
   return tf.engine().runKernel("MaxPoolGrad", { dy, input: x, output: y }, attributesOf(pool));
 }
 
-export function averagePool(tf: Tf, x: tfjs.Tensor4D, pool: Pool): tfjs.Tensor4D {
+export function averagePool(tf: TensorFlow, x: tfjs.Tensor4D, pool: Pool): tfjs.Tensor4D {
   return tf.engine().runKernel("AvgPool", { x }, attributesOf(pool));
 }
 
 /** Of `x` only the shape is used. */
-export function averagePoolGradient(tf: Tf, dy: tfjs.Tensor4D, x: tfjs.Tensor4D, pool: Pool): tfjs.Tensor4D {
+export function averagePoolGradient(
+  tf: TensorFlow,
+  dy: tfjs.Tensor4D,
+  x: tfjs.Tensor4D,
+  pool: Pool,
+): tfjs.Tensor4D {
   return tf.engine().runKernel("AvgPoolGrad", { dy, input: x }, attributesOf(pool));
 }
 

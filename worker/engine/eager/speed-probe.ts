@@ -1,7 +1,6 @@
 /** How fast an engine trains here: a LeNet step on made-up digits, the size at which the ladder's rungs are compared. */
 import type * as tfjs from "@tensorflow/tfjs-core";
-
-type Tf = typeof tfjs;
+import type { TensorFlow } from "./tfjs.js";
 
 export interface Speed {
   /** Samples per second of wall-clock time. */
@@ -20,7 +19,7 @@ const SHAPES: readonly (readonly number[])[] = [
 ];
 
 /** Forward, backward and SGD for at least `seconds` after two steps of warming up. Leaves no tensor behind. */
-export function measureSpeed(tf: Tf, { batch = 64, seconds = 0.4 } = {}): Speed {
+export function measureSpeed(tf: TensorFlow, { batch = 64, seconds = 0.4 } = {}): Speed {
   const images = new Float32Array(batch * 28 * 28).map((_, i) => ((i * 37) % 256) / 255);
   const labels = new Float32Array(batch * 10).map((_, i) => (i % 10 === Math.floor(i / 10) % 10 ? 1 : 0));
   let weights = SHAPES.map((shape) => {
@@ -55,7 +54,7 @@ export function measureSpeed(tf: Tf, { batch = 64, seconds = 0.4 } = {}): Speed 
 }
 
 function trainStep(
-  tf: Tf,
+  tf: TensorFlow,
   weights: tfjs.Tensor[],
   images: Float32Array,
   labels: Float32Array,
@@ -74,7 +73,7 @@ function trainStep(
       return tf.neg(tf.mean<tfjs.Scalar>(tf.sum(tf.mul(y, logProbabilities), 1)));
     };
     const { value, grads } = tf.valueAndGrads(lossOf)(weights);
-    const next = weights.map((weight, i) => tf.sub(weight, tf.mul(grads[i] as tfjs.Tensor, 0.01)));
+    const next = weights.map((weight, i) => tf.sub(weight, tf.mul(grads[i]!, 0.01)));
     value.dataSync();
     return next;
   });

@@ -3,6 +3,8 @@
  * Replaced so that the same call gives the same result on every engine.
  */
 import type * as tfjs from "@tensorflow/tfjs-core";
+import type { NodeBackend, OpAttribute } from "./node-backend.js";
+import { type TensorFlow, replaceKernel } from "./tfjs.js";
 import {
   cellsInside,
   convGeometry,
@@ -14,46 +16,16 @@ import {
   type Shape4D,
 } from "./kernel-shapes.js";
 
-type Tf = typeof tfjs;
-
 const BACKEND = "tensorflow";
 
-/** What is used of tfjs-node's backend; its own types would pull its addon into the compilation. */
-interface NodeBackend {
-  binding: Readonly<
-    Record<"TF_ATTR_INT" | "TF_ATTR_STRING" | "TF_ATTR_BOOL" | "TF_ATTR_TYPE" | "TF_FLOAT", number>
-  >;
-  executeSingleOutput(name: string, attributes: OpAttribute[], inputs: tfjs.TensorInfo[]): tfjs.Tensor;
-}
-
-interface OpAttribute {
-  name: string;
-  type: number;
-  value: unknown;
-}
-
-export function registerTensorflowKernels(tf: Tf): void {
-  replaceKernel(tf, "Conv2D", conv(tf));
-  replaceKernel(tf, "Conv2DBackpropFilter", convFilterGradient(tf));
-  replaceKernel(tf, "Conv2DBackpropInput", convInputGradient(tf));
-  replaceKernel(tf, "MaxPool", maxPool(tf));
-  replaceKernel(tf, "MaxPoolGrad", maxPoolGradient(tf));
-  replaceKernel(tf, "AvgPool", averagePool(tf));
-  replaceKernel(tf, "AvgPoolGrad", averagePoolGradient(tf));
-}
-
-function replaceKernel<Inputs, Attributes>(
-  tf: Tf,
-  kernelName: string,
-  kernel: (inputs: Inputs, attributes: Attributes, backend: NodeBackend) => tfjs.TensorInfo,
-): void {
-  if (tf.getKernel(kernelName, BACKEND) !== undefined) tf.unregisterKernel(kernelName, BACKEND);
-  tf.registerKernel({
-    kernelName,
-    backendName: BACKEND,
-    kernelFunc: ({ inputs, attrs, backend }) =>
-      kernel(inputs as Inputs, attrs as Attributes, backend as NodeBackend),
-  });
+export function registerTensorflowKernels(tf: TensorFlow): void {
+  replaceKernel(tf, BACKEND, "Conv2D", conv(tf));
+  replaceKernel(tf, BACKEND, "Conv2DBackpropFilter", convFilterGradient(tf));
+  replaceKernel(tf, BACKEND, "Conv2DBackpropInput", convInputGradient(tf));
+  replaceKernel(tf, BACKEND, "MaxPool", maxPool(tf));
+  replaceKernel(tf, BACKEND, "MaxPoolGrad", maxPoolGradient(tf));
+  replaceKernel(tf, BACKEND, "AvgPool", averagePool(tf));
+  replaceKernel(tf, BACKEND, "AvgPoolGrad", averagePoolGradient(tf));
 }
 
 /** Attributes that convolutions and pools share; explicit paddings are listed for batch, rows, columns and channels. */
@@ -96,7 +68,7 @@ function poolAttributes(backend: NodeBackend, geometry: Geometry, explicit: bool
 }
 
 /** The stock kernel refuses a number for `pad`. Dilated convolutions, which need no such padding here, stay with it. */
-function conv(tf: Tf) {
+function conv(tf: TensorFlow) {
   const stock = tf.getKernel("Conv2D", BACKEND).kernelFunc;
   return (
     { x, filter }: { x: tfjs.TensorInfo; filter: tfjs.TensorInfo },
@@ -107,18 +79,18 @@ function conv(tf: Tf) {
       const attrs = attributes as unknown as tfjs.NamedAttrMap;
       return stock({ inputs: { x, filter }, backend, attrs }) as tfjs.TensorInfo;
     }
-    const geometry = convGeometry(tf, x.shape as Shape4D, filter.shape as Shape4D, attributes);
+    const geometry = convGeometry(tf, x.shape, filter.shape, attributes);
     return backend.executeSingleOutput("Conv2D", convAttributes(backend, geometry), [x, filter]);
   };
 }
 
-function convFilterGradient(tf: Tf) {
+function convFilterGradient(tf: TensorFlow) {
   return (
     { x, dy }: { x: tfjs.TensorInfo; dy: tfjs.TensorInfo },
     attributes: ConvAttributes & { filterShape: Shape4D },
     backend: NodeBackend,
   ): tfjs.TensorInfo => {
-    const geometry = convGeometry(tf, x.shape as Shape4D, attributes.filterShape, attributes);
+    const geometry = convGeometry(tf, x.shape, attributes.filterShape, attributes);
     const sizes = tf.tensor1d(attributes.filterShape, "int32");
     const gradient = backend.executeSingleOutput("Conv2DBackpropFilter", convAttributes(backend, geometry), [
       x,
@@ -130,13 +102,13 @@ function convFilterGradient(tf: Tf) {
   };
 }
 
-function convInputGradient(tf: Tf) {
+function convInputGradient(tf: TensorFlow) {
   return (
     { dy, filter }: { dy: tfjs.TensorInfo; filter: tfjs.TensorInfo },
     attributes: ConvAttributes & { inputShape: Shape4D },
     backend: NodeBackend,
   ): tfjs.TensorInfo => {
-    const geometry = convGeometry(tf, attributes.inputShape, filter.shape as Shape4D, attributes);
+    const geometry = convGeometry(tf, attributes.inputShape, filter.shape, attributes);
     const sizes = tf.tensor1d(attributes.inputShape, "int32");
     const gradient = backend.executeSingleOutput("Conv2DBackpropInput", convAttributes(backend, geometry), [
       sizes,
@@ -148,24 +120,24 @@ function convInputGradient(tf: Tf) {
   };
 }
 
-function maxPool(tf: Tf) {
+function maxPool(tf: TensorFlow) {
   return (
     { x }: { x: tfjs.TensorInfo },
     attributes: PoolAttributes,
     backend: NodeBackend,
   ): tfjs.TensorInfo => {
-    const geometry = poolGeometry(tf, x.shape as Shape4D, attributes);
+    const geometry = poolGeometry(tf, x.shape, attributes);
     return backend.executeSingleOutput("MaxPool", poolAttributes(backend, geometry, true), [x]);
   };
 }
 
-function maxPoolGradient(tf: Tf) {
+function maxPoolGradient(tf: TensorFlow) {
   return (
     { dy, input, output }: { dy: tfjs.TensorInfo; input: tfjs.TensorInfo; output: tfjs.TensorInfo },
     attributes: PoolAttributes,
     backend: NodeBackend,
   ): tfjs.TensorInfo => {
-    const geometry = poolGeometry(tf, input.shape as Shape4D, attributes);
+    const geometry = poolGeometry(tf, input.shape, attributes);
     return backend.executeSingleOutput("MaxPoolGrad", poolAttributes(backend, geometry, true), [
       input,
       output,
@@ -175,13 +147,13 @@ function maxPoolGradient(tf: Tf) {
 }
 
 /** TensorFlow's average pool knows no explicit padding: then zeros are added, and the mean over the whole window corrected. */
-function averagePool(tf: Tf) {
+function averagePool(tf: TensorFlow) {
   return (
     { x }: { x: tfjs.TensorInfo },
     attributes: PoolAttributes,
     backend: NodeBackend,
   ): tfjs.TensorInfo => {
-    const geometry = poolGeometry(tf, x.shape as Shape4D, attributes);
+    const geometry = poolGeometry(tf, x.shape, attributes);
     if (paddingName(geometry) !== "EXPLICIT") {
       return backend.executeSingleOutput("AvgPool", poolAttributes(backend, geometry, false), [x]);
     }
@@ -196,13 +168,13 @@ function averagePool(tf: Tf) {
   };
 }
 
-function averagePoolGradient(tf: Tf) {
+function averagePoolGradient(tf: TensorFlow) {
   return (
     { dy, input }: { dy: tfjs.TensorInfo; input: tfjs.TensorInfo },
     attributes: PoolAttributes,
     backend: NodeBackend,
   ): tfjs.TensorInfo => {
-    const geometry = poolGeometry(tf, input.shape as Shape4D, attributes);
+    const geometry = poolGeometry(tf, input.shape, attributes);
     if (paddingName(geometry) !== "EXPLICIT") {
       const shape = tf.tensor1d(input.shape, "int32");
       const gradient = backend.executeSingleOutput("AvgPoolGrad", poolAttributes(backend, geometry, false), [
@@ -248,7 +220,7 @@ function unpadded(geometry: Geometry): Geometry {
 }
 
 /** [1, outHeight, outWidth, 1]: window area ÷ cells inside the image. */
-function clippingFactor(tf: Tf, geometry: Geometry): tfjs.Tensor4D {
+function clippingFactor(tf: TensorFlow, geometry: Geometry): tfjs.Tensor4D {
   const area = geometry.windowHeight * geometry.windowWidth;
   const factors = cellsInside(geometry).map((count) => area / count);
   return tf.tensor4d(factors, [1, geometry.outHeight, geometry.outWidth, 1]);

@@ -14,8 +14,8 @@
  *
  * XNNPACK caches packed weights by tensor id, so no tensor here is written after its first use as a right-hand factor.
  */
-import { readFileSync } from "node:fs";
 import type * as tfjs from "@tensorflow/tfjs-core";
+import { type TensorFlow, replaceKernel } from "../eager/tfjs.js";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import {
   convGeometry,
@@ -25,148 +25,22 @@ import {
   type PoolAttributes,
   type Shape4D,
 } from "../eager/kernel-shapes.js";
-
-type Tf = typeof tfjs;
-type Kernel<Inputs, Attributes> = (
-  inputs: Inputs,
-  attributes: Attributes,
-  backend: BackendWasm,
-) => tfjs.TensorInfo;
+import { type HeapKernels, loadHeapKernels, offsetOf, withScratch } from "./heap-kernels.js";
+import { type StockKernels, stockKernels } from "./stock-kernels.js";
 
 const BACKEND = "wasm";
 
 /** Replaces the kernels listed above. The wasm backend must be the current one. */
-export function registerWasmKernels(tf: Tf): void {
+export function registerWasmKernels(tf: TensorFlow): void {
   const stock = stockKernels(tf);
   const heapKernels = loadHeapKernels(tf.backend() as BackendWasm);
-  replaceKernel(tf, "Conv2D", conv(tf, stock, heapKernels));
-  replaceKernel(tf, "Conv2DBackpropFilter", convFilterGradient(tf, heapKernels));
-  replaceKernel(tf, "Conv2DBackpropInput", convInputGradient(tf, heapKernels));
-  replaceKernel(tf, "MaxPoolGrad", maxPoolGradient(tf, heapKernels));
-  replaceKernel(tf, "AvgPoolGrad", averagePoolGradient(tf, heapKernels));
-  replaceKernel(tf, "BatchMatMul", matMul(stock));
-  replaceKernel(tf, "Sum", sum(stock, heapKernels));
-}
-
-function replaceKernel<Inputs, Attributes>(
-  tf: Tf,
-  kernelName: string,
-  kernel: Kernel<Inputs, Attributes>,
-): void {
-  if (tf.getKernel(kernelName, BACKEND) !== undefined) tf.unregisterKernel(kernelName, BACKEND);
-  tf.registerKernel({
-    kernelName,
-    backendName: BACKEND,
-    kernelFunc: ({ inputs, attrs, backend }) =>
-      kernel(inputs as Inputs, attrs as Attributes, backend as BackendWasm),
-  });
-}
-
-/** The functions of kernels.wasm; pointers are byte offsets into the backend's heap, all else counts of cells. */
-interface HeapKernels {
-  conv(images: number, filter: number, result: number, scratch: number, ...sizes: number[]): void;
-  conv_filter_gradient(
-    images: number,
-    given: number,
-    result: number,
-    scratch: number,
-    ...sizes: number[]
-  ): void;
-  conv_input_gradient(
-    given: number,
-    filter: number,
-    result: number,
-    scratch: number,
-    ...sizes: number[]
-  ): void;
-  max_pool_gradient(
-    images: number,
-    greatest: number,
-    given: number,
-    result: number,
-    ...sizes: number[]
-  ): void;
-  average_pool_gradient(given: number, result: number, ...sizes: number[]): void;
-  sum_rows(values: number, totals: number, scratch: number, rows: number, channels: number): void;
-}
-
-/** What is used of WebAssembly, for which the compiler's settings have no types, and of the backend's own module. */
-interface WasmApi {
-  Memory: abstract new () => object;
-  Module: new (bytes: Uint8Array) => object;
-  Instance: new (module: object, imports: object) => { exports: object };
-}
-interface WasmModule {
-  asm: Record<string, unknown>;
-  _malloc(bytes: number): number;
-  _free(offset: number): void;
-}
-
-function moduleOf(backend: BackendWasm): WasmModule {
-  return backend.wasm as unknown as WasmModule;
-}
-
-function loadHeapKernels(backend: BackendWasm): HeapKernels {
-  const { WebAssembly: api } = globalThis as unknown as { WebAssembly: WasmApi };
-  const memory = Object.values(moduleOf(backend).asm).find((value) => value instanceof api.Memory);
-  if (memory === undefined) throw new Error("the wasm backend does not show its memory");
-  const module = new api.Module(readFileSync(new URL("./wasm/kernels.wasm", import.meta.url)));
-  return new api.Instance(module, { env: { memory } }).exports as HeapKernels;
-}
-
-/** Calls `use` with the offset of so many bytes, freed afterwards. Like every allocation it may grow the heap. */
-function withScratch(backend: BackendWasm, bytes: number, use: (offset: number) => void): void {
-  const module = moduleOf(backend);
-  const offset = module._malloc(bytes) >>> 0;
-  try {
-    use(offset);
-  } finally {
-    module._free(offset);
-  }
-}
-
-function offsetOf(backend: BackendWasm, tensor: tfjs.TensorInfo): number {
-  return backend.getMemoryOffset(tensor.dataId);
-}
-
-/** The backend's own kernels as functions. They bypass the engine, so what they return is not on any tape or in any scope. */
-interface StockKernels {
-  conv2d(
-    backend: BackendWasm,
-    x: tfjs.TensorInfo,
-    filter: tfjs.TensorInfo,
-    attributes: object,
-  ): tfjs.TensorInfo;
-  matMul(
-    backend: BackendWasm,
-    a: tfjs.TensorInfo,
-    b: tfjs.TensorInfo,
-    transposeA?: boolean,
-    transposeB?: boolean,
-  ): tfjs.TensorInfo;
-  transpose(backend: BackendWasm, x: tfjs.TensorInfo, perm: number[]): tfjs.TensorInfo;
-  sum(backend: BackendWasm, x: tfjs.TensorInfo, attributes: object): tfjs.TensorInfo;
-}
-
-function stockKernels(tf: Tf): StockKernels {
-  const call = (name: string) => {
-    const kernel = tf.getKernel(name, BACKEND).kernelFunc;
-    return (backend: BackendWasm, inputs: Record<string, tfjs.TensorInfo>, attrs: object): tfjs.TensorInfo =>
-      kernel({ inputs, backend, attrs: attrs as tfjs.NamedAttrMap }) as tfjs.TensorInfo;
-  };
-  const [conv2d, matMul, transpose, sum] = [
-    call("Conv2D"),
-    call("BatchMatMul"),
-    call("Transpose"),
-    call("Sum"),
-  ];
-  return {
-    conv2d: (backend, x, filter, attributes) => conv2d(backend, { x, filter }, attributes),
-    matMul: (backend, a, b, transposeA = false, transposeB = false) =>
-      matMul(backend, { a, b }, { transposeA, transposeB }),
-    transpose: (backend, x, perm) => transpose(backend, { x }, { perm }),
-    sum: (backend, x, attributes) => sum(backend, { x }, attributes),
-  };
+  replaceKernel(tf, BACKEND, "Conv2D", conv(tf, stock, heapKernels));
+  replaceKernel(tf, BACKEND, "Conv2DBackpropFilter", convFilterGradient(tf, heapKernels));
+  replaceKernel(tf, BACKEND, "Conv2DBackpropInput", convInputGradient(tf, heapKernels));
+  replaceKernel(tf, BACKEND, "MaxPoolGrad", maxPoolGradient(tf, heapKernels));
+  replaceKernel(tf, BACKEND, "AvgPoolGrad", averagePoolGradient(tf, heapKernels));
+  replaceKernel(tf, BACKEND, "BatchMatMul", matMul(stock));
+  replaceKernel(tf, BACKEND, "Sum", sum(stock, heapKernels));
 }
 
 /** The same data under another shape; does not own it. */
@@ -225,7 +99,7 @@ const BYTES = Float32Array.BYTES_PER_ELEMENT;
 const roundUp = (count: number): number => Math.ceil(count / 4) * 4;
 
 /** A convolution. Dilated ones, and those with rows too short for a tile, stay with XNNPACK. */
-function conv(tf: Tf, stock: StockKernels, heapKernels: HeapKernels) {
+function conv(tf: TensorFlow, stock: StockKernels, heapKernels: HeapKernels) {
   return (
     { x, filter }: { x: tfjs.TensorInfo; filter: tfjs.TensorInfo },
     attributes: ConvAttributes & { dilations?: number | [number, number] },
@@ -233,7 +107,7 @@ function conv(tf: Tf, stock: StockKernels, heapKernels: HeapKernels) {
   ): tfjs.TensorInfo => {
     const isDilated = [attributes.dilations ?? 1].flat().some((dilation) => dilation !== 1);
     if (isDilated) return stock.conv2d(backend, x, filter, attributes);
-    const geometry = convGeometry(tf, x.shape as Shape4D, filter.shape as Shape4D, attributes);
+    const geometry = convGeometry(tf, x.shape, filter.shape, attributes);
     if (geometry.outWidth < 4) return stock.conv2d(backend, x, filter, attributes);
 
     const { batch, outHeight, outWidth, outChannels, windowHeight, windowWidth, inChannels } = geometry;
@@ -254,13 +128,13 @@ function conv(tf: Tf, stock: StockKernels, heapKernels: HeapKernels) {
 }
 
 /** Gradient of a convolution by its filter, [height, width, inChannels, outChannels]. */
-function convFilterGradient(tf: Tf, heapKernels: HeapKernels) {
+function convFilterGradient(tf: TensorFlow, heapKernels: HeapKernels) {
   return (
     { x, dy }: { x: tfjs.TensorInfo; dy: tfjs.TensorInfo },
     attributes: ConvAttributes & { filterShape: Shape4D },
     backend: BackendWasm,
   ): tfjs.TensorInfo => {
-    const geometry = convGeometry(tf, x.shape as Shape4D, attributes.filterShape, attributes);
+    const geometry = convGeometry(tf, x.shape, attributes.filterShape, attributes);
     const { paddedHeight, paddedWidth } = reachOf(geometry);
     const taps = geometry.windowHeight * geometry.windowWidth * geometry.inChannels;
     const rows = geometry.outHeight * geometry.outWidth + roundUp(taps);
@@ -276,13 +150,13 @@ function convFilterGradient(tf: Tf, heapKernels: HeapKernels) {
 }
 
 /** Gradient of a convolution by its input, [batch, height, width, channels]. */
-function convInputGradient(tf: Tf, heapKernels: HeapKernels) {
+function convInputGradient(tf: TensorFlow, heapKernels: HeapKernels) {
   return (
     { dy, filter }: { dy: tfjs.TensorInfo; filter: tfjs.TensorInfo },
     attributes: ConvAttributes & { inputShape: Shape4D },
     backend: BackendWasm,
   ): tfjs.TensorInfo => {
-    const geometry = convGeometry(tf, attributes.inputShape, filter.shape as Shape4D, attributes);
+    const geometry = convGeometry(tf, attributes.inputShape, filter.shape, attributes);
     const { paddedHeight, paddedWidth } = reachOf(geometry);
     const { inChannels, outChannels, windowHeight, windowWidth } = geometry;
     const turned = windowHeight * outChannels * roundUp(windowWidth * inChannels);
@@ -301,13 +175,13 @@ function convInputGradient(tf: Tf, heapKernels: HeapKernels) {
 }
 
 /** Gradient of a max pool: each window's goes to its first greatest cell in reading order, as in TensorFlow. */
-function maxPoolGradient(tf: Tf, heapKernels: HeapKernels) {
+function maxPoolGradient(tf: TensorFlow, heapKernels: HeapKernels) {
   return (
     { dy, input, output }: { dy: tfjs.TensorInfo; input: tfjs.TensorInfo; output: tfjs.TensorInfo },
     attributes: PoolAttributes,
     backend: BackendWasm,
   ): tfjs.TensorInfo => {
-    const geometry = poolGeometry(tf, input.shape as Shape4D, attributes);
+    const geometry = poolGeometry(tf, input.shape, attributes);
     const result = backend.makeOutput(input.shape, "float32");
     const [images, greatest] = [offsetOf(backend, input), offsetOf(backend, output)];
     const [given, place] = [offsetOf(backend, dy), offsetOf(backend, result)];
@@ -317,13 +191,13 @@ function maxPoolGradient(tf: Tf, heapKernels: HeapKernels) {
 }
 
 /** Gradient of an average pool that divides by the cells inside the image, as the forward kernel does. */
-function averagePoolGradient(tf: Tf, heapKernels: HeapKernels) {
+function averagePoolGradient(tf: TensorFlow, heapKernels: HeapKernels) {
   return (
     { dy, input }: { dy: tfjs.TensorInfo; input: tfjs.TensorInfo },
     attributes: PoolAttributes,
     backend: BackendWasm,
   ): tfjs.TensorInfo => {
-    const geometry = poolGeometry(tf, input.shape as Shape4D, attributes);
+    const geometry = poolGeometry(tf, input.shape, attributes);
     const result = backend.makeOutput(input.shape, "float32");
     heapKernels.average_pool_gradient(
       offsetOf(backend, dy),

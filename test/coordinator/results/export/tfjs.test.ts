@@ -9,7 +9,7 @@ import type { ExportedModel, FolderContent } from "../../../../coordinator/resul
 import { ClusterError } from "../../../../shared/errors.js";
 import type { Layer } from "../../../../shared/networks/network.js";
 import { startEngine } from "../../../../worker/engine/eager/backend.js";
-import { NetworkEngine } from "../../../../worker/engine/eager/network-engine.js";
+import { EagerPrograms } from "../../../../worker/engine/eager/programs.js";
 import {
   type Example,
   differenceOf,
@@ -22,7 +22,7 @@ import {
 /** Worst found: 6e-5. Batch norms that divide by a small deviation make float32's rounding larger. */
 const TOLERANCE = 1e-4;
 
-const { tf: core } = await startEngine("wasm");
+const engine = await startEngine("wasm");
 /** The package as users have it; none of its classes are ours. */
 const tf = createRequire(import.meta.url)("@tensorflow/tfjs") as typeof tfjs;
 
@@ -73,12 +73,12 @@ for (const example of mnist) {
   test(`the exported ${example.what} answers as our own engine does`, async () => {
     const { model, pixels } = example;
     const { network, layout, parameters, mean } = model;
-    const engine = new NetworkEngine(core, network, layout);
-    engine.load(parameters);
+    const program = new EagerPrograms(engine).create(network, layout);
+    program.load(parameters);
     const z = Float64Array.from(
-      engine.predict(pixels.map((pixel, i) => pixel - (mean[i % mean.length] as number))),
+      program.predict(pixels.map((pixel, i) => pixel - (mean[i % mean.length] as number))),
     );
-    engine.dispose();
+    program.dispose();
     const loaded = await load(render(model));
     const [logits, confidences] = predict(loaded, example);
     loaded.dispose();

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { HybridWeights } from "../../../../shared/networks/network.js";
 import { hybridLoss } from "../../../../worker/core/losses/hybrid-loss.js";
-import { type Loss, lossOf } from "../../../../worker/core/losses/loss.js";
+import type { Loss } from "../../../../worker/core/losses/loss.js";
+import { lossOf } from "../../../../worker/core/losses/registry.js";
 import { softmaxCrossEntropy } from "../../../../worker/core/losses/softmax-cross-entropy.js";
 
 const MNIST: HybridWeights = { alpha1: 1, alpha2: 1, alpha3: 0, power: 2 };

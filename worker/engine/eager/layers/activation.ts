@@ -1,16 +1,13 @@
 /** Activations without parameters: METHOD.md 1.1. A new one is a file in activations/ and an entry here. */
 import type { ActivationName } from "../../../../shared/networks/network.js";
-import type { Operator, SurrogateSlope, TensorFlow } from "./operator.js";
+import type { Operator } from "./operator.js";
+import type { SurrogateSlope } from "../../program.js";
+import type { TensorFlow } from "../tfjs.js";
 import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Elementwise } from "./activations/elementwise.js";
 import { mrelu } from "./activations/mrelu.js";
 import { rbf } from "./activations/rbf.js";
 import { relu } from "./activations/relu.js";
-
-export interface Elementwise {
-  value(tf: TensorFlow, x: Tensor): Tensor;
-  /** f'(x), given x and y = f(x). */
-  slope(tf: TensorFlow, x: Tensor, y: Tensor): Tensor;
-}
 
 const ACTIVATIONS: Record<ActivationName, Elementwise> = { relu, mrelu, rbf };
 
@@ -39,10 +36,7 @@ export function activation(tf: TensorFlow, name: ActivationName): Operator {
         ? tf.tidy(() => {
             const own = slope(tf, at.input, at.output);
             const suppresses = at.surrogate !== undefined && name !== "relu";
-            return tf.mul(
-              gradient,
-              suppresses ? surrogateSlope(tf, at.input, own, at.surrogate as SurrogateSlope) : own,
-            );
+            return tf.mul(gradient, suppresses ? surrogateSlope(tf, at.input, own, at.surrogate!) : own);
           })
         : undefined,
   };

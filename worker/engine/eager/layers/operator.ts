@@ -1,36 +1,21 @@
 /** What a layer must be able to do. Backward is written out, so that gradients leave the engine as they are ready. */
-import type * as tfc from "@tensorflow/tfjs-core";
-
-export type TensorFlow = typeof tfc;
-
-/** Batch norm's statistics: of this batch (training), or the stored running moments (evaluation). */
-export type Statistics = "batch" | "stored";
-
-/**
- * An attacker's slope for symmetric activations (SAF) where they suppress, |x| >= 1: that of a tent or RBF of this half
- * width. Inside, and at width 1 for the activation's own shape, the slope stays the true one.
- */
-export interface SurrogateSlope {
-  kind: "tent" | "rbf";
-  width: number;
-  /** An RBF head's −z² has at least the slope that it has at this |z|. */
-  headFloor: number;
-}
+import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Statistics, SurrogateSlope } from "../../program.js";
 
 /** The current parameters as tensors, and what was derived from them, by name. They live until the next version. */
 export interface Parameters {
-  get(name: string): tfc.Tensor;
+  get(name: string): Tensor;
   /** A tensor computed once per version. */
-  derived(name: string, compute: () => tfc.Tensor): tfc.Tensor;
+  derived(name: string, compute: () => Tensor): Tensor;
 }
 
 /** Receives a gradient (or a batch moment) as soon as it is known; disposes nothing. */
-export type Emit = (name: string, values: tfc.Tensor) => void;
+export type Emit = (name: string, values: Tensor) => void;
 
 export interface Forward {
-  output: tfc.Tensor;
+  output: Tensor;
   /** Kept for backward; the network disposes them. */
-  saved: tfc.Tensor[];
+  saved: Tensor[];
 }
 
 export interface Operator {
@@ -40,7 +25,7 @@ export interface Operator {
    */
   forward(
     parameters: Parameters,
-    input: tfc.Tensor,
+    input: Tensor,
     statistics: Statistics,
     emitMoment: Emit | undefined,
   ): Forward;
@@ -51,14 +36,19 @@ export interface Operator {
   backward(
     parameters: Parameters,
     at: {
-      input: tfc.Tensor;
-      output: tfc.Tensor;
-      saved: readonly tfc.Tensor[];
+      input: Tensor;
+      output: Tensor;
+      saved: readonly Tensor[];
       statistics: Statistics;
       surrogate?: SurrogateSlope | undefined;
     },
-    gradient: tfc.Tensor,
+    gradient: Tensor,
     wantInput: boolean,
     emit: Emit | undefined,
-  ): tfc.Tensor | undefined;
+  ): Tensor | undefined;
+}
+
+export function emitAndDispose(emit: Emit, name: string, values: Tensor): void {
+  emit(name, values);
+  values.dispose();
 }

@@ -7,7 +7,8 @@ import {
   maxPool as maxPoolOf,
   maxPoolGradient,
 } from "../pooling.js";
-import type { Operator, TensorFlow } from "./operator.js";
+import type { Operator } from "./operator.js";
+import type { TensorFlow } from "../tfjs.js";
 import type { Tensor4D } from "@tensorflow/tfjs-core";
 
 export interface PoolOptions {

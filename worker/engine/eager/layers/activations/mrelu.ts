@@ -1,4 +1,4 @@
-import type { Elementwise } from "../activation.js";
+import type { Elementwise } from "./elementwise.js";
 
 /** Mirrored ReLU, max(0, 1 − |x|): slope +1 on (−1, 0), −1 on (0, 1), 0 elsewhere and at −1, 0, 1. */
 export const mrelu: Elementwise = {

@@ -1,4 +1,4 @@
-import type { Elementwise } from "../activation.js";
+import type { Elementwise } from "./elementwise.js";
 
 /** exp(−x²) */
 export const rbf: Elementwise = {

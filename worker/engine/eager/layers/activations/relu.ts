@@ -1,4 +1,4 @@
-import type { Elementwise } from "../activation.js";
+import type { Elementwise } from "./elementwise.js";
 
 /** max(0, x) */
 export const relu: Elementwise = {

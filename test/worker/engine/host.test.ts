@@ -1,0 +1,276 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { BODY_BYTES, CHUNK_BYTES, HEADER_BYTES, chunkCountOf } from "../../../shared/core/chunk.js";
+import { TAIL, initialParameters } from "../../../shared/core/layout.js";
+import type { StepPlan } from "../../../shared/core/schedule.js";
+import { epochOrder, slotImages } from "../../../shared/core/schedule.js";
+import { stateParts, stateSize } from "../../../shared/core/stretch.js";
+import { type Network, layoutOf } from "../../../shared/networks/network.js";
+import { networkNamed } from "../../../shared/networks/registry.js";
+import { EngineHost } from "../../../worker/engine/host.js";
+import { CONTROL, type FromEngine, type ToEngine } from "../../../worker/engine/messages.js";
+import { LocalTraining } from "../../../worker/training/local-training.js";
+import { slotInputs } from "../../../worker/training/slot-inputs.js";
+import { IntegerPrograms } from "./integer-programs.js";
+
+type Of<Type extends ToEngine["type"]> = Extract<ToEngine, { type: Type }>;
+
+const SEED = 5;
+const SIZE = 28 * 28;
+const COUNT = 40;
+const plan: StepPlan = { images: COUNT, batchSize: 20, slots: 4, epochs: 4 };
+const rule = { stages: [{ rate: 0.01, epochs: 4 }], momentum: 0.9, weightDecay: 0 };
+const plain = networkNamed("mnist", "plain");
+const attacked: Network = { ...plain, augmentation: { adversarial: { epsilon: 20, share: 0.5 } } };
+const layout = layoutOf(plain);
+const mean = new Float32Array(SIZE).fill(33);
+const pixels = Uint8Array.from({ length: COUNT * SIZE }, (_, p) => (p * 37) % 251);
+const labels = Uint8Array.from({ length: COUNT }, (_, i) => i % 10);
+
+function shared<T extends Uint8Array | Float32Array>(values: T): SharedArrayBuffer {
+  const buffer = new SharedArrayBuffer(values.byteLength);
+  new Uint8Array(buffer).set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  return buffer;
+}
+
+/** A host that knows a run and its images. Orders are answered before `handle` returns. */
+function hostOf(network: Network) {
+  const said: FromEngine[] = [];
+  const programs = new IntegerPrograms();
+  let now = 0;
+  const host = new EngineHost({ programs, send: (message) => said.push(message), now: () => (now += 500) });
+  const images = { pixels: shared(pixels), labels: shared(labels), count: COUNT };
+  host.handle({ type: "run", runId: "r", network, plan, seed: SEED, realCount: COUNT, mean });
+  host.handle({ type: "images", runId: "r", split: "train", images });
+  host.handle({ type: "images", runId: "r", split: "test", images });
+  assert.deepEqual(said, []);
+  return {
+    programs,
+    host,
+    /** What the host says to an order. */
+    answer(order: ToEngine): FromEngine[] {
+      host.handle(order);
+      return said.splice(0);
+    },
+  };
+}
+
+/** The same steps, made by hand on another engine of the kind. */
+function trainingOf(network: Network): LocalTraining {
+  const programs = new IntegerPrograms();
+  return new LocalTraining(
+    {
+      program: programs.create(network, layout),
+      anchor: programs.create(network, layout),
+      plan,
+      images: {
+        seed: SEED,
+        images: { pixels, labels, count: COUNT, imageSize: SIZE },
+        realCount: COUNT,
+        realClasses: network.realClasses,
+        mean,
+        augmentation: network.augmentation,
+      },
+    },
+    initialParameters(layout, SEED),
+    { ...rule, seed: SEED },
+  );
+}
+
+function blockOf(step: number, first: number, count: number, parameters: Float32Array): Of<"block"> {
+  const frameBytes = chunkCountOf(4 * layout.pushSize) * HEADER_BYTES + 4 * layout.pushSize;
+  return {
+    ...{ type: "block", runId: "r", leaseId: 7, term: 1, step, first, count },
+    parameters: shared(parameters),
+    frames: new Uint8Array(new SharedArrayBuffer(frameBytes)),
+  };
+}
+
+/** The values inside the frames. */
+function valuesIn({ frames }: Of<"block">): Float32Array {
+  const values = new Float32Array(layout.pushSize);
+  for (let chunk = 0; chunk < chunkCountOf(4 * layout.pushSize); chunk++) {
+    const bytes = frames.slice(chunk * CHUNK_BYTES + HEADER_BYTES, (chunk + 1) * CHUNK_BYTES);
+    values.set(new Float32Array(bytes.buffer), (chunk * BODY_BYTES) / 4);
+  }
+  return values;
+}
+
+function stretchOf(step: number, count: number, more: Partial<Of<"stretch">>): Of<"stretch"> {
+  return {
+    ...{ type: "stretch", runId: "r", leaseId: 8, term: 1, step, count, rule, start: undefined },
+    state: new SharedArrayBuffer(4 * stateSize(layout, count)),
+    control: new SharedArrayBuffer(4 * CONTROL.length),
+    ...more,
+  };
+}
+
+const startOf = ({ parameters, velocity }: LocalTraining): Of<"stretch">["start"] => ({
+  parameters: shared(parameters),
+  velocity: shared(velocity),
+});
+
+test("a host says what its engine is and whether it passed", () => {
+  const said: FromEngine[] = [];
+  const host = new EngineHost({
+    programs: new IntegerPrograms(),
+    send: (message) => said.push(message),
+    now: () => 0,
+  });
+  host.announce();
+  assert.deepEqual(said, [
+    {
+      type: "ready",
+      info: { name: "wasm", version: "whole numbers", device: "cpu" },
+      selfTest: { passed: true, seconds: 0, checks: [] },
+    },
+  ]);
+});
+
+test("an order that cannot be carried out is answered with its lease and the reason", () => {
+  const { answer, host } = hostOf(plain);
+  const parameters = initialParameters(layout, SEED);
+  assert.deepEqual(answer({ ...blockOf(0, 0, 1, parameters), runId: "other" }), [
+    { type: "failed", leaseId: 7, message: "Run other was not described" },
+  ]);
+  assert.deepEqual(answer(stretchOf(3, 1, {})), [
+    { type: "failed", leaseId: 8, message: "Run r is not at step 3" },
+  ]);
+  host.handle({ type: "run", runId: "bare", network: plain, plan, seed: SEED, realCount: COUNT, mean });
+  assert.deepEqual(answer({ ...blockOf(0, 0, 1, parameters), runId: "bare" }), [
+    { type: "failed", leaseId: 7, message: "Run bare has no training images yet" },
+  ]);
+});
+
+test("a block's frames hold the sum of its slots, and every chunk is announced once before the end", () => {
+  const { answer } = hostOf(plain);
+  const parameters = initialParameters(layout, SEED);
+  const order = blockOf(1, 2, 2, parameters);
+  const said = answer(order);
+
+  const program = new IntegerPrograms().create(plain, layout);
+  program.load(parameters);
+  const images = {
+    seed: SEED,
+    images: { pixels, labels, count: COUNT, imageSize: SIZE },
+    realCount: COUNT,
+    realClasses: 10,
+    mean,
+    augmentation: {},
+  };
+  const expected = new Float32Array(layout.pushSize);
+  for (const slot of [2, 3]) {
+    const indices = slotImages(plan, epochOrder(SEED, 0, COUNT), 1, slot);
+    const made = slotInputs({ program, plan, images }, 1, indices);
+    program.train(made.inputs, made.labels, {
+      add: (offset, values) =>
+        values.forEach((value, i) => (expected[offset + i] = (expected[offset + i] as number) + value)),
+    });
+  }
+  assert.deepEqual(valuesIn(order), expected);
+  assert.equal(expected[layout.size + TAIL.samples], 10);
+
+  const announced = said.flatMap((message) => (message.type === "chunks" ? message.chunks : []));
+  assert.deepEqual(
+    announced.sort((a, b) => a - b),
+    [...new Array(chunkCountOf(4 * layout.pushSize)).keys()],
+  );
+  // Each look at the time is half a second later.
+  assert.deepEqual(said.at(-1), {
+    ...{ type: "block-done", leaseId: 7, seconds: 0.5, tensors: 1, tensorBytes: 0 },
+  });
+});
+
+test("inputs made in advance change nothing, nor does a step that was not the expected one", () => {
+  const parameters = initialParameters(layout, SEED);
+  const { answer } = hostOf(plain);
+  for (const step of [0, 1, 1, 3, 2]) {
+    const [prepared, fresh] = [blockOf(step, 0, 2, parameters), blockOf(step, 0, 2, parameters)];
+    answer(prepared);
+    hostOf(plain).answer(fresh);
+    assert.deepEqual(valuesIn(prepared), valuesIn(fresh), `step ${step}`);
+  }
+});
+
+describe("a stretch", () => {
+  test("makes the steps of one process, in one piece or in two", () => {
+    const { answer } = hostOf(plain);
+    const training = trainingOf(plain);
+    const [first, second] = [stretchOf(0, 3, { start: startOf(training) }), stretchOf(3, 2, {})];
+    assert.equal(answer(first).at(-1)?.type, "stretch-done");
+    assert.equal(answer(second).at(-1)?.type, "stretch-done");
+    for (let step = 0; step < 5; step++) training.advance();
+    const ended = stateParts(layout, new Float32Array(second.state));
+    assert.deepEqual(ended.parameters.slice(), training.parameters.slice());
+    assert.deepEqual(ended.velocity.slice(), training.velocity.slice());
+    assert.equal(ended.tails[TAIL.samples], plan.batchSize);
+  });
+
+  test("ends where the main thread says halt, and says how many steps it made", () => {
+    const { answer } = hostOf(plain);
+    const order = stretchOf(0, 4, { start: startOf(trainingOf(plain)) });
+    new Int32Array(order.control)[CONTROL.halt] = 1;
+    const [said] = answer(order);
+    assert.ok(said?.type === "stretch-done");
+    assert.equal(said.steps, 1);
+  });
+
+  test("leaves no weights behind that a block would take for its own", () => {
+    const { answer } = hostOf(plain);
+    const parameters = initialParameters(layout, SEED);
+    const [before, after] = [blockOf(0, 0, 1, parameters), blockOf(0, 0, 1, parameters)];
+    answer(before);
+    answer(stretchOf(0, 2, { start: startOf(trainingOf(plain)) }));
+    answer(after);
+    assert.deepEqual(valuesIn(after), valuesIn(before));
+  });
+
+  test("leaves no anchor behind that the same stretch, leased again, would take for its own", () => {
+    const { answer } = hostOf(attacked);
+    const training = trainingOf(attacked);
+    for (let step = 0; step < 2; step++) training.advance();
+    // Epoch 1 begins at step 2: its weights are the anchor of step 3. From step 4 on, a later one is.
+    const anchor = { version: 2, parameters: shared(training.parameters) };
+    training.advance();
+    const start = startOf(training);
+    for (let step = 3; step < 6; step++) training.advance();
+    for (let time = 0; time < 2; time++) {
+      const order = stretchOf(3, 3, { start, anchor });
+      answer(order);
+      const ended = stateParts(layout, new Float32Array(order.state));
+      assert.deepEqual(ended.parameters.slice(), training.parameters.slice(), `time ${time}`);
+    }
+  });
+});
+
+test("features and tasks come from the weights that their orders bring", () => {
+  const { answer } = hostOf(plain);
+  const [one, other] = [initialParameters(layout, 1), initialParameters(layout, 2)];
+  const featuresOf = (parameters: Float32Array): FromEngine | undefined =>
+    answer({
+      ...{ type: "features", runId: "r", leaseId: 9, imageCount: 2 },
+      parameters: shared(parameters),
+    })[0];
+  const taskOf = (version: number, parameters: Float32Array): FromEngine | undefined =>
+    answer({
+      ...{ type: "task", runId: "r", leaseId: 9, term: 1, version, measure: { how: "clean" } },
+      ...{ strengths: [0], firstImage: 0, imageCount: 4, sampleCount: 0 },
+      parameters: shared(parameters),
+    })[0];
+  const [a, b, again] = [featuresOf(one), featuresOf(other), featuresOf(one)];
+  assert.ok(a?.type === "features-done" && a.features.places.length === 3);
+  assert.notDeepEqual(a, b);
+  assert.deepEqual(again, a);
+  const [x, y] = [taskOf(1, one), taskOf(2, other)];
+  assert.ok(x?.type === "task-done" && y?.type === "task-done");
+  assert.notDeepEqual(x.findings, y.findings);
+  assert.deepEqual(taskOf(1, one), x);
+});
+
+test("a run that is forgotten leaves nothing in the engine", () => {
+  const { programs, answer } = hostOf(attacked);
+  assert.equal(programs.living().tensors, 2, "the weights and the anchor");
+  assert.deepEqual(answer({ type: "forget", runId: "r" }), []);
+  assert.equal(programs.living().tensors, 0);
+  assert.equal(answer(blockOf(0, 0, 1, initialParameters(layout, SEED)))[0]?.type, "failed");
+});

@@ -1,5 +1,0 @@
-import { startEngine } from "../../../worker/engine/eager/backend.js";
-import { networkEngineSuite } from "./network-engine-suite.js";
-
-const { tf } = await startEngine("wasm");
-networkEngineSuite("wasm", tf);

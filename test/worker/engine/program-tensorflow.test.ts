@@ -1,0 +1,13 @@
+import { test } from "node:test";
+import { findAddonPackage, hasAddon } from "../../../deploy/setup/addon.js";
+import { startEngine } from "../../../worker/engine/eager/backend.js";
+import { programSuite } from "./program-suite.js";
+
+// A process has one engine: so this one has a file of its own.
+const folder = findAddonPackage("@tensorflow/tfjs-node", process.env);
+if (folder !== undefined && hasAddon(folder)) {
+  process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "3";
+  programSuite("tensorflow", await startEngine("tensorflow"));
+} else {
+  test("tensorflow runs the networks", { skip: "tfjs-node has no addon here" }, () => undefined);
+}

@@ -1,0 +1,62 @@
+/** A block of slots of one step: its sum is written into the frames of a push, chunk by chunk. */
+import { CHUNK_BYTES, HEADER_BYTES, bodyLength, chunkCountOf } from "../../../shared/core/chunk.js";
+import { slotImages, stepImages, totalSteps } from "../../../shared/core/schedule.js";
+import { GradientAssembler } from "../../core/gradient-assembler.js";
+import { type SlotInputs, areWeightless, slotInputs } from "../../training/slot-inputs.js";
+import type { StepContext } from "../../training/step-context.js";
+import { type SlotSink, computeSlots } from "../../training/train-step.js";
+import type { HostedRun } from "./hosted-run.js";
+import { type HostParts, type OrderOf, timed } from "./order.js";
+
+export function computeBlock(order: OrderOf<"block">, run: HostedRun, parts: HostParts): void {
+  const context = run.context();
+  const done = timed(parts, order);
+  run.weights.load(`${order.term} ${order.step}`, order.parameters);
+  run.loadAnchor(order);
+  const sink = announcingSink(order, bodiesOf(order.frames, context.program.layout.pushSize), parts);
+  const images = run.epochOrder(stepImages(context.plan, order.step).epoch);
+  const ready = run.ready?.step === order.step ? run.ready.slots : undefined;
+  run.ready = undefined;
+  computeSlots(context, images, order.step, order, sink, ready);
+  parts.send({ type: "block-done", ...done() });
+  prepareNext(context, run, order);
+}
+
+/** Chunk bodies inside the frames, as views: [header | body] [header | body] … */
+function bodiesOf({ buffer, byteOffset }: Uint8Array, values: number): Float32Array[] {
+  const totalBytes = values * 4;
+  return Array.from({ length: chunkCountOf(totalBytes) }, (_, chunk) => {
+    const start = byteOffset + chunk * CHUNK_BYTES + HEADER_BYTES;
+    return new Float32Array(buffer, start, bodyLength(totalBytes, chunk) / 4);
+  });
+}
+
+/** A sink that says which chunks are ready; one message for those that one gradient completes: each wakes a thread. */
+function announcingSink(
+  { leaseId, count }: OrderOf<"block">,
+  bodies: Float32Array[],
+  { send }: HostParts,
+): SlotSink {
+  const ready: number[] = [];
+  const assembler = new GradientAssembler(count, bodies, (chunk) => ready.push(chunk));
+  return {
+    beginSlot: () => assembler.beginSlot(),
+    add(offset, values) {
+      assembler.add(offset, values);
+      if (ready.length > 0) send({ type: "chunks", leaseId, chunks: ready.splice(0) });
+    },
+    endSlot: () => assembler.endSlot(),
+  };
+}
+
+/** The same slots of the next step will most likely be ours: their inputs are made while the others are waited for. */
+function prepareNext(context: StepContext, run: HostedRun, { step, first, count }: OrderOf<"block">): void {
+  const { plan, program } = context;
+  const next = step + 1;
+  if (next >= totalSteps(plan) || !areWeightless(program.network.augmentation)) return;
+  const order = run.epochOrder(stepImages(plan, next).epoch);
+  const slots = new Map<number, SlotInputs>();
+  for (let slot = first; slot < first + count; slot++)
+    slots.set(slot, slotInputs(context, next, slotImages(plan, order, next, slot)));
+  run.ready = { step: next, slots };
+}

@@ -1,0 +1,25 @@
+/** What the orders that end with a report have in common. */
+import type { FromEngine, ToEngine } from "../messages.js";
+import type { Programs } from "../program.js";
+
+/** What orders are carried out with. */
+export interface HostParts {
+  programs: Programs;
+  send: (message: FromEngine) => void;
+  /** Milliseconds since some moment. */
+  now: () => number;
+}
+
+/** The order of a type. */
+export type OrderOf<Type extends ToEngine["type"]> = Extract<ToEngine, { type: Type }>;
+
+type Done = Pick<
+  Extract<FromEngine, { type: "block-done" }>,
+  "leaseId" | "seconds" | "tensors" | "tensorBytes"
+>;
+
+/** Call at the beginning; the answer says, at the end, how long it took and what lives in the engine. */
+export function timed({ programs, now }: HostParts, { leaseId }: { leaseId: number }): () => Done {
+  const started = now();
+  return () => ({ leaseId, seconds: (now() - started) / 1000, ...programs.living() });
+}
