@@ -128,10 +128,5 @@ class CountedBus implements Bus {
 export function trafficAdders<Adder>(
   make: (direction: "in" | "out", kind: TrafficKind) => Adder,
 ): Record<"in" | "out", Record<TrafficKind, Adder>> {
-  const of = (direction: "in" | "out"): Record<TrafficKind, Adder> =>
-    Object.fromEntries(TRAFFIC_KINDS.map((kind) => [kind, make(direction, kind)])) as Record<
-      TrafficKind,
-      Adder
-    >;
-  return { in: of("in"), out: of("out") };
+  return tableOf(["in", "out"], (direction) => tableOf(TRAFFIC_KINDS, (kind) => make(direction, kind)));
 }

@@ -49,6 +49,16 @@ export class ClusterError extends Error {
   }
 }
 
+/** The code that the system or a library gave an error: "ENOENT", "TIMEOUT". Undefined where there is none. */
+export function codeIn(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+/** The words of any thrown value. */
+export function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** The exit code of any thrown value; what is not a ClusterError is unexpected. */
 export function exitCodeOf(error: unknown): number {
   return error instanceof ClusterError ? error.exitCode : EXIT_CODES.unexpected;

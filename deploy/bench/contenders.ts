@@ -93,7 +93,7 @@ async function measureCluster(setting: BenchSetting, out: string): Promise<Clust
   const file = join(out, "run.yaml");
   await writeFile(file, stringify(config));
   const snapshots: Snapshot[] = [];
-  let cluster: LocalCluster | undefined = undefined as LocalCluster | undefined;
+  let cluster: LocalCluster | undefined;
   const trained = new Promise<void>((resolve, reject) => {
     const timer = setTimeout(
       () => reject(new ClusterError("unexpected", "The benchmark's training did not end in time")),

@@ -154,7 +154,7 @@ function showCommand(): Command {
 
 async function credentialsShown(file: string, nowMs: number): Promise<Record<string, unknown>> {
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    throw new ClusterError("config", `Cannot read ${file}: ${(cause as Error).message}`, { cause });
+    throw new ClusterError("config", `Cannot read ${file}: ${wordsOf(cause)}`, { cause });
   });
   const { seed, claims } = parseCredentials(text, file);
   const publicKey = fromSeed(new TextEncoder().encode(seed)).getPublicKey();

@@ -50,20 +50,17 @@ export async function sweepScratch(parent: string = tmpdir()): Promise<string[]>
   return removed;
 }
 
+function isOwner(value: unknown): value is Owner {
+  return isIdentity(value) && "place" in value && typeof value.place === "string" && "memory" in value;
+}
+
 /** Its owner, if that is known to be dead. */
 async function abandonedBy(folder: string, place: string): Promise<Owner | undefined> {
   if (!(await isOurs(folder))) return undefined;
   const owner = await readFile(join(folder, OWNER_FILE), "utf8")
-    .then((text) => JSON.parse(text) as Partial<Owner> | null)
+    .then((text) => JSON.parse(text) as unknown)
     .catch(() => undefined);
-  if (
-    owner === null ||
-    typeof owner?.startTime !== "string" ||
-    !Number.isSafeInteger(owner.pid) ||
-    owner.place !== place
-  )
-    return undefined;
-  return isRunning(owner as Owner) ? undefined : (owner as Owner);
+  return isOwner(owner) && owner.place === place && !isRunning(owner) ? owner : undefined;
 }
 
 /** A folder of this user, not a link to one. */

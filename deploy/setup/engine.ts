@@ -184,7 +184,7 @@ function tryLink(packageFolder: string, entry: string): string | undefined {
     linkEntry(packageFolder, entry);
     return undefined;
   } catch (error) {
-    return `${packageFolder} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`;
+    return `${packageFolder} cannot be written (${codeIn(error) ?? String(error)})`;
   }
 }
 

@@ -77,7 +77,7 @@ const train = section({
 });
 
 const isIncreasing = (values: readonly number[]): boolean =>
-  values.every((value, i) => i === 0 || value > (values[i - 1] as number));
+  values.every((value, i) => i === 0 || value > at(values, i - 1));
 
 const attackChoice = z.union([
   z.string().min(1).max(64),

@@ -56,5 +56,5 @@ export function learningRate(stages: readonly LearningRateStage[], plan: StepPla
     end += stage.epochs * perEpoch;
     if (step < Math.round(end)) return stage.rate;
   }
-  return (stages.at(-1) as LearningRateStage).rate;
+  return at(stages, stages.length - 1).rate;
 }

@@ -68,14 +68,14 @@ async function syncDirectory(directory: string): Promise<void> {
 }
 
 export function storageError(action: string, cause: unknown): ClusterError {
-  const { code, message } = cause as NodeJS.ErrnoException;
+  const code = codeIn(cause);
   const hint =
     code === "ENOSPC"
       ? "the disk is full: free some space; what was written before is intact"
       : code === "EROFS" || code === "EACCES"
         ? "the folder cannot be written: choose another one by --runs (a coordinator: --out)"
         : undefined;
-  return new ClusterError("storage", `Cannot ${action}: ${message}`, {
+  return new ClusterError("storage", `Cannot ${action}: ${wordsOf(cause)}`, {
     cause,
     ...(hint === undefined ? {} : { hint }),
   });

@@ -57,7 +57,7 @@ export class CredentialsFile {
     try {
       this.#last = this.#read();
     } catch (error) {
-      this.#options.onWarning(`${(error as Error).message}; going on with the credentials read before`);
+      this.#options.onWarning(`${wordsOf(error)}; going on with the credentials read before`);
     }
   }
 
@@ -112,10 +112,10 @@ export class CredentialsFile {
       if (size > MAX_CREDENTIALS_BYTES) throw new Error(`it has ${size} bytes`);
       text = readFileSync(path, "utf8");
     } catch (cause) {
-      const { code, message } = cause as NodeJS.ErrnoException;
+      const code = codeIn(cause);
       throw new ClusterError(
         "config",
-        `Cannot read the NATS credentials ${path}: ${code === "ENOENT" ? "the file is missing" : (code ?? message)}`,
+        `Cannot read the NATS credentials ${path}: ${code === "ENOENT" ? "the file is missing" : (code ?? wordsOf(cause))}`,
         { hint: "named by SAF_NATS_CREDS_FILE or --creds-file; is the Secret there, and mounted?", cause },
       );
     }

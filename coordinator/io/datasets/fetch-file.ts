@@ -63,7 +63,7 @@ async function download({ url, bytes }: PublishedFile, path: string): Promise<st
     }
   }
   await pipeline(
-    Readable.fromWeb(response.body as ReadableStream<Uint8Array>),
+    Readable.fromWeb(response.body),
     counted,
     createWriteStream(path),
   );

@@ -43,7 +43,7 @@ async function readDataFile(directory: string, name: IdxFile): Promise<{ path: s
         bytes: path.endsWith(".gz") ? gunzipSync(bytes, { maxOutputLength: MAX_FILE_BYTES }) : bytes,
       };
     } catch (cause) {
-      throw new ClusterError("data", `Cannot read data file ${path}: ${(cause as Error).message}`, { cause });
+      throw new ClusterError("data", `Cannot read data file ${path}: ${wordsOf(cause)}`, { cause });
     }
   }
   throw new ClusterError("data", `Data file ${join(directory, name)} is missing (nor is there ${name}.gz)`, {

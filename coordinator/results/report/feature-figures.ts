@@ -32,7 +32,7 @@ export interface SmallPlot {
 }
 
 const smallPlot = (panel: Panel): SmallPlot => ({
-  title: (panel.title as { text: string }).text,
+  title: titleOf(panel),
   spec: whole({ ...panel, title: null }),
 });
 

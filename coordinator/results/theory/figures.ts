@@ -83,7 +83,7 @@ export function raysSpec(settings: BallSettings, unit: UnitName): TopLevelSpec {
 /** The panels by themselves, for a page: title and specification. */
 export function raysPlots(settings: BallSettings, unit: UnitName): { title: string; spec: TopLevelSpec }[] {
   return rayPanels(settings, unit).map((panel) => ({
-    title: (panel.title as { text: string }).text,
+    title: titleOf(panel),
     spec: whole({ ...panel, title: null }),
   }));
 }

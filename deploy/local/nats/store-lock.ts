@@ -93,7 +93,7 @@ function createExclusive(path: string, content: LockContent): boolean {
     linkSync(temporary, path);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    if (codeIn(error) === "EEXIST") return false;
     throw error;
   } finally {
     rmSync(temporary, { force: true });
@@ -106,7 +106,7 @@ function removeStale(path: string, staleText: string): void {
   try {
     renameSync(path, aside);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    if (codeIn(error) === "ENOENT") return;
     throw error;
   }
   if (readFileSync(aside, "utf8") !== staleText) linkSync(aside, path);
@@ -119,7 +119,7 @@ function readLock(path: string): { text: string; content: LockContent | null } |
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (codeIn(error) === "ENOENT") return undefined;
     throw error;
   }
   return { text, content: parseLock(text) };
@@ -135,9 +135,10 @@ function parseLock(text: string): LockContent | null {
   }
 }
 
-function isIdentity(value: unknown): value is ProcessIdentity {
-  const { pid, startTime } = (value ?? {}) as Partial<ProcessIdentity>;
-  return Number.isSafeInteger(pid) && (pid ?? 0) > 0 && typeof startTime === "string";
+export function isIdentity(value: unknown): value is ProcessIdentity {
+  if (typeof value !== "object" || value === null || !("pid" in value) || !("startTime" in value)) return false;
+  const { pid, startTime } = value;
+  return typeof pid === "number" && Number.isSafeInteger(pid) && pid > 0 && typeof startTime === "string";
 }
 
 async function waitForEnd(server: ProcessIdentity, clock: Clock, waitMs: number): Promise<void> {

@@ -13,7 +13,7 @@ export async function publicKeyOf(seedFile: string): Promise<string> {
   try {
     seed = await readFile(seedFile);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    if (codeIn(error) !== "ENOENT") throw error;
     return createSeed(seedFile);
   }
   try {
