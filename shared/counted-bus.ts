@@ -1,4 +1,5 @@
 /** A bus that counts what goes over it, by what it carries. Plain additions: it stands in the way of every message. */
+import { tableOf } from "./core/keys.js";
 import type { Bus, BusMessage, MappedMemory, Subscription } from "./bus.js";
 import { REQUESTS, type RequestOperation, TRAFFIC_KINDS, type TrafficKind } from "./metrics.js";
 

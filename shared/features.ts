@@ -3,7 +3,7 @@
  * activation that follows. The worker counts, the coordinator checks and stores (`features.json`), the report draws.
  */
 import { z } from "zod";
-import type { Layer, Network } from "./networks/network.js";
+import type { Network } from "./networks/network.js";
 
 /**
  * An RBF never answers exactly 0; below this it counts as suppressed (|x| > 2.146). ReLU and mReLU are suppressed where

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { fromSeed } from "nkeys.js";
 import { parseCredentials } from "../../shared/credentials.js";
-import { ClusterError } from "../../shared/errors.js";
+import { ClusterError, wordsOf } from "../../shared/errors.js";
 import { ROLES, type Role, permissionsOf } from "../../shared/subjects.js";
 import { Authority, type MintedUser, SERVER_CONFIG } from "../credentials/authority.js";
 import { kubernetesManifests } from "../credentials/kubernetes.js";

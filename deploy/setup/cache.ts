@@ -21,7 +21,7 @@ import {
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { ClusterError } from "../../shared/errors.js";
+import { ClusterError, codeIn } from "../../shared/errors.js";
 
 export { defaultCacheDir } from "../../shared/io/cache-directory.js";
 

@@ -5,7 +5,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ENGINE_NAMES, type EngineName } from "../../shared/engine.js";
-import { ClusterError } from "../../shared/errors.js";
+import { ClusterError, codeIn } from "../../shared/errors.js";
 import {
   findAddonPackage,
   hasAddon,

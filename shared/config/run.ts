@@ -3,6 +3,7 @@
  * completion, the table in docs/configuration.md and the run's identity all come from here; the settings of the pool
  * stand in pool.ts. Keys are snake_case, units stand in the name.
  */
+import { at } from "../core/at.js";
 import { z } from "zod";
 import { NORMS, PERTURBATION_KINDS, PROCEDURES } from "../results.js";
 import { section, setting, settings } from "./setting.js";

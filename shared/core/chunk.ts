@@ -5,7 +5,6 @@
 import { crc32c } from "@node-rs/crc32";
 import { keysOf } from "./keys.js";
 
-
 export const CHUNK_BYTES = 256 * 1024;
 export const HEADER_BYTES = 64;
 export const BODY_BYTES = CHUNK_BYTES - HEADER_BYTES;

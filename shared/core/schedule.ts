@@ -1,4 +1,5 @@
 /** Which step belongs to which epoch, which images it takes, and its learning rate. All of it is arithmetic. */
+import { at } from "./at.js";
 import { RandomStream, permutation } from "../random.js";
 import { slotRange } from "./slots.js";
 

@@ -1,7 +1,7 @@
 /** Files and folders that are whole or absent, after a kill at any instant: written aside, fsynced, renamed. */
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { ClusterError } from "../errors.js";
+import { ClusterError, codeIn, wordsOf } from "../errors.js";
 
 let begun = 0;
 

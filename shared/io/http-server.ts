@@ -14,7 +14,7 @@ import {
 import { type Server as SecureServer, createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { ClusterError } from "../errors.js";
+import { ClusterError, codeIn, wordsOf } from "../errors.js";
 import { Connections } from "./http-connections.js";
 import { type ReloadedFiles, watchFiles } from "./reloaded-files.js";
 

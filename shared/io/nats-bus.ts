@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { ErrorCode, Events, type NatsConnection, NatsError, type TlsOptions } from "nats";
 import { type Bus, type BusMessage, RequestError, type Subscription } from "../bus.js";
-import { ClusterError } from "../errors.js";
+import { ClusterError, codeIn, wordsOf } from "../errors.js";
 import { hasSecret, redact } from "../redact.js";
 import { inboxPrefix } from "../subjects.js";
 import { CredentialsFile } from "./nats-credentials.js";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { type Authenticator, jwtAuthenticator, nkeyAuthenticator } from "nats";
 import { fromSeed } from "nkeys.js";
 import { type Credentials, MAX_CREDENTIALS_BYTES, parseCredentials } from "../credentials.js";
-import { ClusterError } from "../errors.js";
+import { ClusterError, codeIn, wordsOf } from "../errors.js";
 
 export interface CredentialsOptions {
   /** The file; `{id}` in it stands for the identity; a folder holds `<identity>.creds`. */

@@ -1,4 +1,5 @@
 /** Files whose content may change while a process runs: mounted secrets that are rotated. */
+import { at } from "../core/at.js";
 import { readFile } from "node:fs/promises";
 import { ClusterError } from "../errors.js";
 

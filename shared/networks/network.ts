@@ -1,4 +1,5 @@
 /** A network as data: layers, head and training recipe. Worker engines run it, the coordinator derives its layout. */
+import { at } from "../core/at.js";
 import { type Layout, type TensorDefinition, placeTensors } from "../core/layout.js";
 import { ClusterError } from "../errors.js";
 

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { at } from "../../../shared/core/at.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { defaultCacheDir } from "../../../shared/io/cache-directory.js";
 import type { DataPlace, DataSource, FileReport } from "./data-source.js";

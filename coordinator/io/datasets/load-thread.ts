@@ -20,9 +20,7 @@ function buffersOf({ dataset, train, test }: PreparedDataset): ArrayBuffer[] {
     ...[dataset.train, dataset.test].flatMap(({ pixels, labels }) => [pixels, labels]),
     ...[...train, ...test].map(({ bytes }) => bytes),
   ];
-  const buffers = new Set(
-    arrays.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : [])),
-  );
+  const buffers = new Set(arrays.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : [])));
   return [...buffers].filter(({ byteLength }) => byteLength >= MOVED_BYTES);
 }
 

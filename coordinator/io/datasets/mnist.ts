@@ -4,7 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { ClusterError } from "../../../shared/errors.js";
+import { ClusterError, wordsOf } from "../../../shared/errors.js";
 import type { DataPlace, DataSource, FileReport } from "./data-source.js";
 import type { Dataset } from "./dataset.js";
 import { IDX_FILES, type IdxFile, loadIdxDataset } from "./idx-dataset.js";

@@ -108,8 +108,7 @@ function project(directions: Float64Array, offset: Float64Array, width: number, 
   const dimension = offset.length;
   for (let i = 0; i < out.length; i++) {
     let dot = 0;
-    for (let k = 0; k < dimension; k++)
-      dot += (directions[i * dimension + k] ?? NaN) * (offset[k] ?? NaN);
+    for (let k = 0; k < dimension; k++) dot += (directions[i * dimension + k] ?? NaN) * (offset[k] ?? NaN);
     out[i] = dot / width;
   }
 }

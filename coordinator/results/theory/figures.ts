@@ -9,7 +9,7 @@ import {
   radialMoments,
   rayResponses,
 } from "./ball-blocks.js";
-import { type Panel, figure, panelTitle, whole } from "../report/plot-frame.js";
+import { type Panel, figure, panelTitle, titleOf, whole } from "../report/plot-frame.js";
 import { FONT_FAMILY, INKS, SERIES_INKS, seriesStyle } from "../report/plot-style.js";
 import { at } from "../../../shared/core/at.js";
 

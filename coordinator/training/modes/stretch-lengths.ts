@@ -1,4 +1,5 @@
 /** Exclusive leases: how long they are, and what a returned state must look like. */
+import { at } from "../../../shared/core/at.js";
 import { type Layout, TAIL } from "../../../shared/core/layout.js";
 import { allFinite } from "../../../shared/core/vectors/vector-memory.js";
 import { type StepPlan, stepSamples, stepsPerEpoch } from "../../../shared/core/schedule.js";

@@ -9,7 +9,7 @@ import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type Clock, pause } from "../../../shared/clock.js";
-import { ClusterError } from "../../../shared/errors.js";
+import { ClusterError, codeIn } from "../../../shared/errors.js";
 
 export interface ProcessIdentity {
   pid: number;
@@ -136,7 +136,8 @@ function parseLock(text: string): LockContent | null {
 }
 
 export function isIdentity(value: unknown): value is ProcessIdentity {
-  if (typeof value !== "object" || value === null || !("pid" in value) || !("startTime" in value)) return false;
+  if (typeof value !== "object" || value === null || !("pid" in value) || !("startTime" in value))
+    return false;
   const { pid, startTime } = value;
   return typeof pid === "number" && Number.isSafeInteger(pid) && pid > 0 && typeof startTime === "string";
 }

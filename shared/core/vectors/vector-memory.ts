@@ -56,7 +56,9 @@ export class VectorMemory {
   #used = 0;
 
   constructor() {
-    compiled ??= new WebAssembly.Module(Uint8Array.from(atob(VECTORS_WASM), (letter) => letter.charCodeAt(0)));
+    compiled ??= new WebAssembly.Module(
+      Uint8Array.from(atob(VECTORS_WASM), (letter) => letter.charCodeAt(0)),
+    );
     this.#memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
     this.#kernels = new WebAssembly.Instance(compiled, { env: { memory: this.#memory } }).exports;
   }
