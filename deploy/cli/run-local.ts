@@ -129,17 +129,18 @@ async function conduct(
   progress: ProgressDisplay,
   tell: LocalRunOptions["onEvent"],
 ): Promise<{ code: number; signalCode: number }> {
-  let cluster: LocalCluster | undefined;
+  let interrupt = (): void => undefined;
   const stop = interruption((name) => {
     progress.say(`${name}: finishing the step and writing a checkpoint; once more stops at once`, "warning");
-    cluster?.interrupt();
+    interrupt();
   });
   const listener = listenerOf(progress, tell);
-  cluster = await LocalCluster.start({
+  const cluster = await LocalCluster.start({
     ...setting,
     onEvent: listener.onEvent,
     onNote: (message) => progress.say(message, "warning"),
   });
+  interrupt = () => cluster.interrupt();
   try {
     const code = await cluster.finished();
     const isFailure = code !== 0 && code !== EXIT_CODES.trials && stop.exitCode() === 0;
