@@ -71,7 +71,7 @@ export async function runCoordinator(
   options: CoordinatorOptions,
   signal: AbortSignal,
 ): Promise<ResultsDocument> {
-  const home = new DiskStorage(options.out);
+  const home = new DiskStorage(options.out, realClock);
   await mkdir(options.out, { recursive: true }).catch((cause: unknown) => {
     throw storageError(`create the run directory ${options.out}`, cause);
   });
@@ -259,7 +259,7 @@ async function work(
         tracer,
       },
       recruits: coordinator,
-      storage: (directory) => new DiskStorage(directory),
+      storage: (directory) => new DiskStorage(directory, realClock),
       events,
       telemetry,
       report: (directory, title) => reportAside(directory, { title, command: options.command }),

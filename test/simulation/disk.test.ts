@@ -1,6 +1,7 @@
 /** The product's own files on a simulated disk: what was promised is there after a crash, whatever moment it comes at. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Clock } from "../../shared/clock.js";
 import { writeDirectoryAtomic, writeFileAtomic } from "../../shared/io/atomic-file.js";
 import { Journal } from "../../coordinator/io/journal.js";
 import { readJsonLines } from "../../shared/io/json-lines.js";
@@ -14,7 +15,7 @@ import { DISK_ROOT, type Surroundings, surround } from "./surroundings.js";
 async function crashAfter<Found>(
   seed: number,
   events: number,
-  work: () => Promise<void>,
+  work: (clock: Clock) => Promise<void>,
   look: () => Promise<Found>,
 ): Promise<Found> {
   const scheduler = new Scheduler(new Draws(seed, "schedule"));
@@ -29,7 +30,7 @@ async function crashAfter<Found>(
   const undo = surround(scheduler);
   try {
     const first = processNamed("first");
-    scheduler.at(0, first, "start", () => void work());
+    scheduler.at(0, first, "start", () => void work(first.clock));
     let left = events;
     await scheduler.run(Infinity, () => left-- <= 0);
     first.alive = false;
@@ -53,10 +54,10 @@ test("a journal keeps what was flushed, and at most one torn line that reading d
     const lines = await crashAfter(
       events,
       events,
-      async () => {
+      async (clock) => {
         const { mkdir } = await import("node:fs/promises");
         await mkdir(FOLDER, { recursive: true });
-        const journal = await Journal.open(`${FOLDER}/ledger.jsonl`, assert.fail);
+        const journal = await Journal.open(`${FOLDER}/ledger.jsonl`, clock, assert.fail);
         for (let line = 0; line < 8; line++) {
           journal.append({ line, text: "x".repeat(40) });
           if (line % 2 === 0) continue;

@@ -25,6 +25,8 @@ export interface Scenario {
   seed: number;
   workers: WorkerPlan[];
   runs: Config[];
+  /** Runs at a time. */
+  sideBySide: number;
   pool: PoolConfig;
   faults: Fault[];
   /** From here on nothing goes wrong any more. */
@@ -45,7 +47,10 @@ export function drawScenario(seed: number): Scenario {
   const workers = Array.from({ length: workerCount }, (_, i) => drawWorker(draws, i, slotMs, calmMs));
   const names = ["coordinator", ...workers.map(({ name }) => name)];
   const faults = Array.from({ length: draws.whole(0, 12) }, () => drawFault(draws, names, calmMs));
-  return { seed, workers, runs, pool, faults, calmMs };
+  const sideBySide = draws.whole(1, count);
+  const joining = workers.filter(({ nature }) => nature !== "forger").length;
+  pool.min_workers = Math.min(pool.min_workers, joining);
+  return { seed, workers, runs, sideBySide, pool, faults, calmMs };
 }
 
 const STEPS_PER_EPOCH = 3;
@@ -73,6 +78,7 @@ const HONEST_MOSTLY: readonly Nature[] = [
 
 function drawPool(draws: Draws): PoolConfig {
   return poolSchema.parse({
+    min_workers: draws.pick([1, 1, 2]),
     heartbeat_ms: draws.pick([200, 500, 1000]),
     lease_floor_ms: draws.pick([100, 500, 2000]),
     quarantine_after: draws.whole(1, 4),

@@ -1,7 +1,7 @@
 /**
- * What Node gives a process, as a simulated process finds it: timers and times are virtual, files lie on its own simulated
- * disk. Code that is handed its clock never notices; code that reaches past it is caught here, or the order of events would
- * depend on the machine. Only while a simulated process runs: everything else keeps the real ones.
+ * What Node gives a process, as a simulated process finds it: files lie on its own simulated disk; timers, times and chance
+ * are refused, for all code is handed its clock and its random numbers, and the order of events would depend on the machine.
+ * Only while a simulated process runs: everything else keeps the real ones.
  */
 import realFiles from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
@@ -33,7 +33,7 @@ export function surround(scheduler: Scheduler): () => void {
     const owner = scheduler.current;
     return owner !== undefined && "files" in owner ? (owner as Surroundings) : undefined;
   };
-  const undo = [...timers(process), ...times(process), ...files(process)];
+  const undo = [...times(scheduler, process), ...files(process)];
   syncBuiltinESMExports();
   return () => {
     for (const put of undo.reverse()) put();
@@ -54,60 +54,27 @@ function replace<Holder extends object, Name extends keyof Holder>(
   };
 }
 
-/** What setTimeout answers. */
-class VirtualTimer {
-  readonly cancel: () => void;
+const TIMERS = ["setTimeout", "setInterval", "setImmediate"] as const;
 
-  constructor(cancel: () => void) {
-    this.cancel = cancel;
-  }
-
-  ref(): this {
-    return this;
-  }
-
-  unref(): this {
-    return this;
-  }
-
-  hasRef(): boolean {
-    return true;
-  }
-}
-
-function timers(process: () => Surroundings | undefined): (() => void)[] {
-  const real = globalThis as unknown as Record<string, Call>;
-  const starts = (name: string, start: (clock: ProcessClock, run: () => void, ms: number) => () => void) => {
-    const before = real[name] as Call;
-    return replace(real, name, (run: unknown, ms: unknown, ...args: unknown[]) => {
+/** A process has its clock: code that asks Node for the time, or to be woken, could not run ahead of the wall clock. */
+function times(scheduler: Scheduler, process: () => Surroundings | undefined): (() => void)[] {
+  const refused = <Holder extends object>(holder: Holder, name: keyof Holder & string): (() => void) => {
+    const before = holder[name] as Call;
+    const call = (...args: unknown[]): unknown => {
       const owner = process();
-      if (owner === undefined) return before(run, ms, ...args);
-      return new VirtualTimer(start(owner.clock, () => (run as Call)(...args), Number(ms ?? 0)));
-    });
-  };
-  const ends = (name: string) => {
-    const before = real[name] as Call;
-    return replace(real, name, (timer: unknown) => {
-      if (timer instanceof VirtualTimer) timer.cancel();
-      else before(timer);
-    });
+      if (owner === undefined) return before.apply(holder, args);
+      const error = new Error(`${owner.name} called ${name}, and not its clock`);
+      // Whoever called may catch what is thrown.
+      scheduler.onError(error, owner);
+      throw error;
+    };
+    return replace(holder, name, call as Holder[typeof name]);
   };
   return [
-    starts("setTimeout", (clock, run, ms) => clock.after(Math.max(1, ms), run)),
-    starts("setInterval", (clock, run, ms) => clock.every(Math.max(1, ms), run)),
-    starts("setImmediate", (clock, run) => clock.after(0, run)),
-    ...["clearTimeout", "clearInterval", "clearImmediate"].map(ends),
-  ];
-}
-
-function times(process: () => Surroundings | undefined): (() => void)[] {
-  const [calendar, counter] = [Date.now, performance.now];
-  return [
-    replace(Date, "now", () => {
-      const owner = process();
-      return owner === undefined ? calendar.call(Date) : CALENDAR_MS + Math.floor(owner.clock.now());
-    }),
-    replace(performance, "now", () => process()?.clock.now() ?? counter.call(performance)),
+    ...TIMERS.map((name) => refused(globalThis, name)),
+    refused(Date, "now"),
+    refused(performance, "now"),
+    refused(Math, "random"),
   ];
 }
 

@@ -14,7 +14,7 @@ import type { SimulatedDisk } from "./disk.js";
 interface Watched {
   runId: string;
   reference: Reference;
-  /** The step that must be committed next by the coordinator of now. */
+  /** The step that must be committed next by the coordinator of now; also how many steps its weights have. */
   nextStep: number;
   /** A checkpoint of so many steps was written: nothing may be lost of those. */
   safeStep: number;
@@ -31,7 +31,9 @@ export class Watch {
   progressMs = 0;
   committed = 0;
   measured = 0;
-  readonly ended = new Set<string>();
+  /** Runs that are at their end, and those whose weights were found to be right there. */
+  readonly over = new Set<string>();
+  readonly #right = new Set<string>();
 
   constructor(now: () => number) {
     this.#now = now;
@@ -42,7 +44,7 @@ export class Watch {
   }
 
   get isComplete(): boolean {
-    return this.ended.size === this.#runs.size;
+    return this.over.size === this.#runs.size && this.#right.size === this.#runs.size;
   }
 
   violate(text: string): void {
@@ -67,9 +69,10 @@ export class Watch {
     run.nextStep = step;
   }
 
-  checkpointWritten(runId: string, step: number): void {
+  /** Of the weights as they are now. */
+  checkpointWritten(runId: string): void {
     const run = this.#of(runId);
-    run.safeStep = Math.max(run.safeStep, step);
+    run.safeStep = Math.max(run.safeStep, run.nextStep);
   }
 
   commit(runId: string, step: CommittedStep): void {
@@ -131,10 +134,10 @@ export class Watch {
     );
   }
 
-  task(runId: string, { task, outcomes }: TaskRecord, version: number): void {
+  task(runId: string, { task, outcomes }: TaskRecord): void {
     this.progressMs = this.#now();
     this.measured++;
-    const { reference } = this.#of(runId);
+    const { reference, nextStep: version } = this.#of(runId);
     for (const { predictions } of outcomes) {
       predictions.forEach((prediction, i) => {
         const right = reference.answer(version, task.firstImage + i);
@@ -147,10 +150,15 @@ export class Watch {
     }
   }
 
-  finish(runId: string, weightsSha256: string): void {
-    const { reference } = this.#of(runId);
+  ended(runId: string): void {
     this.progressMs = this.#now();
-    this.ended.add(runId);
+    this.over.add(runId);
+  }
+
+  /** What the results say of the weights in the end. */
+  weights(runId: string, weightsSha256: string | undefined): void {
+    const { reference } = this.#of(runId);
+    this.#right.add(runId);
     this.#check(
       weightsSha256 === hashOf(reference.weights(reference.steps)),
       () => `${runId} ended with other weights than without faults`,

@@ -111,8 +111,9 @@ export class World {
 
   #readLedgers(): void {
     const disk = this.#disks.get("coordinator") as SimulatedDisk;
-    for (const config of this.#scenario.runs)
-      this.#watch.ledger(runIdOf(config), disk, `${folderOf(config)}/ledger.jsonl`);
+    const { runs } = this.#scenario;
+    for (const config of runs)
+      this.#watch.ledger(runIdOf(config), disk, `${folderOf(config, runs.length === 1)}/ledger.jsonl`);
   }
 
   // ---- Invariants -------------------------------------------------------------------------------------------------
@@ -129,7 +130,7 @@ export class World {
     const stillMs = nowMs - Math.max(watch.progressMs, this.#scenario.calmMs);
     this.#longestStillMs = Math.max(this.#longestStillMs, stillMs);
     if (stillMs > PROGRESS_MS) {
-      const missing = [...this.#scenario.runs].map(runIdOf).filter((id) => !watch.ended.has(id));
+      const missing = [...this.#scenario.runs].map(runIdOf).filter((id) => !watch.over.has(id));
       watch.violate(
         `No progress for ${Math.round(stillMs / 1000)} s after the last fault; unfinished: ${missing.join(", ")}`,
       );
@@ -169,12 +170,12 @@ export class World {
 
   #main(process: Surroundings, [control, bulk]: SimulatedBus[], draws: Draws): void {
     const { name } = process;
-    const { workers, runs, pool } = this.#scenario;
+    const { workers, runs, sideBySide, pool } = this.#scenario;
     const buses = { control: control as SimulatedBus, bulk: bulk as SimulatedBus };
     const note = this.#note(name);
     if (name === "coordinator") {
       const term = CALENDAR_MS + Math.floor(this.#scheduler.nowMs);
-      const setting = { process, ...buses, runs, pool, term, watch: this.#watch, note };
+      const setting = { process, ...buses, runs, sideBySide, pool, term, watch: this.#watch, note };
       void coordinate(setting).then((end) => this.#coordinatorEnded(process, end));
       return;
     }

@@ -6,12 +6,13 @@ import { DiskStorage } from "../../../coordinator/io/run-storage.js";
 import type { RunStorage } from "../../../coordinator/runs/storage.js";
 import { LAYOUT, stateOf, temporaryDirectory } from "../io/storage-support.js";
 import { MemoryStorage } from "./memory-storage.js";
+import { realClock } from "../../../shared/io/real-clock.js";
 
 const never = (problem: string | Error): never => assert.fail(String(problem));
 const INFO = { model: "m", identity: "i", best: false };
 
 const STORAGES: Record<string, (t: TestContext) => Promise<RunStorage>> = {
-  "on a disk": async (t) => new DiskStorage(join(await temporaryDirectory(t), "run")),
+  "on a disk": async (t) => new DiskStorage(join(await temporaryDirectory(t), "run"), realClock),
   "in memory": async () => new MemoryStorage("/run"),
 };
 
