@@ -1,7 +1,7 @@
 /** Append-only files of JSON lines: ledger, metrics, evaluation results. */
 import { type FileHandle, open, truncate } from "node:fs/promises";
-import { at } from "../../shared/core/at.js";
 import type { Clock } from "../../shared/clock.js";
+import { at } from "../../shared/core/at.js";
 import { storageError } from "../../shared/io/atomic-file.js";
 import { readBytes, scanJsonLines } from "../../shared/io/json-lines.js";
 
