@@ -6,10 +6,10 @@ import { type Fault, MESSAGE_FAULTS, PROCESS_FAULTS, type Traffic, WORLD_FAULTS 
 import { FAMILIES } from "./tiny-networks.js";
 
 /**
- * nan: values that are not finite, now and then; miscount: a wrong number of images; late: slower than its leases last;
+ * nan: values that are not finite, now and then; late: slower than its leases last;
  * forger: it never joins, and speaks garbage and forged messages on every subject that its rights allow.
  */
-export type Nature = "honest" | "nan" | "miscount" | "late" | "forger";
+export type Nature = "honest" | "nan" | "late" | "forger";
 
 export interface WorkerPlan {
   name: string;
@@ -123,9 +123,4 @@ function drawFault(draws: Draws, names: readonly string[], calmMs: number): Faul
   }
   if (which < 0.92) return { ...span, kind: draws.pick(PROCESS_FAULTS), who: draws.pick(names) };
   return { ...span, kind: draws.pick(WORLD_FAULTS) };
-}
-
-/** Two leases at one time of one run: only these may a worker of this nature be trusted with. */
-export function has(scenario: Scenario, nature: Nature): boolean {
-  return scenario.workers.some((worker) => worker.nature === nature);
 }
