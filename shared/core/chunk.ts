@@ -196,11 +196,7 @@ export function decodeChunk(frame: Uint8Array, inPlace = false): DecodedChunk {
 
 /** The run that a chunk says it belongs to, unchecked: to tell which run's reader should look at it. */
 export function runHashIn(frame: Uint8Array): string {
-  return Buffer.from(
-    frame.buffer,
-    frame.byteOffset + 8,
-    Math.min(8, Math.max(0, frame.byteLength - 8)),
-  ).toString("hex");
+  return Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength).subarray(8, 16).toString("hex");
 }
 
 function nameOf<Names extends Record<string, number>>(table: Names, value: number): keyof Names | undefined {

@@ -16,6 +16,7 @@ import {
   frameLength,
   framesLength,
   HEADER_BYTES,
+  runHashIn,
   sealChunk,
   sealOf,
   valuesIn,
@@ -301,4 +302,11 @@ test("a stream of values is cut into its chunks and put together again", () => {
     }),
     { numRuns: 20 },
   );
+});
+
+test("whatever comes in place of a frame, the run that it names can be asked for", () => {
+  for (let length = 0; length <= HEADER_BYTES; length++) {
+    const named = runHashIn(new Uint8Array(length).fill(0xab));
+    assert.equal(named, "ab".repeat(Math.min(8, Math.max(0, length - 8))));
+  }
 });
