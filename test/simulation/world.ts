@@ -155,7 +155,7 @@ export class World {
     const owner: Owner = { name, alive: true, frozenUntilMs: 0 };
     const offsetMs = draws.between(0, 1_000_000);
     const clock = new ProcessClock(this.#scheduler, owner, offsetMs, () => draws.between(0, 2));
-    const files = new DiskFiles(this.#diskOf(name), this.#scheduler, draws);
+    const files = new DiskFiles(this.#diskOf(name), this.#scheduler, draws, this.#scenario.syncMs);
     const process = Object.assign(owner, { clock, files });
     const buses = [1, 2].map(() => this.#broker.connect(owner, rightsOf(name)));
     this.#running.set(name, { process, buses });
