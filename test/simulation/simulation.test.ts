@@ -6,7 +6,7 @@ import { drawScenario } from "./scenario.js";
 import { explain, prepare } from "./simulate.js";
 import { simulate } from "./world.js";
 
-before(prepare);
+before(() => prepare());
 
 test("a seed decides every event", async () => {
   const draws = new Draws(7, "scenario");
