@@ -35,6 +35,7 @@ export const REFUSALS = [
   "stale",
   "fenced",
   "node",
+  "count",
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 

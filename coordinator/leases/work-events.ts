@@ -149,6 +149,10 @@ export function settled(turn: Turn, event: EventOf<"settled">): void {
   const grant = record?.grants.find((one) => one.leaseId === leaseId && one.worker === worker);
   if (jobId !== undefined && record !== undefined && grant !== undefined && grant.state !== "done")
     turn.setGrant(jobId, record.unit.id, leaseId, { state: outcome });
+  const what = record?.unit.id ?? "what it sent";
+  turn.say("warn", `The result of worker ${worker} for ${what} is refused: ${reason.slice(0, 200)}`, {
+    worker,
+  });
   if (lease?.id === leaseId) {
     turn.recordFailure(worker, reason);
     turn.dropLease(worker, outcome, "returned", reason.slice(0, 200));

@@ -65,6 +65,11 @@ export class Shard {
     this.replace(parameters, velocity);
   }
 
+  /** It ends the vector, so what a slot counted stands at its end. */
+  get isLast(): boolean {
+    return this.range.end === this.#layout.pushSize;
+  }
+
   /** Bytes of what a slot pushes for this range. */
   get pushBytes(): number {
     return 4 * (this.range.end - this.range.first);

@@ -4,7 +4,6 @@ import type { Layout } from "../../shared/core/layout.js";
 import type { StepPlan } from "../../shared/core/schedule.js";
 import { type StateParts, stateParts, stateSize } from "../../shared/core/stretch.js";
 import { allFinite } from "../../shared/core/vectors/vector-memory.js";
-import { ClusterError } from "../../shared/errors.js";
 import { type saf, wire } from "../../shared/messages.js";
 import { type UnitRecord, grantOf } from "../leases/book.js";
 import type { ChunkVerdict, JobLeases, Verdict } from "../leases/job.js";
@@ -33,7 +32,6 @@ export interface StateContext {
   plan: StepPlan;
   /** Steps committed. */
   step(): number;
-  fail(error: ClusterError): void;
 }
 
 const { Status } = wire.PushReply;
@@ -140,7 +138,6 @@ export class States {
     const checked = checkState(layout, plan, first, steps, stream, parts);
     if (!checked.ok) {
       this.#assemblies.delete(message.workerId);
-      this.#context.fail(new ClusterError("protocol", `Cannot commit a state: ${checked.detail}`));
       const reason = checked.detail;
       return { reply: { status: Status.REFUSED, reason }, settled: { unitId, outcome: "refused", reason } };
     }

@@ -74,7 +74,6 @@ export class Trainer implements Job {
         layout,
         plan,
         step: () => this.step,
-        fail: (error) => this.#edges.fail(error),
       }),
     };
   }
