@@ -9,14 +9,8 @@ import { encodeSafetensors } from "../../shared/core/safetensors.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { networkNamed } from "../../shared/networks/registry.js";
 import type { ModelResult } from "../../shared/results.js";
-import {
-  SEED,
-  type TestCluster,
-  type TestConfig,
-  linesOf,
-  randomNumbers,
-  startCluster,
-} from "../support/cluster.js";
+import { type TestCluster, type TestConfig, linesOf, startCluster } from "../support/cluster.js";
+import { SEED, randomNumbers } from "../support/draws.js";
 import { tensorsOf } from "../../shared/records/checkpoint.js";
 
 const LIMIT = { timeout: 300_000 };
