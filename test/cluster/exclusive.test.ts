@@ -98,9 +98,12 @@ const stepwise = (config: TestConfig): TestConfig => ({
   train: { ...config.train, lease: "step" },
 });
 
-// Two calm clusters with the same two runs each.
+// Two calm clusters with the same two runs each. Side by side, each worker would have a run for itself.
 const alone = sharedCluster({ workers: 1, pool: POOL, runs: [MANY, FLAG_A] }, LIMIT);
-const together = sharedCluster({ workers: 2, pool: POOL, runs: [MANY, FLAG_A].map(stepwise) }, LIMIT);
+const together = sharedCluster(
+  { workers: 2, pool: POOL, runs: [MANY, FLAG_A].map(stepwise), sideBySide: 1 },
+  LIMIT,
+);
 
 const stretchesOf = (cluster: TestCluster, run: string): TestCluster["stretches"] =>
   cluster.stretches.filter(({ runId }) => runId.endsWith(run));

@@ -106,8 +106,10 @@ export interface ClusterSetting {
   restartCoordinator?: boolean;
   /** More arguments of `saf coordinator`. */
   coordinatorArguments?: string[];
-  /** Several runs, all at the same time, each in a folder of its own name; instead of `config`. */
+  /** Several runs, each in a folder of its own name; instead of `config`. */
   runs?: TestConfig[];
+  /** How many of them at the same time: all, unless it says otherwise. */
+  sideBySide?: number;
 }
 
 /** Back when the processes are started; nothing need have joined. Everything is ended after the test. */
@@ -140,7 +142,7 @@ export async function startCluster(
     out,
     coordinatorArguments: [
       ...files.flatMap((file) => ["--run", file]),
-      ...["--out", out, "--side-by-side", String(configs.length)],
+      ...["--out", out, "--side-by-side", String(setting.sideBySide ?? configs.length)],
       ...(setting.coordinatorArguments ?? []),
     ],
     cacheDir,
