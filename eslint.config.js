@@ -143,6 +143,18 @@ export default defineConfig(
     rules: { ...importRules("barrel", "worker", "deploy", "test", "tensorflow", ...PURE), ...purity },
   },
   {
+    // A run is handed its time and its storage: a simulation runs it under a clock of its own.
+    files: ["coordinator/runs/**/*.ts"],
+    rules: {
+      ...purity,
+      "no-restricted-globals": [
+        ...purity["no-restricted-globals"],
+        { name: "setTimeout", message: "Take a Clock as an argument." },
+        { name: "setInterval", message: "Take a Clock as an argument." },
+      ],
+    },
+  },
+  {
     files: ["worker/core/**/*.ts"],
     rules: {
       ...importRules("barrel", "coordinator", "deploy", "test", "tensorflow", "engines", ...PURE),

@@ -177,6 +177,9 @@ export class Coordinator {
       case "halt":
         this.#command(effect.worker, { halt: { leaseId: effect.leaseId } });
         break;
+      case "cancel":
+        this.#command(effect.worker, { cancel: { leaseId: effect.leaseId, reason: effect.reason } });
+        break;
       case "rejoin":
         this.#command(effect.worker, { rejoin: { term } });
         break;

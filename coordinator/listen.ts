@@ -6,6 +6,7 @@ import { ENGINE_NAMES } from "../shared/engine.js";
 import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
 import { isToken } from "../shared/subjects.js";
 import type { CoordinatorEdges, LogLevel } from "./coordinator-edges.js";
+import { FOREIGN_LEASE } from "./leases/book.js";
 import type { LeaseEvent } from "./leases/events.js";
 import type { ChunkVerdict, Job, Verdict } from "./leases/job.js";
 import { admit } from "./pool/membership.js";
@@ -82,19 +83,27 @@ class Ear {
     }
     answer(true, "");
     const { workerId: worker, incarnation, engineName: engine, pid } = request;
-    this.#context.take({ kind: "joined", worker, incarnation, engine, pid });
+    const leaseId = this.#leaseOf(request);
+    this.#context.take({ kind: "joined", worker, incarnation, engine, pid, leaseId });
   }
 
   onHeartbeat({ subject, data }: BusMessage): void {
     const beat = readMessage(wire.Heartbeat, data);
     if (beat === undefined || !this.#isFrom(subject, beat.workerId)) return;
-    const { workerId: worker, incarnation, leaseId, rssBytes, progress } = beat;
+    const { workerId: worker, incarnation, rssBytes, progress } = beat;
+    const leaseId = this.#leaseOf(beat);
     const isOurTerm = beat.term === this.#edges.term;
     const told =
       progress == null
         ? undefined
         : { steps: progress.steps ?? 0, loss: progress.loss ?? 0, accuracy: progress.accuracy ?? 0 };
     this.#context.take({ kind: "heard", worker, incarnation, isOurTerm, leaseId, rssBytes, progress: told });
+  }
+
+  /** What a worker says that it works on. */
+  #leaseOf({ leaseId, leaseTerm }: { leaseId: number; leaseTerm: number }): number {
+    const isForeign = leaseId !== 0 && leaseTerm !== 0 && leaseTerm !== this.#edges.term;
+    return isForeign ? FOREIGN_LEASE : leaseId;
   }
 
   onReturn({ subject, data }: BusMessage): void {
@@ -174,7 +183,7 @@ class Ear {
     { completed, settled }: Verdict<unknown>,
   ): void {
     if (job !== undefined && completed !== undefined)
-      this.#context.take({ kind: "computed", jobId: job.id, worker, ...completed });
+      this.#context.take({ kind: "computed", jobId: job.id, worker, leaseId, ...completed });
     if (settled === undefined) return;
     const { unitId, outcome, reason, told } = settled;
     this.#context.take({ kind: "settled", jobId: job?.id, unitId, worker, leaseId, outcome, reason, told });

@@ -102,6 +102,13 @@ export const METRICS = {
     roles: ["coordinator"],
     zeroes: each("outcome", ["finished", "interrupted", "failed"]),
   },
+  runsPending: {
+    name: "saf_runs_pending",
+    type: "gauge",
+    help: "Runs that this coordinator knows of and has not begun; they have no series of their own yet.",
+    labels: [],
+    roles: ["coordinator"],
+  },
   runProgress: {
     name: "saf_run_progress_ratio",
     type: "gauge",

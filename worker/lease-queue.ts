@@ -4,6 +4,7 @@ import type { Lease } from "./lease.js";
 export class LeaseQueue {
   readonly #waiting: Lease[] = [];
   readonly #stopping: AbortSignal;
+  #newest = { term: 0, leaseId: 0 };
   readonly #listeners = new Set<() => void>();
 
   constructor(stopping: AbortSignal) {
@@ -11,9 +12,18 @@ export class LeaseQueue {
     stopping.addEventListener("abort", () => this.#tellAll(), { once: true });
   }
 
+  /** A lease is served once: numbers grow within a term, and a copy of a command comes with a known one. */
   put(lease: Lease): void {
+    const { term, leaseId } = lease.order;
+    if (term === this.#newest.term && leaseId <= this.#newest.leaseId) return;
+    this.#newest = { term, leaseId };
     this.#waiting.push(lease);
     this.#tellAll();
+  }
+
+  /** Forgets what waits. */
+  clear(): void {
+    this.#waiting.length = 0;
   }
 
   /** False when it does not wait. */

@@ -24,7 +24,12 @@ export type MembershipEdges = Pick<
 
 export interface MembershipEvents {
   /** What a heartbeat tells of the work. */
-  work(): Pick<saf.v1.Heartbeat.$Properties, "leaseId" | "tensors" | "busySeconds" | "progress">;
+  work(): Pick<
+    saf.v1.Heartbeat.$Properties,
+    "leaseId" | "leaseTerm" | "tensors" | "busySeconds" | "progress"
+  >;
+  /** A join is asked for: what the coordinator is not told of now, it will not know of. */
+  asking(): void;
   /** A coordinator took us in; `isNew`: not the one of before. */
   joined(term: number, isNew: boolean): void;
   /** The worker is to end: it was refused, or hears of no coordinator. */
@@ -70,6 +75,11 @@ export class Membership {
     this.#endWatch = clock.every(patienceMs / ASKS_PER_TIMEOUT, () => this.#onSilence(patienceMs));
   }
 
+  /** A coordinator does not know us: the newest one is asked again. */
+  rejoin(term: number): void {
+    if (term >= this.#term) void this.join();
+  }
+
   /** The coordinator said something. */
   heard(): void {
     this.#heardMs = this.#edges.clock.now();
@@ -108,7 +118,6 @@ export class Membership {
   /** Undefined when the worker stops. */
   async #askToJoin(): Promise<saf.v1.JoinReply | undefined> {
     const { control, subjects, clock, log, stopping } = this.#edges;
-    const request = this.#request();
     const began = clock.now();
     let said = began;
     const joined = await retry(JOIN_RETRIES, { clock, signal: stopping }, async () => {
@@ -116,10 +125,11 @@ export class Membership {
         said = clock.now();
         log("info", `Waiting for a coordinator for ${Math.round((said - began) / 1000)} s`);
       }
-      return readMessage(
-        wire.JoinReply,
-        await control.request(subjects.join(this.#id), request, JOIN_TIMEOUT_MS),
-      );
+      this.#events.asking();
+      const answer = await control.request(subjects.join(this.#id), this.#request(), JOIN_TIMEOUT_MS);
+      const reply = readMessage(wire.JoinReply, answer);
+      // A term never falls: a coordinator of before a newer one has nothing to say any more.
+      return reply?.accepted === true && reply.term < this.#term ? undefined : reply;
     });
     return joined.kind === "answered" ? joined.answer : undefined;
   }
@@ -138,6 +148,8 @@ export class Membership {
       pid: process.pid,
       metricsUrl: process.metricsUrl,
       incarnation: process.incarnation,
+      leaseId: this.#events.work().leaseId ?? 0,
+      leaseTerm: this.#events.work().leaseTerm ?? 0,
     });
   }
 
@@ -161,7 +173,7 @@ export class Membership {
     const announce = readMessage(wire.Announce, data);
     if (announce === undefined) return;
     this.heard();
-    if (announce.term !== this.#term) void this.join();
+    if (announce.term > this.#term) void this.join();
   }
 
   #onConnection(connected: boolean): void {

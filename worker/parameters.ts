@@ -83,11 +83,11 @@ export class ParameterReceiver {
       this.#count("size");
       return false;
     }
-    if (header.term < this.#term) {
-      this.#count("fenced");
+    if (header.term !== this.#term) {
+      // A term comes with a lease, from the coordinator that took us in; what a newer one sends before is pulled then.
+      if (header.term < this.#term) this.#count("fenced");
       return false;
     }
-    this.#enter(header.term);
     const assembly = this.#begin(header.step);
     if (assembly === undefined || assembly.have[header.chunk] === 1) return false;
     assembly.bytes.set(body, header.offset);
@@ -107,7 +107,7 @@ export class ParameterReceiver {
    * earlier version.
    */
   async take(version: number, term: number): Promise<SharedArrayBuffer | undefined> {
-    this.#enter(term);
+    this.enter(term);
     const assembly = this.#begin(version);
     if (assembly === undefined) return undefined;
     const begun = assembly.missing < assembly.have.length;
@@ -116,7 +116,8 @@ export class ParameterReceiver {
     return assembly.version === version && assembly.missing === 0 ? assembly.memory : undefined;
   }
 
-  #enter(term: number): void {
+  /** From now on frames of this coordinator count, and of none before it. */
+  enter(term: number): void {
     if (term <= this.#term) return;
     this.#term = term;
     for (const assembly of this.#assemblies) assembly.version = -1;

@@ -4,14 +4,14 @@
  */
 import type { BusMessage } from "../shared/bus.js";
 import type { ClusterError } from "../shared/errors.js";
-import { readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
+import { readMessage, wire, writeMessage } from "../shared/messages.js";
 import type { WorkerEdges } from "./edges.js";
 import { EngineDesk } from "./engine-desk.js";
 import type { FromEngine } from "./engine/messages.js";
 import { ImageSplits } from "./images.js";
 import { type Lease, LeaseInHand, leaseIn } from "./lease.js";
 import { LeaseQueue } from "./lease-queue.js";
-import { Membership } from "./membership.js";
+import { Membership, type MembershipEvents } from "./membership.js";
 import { DataParts } from "./parts.js";
 import { Pusher } from "./push.js";
 import type { PreparedRun } from "./run-setup.js";
@@ -33,6 +33,8 @@ export class Worker {
   readonly #runs: LoadedRuns;
   readonly #context: ServeContext;
   #inHand: LeaseInHand | undefined;
+  /** A lease that came before the answer to our join. */
+  #early: Lease | undefined;
   /** Why the worker ends, when that is no order. */
   #refusal: ClusterError | undefined;
 
@@ -47,7 +49,8 @@ export class Worker {
       { ...edges, stopping },
       {
         work: () => this.#work(),
-        joined: (term, isNew) => isNew && this.#leave(term),
+        asking: () => this.#queue.clear(),
+        joined: (term, isNew) => this.#joined(term, isNew),
         end: (reason, error) => this.#stop(reason, error),
       },
     );
@@ -119,26 +122,39 @@ export class Worker {
     this.#membership.heard();
     const lease = leaseIn(command);
     if (lease !== undefined) this.#enqueue(lease);
-    else if (command.rejoin != null) void this.#membership.join();
+    else if (command.rejoin != null) this.#membership.rejoin(command.rejoin.term ?? 0);
     else if (command.shutdown != null) this.#stop(command.shutdown.reason ?? "told to stop");
-    else if (command.cancel != null) this.#queue.remove(command.cancel.leaseId ?? 0);
+    else if (command.cancel != null) this.#cancel(command.cancel.leaseId ?? 0);
     else if (command.halt != null) this.#halt(command.halt.leaseId ?? 0);
   }
 
-  /** A lease of another coordinator term is fenced off. */
+  /** A lease counts only from the coordinator that took us in; one of a newer coordinator waits until that has. */
   #enqueue(lease: Lease): void {
-    if (lease.order.term >= this.#membership.term) this.#queue.put(lease);
+    const { term } = lease.order;
+    if (term === this.#membership.term) this.#queue.put(lease);
+    else if (term > this.#membership.term) {
+      this.#early = lease;
+      void this.#membership.join();
+    }
+  }
+
+  #joined(term: number, isNew: boolean): void {
+    // What is computed for another coordinator nobody will take.
+    if (isNew && this.#inHand?.term !== term) this.#inHand?.halt();
+    const early = this.#early;
+    this.#early = undefined;
+    if (early?.order.term === term) this.#queue.put(early);
+  }
+
+  /** Nobody wants this lease any more. */
+  #cancel(leaseId: number): void {
+    if (!this.#queue.remove(leaseId) && this.#inHand?.id === leaseId) this.#inHand.halt();
   }
 
   /** A lease that has not begun goes back. */
   #halt(leaseId: number): void {
     if (this.#queue.remove(leaseId)) this.#giveBack(leaseId, "halted");
     else if (this.#inHand?.id === leaseId) this.#inHand.halt();
-  }
-
-  /** What is computed for another coordinator nobody will take. */
-  #leave(term: number): void {
-    if (this.#inHand?.term !== term) this.#inHand?.halt();
   }
 
   async #serveLease(lease: Lease): Promise<void> {
@@ -182,10 +198,11 @@ export class Worker {
   }
 
   /** What a heartbeat tells of the work. */
-  #work(): Pick<saf.v1.Heartbeat.$Properties, "leaseId" | "tensors" | "busySeconds" | "progress"> {
+  #work(): ReturnType<MembershipEvents["work"]> {
     const { tensors, busySeconds } = this.#engine;
     return {
       leaseId: this.#inHand?.id ?? 0,
+      leaseTerm: this.#inHand?.term ?? 0,
       tensors,
       busySeconds,
       progress: this.#inHand?.progress() ?? null,

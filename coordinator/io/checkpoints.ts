@@ -12,12 +12,13 @@ import {
   type TrainingState,
   tensorsOf,
 } from "../../shared/records/checkpoint.js";
+import type { CheckpointInfo, CheckpointStore } from "../runs/storage.js";
 
 const FOLDER = /^step-(\d{8})$/;
 /** What a writer that was killed had begun. */
 const UNFINISHED = /^\.step-\d{8}\..*part$/;
 
-export class Checkpoints {
+export class Checkpoints implements CheckpointStore {
   readonly #directory: string;
   readonly #layout: Layout;
   readonly #keep: number;
@@ -33,10 +34,7 @@ export class Checkpoints {
    * Writes the state, moves `latest` (and `best`) to it, removes old ones. Throws ClusterError("storage"); the
    * checkpoints before it stay as they were.
    */
-  async write(
-    state: TrainingState,
-    info: { model: string; identity: string; cleanAccuracy: number | null; best: boolean },
-  ): Promise<{ path: string; bytes: number }> {
+  async write(state: TrainingState, info: CheckpointInfo): Promise<{ path: string; bytes: number }> {
     const files: Record<string, Uint8Array> = {
       "model.safetensors": encodeSafetensors({
         tensors: tensorsOf(this.#layout, state.parameters),

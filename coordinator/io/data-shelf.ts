@@ -1,6 +1,7 @@
 /** What workers pull by its hash: the data sets of all runs, each read once and when its first run begins, and more. */
 import { createHash } from "node:crypto";
 import type { saf } from "../../shared/messages.js";
+import type { Shelf } from "../runs/surroundings.js";
 import type { Dataset, PartitionedDataset } from "./datasets/dataset.js";
 import { type DataSetting, loadAside } from "./datasets/load-aside.js";
 
@@ -8,12 +9,13 @@ const MAX_RANGE_BYTES = 1024 * 1024;
 
 export type LoadData = (setting: DataSetting, env?: NodeJS.ProcessEnv) => Promise<PartitionedDataset>;
 
-export class DataShelf {
+export class DataShelf implements Shelf {
   readonly #load: LoadData;
   readonly #named: readonly DataSetting[];
   readonly #reading = new Map<string, Promise<PartitionedDataset>>();
   readonly #read: PartitionedDataset[] = [];
-  readonly #others = new Map<string, Uint8Array>();
+  /** What is no part of a data set, and who needs it. */
+  readonly #others = new Map<string, { bytes: Uint8Array; holders: Set<string> }>();
 
   /** `named`: the settings of all runs; `env`: where to look for what none of them names. */
   constructor(
@@ -61,16 +63,24 @@ export class DataShelf {
     }
   }
 
-  /** Serves these bytes too; returns their SHA-256. */
-  hold(bytes: Uint8Array): string {
+  /** Serves these bytes too, until all their holders let go; returns their SHA-256. */
+  hold(bytes: Uint8Array, holder: string): string {
     const sha256 = createHash("sha256").update(bytes).digest("hex");
-    this.#others.set(sha256, bytes);
+    const known = this.#others.get(sha256);
+    if (known === undefined) this.#others.set(sha256, { bytes, holders: new Set([holder]) });
+    else known.holders.add(holder);
     return sha256;
+  }
+
+  letGo(holder: string): void {
+    for (const [sha256, { holders }] of this.#others) {
+      if (holders.delete(holder) && holders.size === 0) this.#others.delete(sha256);
+    }
   }
 
   /** Answers a worker's request for a range. */
   range({ sha256, offset, length }: saf.v1.DataRequest): saf.v1.DataRange.$Properties {
-    const bytes = this.#others.get(sha256) ?? this.#part(sha256);
+    const bytes = this.#others.get(sha256)?.bytes ?? this.#part(sha256);
     if (bytes === undefined) return { error: { message: `no part ${sha256.slice(0, 64)} here` } };
     if (length > MAX_RANGE_BYTES) return { error: { message: "at most 1 MiB a request" } };
     return { body: bytes.subarray(offset, offset + length) };

@@ -10,18 +10,19 @@ import type { Dataset } from "./datasets/dataset.js";
 /** The first so many test images of each: what the largest budget looks at. */
 const MOST_IMAGES = 1000;
 
-/** Those sets that are here, and why the others are not. */
+/** Those sets that are here, held for `holder`, and why the others are not. */
 export async function foreignImages(
   shelf: DataShelf,
   own: string,
   shape: ImageShape,
+  holder: string,
 ): Promise<{ found: ForeignPictures[]; missing: NotMeasured[] }> {
   const found: ForeignPictures[] = [];
   const missing: NotMeasured[] = [];
   for (const { name } of DATA_SETS.filter((source) => source.name !== own)) {
     try {
       const { pixels, images } = fitted(await shelf.other(name), shape);
-      found.push({ name, pixels_sha256: shelf.hold(pixels), images });
+      found.push({ name, pixels_sha256: shelf.hold(pixels, holder), images });
     } catch (error) {
       if (!(error instanceof ClusterError)) throw error;
       missing.push({ what: `nonsense from ${name}`, why: whyNot(error) });

@@ -7,12 +7,10 @@ import { type NamedTensor, decodeSafetensors } from "../../shared/core/safetenso
 import { ClusterError } from "../../shared/errors.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { resolveRun } from "../../shared/resolve.js";
+import { IMPORTED } from "../runs/storage.js";
 import { Checkpoints } from "./checkpoints.js";
 import { RunDirectory } from "./run-directory.js";
 import { tensorsOf, vectorOf } from "../../shared/records/checkpoint.js";
-
-/** Stands in a checkpoint where a run's own identity would. */
-export const IMPORTED = "imported weights";
 
 /** A header, and tensors that are then refused by name. */
 const MAX_EXTRA_BYTES = 64 * 1024 * 1024;

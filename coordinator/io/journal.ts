@@ -1,5 +1,6 @@
 /** Append-only files of JSON lines: ledger, metrics, evaluation results. */
 import { type FileHandle, open, truncate } from "node:fs/promises";
+import type { Clock } from "../../shared/clock.js";
 import { storageError } from "../../shared/io/atomic-file.js";
 import { readBytes, scanJsonLines } from "../../shared/io/json-lines.js";
 
@@ -9,14 +10,17 @@ const GATHER_MS = 500;
 export class Journal {
   readonly #file: string;
   readonly #handle: FileHandle;
+  readonly #clock: Clock;
   readonly #onError: (error: Error) => void;
   #pending = "";
-  #timer: NodeJS.Timeout | undefined;
+  /** Takes back the write that is to come. */
+  #takeBack: (() => void) | undefined;
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(file: string, handle: FileHandle, onError: (error: Error) => void) {
+  private constructor(file: string, handle: FileHandle, clock: Clock, onError: (error: Error) => void) {
     this.#file = file;
     this.#handle = handle;
+    this.#clock = clock;
     this.#onError = onError;
   }
 
@@ -24,12 +28,12 @@ export class Journal {
    * Drops a torn last line, or the next one would join it. `onError` is told when lines could not be written: they are
    * kept and tried again with the next ones. Throws ClusterError("storage").
    */
-  static async open(file: string, onError: (error: Error) => void): Promise<Journal> {
+  static async open(file: string, clock: Clock, onError: (error: Error) => void): Promise<Journal> {
     const bytes = await readBytes(file);
     const whole = bytes.lastIndexOf(10) + 1;
     try {
       if (whole < bytes.length) await truncate(file, whole);
-      return new Journal(file, await open(file, "a"), onError);
+      return new Journal(file, await open(file, "a"), clock, onError);
     } catch (cause) {
       throw storageError(`open ${file}`, cause);
     }
@@ -37,13 +41,13 @@ export class Journal {
 
   append(record: object): void {
     this.#pending += `${JSON.stringify(record)}\n`;
-    this.#timer ??= setTimeout(() => void this.flush().catch(this.#onError), GATHER_MS);
+    this.#takeBack ??= this.#clock.after(GATHER_MS, () => void this.flush().catch(this.#onError));
   }
 
   /** Resolves when everything appended so far is on the disk. Throws ClusterError("storage"). */
   flush(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#takeBack?.();
+    this.#takeBack = undefined;
     const turn = this.#writing.then(() => this.#write());
     this.#writing = turn.catch(() => undefined);
     return turn;

@@ -5,18 +5,6 @@ import { basename, dirname, join } from "node:path";
 import { storageError, writeFileAtomic } from "../../shared/io/atomic-file.js";
 import { readJson } from "../../shared/io/json-document.js";
 
-export type RunState = "waiting" | "training" | "evaluating" | "done" | "interrupted" | "failed";
-
-/** `status.json`. */
-export interface RunStatus {
-  state: RunState;
-  step: number;
-  steps: number;
-  epoch: number;
-  updated: string;
-  exit_code: number | null;
-}
-
 /** A fresh name, unique and sortable by time: 20261122T101500Z-mrelu-r-m-3fa91c. */
 export function runDirectoryName(name: string, nowMs: number): string {
   const stamp = new Date(nowMs).toISOString().replace(/[-:]/g, "").replace(/\.\d+/, "");

@@ -2,36 +2,16 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { parse } from "yaml";
-import { type Config, parseStoredConfig } from "../../shared/config/run.js";
+import { parseStoredConfig } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { networkNamed } from "../../shared/networks/registry.js";
 import { resolveRun } from "../../shared/resolve.js";
+import type { SourcePlace, TransferSource } from "../runs/surroundings.js";
 import { Checkpoints } from "./checkpoints.js";
 import { readForeignWeights, refuseNonFinite, weightsModel } from "./foreign-weights.js";
 import { RunDirectory } from "./run-directory.js";
 import { hashOf } from "../../shared/io/hash.js";
-
-/** A place as the settings name it. */
-export interface SourcePlace {
-  path: string;
-  /** Said behind a colon. */
-  model: string | undefined;
-  isRun: boolean;
-}
-
-export interface TransferSource {
-  /** Of the run, or of the file's model. */
-  name: string;
-  model: string;
-  parameters: Float32Array;
-  weights_sha256: string;
-}
-
-export function sourcesIn({ transfer_from: from }: Config["evaluate"]): string[] {
-  if (from === undefined) return [];
-  return typeof from === "string" ? [from] : from;
-}
 
 /**
  * Looks beside the run's own folder, then from the working directory. `isExpected`: folders of runs that need not be there
@@ -117,24 +97,4 @@ async function fromFile(
   const network = networkNamed(dataset, model);
   const parameters = await readForeignWeights(path, network.name, layoutOf(network));
   return { name: network.name, model: network.name, parameters };
-}
-
-/** Throws what reading them would throw later; runs that `isExpected` names are not read. */
-export async function checkSources(
-  config: Config,
-  runDirectory: string,
-  isExpected?: (path: string) => boolean,
-): Promise<void> {
-  for (const text of sourcesIn(config.evaluate)) {
-    const place = await findSource(text, runDirectory, isExpected);
-    if (isExpected?.(place.path) !== true) await readSource(place, config.data.set);
-  }
-}
-
-/** Two networks of one name are told apart. */
-export function withNames<Named extends { name: string }>(sources: readonly Named[]): Named[] {
-  return sources.map((source, i) => {
-    const before = sources.slice(0, i).filter(({ name }) => name === source.name).length;
-    return before === 0 ? source : { ...source, name: `${source.name}-${before + 1}` };
-  });
 }

@@ -77,6 +77,13 @@ export interface Member {
   engine: string;
   lastSeenMs: number;
   lease: Lease | undefined;
+  /**
+   * A lease that is not its own any more (taken away, or another coordinator's) and on which it works still; 0: none. Such a
+   * worker is busy, not free.
+   */
+  strayLease: number;
+  /** The last lease that it was through with by its own word: a heartbeat may still name it. */
+  endedLease: number;
   /** Runs whose images and network it has loaded. */
   warm: ReadonlySet<string>;
   /** Exponentially weighted time of its leases, and images a second within them. */
@@ -111,6 +118,9 @@ export function emptyBook(rules: PoolRules): LeaseBook {
   return { rules, nextLease: 1, isPaused: false, members: new Map(), jobs: new Map() };
 }
 
+/** In place of a lease's number: another coordinator gave it. */
+export const FOREIGN_LEASE = -1;
+
 // ---- Questions ------------------------------------------------------------------------------------------------
 
 /** Somebody holds it, and its deadline has not passed. */
@@ -136,7 +146,8 @@ export function servedCount({ members }: LeaseBook, nowMs: number): number {
 /** Without those that are overdue: one that hangs keeps its heartbeat. */
 export function ableCount({ members }: LeaseBook, nowMs: number): number {
   return [...members.values()].filter(
-    ({ lease, standing }) => lease?.isOverdue !== true && !rests(standing, nowMs),
+    ({ lease, strayLease, standing }) =>
+      lease?.isOverdue !== true && strayLease === 0 && !rests(standing, nowMs),
   ).length;
 }
 
@@ -156,7 +167,8 @@ export function isDiverged(record: UnitRecord, book: LeaseBook): boolean {
 
 export type MemberState = "idle" | "busy" | "straggling" | "quarantined";
 
-export function stateOf({ lease, standing }: Member, nowMs: number): MemberState {
+export function stateOf({ lease, strayLease, standing }: Member, nowMs: number): MemberState {
   if (lease !== undefined) return lease.isOverdue ? "straggling" : "busy";
+  if (strayLease !== 0) return "busy";
   return rests(standing, nowMs) ? "quarantined" : "idle";
 }

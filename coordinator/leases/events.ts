@@ -11,8 +11,16 @@ export interface StretchProgress {
 
 export type LeaseEvent =
   /** A worker was admitted: it is new, started again, or says again that it is there. */
-  | { kind: "joined"; worker: string; incarnation: number; engine: string; pid: number }
-  /** Its heartbeat. `leaseId`: what it works on, 0 when idle. */
+  | {
+      kind: "joined";
+      worker: string;
+      incarnation: number;
+      engine: string;
+      pid: number;
+      /** What it works on; 0 when idle, FOREIGN_LEASE when another coordinator gave it. */
+      leaseId: number;
+    }
+  /** Its heartbeat. `leaseId`: as above. */
   | {
       kind: "heard";
       worker: string;
@@ -42,6 +50,8 @@ export type LeaseEvent =
       worker: string;
       steps: number;
       toldMs: number | undefined;
+      /** The lease that its worker is through with by this; undefined when the end of the push will say so. */
+      leaseId?: number;
     }
   /**
    * Nothing else is left to decide: idle workers get work, `first` before the others, for what the next unit needs is in its
@@ -76,6 +86,8 @@ export type Effect =
       atMs: number;
     }
   | { kind: "halt"; worker: string; leaseId: number }
+  /** Nobody wants what the worker may have been told to do. */
+  | { kind: "cancel"; worker: string; leaseId: number; reason: string }
   | { kind: "rejoin"; worker: string }
   /** The job's turn, in this order before any lease that follows from it. */
   | { kind: "commit"; jobId: string; commit: Commit; units: readonly CommittedUnit[] }

@@ -8,17 +8,23 @@ import type { LostState, Turn } from "./turn.js";
 
 type EventOf<Kind extends LeaseEvent["kind"]> = Extract<LeaseEvent, { kind: Kind }>;
 
-export function joined(turn: Turn, { worker, incarnation, engine, pid }: EventOf<"joined">): void {
+export function joined(turn: Turn, event: EventOf<"joined">): void {
+  const { worker, incarnation, engine, pid, leaseId } = event;
   const known = turn.book.members.get(worker);
   const isRestart = known !== undefined && known.incarnation !== incarnation;
   if (known === undefined) turn.say("info", `Worker ${worker} joined`, { worker, fields: { engine, pid } });
   if (isRestart) turn.dropLease(worker, "lost", "lost", "its process was started again");
+  // A worker that joins forgets what waits; what it works on it names.
+  else if (known?.lease !== undefined && known.lease.id !== leaseId)
+    turn.dropLease(worker, "returned", "returned", "it joined again and did not know of the lease");
   const before = turn.book.members.get(worker) ?? stranger(worker);
+  const isStray = leaseId !== 0 && before.lease?.id !== leaseId && before.endedLease !== leaseId;
   const member = {
     ...before,
     incarnation,
     engine,
     lastSeenMs: turn.nowMs,
+    strayLease: isStray ? leaseId : 0,
     warm: isRestart ? new Set<string>() : before.warm,
   };
   turn.book = { ...turn.book, members: new Map(turn.book.members).set(worker, member) };
@@ -32,6 +38,8 @@ function stranger(id: string): Member {
     engine: "",
     lastSeenMs: 0,
     lease: undefined,
+    strayLease: 0,
+    endedLease: 0,
     warm: new Set(),
     leaseMs: 0,
     imagesPerSecond: 0,
@@ -52,17 +60,24 @@ export function heard(turn: Turn, event: EventOf<"heard">): void {
   }
   turn.setMember(worker, { lastSeenMs: turn.nowMs, rssBytes });
   const { lease } = member;
-  if (lease === undefined) return;
-  if (leaseId === lease.id) {
+  if (lease !== undefined && leaseId === lease.id) {
+    turn.setMember(worker, { strayLease: 0 });
     if (progress !== undefined) advanced(turn, worker, lease, progress);
     return;
   }
-  // A command that was lost on the way: the worker does not know what it should be doing.
-  const heldMs = turn.nowMs - lease.grantedMs;
-  if (heldMs <= 2 * turn.book.rules.heartbeatMs) return;
-  const works = leaseId === 0 ? "that it is idle" : `lease ${leaseId}`;
-  const why = `its heartbeat names ${works} ${Math.round(heldMs)} ms after lease ${lease.id} was given`;
-  turn.dropLease(worker, "returned", "returned", why);
+  const isLate = lease !== undefined && turn.nowMs - lease.grantedMs > 2 * turn.book.rules.heartbeatMs;
+  if (isLate) takeBack(turn, worker, lease, leaseId);
+  // Between a result and the next lease a heartbeat still names the old one; a worker that stays with it is busy.
+  const isStray = leaseId !== 0 && (isLate || (lease === undefined && leaseId !== member.endedLease));
+  turn.setMember(worker, { strayLease: isStray ? leaseId : 0 });
+}
+
+/** A worker that works on something else did not get the command, or has not come to it: it is not to begin any more. */
+function takeBack(turn: Turn, worker: string, lease: Lease, named: number): void {
+  const works = named === 0 ? "that it is idle" : "another lease";
+  const heldMs = Math.round(turn.nowMs - lease.grantedMs);
+  const why = `its heartbeat names ${works} ${heldMs} ms after lease ${lease.id} was given`;
+  turn.cancelLease(worker, why);
   turn.say("debug", `Lease ${lease.id} of worker ${worker} is taken back: ${why}`);
 }
 
@@ -82,6 +97,7 @@ function advanced(turn: Turn, worker: string, lease: Lease, progress: StretchPro
 }
 
 export function returned(turn: Turn, { worker, leaseId, reason, hasFailed }: EventOf<"returned">): void {
+  turn.endedBy(worker, leaseId);
   if (turn.book.members.get(worker)?.lease?.id !== leaseId) return;
   if (hasFailed) turn.recordFailure(worker, reason);
   turn.dropLease(worker, "returned", "returned", `it gave the lease back: ${reason.slice(0, 200)}`);

@@ -1,6 +1,5 @@
 /** Who gets which unit: idle workers one after another, jobs by their fair share, units in their order. */
 import { fairOrder } from "../pool/fairness.js";
-import { rests } from "../pool/standing.js";
 import {
   type JobRecord,
   type LeaseBook,
@@ -10,6 +9,7 @@ import {
   isOpen,
   servedCount,
   spoiledBy,
+  stateOf,
 } from "./book.js";
 import { limitOf } from "./deadline.js";
 import type { Turn } from "./turn.js";
@@ -23,7 +23,7 @@ export function serveAll(turn: Turn, first?: string): void {
 
 function serve(turn: Turn, id: string): void {
   const member = turn.book.members.get(id);
-  if (member === undefined || member.lease !== undefined || rests(member.standing, turn.nowMs)) return;
+  if (member === undefined || stateOf(member, turn.nowMs) !== "idle") return;
   const jobs = fairOrder([...turn.book.jobs.values()], (job) => shareOf(turn.book, job));
   for (const { id: jobId } of jobs) {
     const job = planned(turn, jobId);

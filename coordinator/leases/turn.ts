@@ -67,6 +67,22 @@ export class Turn {
 
   // ---- Leases that end ------------------------------------------------------------------------------------------
 
+  /** `dropLease` of a lease that its worker may still begin: it is told not to. */
+  cancelLease(worker: string, reason: string): void {
+    const lease = this.book.members.get(worker)?.lease;
+    if (lease === undefined) return;
+    this.dropLease(worker, "returned", "returned", reason);
+    this.effects.push({ kind: "cancel", worker, leaseId: lease.id, reason });
+  }
+
+  /** A worker is through with a lease by its own word. */
+  endedBy(worker: string, leaseId: number): void {
+    const member = this.book.members.get(worker);
+    if (member === undefined) return;
+    const strayLease = member.strayLease === leaseId ? 0 : member.strayLease;
+    this.setMember(worker, { strayLease, endedLease: leaseId });
+  }
+
   /** A worker's lease ends without a result; its unit is offered again. `note`: why, in words. */
   dropLease(worker: string, state: LostState, outcome: LeaseOutcome, note: string): void {
     const member = this.book.members.get(worker);

@@ -17,6 +17,8 @@ import type { Unit, WorkPlan } from "./unit.js";
 
 type EventOf<Kind extends LeaseEvent["kind"]> = Extract<LeaseEvent, { kind: Kind }>;
 
+/** As many runs as a worker keeps loaded: worker/runs.ts. */
+const RUNS_KEPT = 4;
 /** Weight of what was before in a worker's running means. */
 const SMOOTHING = 0.9;
 
@@ -39,7 +41,9 @@ export function withdrawn(turn: Turn, jobId: string): void {
   jobs.delete(jobId);
   turn.book = { ...turn.book, jobs };
   for (const [id, { lease }] of turn.book.members) {
-    if (lease?.jobId === jobId) turn.setMember(id, { lease: undefined });
+    if (lease?.jobId !== jobId) continue;
+    turn.setMember(id, { lease: undefined, strayLease: lease.id });
+    turn.effects.push({ kind: "cancel", worker: id, leaseId: lease.id, reason: "the job is over" });
   }
 }
 
@@ -50,7 +54,8 @@ export function recalled(turn: Turn, jobId: string): void {
 }
 
 export function computed(turn: Turn, event: EventOf<"computed">): void {
-  const { jobId, unitId, worker, steps, toldMs } = event;
+  const { jobId, unitId, worker, steps, toldMs, leaseId } = event;
+  if (leaseId !== undefined) turn.endedBy(worker, leaseId);
   const record = turn.book.jobs.get(jobId)?.units.get(unitId);
   const grant = grantOf(record, worker);
   if (record === undefined || grant === undefined || record.done !== undefined) return;
@@ -113,7 +118,9 @@ function finishLease(turn: Turn, worker: string, lease: Lease): void {
   turn.setMember(worker, {
     lease: undefined,
     standing: GOOD_STANDING,
-    warm: new Set(member.warm).add(lease.runId),
+    warm: new Set([...member.warm].filter((runId) => runId !== lease.runId).slice(1 - RUNS_KEPT)).add(
+      lease.runId,
+    ),
     leaseMs: smooth(member.leaseMs, ms),
     imagesPerSecond: smooth(member.imagesPerSecond, lease.unit.images / (ms / 1000)),
     images: member.images + lease.unit.images,
@@ -128,6 +135,7 @@ function smooth(mean: number, value: number): number {
 
 export function settled(turn: Turn, event: EventOf<"settled">): void {
   const { jobId, unitId, worker, leaseId, outcome, reason, told } = event;
+  turn.endedBy(worker, leaseId);
   const record = turn.book.jobs.get(jobId ?? "")?.units.get(unitId ?? "");
   if (jobId !== undefined && told !== undefined) recordTime(turn, jobId, told, false);
   const lease = turn.book.members.get(worker)?.lease;

@@ -6,6 +6,7 @@ import { type ModelResult, type StepMetric, seriesOf } from "../../shared/result
 import { redact } from "../../shared/redact.js";
 import type { Subjects } from "../../shared/subjects.js";
 import { CurveTally, type MeasuredRange } from "../evaluation/curves.js";
+import type { EvaluationProgress } from "../runs/observer.js";
 import {
   type CurveSample,
   type Finished,
@@ -32,19 +33,23 @@ export class EventPublisher {
   readonly #subjects: Subjects;
   readonly clock: () => number;
   readonly #tell: (event: LiveEvent) => void;
-  readonly #lastMs = new Map<string, number>();
+  readonly #wallClock: () => number;
+  readonly #workersTold: AtMostEvery;
 
-  /** `tell` hears all of it, connected or not, and what is not for the bus. */
+  /** `tell` hears all of it, connected or not, and what is not for the bus. `wallClock`: milliseconds since 1970. */
   constructor(
     bus: Bus,
     subjects: Subjects,
     clock: () => number,
     tell: (event: LiveEvent) => void = () => undefined,
+    wallClock: () => number = () => Date.now(),
   ) {
     this.#bus = bus;
     this.#subjects = subjects;
     this.clock = clock;
     this.#tell = tell;
+    this.#wallClock = wallClock;
+    this.#workersTold = new AtMostEvery(WORKERS_EVERY_MS, clock);
   }
 
   /** What happens to one run. */
@@ -72,7 +77,7 @@ export class EventPublisher {
   }
 
   workers(rows: WorkerRow[]): void {
-    if (this.isDue("workers", WORKERS_EVERY_MS)) this.publish("workers", { workers: { workers: rows } });
+    if (this.#workersTold.isDue()) this.publish("workers", { workers: { workers: rows } });
   }
 
   /** Where the live page is. */
@@ -80,16 +85,8 @@ export class EventPublisher {
     this.publish("serving", { serving: { url } });
   }
 
-  /** At most once in so many milliseconds for each key. */
-  isDue(key: string, everyMs: number): boolean {
-    const now = this.clock();
-    if (now - (this.#lastMs.get(key) ?? -Infinity) < everyMs) return false;
-    this.#lastMs.set(key, now);
-    return true;
-  }
-
   publish(kind: string, event: ProgressEvent): void {
-    const told = { timeMs: Date.now(), ...event };
+    const told = { timeMs: this.#wallClock(), ...event };
     this.#tell(told);
     if (!this.#bus.connected) return;
     this.#bus.publish(this.#subjects.event(kind), writeMessage(wire.Event, told));
@@ -97,12 +94,13 @@ export class EventPublisher {
 
   /** What only the live page wants to know. */
   tell(event: LiveEvent): void {
-    this.#tell({ timeMs: Date.now(), ...event });
+    this.#tell({ timeMs: this.#wallClock(), ...event });
   }
 }
 
 export class RunEvents {
   readonly #publisher: EventPublisher;
+  readonly #progressTold: AtMostEvery;
   readonly #runId: string;
   readonly #model: string;
   #loss = NaN;
@@ -115,6 +113,7 @@ export class RunEvents {
 
   constructor(publisher: EventPublisher, runId: string, model: string) {
     this.#publisher = publisher;
+    this.#progressTold = new AtMostEvery(PROGRESS_EVERY_MS, publisher.clock);
     this.#runId = runId;
     this.#model = model;
   }
@@ -183,7 +182,7 @@ export class RunEvents {
     this.#loss = smooth(this.#loss, loss);
     this.#accuracy = smooth(this.#accuracy, accuracy);
     const stepsPerSecond = this.#speed.seen(done, this.#publisher.clock());
-    if (!this.#publisher.isDue(`progress ${this.#runId}`, PROGRESS_EVERY_MS) && done < total) return;
+    if (!this.#progressTold.isDue() && done < total) return;
     this.#publisher.publish("progress", {
       progress: {
         runId: this.#runId,
@@ -220,12 +219,23 @@ export class RunEvents {
   }
 }
 
-/** Images x strengths measured and in all, the share of the work behind that, and what is being measured. */
-export interface EvaluationProgress {
-  done: number;
-  total: number;
-  workDone: number;
-  detail: string;
+/** Lets something through at most once in so many milliseconds. */
+class AtMostEvery {
+  readonly #everyMs: number;
+  readonly #clock: () => number;
+  #lastMs = -Infinity;
+
+  constructor(everyMs: number, clock: () => number) {
+    this.#everyMs = everyMs;
+    this.#clock = clock;
+  }
+
+  isDue(): boolean {
+    const now = this.#clock();
+    if (now - this.#lastMs < this.#everyMs) return false;
+    this.#lastMs = now;
+    return true;
+  }
 }
 
 /** Steps of a training, of an epoch, and images of a step. */

@@ -1,13 +1,14 @@
 /** Progress as log lines, for whoever follows a container's log: phases as they come, numbers every ten seconds. */
 import type { Log } from "../../shared/io/logger.js";
-import type { Progress, ProgressEvent } from "../../shared/events.js";
+import type { Finished, Progress, ProgressEvent } from "../../shared/events.js";
 
 const EVERY_MS = 10_000;
 
 export class ProgressLog {
   readonly #log: Log;
   readonly #clock: () => number;
-  readonly #saidMs = new Map<string, number>();
+  /** When something was said last, by run and phase. */
+  readonly #saidMs = new Map<string, Map<string, number>>();
 
   constructor(log: Log, clock: () => number) {
     this.#log = log;
@@ -19,7 +20,12 @@ export class ProgressLog {
       const { model, name, detail } = phase;
       this.#log("info", [name, detail].filter(Boolean).join(": "), runField(model));
     } else if (progress != null) this.#takeProgress(progress);
-    else if (finished != null && finished.ok !== true) {
+    else if (finished != null) this.#takeEnd(finished);
+  }
+
+  #takeEnd(finished: Finished): void {
+    this.#saidMs.delete(finished.runId ?? "");
+    if (finished.ok !== true) {
       this.#log("error", `Failed: ${finished.message ?? ""}`, {
         code: finished.code ?? "",
         exit_code: finished.exitCode ?? 1,
@@ -29,11 +35,12 @@ export class ProgressLog {
   }
 
   #takeProgress({ runId, model, phase, done, total, loss, accuracy, etaSeconds }: Progress): void {
-    const key = `${runId} ${phase}`;
+    const said = this.#saidMs.get(runId ?? "") ?? new Map<string, number>();
+    this.#saidMs.set(runId ?? "", said);
     const now = this.#clock();
     const isLast = done === total;
-    if (!isLast && now - (this.#saidMs.get(key) ?? -Infinity) < EVERY_MS) return;
-    this.#saidMs.set(key, now);
+    if (!isLast && now - (said.get(phase ?? "") ?? -Infinity) < EVERY_MS) return;
+    said.set(phase ?? "", now);
     const numbers =
       phase === "training"
         ? `, loss ${(loss ?? 0).toFixed(4)}, accuracy ${(100 * (accuracy ?? 0)).toFixed(1)} %`

@@ -9,6 +9,9 @@ export const SCRAPES_SHOWN = 2;
 export const SCRAPE_GAP_MS = 5_000;
 /** Shown no longer than this, scraped or not. */
 export const LONGEST_MS = 10 * 60_000;
+/** Where many leave before a scrape, the newest so many are shown; the others go together, for that is cheaper. */
+export const MOST_DEPARTED = 64;
+const GO_TOGETHER = 32;
 
 interface Departure {
   leftMs: number;
@@ -44,13 +47,19 @@ export class SeriesLifetime {
     return this.#forget([...due, ...this.#overdue(nowMs)]);
   }
 
-  /** The same where nobody scrapes. */
+  /** The same where nobody scrapes, or not often enough. */
   expired(nowMs: number): string[] {
-    return this.#forget(this.#overdue(nowMs));
+    return this.#forget([...this.#overdue(nowMs), ...this.#surplus()]);
   }
 
   #overdue(nowMs: number): string[] {
     return [...this.#departed].filter(([, { leftMs }]) => nowMs - leftMs >= LONGEST_MS).map(([name]) => name);
+  }
+
+  /** Those that left first. */
+  #surplus(): string[] {
+    const names = [...this.#departed.keys()];
+    return names.length < MOST_DEPARTED + GO_TOGETHER ? [] : names.slice(0, -MOST_DEPARTED);
   }
 
   #forget(names: readonly string[]): string[] {

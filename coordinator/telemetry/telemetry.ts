@@ -27,6 +27,8 @@ export interface TelemetryEdges {
   /** Milliseconds; only differences matter. */
   clock: () => number;
   log: (level: "info" | "warn" | "error", message: string) => void;
+  /** Milliseconds since 1970. */
+  wallClock?: () => number;
 }
 
 /** Weight of the newest value in an exponentially weighted mean: of the loss, and of a worker's times. */
@@ -40,12 +42,15 @@ export class Telemetry {
   readonly #runs = new Map<string, RunTelemetry>();
   readonly #workers = new Map<string, { stepSeconds: number; addSamples: (count: number) => void }>();
   readonly #attacks = new Set<string>();
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number;
   #members: () => readonly PoolMember[] = () => [];
   #saidTooMany = false;
 
   constructor(edges: TelemetryEdges) {
     this.metrics = edges.metrics;
     this.#edges = edges;
+    this.wallClock = edges.wallClock ?? ((): number => Date.now());
     edges.metrics.onScrape(() => this.#refresh());
   }
 
@@ -91,10 +96,16 @@ export class Telemetry {
     return run;
   }
 
-  /** The run is over, or will not begin. */
-  ended(run: RunTelemetry, outcome: "finished" | "interrupted" | "failed"): void {
-    run.state(outcome);
+  /** Runs that are known and have not begun: they have no series of their own yet. */
+  pending(count: number): void {
+    this.metrics.set("runsPending", count);
+  }
+
+  /** A run is over; `run` is undefined where its settings were so wrong that it has no series. */
+  ended(run: RunTelemetry | undefined, outcome: "finished" | "interrupted" | "failed"): void {
     this.metrics.add("runsEnded", 1, { outcome });
+    if (run === undefined) return;
+    run.state(outcome);
     this.#lifetime.left(`run ${run.name}`, this.#edges.clock());
     // For where nobody scrapes.
     void this.#forget(this.#lifetime.expired(this.#edges.clock()));
@@ -123,7 +134,7 @@ export class Telemetry {
 
   async #refresh(): Promise<void> {
     await this.#forget(this.#lifetime.scraped(this.#edges.clock()));
-    const now = Date.now() / 1000;
+    const now = this.wallClock() / 1000;
     for (const { id, silentMs } of this.#members())
       this.metrics.set("workerLastSeen", now - silentMs / 1000, { worker: id });
     for (const [worker, { stepSeconds }] of this.#workers)
@@ -140,11 +151,12 @@ export class Telemetry {
   }
 
   async #forget(names: readonly string[]): Promise<void> {
-    for (const name of names) {
-      const [label = "", value = ""] = name.split(" ");
-      if (label === "worker") this.#workers.delete(value);
-      else for (const [id, run] of this.#runs) if (run.name === value) this.#runs.delete(id);
-      await this.metrics.removeAll(label, value);
+    for (const label of ["worker", "run"]) {
+      const gone = names.filter((name) => name.startsWith(`${label} `));
+      const values = new Set(gone.map((name) => name.slice(label.length + 1)));
+      if (label === "worker") for (const worker of values) this.#workers.delete(worker);
+      else for (const [id, run] of this.#runs) if (values.has(run.name)) this.#runs.delete(id);
+      if (values.size > 0) await this.metrics.removeAll(label, values);
     }
   }
 }
@@ -210,7 +222,7 @@ export class RunTelemetry {
     this.#metrics.add("checkpoints", 1, { outcome });
     this.#metrics.observe("checkpointSeconds", seconds);
     if (outcome === "failed") return;
-    this.#metrics.set("checkpointTime", Date.now() / 1000, this.#labels);
+    this.#metrics.set("checkpointTime", this.#telemetry.wallClock() / 1000, this.#labels);
     this.#metrics.set("checkpointBytes", bytes, this.#labels);
   }
 

@@ -1,7 +1,7 @@
 /** `saf demo`: the main job. Plain and robust net on the real MNIST, trained and measured in a few minutes. */
 import { join } from "node:path";
 import { Command } from "commander";
-import type { ResultsDocument } from "../../coordinator/main.js";
+import type { ResultsDocument } from "../../coordinator/runs/results-document.js";
 import { type Config, type ConfigInput, configSchema } from "../../shared/config/run.js";
 import { loadPool } from "./pool-options.js";
 import { printResults, shown } from "./results-output.js";

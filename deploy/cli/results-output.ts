@@ -1,6 +1,6 @@
 /** What a finished run prints: a table for people, one document for programs. */
 import { relative } from "node:path";
-import type { ResultsDocument } from "../../coordinator/main.js";
+import type { ResultsDocument } from "../../coordinator/runs/results-document.js";
 import { renderTable } from "../../coordinator/results/report/table.js";
 import { printResult } from "./output.js";
 import { wantsColor } from "./progress.js";

@@ -7,8 +7,9 @@ import { stringify } from "yaml";
 import { planMeasures } from "../../coordinator/evaluation/plan/procedures.js";
 import { checkAside } from "../../coordinator/io/datasets/load-aside.js";
 import { runDirectoryName } from "../../coordinator/io/run-directory.js";
-import { checkSources, sourcesIn } from "../../coordinator/io/transfer-sources.js";
-import type { ResultsDocument } from "../../coordinator/main.js";
+import { findSource, readSource } from "../../coordinator/io/transfer-sources.js";
+import { checkSources, sourcesIn } from "../../coordinator/runs/second-networks.js";
+import type { ResultsDocument } from "../../coordinator/runs/results-document.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
 import type { Config } from "../../shared/config/run.js";
 import type { EngineName } from "../../shared/engine.js";
@@ -158,7 +159,9 @@ async function checkFiles(configs: readonly Config[], out: string): Promise<void
   for (const data of sets.values()) await checkAside(data, process.env);
   const folders = configs.map(({ name, model }) => (configs.length === 1 ? out : join(out, name ?? model)));
   for (const [i, config] of configs.entries()) {
-    await checkSources(config, folders[i] as string, (path) => folders.includes(path));
+    await checkSources({ findSource, readSource }, config, folders[i] as string, (path) =>
+      folders.includes(path),
+    );
   }
 }
 

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../shared/io/atomic-file.js";
-import type { RunStatus } from "../../coordinator/io/run-directory.js";
+import type { RunStatus } from "../../coordinator/runs/status.js";
 import { ClusterError } from "../../shared/errors.js";
 import { type Member, type Reproduction, membersOf } from "../../shared/reproduction.js";
 

@@ -26,7 +26,7 @@ export class Metrics {
   readonly #counters = new Map<MetricKey, Counter>();
   readonly #gauges = new Map<MetricKey, Gauge>();
   readonly #histograms = new Map<MetricKey, Histogram>();
-  readonly #tallies: Tally[] = [];
+  #tallies: Tally[] = [];
   readonly #onScrape: (() => void | Promise<void>)[] = [];
 
   constructor(role: ProcessRole, version: string) {
@@ -77,16 +77,19 @@ export class Metrics {
     this.#histograms.get(key)?.remove(labels);
   }
 
-  /** Forgets every series of every metric that has this label at this value. */
-  async removeAll(label: string, value: string): Promise<void> {
-    const gone = this.#tallies.filter(({ labels }) => labels[label] === value);
-    for (const tally of gone) this.#tallies.splice(this.#tallies.indexOf(tally), 1);
+  /** Forgets every series of every metric that has this label at one of these values. */
+  async removeAll(label: string, gone: ReadonlySet<string>): Promise<void> {
+    const isGone = (labels: Partial<Record<string, string | number>>): boolean => {
+      const value = labels[label];
+      return value !== undefined && gone.has(String(value));
+    };
+    this.#tallies = this.#tallies.filter(({ labels }) => !isGone(labels));
     for (const [key, { labels }] of Object.entries(METRICS) as [MetricKey, MetricDefinition][]) {
       if (!labels.includes(label)) continue;
       const metric = this.#counters.get(key) ?? this.#gauges.get(key) ?? this.#histograms.get(key);
       const { values } = (await metric?.get()) ?? { values: [] };
       for (const series of values) {
-        if (series.labels[label] !== value) continue;
+        if (!isGone(series.labels)) continue;
         const own = Object.fromEntries(labels.map((name) => [name, String(series.labels[name])]));
         this.remove(key, own);
       }

@@ -70,7 +70,7 @@ async function freshClone(t: TestContext): Promise<Project> {
     `import { test } from "node:test"; test("c is a benchmark", () => {});`,
   );
   await write("deploy/build.mjs", BUILD);
-  for (const file of ["bootstrap.mjs", "prepare.mjs", "saf.mjs"])
+  for (const file of ["bootstrap.mjs", "fast-tests.mjs", "prepare.mjs", "saf.mjs"])
     await copyFile(join(deploy, file), join(root, "deploy", file));
   return {
     root,
@@ -176,6 +176,18 @@ test("test runs the test files without the benchmarks, or those that are named",
   assert.equal(one.status, 0, one.stdout);
   assert.doesNotMatch(one.stdout, /b fails/);
   assert.equal(run("bootstrap.mjs", "test", "no-such").status, 2);
+});
+
+test("test:fast runs those that start nothing, and sets nothing up", async (t) => {
+  const { run, write } = await freshClone(t);
+  await write("test/b.test.js", `import { test } from "node:test"; import "./starts.js"; test("b", () => {});`);
+  await write("test/starts.js", `export { spawn } from "node:child_process";`);
+  const fast = run("bootstrap.mjs", "test:fast");
+  assert.equal(fast.status, 0, fast.stdout);
+  assert.match(fast.stdout, /a runs/);
+  assert.match(fast.stdout, /tests 1$/m);
+  assert.doesNotMatch(fast.stderr, /setup speaks/);
+  assert.equal(run("bootstrap.mjs", "test:fast", "b.test").status, 2);
 });
 
 test("SIGTERM reaches the program, and its exit code comes back", async (t) => {

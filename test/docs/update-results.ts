@@ -4,7 +4,7 @@
  */
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ResultsDocument } from "../../coordinator/main.js";
+import type { ResultsDocument } from "../../coordinator/runs/results-document.js";
 import type { ModelResult, PerturbationKind } from "../../shared/results.js";
 import { ROOT, markdownTable, placeOf, readDocument } from "./tables.js";
 

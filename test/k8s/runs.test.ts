@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { stringify } from "yaml";
-import type { ResultsDocument } from "../../coordinator/main.js";
+import type { ResultsDocument } from "../../coordinator/runs/results-document.js";
 import { programs, temporaryDirectory, testConfig } from "../support/cluster.js";
 import { kubectlProblem } from "../support/kube/kubectl.js";
 import { type Kubernetes, startKubernetes } from "../support/kube/kubernetes.js";

@@ -53,7 +53,7 @@ export class BookDesk {
   }
 
   join(worker: string): void {
-    this.take({ kind: "joined", worker, incarnation: 1, engine: "wasm", pid: 1 });
+    this.take({ kind: "joined", worker, incarnation: 1, engine: "wasm", pid: 1, leaseId: 0 });
   }
 
   /** What a job answers to a message of a worker about its newest lease. */

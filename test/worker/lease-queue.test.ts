@@ -25,6 +25,28 @@ test("leases are taken in the order in which they came", async () => {
   assert.deepEqual(taken, [1, 2]);
 });
 
+test("a copy of a command, or an older one that comes late, is no lease; another coordinator counts anew", async () => {
+  const { queue, taken, take } = setUp();
+  const of = (term: number, leaseId: number): Lease => ({
+    kind: "block",
+    order: new wire.BlockLease({ term, leaseId }),
+  });
+  for (const one of [of(1, 4), of(1, 4), of(1, 3), of(1, 5), of(2, 1)]) queue.put(one);
+  for (let i = 0; i < 4; i++) take();
+  await settle();
+  assert.deepEqual(taken, [4, 5, 1]);
+});
+
+test("what waits can be forgotten as a whole", async () => {
+  const { queue, taken, take } = setUp();
+  queue.put(lease(1));
+  queue.clear();
+  take();
+  queue.put(lease(2));
+  await settle();
+  assert.deepEqual(taken, [2]);
+});
+
 test("whoever waits gets the lease that comes, and two that wait get one each", async () => {
   const { queue, taken, take } = setUp();
   take();

@@ -27,6 +27,7 @@ function setUp({ coordinatorTimeoutMs = 0 } = {}) {
   const taken: { term: number; isNew: boolean }[] = [];
   const ends: { reason: string; error: ClusterError }[] = [];
   let reconnects = 0;
+  let asks = 0;
   const membership = new Membership(
     "worker-1",
     {
@@ -41,7 +42,8 @@ function setUp({ coordinatorTimeoutMs = 0 } = {}) {
       stopping: stop.signal,
     },
     {
-      work: () => ({ leaseId: 44, tensors: 55, busySeconds: 66, progress: null }),
+      work: () => ({ leaseId: 44, leaseTerm: 7, tensors: 55, busySeconds: 66, progress: null }),
+      asking: () => asks++,
       joined: (term, isNew) => taken.push({ term, isNew }),
       end: (reason, error) => ends.push({ reason, error }),
     },
@@ -67,6 +69,7 @@ function setUp({ coordinatorTimeoutMs = 0 } = {}) {
   return {
     ...{ clock, broker, stop, membership, log, joins, beats, taken, ends, serve, announce, asked, atMs },
     reconnects: () => reconnects,
+    asks: () => asks,
   };
 }
 
@@ -118,6 +121,45 @@ test("a request to join says who asks, and with which engine", async () => {
       incarnation: 22,
     },
   );
+});
+
+test("a join says what the worker works on, each time anew, and what waits is forgotten before it is asked", async () => {
+  const { membership, serve, joins, asks, clock } = setUp();
+  let answers = 0;
+  serve(() => (++answers < 2 ? undefined : {}));
+  const joined = membership.join();
+  await clock.advance(3000);
+  await joined;
+  assert.deepEqual(
+    joins.map(({ request }) => [request?.leaseId, request?.leaseTerm]),
+    [
+      [44, 7],
+      [44, 7],
+    ],
+  );
+  assert.equal(asks(), 2);
+});
+
+test("a term never falls: a coordinator of before a newer one is not joined, whatever it answers", async () => {
+  const { clock, membership, serve, taken, joins } = setUp();
+  let term = 9;
+  serve(() => ({ term }));
+  await membership.join();
+  term = 8;
+  void membership.join();
+  await clock.advance(1000);
+  assert.equal(membership.term, 9);
+  assert.ok(joins.length > 2, "it asks on");
+  term = 9;
+  await clock.advance(300);
+  assert.deepEqual(
+    taken.map((one) => one.term),
+    [9, 9],
+  );
+  const before = joins.length;
+  membership.rejoin(8);
+  await clock.advance(100);
+  assert.equal(joins.length, before, "nor does its call count");
 });
 
 test("a member says that it is alive at the pace it was told, with the newest term and what it works on", async () => {

@@ -13,11 +13,16 @@ const TOTAL = (CHUNKS - 1) * BODY_BYTES + 400;
 const TERM = 5;
 
 /** A chunk of a version whose values are all `version`. */
-function frame(version: number, chunk: number, kind: "parameters" | "velocity" = "parameters"): Uint8Array {
+function frame(
+  version: number,
+  chunk: number,
+  term = TERM,
+  kind: "parameters" | "velocity" = "parameters",
+): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + bodyLength(TOTAL, chunk));
   bytes.fill(version, HEADER_BYTES);
   sealChunk(bytes, {
-    ...{ kind, codec: "fp32", runHash: RUN_HASH, term: TERM, step: version, node: 0, attempt: 0, shard: 0 },
+    ...{ kind, codec: "fp32", runHash: RUN_HASH, term, step: version, node: 0, attempt: 0, shard: 0 },
     ...{ chunk, chunkCount: chunkCountOf(TOTAL), offset: chunk * BODY_BYTES, totalBytes: TOTAL },
   });
   return bytes;
@@ -32,6 +37,7 @@ function setUp() {
   const sources = { bus: broker.connect(), pullSubject: "param.get", clock, signal: stop.signal };
   const identity = { runId: "a-run", runHash: RUN_HASH, size: TOTAL / 4 };
   const receiver = new ParameterReceiver(sources, identity);
+  receiver.enter(TERM);
   /** Answers pulls; undefined: stays silent. */
   const serve = (
     answer: (request: saf.v1.ParamRequest) => saf.v1.ParamReply.$Properties | undefined,
@@ -116,6 +122,14 @@ test("a version that the coordinator has no more, or whose place a later one too
   assert.equal(await receiver.take(1, TERM), undefined);
 });
 
+test("frames of a coordinator that has not taken us in are not kept, and end nothing", async () => {
+  const { receiver } = setUp();
+  const ahead = frame(1, 0, TERM + 1);
+  assert.equal(receiver.accept(ahead), false);
+  for (const chunk of [0, 1, 2]) assert.ok(receiver.accept(frame(1, chunk)), "ours still count");
+  assert.ok(isOf(1, await receiver.take(1, TERM)));
+});
+
 test("a later term may go back to an earlier version; an earlier term's frames are refused", async () => {
   const { clock, receiver, serve } = setUp();
   receiver.accept(frame(3, 0));
@@ -146,7 +160,9 @@ test("a whole vector is pulled from where it broke off, and given up after fifty
   assert.equal(clock.pending, 0);
 
   let answers = 0;
-  serve(({ version, chunk }) => (++answers === 2 ? undefined : { chunk: frame(version, chunk, "velocity") }));
+  serve(({ version, chunk }) =>
+    ++answers === 2 ? undefined : { chunk: frame(version, chunk, TERM, "velocity") },
+  );
   const pulled = pullVector(sources, "velocity", state);
   await clock.advance(2100);
   assert.ok(isOf(2, await pulled));

@@ -250,6 +250,32 @@ test("a lease of an earlier term is not served", async () => {
   assert.deepEqual(returned(), []);
 });
 
+test("a lease of a coordinator that has not taken the worker in waits until it has, and ends nothing", async () => {
+  const { clock, engine, seen, block } = await joined();
+  block(1);
+  await clock.advance(100);
+  // Forged: nobody of that term answers.
+  block(7, { term: TERM + 100 });
+  await clock.advance(100);
+  engine.say({ type: "block-done", ...done(1) });
+  await clock.advance(100);
+  block(2);
+  await clock.advance(100);
+  assert.deepEqual(
+    engine.orders.map(({ leaseId }) => leaseId),
+    [1, 2],
+    "our coordinator's leases count as before",
+  );
+  engine.say({ type: "block-done", ...done(2) });
+  seen.term = TERM + 1;
+  block(1, { term: TERM + 1 });
+  await clock.advance(100);
+  assert.deepEqual(
+    engine.orders.map(({ leaseId }) => leaseId),
+    [1, 2, 1],
+  );
+});
+
 test("a lease that the engine cannot serve goes back as failed, and the next one is served", async () => {
   const { clock, engine, seen, block, returned } = await joined();
   block(1);

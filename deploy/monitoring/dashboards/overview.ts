@@ -11,10 +11,14 @@ export const overview: DashboardSpec = {
       panels: [
         figure({
           title: "Runs by state",
-          description: "How many runs are in each state. A run that ended is shown for two more scrapes.",
+          description:
+            "How many runs are in each state; those that have not begun wait. A run that ended is shown for two more scrapes.",
           unit: "none",
           width: 8,
-          queries: [{ expr: `sum by (state) (saf_run_state{${RUN}})`, legend: "{{state}}" }],
+          queries: [
+            { expr: `sum by (state) (saf_run_state{${RUN}})`, legend: "{{state}}" },
+            { expr: `sum(saf_runs_pending{${HERE}})`, legend: "to come" },
+          ],
         }),
         figure({
           title: "Training throughput",

@@ -77,8 +77,19 @@ test("a range is the bytes asked for, as far as there are any, of a part or of w
   assert.deepEqual(bodyOf(shelf, sha256, 5, 20), all.subarray(5, 25));
   assert.deepEqual(bodyOf(shelf, sha256, 60, 1_048_576), all.subarray(60));
   for (const offset of [70, 71, 0xffffffff]) assert.equal(bodyOf(shelf, sha256, offset, 10).length, 0);
-  const held = shelf.hold(Uint8Array.of(1, 2, 3));
+  const held = shelf.hold(Uint8Array.of(1, 2, 3), "run-a");
   assert.deepEqual(bodyOf(shelf, held, 1, 10), Uint8Array.of(2, 3));
+});
+
+test("what was put there by hand is served until the last who holds it lets go", () => {
+  const { shelf } = inventedShelf();
+  const bytes = Uint8Array.of(1, 2, 3);
+  const sha256 = shelf.hold(bytes, "run-a");
+  assert.equal(shelf.hold(Uint8Array.of(1, 2, 3), "run-b"), sha256);
+  shelf.letGo("run-a");
+  assert.deepEqual(bodyOf(shelf, sha256, 0, 10), bytes);
+  shelf.letGo("run-b");
+  assert.match(shelf.range(request(sha256, 0, 10)).error?.message ?? "", /^no part/);
 });
 
 test("an unknown part and a request for more than a mebibyte are answered by an error", async () => {

@@ -8,6 +8,7 @@ import { ClusterError } from "../../../shared/errors.js";
 import { RandomStream } from "../../../shared/random.js";
 import { isStorageError, killedWriter, NO_DISK, smallDisk, temporaryDirectory } from "./storage-support.js";
 import { readJsonLines } from "../../../shared/io/json-lines.js";
+import { realClock } from "../../../shared/io/real-clock.js";
 
 interface Line {
   step: number;
@@ -16,7 +17,7 @@ const never = (error: Error): never => assert.fail(error);
 
 test("what was appended is read back, in order, after a flush and after closing", async (t) => {
   const file = join(await temporaryDirectory(t), "ledger.jsonl");
-  const journal = await Journal.open(file, never);
+  const journal = await Journal.open(file, realClock, never);
   journal.append({ step: 0 });
   journal.append({ step: 1 });
   await journal.flush();
@@ -32,7 +33,7 @@ test("what was appended is read back, in order, after a flush and after closing"
 
 test("lines are written without being asked for, soon", async (t) => {
   const file = join(await temporaryDirectory(t), "ledger.jsonl");
-  const journal = await Journal.open(file, never);
+  const journal = await Journal.open(file, realClock, never);
   journal.append({ step: 0 });
   const deadline = Date.now() + 10_000;
   while ((await readJsonLines(file)).length === 0) {
@@ -44,7 +45,7 @@ test("lines are written without being asked for, soon", async (t) => {
 
 test("flushes at the same time write every line once", async (t) => {
   const file = join(await temporaryDirectory(t), "ledger.jsonl");
-  const journal = await Journal.open(file, never);
+  const journal = await Journal.open(file, realClock, never);
   const flushes: Promise<void>[] = [];
   for (let step = 0; step < 200; step++) {
     journal.append({ step });
@@ -75,7 +76,7 @@ test("wherever a journal is torn off, the whole lines before are read and the ne
       await writeFile(file, whole.subarray(0, length));
       const complete = whole.subarray(0, length).filter((byte) => byte === 10).length;
       assert.equal((await readJsonLines(file)).length, complete);
-      const journal = await Journal.open(file, never);
+      const journal = await Journal.open(file, realClock, never);
       journal.append({ step: 99 });
       await journal.close();
       const records = await readJsonLines<Line>(file);
@@ -128,7 +129,7 @@ test("a journal that cannot be read is an error, not an empty one that trimming 
 
 test("a journal that cannot be opened is an error that names it", async (t) => {
   const file = join(await temporaryDirectory(t), "nowhere", "ledger.jsonl");
-  await assert.rejects(Journal.open(file, never), isStorageError(file));
+  await assert.rejects(Journal.open(file, realClock, never), isStorageError(file));
 });
 
 test("lines that did not fit on the disk are kept, told of, and written once when there is room", async (t) => {
@@ -136,7 +137,7 @@ test("lines that did not fit on the disk are kept, told of, and written once whe
   if (disk === undefined) return t.skip(NO_DISK);
   const file = join(disk, "ledger.jsonl");
   const ballast = join(disk, "ballast");
-  const journal = await Journal.open(file, () => undefined);
+  const journal = await Journal.open(file, realClock, () => undefined);
   journal.append({ step: 0 });
   await journal.flush();
   await appendFile(ballast, new Uint8Array(2_000_000)).catch(() => undefined); // what fits of it stays

@@ -5,6 +5,7 @@ import { Checkpoints } from "../../../coordinator/io/checkpoints.js";
 import { Journal } from "../../../coordinator/io/journal.js";
 import { LAYOUT, stateOf } from "./storage-support.js";
 import { readJsonLines } from "../../../shared/io/json-lines.js";
+import { realClock } from "../../../shared/io/real-clock.js";
 
 const [task, path = ""] = process.argv.slice(2);
 // Straight to the pipe: what was said is out before the kill.
@@ -28,7 +29,7 @@ if (task === "file") {
   }
 } else if (task === "journal") {
   const first = (await readJsonLines<{ i: number }>(path)).length;
-  const journal = await Journal.open(path, assertNever);
+  const journal = await Journal.open(path, realClock, assertNever);
   for (let i = first; ; i++) {
     journal.append({ i, filler: "y".repeat((i * 7919) % 100_000) });
     await journal.flush();

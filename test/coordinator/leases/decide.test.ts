@@ -33,8 +33,8 @@ class Pool {
     return this;
   }
 
-  join(worker: string, incarnation = 1): this {
-    return this.take({ kind: "joined", worker, incarnation, engine: "wasm", pid: 1 });
+  join(worker: string, incarnation = 1, leaseId = 0): this {
+    return this.take({ kind: "joined", worker, incarnation, engine: "wasm", pid: 1, leaseId });
   }
 
   plan(plan: WorkPlan, isFresh = false): this {
@@ -201,6 +201,77 @@ describe("a stretch", () => {
     pool.join("b").take({ kind: "left", worker: "a", reason: "signal" });
     assert.equal(pool.held("b"), undefined);
     assert.equal(pool.of("reopened").length, 1);
+  });
+});
+
+describe("a worker that works on something else is busy, not free", () => {
+  const cancels = (pool: Pool): number[] =>
+    pool.effects.flatMap((effect) => (effect.kind === "cancel" ? [effect.leaseId] : []));
+
+  test("so a lease that it does not come to is taken back and cancelled, and it gets no other one", () => {
+    const pool = new Pool().join("a").plan(stepByStep(setting, { step: 0, stopAt: 9 }));
+    // It was lost, and came back with the lease that was taken from it.
+    pool.nowMs = 3 * HEARTBEAT_MS + 1;
+    pool.take({ kind: "tick" });
+    pool.join("a", 1, 1);
+    assert.equal(pool.held("a"), undefined);
+    for (let beat = 0; beat < 100; beat++) {
+      pool.nowMs += HEARTBEAT_MS;
+      pool.beat("a", 1).take({ kind: "tick" });
+    }
+    assert.equal(pool.of("lease").length, 1, "in a hundred heartbeats it was given nothing");
+    pool.beat("a", 0);
+    assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", 2]);
+  });
+
+  test("which is also seen where a join says nothing of it", () => {
+    const pool = new Pool().join("a").plan(stepByStep(setting, { step: 0, stopAt: 9 }));
+    for (let beat = 0; beat < 100; beat++) {
+      pool.nowMs += HEARTBEAT_MS;
+      pool.beat("a", 77).take({ kind: "tick" });
+    }
+    assert.equal(pool.of("lease").length, 1);
+    assert.deepEqual(cancels(pool), [1]);
+    pool.join("b");
+    assert.deepEqual(pool.held("b"), ["step 0 slots 0-3", 2], "the others go on");
+  });
+
+  test("its late result counts if it comes first, and frees it at once", () => {
+    const pool = new Pool().join("a").plan(stepByStep(setting, { step: 0, stopAt: 9 }));
+    pool.nowMs = 3 * HEARTBEAT_MS + 1;
+    pool.take({ kind: "tick" });
+    pool.join("a", 1, 1);
+    pool.computed("a", "step 0 slots 0-3");
+    assert.equal(pool.of("commit").length, 1);
+    pool.take({
+      ...{ kind: "settled", jobId: "job", unitId: undefined, worker: "a", leaseId: 1 },
+      ...{ outcome: "done", reason: "", told: undefined },
+    });
+    assert.deepEqual(pool.held("a"), ["step 1 slots 0-3", 2]);
+  });
+
+  test("but a heartbeat that names the lease which just ended does not keep it from the next", () => {
+    const pool = new Pool().join("a").plan(stepByStep(setting, { step: 0, stopAt: 1 }));
+    pool.computed("a", "step 0 slots 0-3");
+    pool.take({
+      ...{ kind: "settled", jobId: "job", unitId: undefined, worker: "a", leaseId: 1 },
+      ...{ outcome: "done", reason: "", told: undefined },
+    });
+    pool.beat("a", 1).plan(stepByStep(setting, { step: 1, stopAt: 2 }));
+    assert.deepEqual(pool.held("a"), ["step 1 slots 0-3", 2]);
+  });
+
+  test("a join that does not know of its lease gets it anew; one that works on it keeps it", () => {
+    const pool = new Pool().join("a").plan(oneStep());
+    pool.join("a", 1, 1);
+    assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", 1]);
+    pool.join("a", 1, 0);
+    assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", 2]);
+  });
+
+  test("the leases of a job that is over are cancelled", () => {
+    const pool = new Pool().join("a").plan(oneStep()).take({ kind: "withdrawn", jobId: "job" });
+    assert.deepEqual(cancels(pool), [1]);
   });
 });
 

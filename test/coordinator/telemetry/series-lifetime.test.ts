@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LONGEST_MS, SeriesLifetime } from "../../../coordinator/telemetry/series-lifetime.js";
+import { LONGEST_MS, MOST_DEPARTED, SeriesLifetime } from "../../../coordinator/telemetry/series-lifetime.js";
 
 const SCRAPE_MS = 15_000;
 
@@ -43,4 +43,20 @@ test("leaving twice does not make it stay longer", () => {
   lifetime.left("run a", SCRAPE_MS + 1);
   assert.deepEqual(lifetime.scraped(2 * SCRAPE_MS), []);
   assert.deepEqual(lifetime.scraped(3 * SCRAPE_MS), ["run a"]);
+});
+
+test("where hundreds leave before a scrape, the newest are shown, and never many more", () => {
+  const lifetime = new SeriesLifetime();
+  const gone: string[] = [];
+  for (let i = 0; i < 1000; i++) {
+    lifetime.left(`run ${i}`, i);
+    gone.push(...lifetime.expired(i));
+    assert.ok(i + 1 - gone.length < 100, `${i + 1 - gone.length} after ${i}`);
+  }
+  assert.deepEqual(
+    gone,
+    Array.from({ length: gone.length }, (_, i) => `run ${i}`),
+    "those that left first, in their order, each once",
+  );
+  assert.ok(gone.length <= 1000 - MOST_DEPARTED);
 });

@@ -430,9 +430,9 @@ describe("a coordinator process, over NATS", () => {
   const config = {
     model: "plain",
     train: { batch_size: 8, slots: 2, max_steps: STEPS, limit_images: 800 },
-    // It is driven by hand: nobody beats.
-    cluster: { heartbeat_ms: 60_000 },
   };
+  // The worker is driven by hand: nobody beats.
+  const pool = { heartbeat_ms: 60_000 };
 
   async function handWorker(
     t: TestContext,
@@ -472,7 +472,7 @@ describe("a coordinator process, over NATS", () => {
     "refuses and counts bad chunks, names the worker, and goes on to the right weights",
     LIMIT,
     async (t) => {
-      const cluster = await startCluster(t, { workers: 0, config });
+      const cluster = await startCluster(t, { workers: 0, pool, config });
       const { worker, hand } = await handWorker(t, cluster);
       const lease = await worker.lease();
       assert.equal(lease.runId, hand.runId);
@@ -523,7 +523,7 @@ describe("a coordinator process, over NATS", () => {
   );
 
   test("ends with exit code 4 and says so in error.json when a step is never finite", LIMIT, async (t) => {
-    const cluster = await startCluster(t, { workers: 0, config });
+    const cluster = await startCluster(t, { workers: 0, pool, config });
     const { worker, hand } = await handWorker(t, cluster);
     await worker.serve(await worker.lease());
     const exits = cluster.finished();

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, after, before, describe, test } from "node:test";
-import type { ResultsDocument } from "../../../coordinator/main.js";
+import type { ResultsDocument } from "../../../coordinator/runs/results-document.js";
 import { attackNames } from "../../../shared/attacks.js";
 import { initialParameters } from "../../../shared/core/layout.js";
 import { type NamedTensor, encodeSafetensors } from "../../../shared/core/safetensors.js";

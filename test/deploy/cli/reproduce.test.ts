@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { ResultsDocument } from "../../../coordinator/main.js";
+import type { ResultsDocument } from "../../../coordinator/runs/results-document.js";
 import { networkNames } from "../../../shared/networks/registry.js";
 import { type Reproduction, membersOf, paperModels } from "../../../shared/reproduction.js";
 import { checkpointOf, ledgerOf, linesOf, temporaryDirectory } from "../../support/cluster.js";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { before, after, describe, test } from "node:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import type { ResultsDocument } from "../../../coordinator/main.js";
+import type { ResultsDocument } from "../../../coordinator/runs/results-document.js";
 import type { FeaturesDocument } from "../../../shared/features.js";
 import { checkpointOf, linesOf } from "../../support/cluster.js";
 import { type SafRun, saf } from "../../support/saf.js";

@@ -61,7 +61,7 @@ test("everything of one run can be forgotten: gauges, counters, histograms and w
     metrics.observe("stepSeconds", 1, { run });
     metrics.tally("steps", { run })(3);
   }
-  await metrics.removeAll("run", "a");
+  await metrics.removeAll("run", new Set(["a"]));
   const { text } = await metrics.exposition();
   assert.doesNotMatch(text, /run="a"/);
   assert.equal(text.match(/run="b"/g)?.length, 1 + 1 + 17 + 1);

@@ -1,0 +1,56 @@
+/** When a run saves its weights, and what it does when that fails. */
+import { ClusterError } from "../../shared/errors.js";
+import type { TrainingState } from "../../shared/records/checkpoint.js";
+import type { RunSetup } from "./setup.js";
+import { writeStatus } from "./status.js";
+
+export class Checkpointing {
+  readonly #run: RunSetup;
+  #bestAccuracy: number;
+
+  constructor(run: RunSetup, bestAccuracy: number) {
+    this.#run = run;
+    this.#bestAccuracy = bestAccuracy;
+  }
+
+  /**
+   * A checkpoint on the way that cannot be written costs nothing but itself: training goes on, the last good one stays.
+   * Without the last one the weights would be lost, so the run fails: ClusterError("storage").
+   */
+  async save(state: TrainingState, accuracy: number | null, isLast: boolean): Promise<void> {
+    const { clock, observer, checkpoints, resolved, identity, storage } = this.#run;
+    const began = clock.now();
+    const seconds = (): number => (clock.now() - began) / 1000;
+    const best = accuracy !== null && accuracy > this.#bestAccuracy;
+    try {
+      const { bytes } = await checkpoints.write(state, {
+        model: resolved.network.name,
+        identity,
+        cleanAccuracy: accuracy,
+        best,
+      });
+      if (best) this.#bestAccuracy = accuracy;
+      observer.checkpoint("written", seconds(), bytes);
+    } catch (error) {
+      observer.checkpoint("failed", seconds(), 0);
+      const failure = error instanceof ClusterError ? error : new ClusterError("storage", messageOf(error));
+      if (isLast) throw unsaved(storage.path, failure);
+      const { message, hint } = failure;
+      observer.note("error", hint === undefined ? message : `${message} (${hint})`);
+    }
+    await writeStatus(this.#run, "training", state.step);
+  }
+}
+
+/** The weights as they are now could not be saved. */
+function unsaved(directory: string, cause: ClusterError): ClusterError {
+  const hints = [cause.hint, `then go on from the last good checkpoint: npx saf train --resume ${directory}`];
+  return new ClusterError("storage", `Cannot save the final weights: ${cause.message}`, {
+    cause,
+    hint: hints.filter((hint) => hint !== undefined).join("; "),
+  });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,60 @@
+/**
+ * What a run keeps, and what it asks of its directory. coordinator/io/run-storage.ts keeps it on a disk; a simulation may
+ * keep it in memory and crash. Names are paths inside the directory: "status.json", "eval/results.jsonl".
+ */
+import type { Layout } from "../../shared/core/layout.js";
+import type { Checkpoint, TrainingState } from "../../shared/records/checkpoint.js";
+
+export interface RunStorage {
+  /** Where it is: tells runs apart, and stands in messages. */
+  readonly path: string;
+  /** Makes the directory ready. Throws ClusterError("storage"). */
+  create(): Promise<void>;
+  /** Throws ClusterError("data") when the document is missing or damaged. */
+  readJson<Value>(name: string): Promise<Value>;
+  /** The document is old or new after a crash, never torn. Throws ClusterError("storage"). */
+  writeJson(name: string, value: unknown): Promise<void>;
+  writeText(name: string, text: string): Promise<void>;
+  /** Does nothing where there is no such document. */
+  remove(name: string): Promise<void>;
+  /**
+   * Drops a torn last line first. `onError` is told when lines could not be written: they are kept and tried again with
+   * the next ones. Throws ClusterError("storage").
+   */
+  openJournal(name: string, onError: (error: Error) => void): Promise<RunJournal>;
+  /** A missing journal has no records. Records after the first damaged one do not count. */
+  readJournal<Entry>(name: string): Promise<Entry[]>;
+  /** Cuts a journal behind the records for which `keep` holds from the start on; returns these. */
+  trimJournal<Entry>(name: string, keep: (record: Entry) => boolean): Promise<Entry[]>;
+  /** `keep`: newest checkpoints to keep, besides the best. */
+  openCheckpoints(layout: Layout, keep: number): CheckpointStore;
+}
+
+/** Records, one behind the other. */
+export interface RunJournal {
+  /** Not on the disk yet. */
+  append(record: object): void;
+  /** Resolves when everything appended so far is on the disk. Throws ClusterError("storage"). */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface CheckpointStore {
+  /** All or nothing; checkpoints before it stay as they were when it fails. Throws ClusterError("storage"). */
+  write(state: TrainingState, info: CheckpointInfo): Promise<{ bytes: number }>;
+  /** The newest that is whole; damaged ones are passed over and named in `onDamaged`. */
+  readLatest(onDamaged: (message: string) => void): Promise<Checkpoint | undefined>;
+  /** `name`: "best", "latest" or a step's own. Throws ClusterError("data"). */
+  read(name: string): Promise<Checkpoint>;
+}
+
+export interface CheckpointInfo {
+  model: string;
+  /** SHA-256 of what decides the run: see identity.ts. */
+  identity: string;
+  cleanAccuracy: number | null;
+  best: boolean;
+}
+
+/** Stands in a checkpoint where a run's own identity would: its weights come from elsewhere. */
+export const IMPORTED = "imported weights";

@@ -1,0 +1,77 @@
+/** The second phase of a run: trains from stop to stop, where it saves the weights and looks how good they are. */
+import { stepsPerEpoch } from "../../shared/core/schedule.js";
+import { curvesOf } from "../evaluation/curves.js";
+import { accuracyOf } from "../evaluation/model-result.js";
+import { cleanMeasure } from "../evaluation/plan/procedures.js";
+import type { TrainingState } from "../../shared/records/checkpoint.js";
+import type { Trainer } from "../training/trainer.js";
+import { whileListening } from "./aborting.js";
+import type { Beginning } from "./begin.js";
+import { Checkpointing } from "./checkpointing.js";
+import { evaluate } from "./evaluate.js";
+import type { RunSetup } from "./setup.js";
+import { writeStatus } from "./status.js";
+import { TrainingPhase } from "./training-phase.js";
+import { weightsOf } from "./weights.js";
+
+/** The final weights; those of the newest step when the signal came first. Throws ClusterError: "diverged", "storage". */
+export async function train(run: RunSetup, beginning: Beginning): Promise<TrainingState> {
+  const { state, books } = beginning;
+  const { totalSteps, plan, observer, signal, coordinator } = run;
+  if (state.step >= totalSteps) return state;
+  await writeStatus(run, "training", state.step);
+  observer.phase("training", `${totalSteps} steps of ${plan.batchSize} images`);
+  const phase = new TrainingPhase(run, state, (step) => {
+    books.committed(step);
+    observer.committed(step, totalSteps);
+  });
+  const onAbort = (): void => {
+    phase.trainer.pause();
+    void coordinator.whenNobodyCanWork().then(() => phase.trainer.giveUpStep());
+  };
+  try {
+    await whileListening(signal, onAbort, () => fromStopToStop(run, beginning, phase));
+    return phase.trainer.snapshot();
+  } finally {
+    phase.end();
+  }
+}
+
+async function fromStopToStop(
+  run: RunSetup,
+  { books, bestAccuracy }: Beginning,
+  phase: TrainingPhase,
+): Promise<void> {
+  const { config, plan, signal, totalSteps } = run;
+  const { trainer } = phase;
+  const checkpointing = new Checkpointing(run, bestAccuracy);
+  const evaluateEvery = Math.round(config.train.evaluate_every_epochs * stepsPerEpoch(plan));
+  const intervals = [config.train.checkpoint_every_steps, evaluateEvery];
+  while (trainer.step < totalSteps && !signal.aborted) {
+    const before = trainer.step;
+    await phase.runTo(nextStop(before, intervals, totalSteps));
+    await books.flush();
+    const { step } = trainer;
+    if (step === before) break;
+    const isLast = step >= totalSteps;
+    const isDue = evaluateEvery > 0 && step % evaluateEvery === 0 && !isLast && !signal.aborted;
+    const accuracy = isDue ? await accuracyBetween(run, trainer) : null;
+    await checkpointing.save(trainer.snapshot(), accuracy, isLast || signal.aborted);
+    books.pause();
+  }
+}
+
+/** Clean accuracy in the middle of training, on the same workers. */
+async function accuracyBetween(run: RunSetup, trainer: Trainer): Promise<number | null> {
+  const { observer, signal, testImages } = run;
+  const records = await evaluate(run, weightsOf(trainer.snapshot()), [cleanMeasure(testImages)]);
+  if (signal.aborted) return null;
+  observer.phase("training", `from step ${trainer.step} on`);
+  return accuracyOf(curvesOf(records));
+}
+
+/** The next step at which something is due. */
+export function nextStop(step: number, intervals: readonly number[], total: number): number {
+  const stops = intervals.filter((every) => every > 0).map((every) => (Math.floor(step / every) + 1) * every);
+  return Math.min(total, ...stops);
+}

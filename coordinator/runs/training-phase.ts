@@ -1,0 +1,51 @@
+/** The trainer that a run has. The one file that makes it, and tells it what its leases are to be. */
+import type { ClusterError } from "../../shared/errors.js";
+import { leaseKind } from "../training/modes/mode.js";
+import { Trainer } from "../training/trainer.js";
+import type { TrainingState } from "../../shared/records/checkpoint.js";
+import type { CommittedStep } from "../training/training-types.js";
+import type { RunSetup } from "./setup.js";
+
+export class TrainingPhase {
+  readonly trainer: Trainer;
+  readonly #run: RunSetup;
+  #failure: ClusterError | undefined;
+
+  constructor(run: RunSetup, state: TrainingState, onCommit: (step: CommittedStep) => void) {
+    this.#run = run;
+    const { coordinator, clock, broadcast, mapped, observer, tracer } = run;
+    const { runId, resolved, layout, plan, term, leaseFloorMs, spec } = run;
+    this.trainer = new Trainer(
+      { runId, run: resolved, layout, plan, term, leaseFloorMs, spec, state },
+      {
+        clock: () => clock.now(),
+        broadcast,
+        mapped,
+        onCommit,
+        onProgress: (done, loss, accuracy) => observer.advanced(done, run.totalSteps, loss, accuracy),
+        fail: (error) => {
+          this.#failure ??= error;
+          this.trainer.abandon();
+        },
+        ...(tracer === undefined ? {} : { tracer }),
+      },
+      coordinator.desk,
+    );
+    coordinator.add(this.trainer);
+  }
+
+  /**
+   * Trains on to this step, or until the trainer is paused. Other runs may have come or gone since the last time: leases may
+   * be of the other kind from here on. Throws ClusterError: "diverged", and what else a training ends with.
+   */
+  async runTo(step: number): Promise<void> {
+    const { config, plan, runsSideBySide } = this.#run;
+    await this.trainer.runTo(step, leaseKind(config.train.lease, plan.slots, runsSideBySide()));
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  end(): void {
+    this.#run.coordinator.remove(this.trainer);
+    this.trainer.dispose();
+  }
+}

@@ -1,0 +1,131 @@
+/** A whole world as data, drawn from a seed: who takes part, what is trained, and what goes wrong when. */
+import { type PoolConfig, poolSchema } from "../../shared/config/pool.js";
+import { type Config, configSchema } from "../../shared/config/run.js";
+import { Draws } from "./draws.js";
+import { type Fault, MESSAGE_FAULTS, PROCESS_FAULTS, type Traffic, WORLD_FAULTS } from "./faults.js";
+import { FAMILIES } from "./tiny-networks.js";
+
+/**
+ * nan: values that are not finite, now and then; miscount: a wrong number of images; late: slower than its leases last;
+ * forger: it never joins, and speaks garbage and forged messages on every subject that its rights allow.
+ */
+export type Nature = "honest" | "nan" | "miscount" | "late" | "forger";
+
+export interface WorkerPlan {
+  name: string;
+  nature: Nature;
+  /** Virtual time for one slot. */
+  slotMs: number;
+  startsMs: number;
+  /** It ends when it hears of no coordinator for this long; 0: never. */
+  patienceMs: number;
+}
+
+export interface Scenario {
+  seed: number;
+  workers: WorkerPlan[];
+  runs: Config[];
+  /** Runs at a time. */
+  sideBySide: number;
+  pool: PoolConfig;
+  faults: Fault[];
+  /** From here on nothing goes wrong any more. */
+  calmMs: number;
+}
+
+const TRAFFIC: readonly Traffic[] = ["all", "all", "control", "gradient", "parameters", "requests"];
+
+export function drawScenario(seed: number): Scenario {
+  const draws = new Draws(seed, "scenario");
+  const calmMs = draws.between(3000, 25_000);
+  const pool = drawPool(draws);
+  const count = draws.pick([1, 1, 1, 2, 2, 3]);
+  const runs = Array.from({ length: count }, (_, i) => drawRun(draws, i));
+  const workerCount = draws.whole(1, 5);
+  // So that the work lasts about as long as the faults.
+  const slotMs = Math.min(800, (draws.between(0.2, 1) * calmMs * workerCount) / slotsOf(runs));
+  const workers = Array.from({ length: workerCount }, (_, i) => drawWorker(draws, i, slotMs, calmMs));
+  const names = ["coordinator", ...workers.map(({ name }) => name)];
+  const faults = Array.from({ length: draws.whole(0, 12) }, () => drawFault(draws, names, calmMs));
+  const sideBySide = draws.whole(1, count);
+  const joining = workers.filter(({ nature }) => nature !== "forger").length;
+  pool.min_workers = Math.min(pool.min_workers, joining);
+  return { seed, workers, runs, sideBySide, pool, faults, calmMs };
+}
+
+const STEPS_PER_EPOCH = 3;
+
+function slotsOf(runs: readonly Config[]): number {
+  return runs.reduce((sum, { train }) => sum + (train.epochs ?? 1) * STEPS_PER_EPOCH * train.slots, 0);
+}
+
+function drawWorker(draws: Draws, index: number, slotMs: number, calmMs: number): WorkerPlan {
+  // The first one is honest: whenever it can work, all must go on.
+  const nature = index === 0 ? "honest" : draws.pick<Nature>([...HONEST_MOSTLY]);
+  return {
+    name: `${nature === "honest" ? "worker" : nature}-${index + 1}`,
+    nature,
+    slotMs: slotMs * draws.pick([0.3, 1, 1, 1, 3]),
+    startsMs: draws.chance(0.7) ? draws.between(0, 300) : draws.between(0, calmMs),
+    patienceMs: draws.chance(0.7) ? 0 : draws.between(5000, 20_000),
+  };
+}
+
+const HONEST_MOSTLY: readonly Nature[] = [
+  ...Array<Nature>(12).fill("honest"),
+  ...(["nan", "late", "forger"] as const),
+];
+
+function drawPool(draws: Draws): PoolConfig {
+  return poolSchema.parse({
+    min_workers: draws.pick([1, 1, 2]),
+    heartbeat_ms: draws.pick([200, 500, 1000]),
+    lease_floor_ms: draws.pick([100, 500, 2000]),
+    quarantine_after: draws.whole(1, 4),
+    quarantine_ms: draws.pick([100, 1000, 5000]),
+  });
+}
+
+function drawRun(draws: Draws, index: number): Config {
+  const slots = draws.pick([1, 2, 4, 4, 8]);
+  return configSchema.parse({
+    name: `r${index + 1}`,
+    model: draws.pick([...FAMILIES, "plain", "plain", "mrelu", "mrelu"]),
+    seed: draws.whole(0, 1000),
+    train: {
+      slots,
+      batch_size: 8,
+      epochs: draws.whole(1, 4),
+      lease: draws.pick(["auto", "auto", "step", "step", "exclusive"]),
+      learning_rate: 0.001,
+      checkpoint_every_steps: draws.whole(1, 6),
+      evaluate_every_epochs: draws.pick([0, 1]),
+    },
+    evaluate: { kinds: ["noisy"], strengths: [0.1], images: draws.whole(4, 12) },
+  });
+}
+
+function drawFault(draws: Draws, names: readonly string[], calmMs: number): Fault {
+  const fromMs = draws.between(0, calmMs);
+  const longest = draws.pick([100, 1000, 8000]);
+  const untilMs = Math.min(calmMs, fromMs + draws.between(20, longest));
+  const span = { fromMs, untilMs };
+  const which = draws.between(0, 1);
+  if (which < 0.5) {
+    return {
+      ...span,
+      kind: draws.pick(MESSAGE_FAULTS),
+      who: draws.chance(0.5) ? "*" : draws.pick(names),
+      traffic: draws.pick(TRAFFIC),
+      probability: draws.pick([0.05, 0.2, 0.5, 1]),
+      maxMs: draws.pick([5, 100, 2000]),
+    };
+  }
+  if (which < 0.92) return { ...span, kind: draws.pick(PROCESS_FAULTS), who: draws.pick(names) };
+  return { ...span, kind: draws.pick(WORLD_FAULTS) };
+}
+
+/** Two leases at one time of one run: only these may a worker of this nature be trusted with. */
+export function has(scenario: Scenario, nature: Nature): boolean {
+  return scenario.workers.some((worker) => worker.nature === nature);
+}

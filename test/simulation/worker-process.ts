@@ -1,0 +1,66 @@
+/** The product's worker as a simulated process, on an engine of whole numbers. */
+import { TAIL } from "../../shared/core/layout.js";
+import { NO_TRACES } from "../../shared/tracing.js";
+import { subjectsOf } from "../../shared/subjects.js";
+import { partFiles } from "../../worker/io/part-files.js";
+import { Worker } from "../../worker/worker.js";
+import { POOL } from "./coordinator-process.js";
+import type { Draws } from "./draws.js";
+import { type EngineCharacter, SimulatedEngine } from "./engine.js";
+import type { SimulatedBus } from "./network.js";
+import type { WorkerPlan } from "./scenario.js";
+import { CALENDAR_MS, DISK_ROOT, type Surroundings } from "./surroundings.js";
+
+export interface WorkerSetting {
+  process: Surroundings;
+  plan: WorkerPlan;
+  control: SimulatedBus;
+  bulk: SimulatedBus;
+  draws: Draws;
+  hangs: () => boolean;
+  note: (text: string) => void;
+}
+
+/** Resolves when the worker has ended by itself: dismissed, or out of patience. */
+export async function work({
+  process,
+  plan,
+  control,
+  bulk,
+  draws,
+  hangs,
+  note,
+}: WorkerSetting): Promise<void> {
+  const engine = new SimulatedEngine(process.clock, characterOf(plan, draws, hangs));
+  const startedMs = CALENDAR_MS + Math.floor(process.clock.now());
+  const worker = new Worker(plan.name, {
+    ...{ control, bulk, engine, subjects: subjectsOf(POOL) },
+    parts: partFiles(`${DISK_ROOT}/${plan.name}/parts`),
+    coordinatorTimeoutMs: plan.patienceMs,
+    clock: process.clock,
+    process: { pid: 1, incarnation: startedMs, rssBytes: () => 0, metricsUrl: "" },
+    log: (level, message) => note(`${level}: ${message}`),
+    metrics: { phase: () => undefined, tensors: () => undefined, reconnected: () => undefined },
+    tracer: NO_TRACES,
+  });
+  await worker.serve(new AbortController().signal).catch((error: Error) => note(`ends: ${error.message}`));
+}
+
+const SPOILT_SLOTS = 0.3;
+/** Longer than a lease lasts once its time is known. */
+const LATE_MS = 30_000;
+
+function characterOf({ nature, slotMs }: WorkerPlan, draws: Draws, hangs: () => boolean): EngineCharacter {
+  return {
+    slotMs: () =>
+      nature === "late" && draws.chance(0.3) ? draws.between(0, LATE_MS) : slotMs * draws.between(0.7, 1.5),
+    spoilt: (right, layout) => {
+      if ((nature !== "nan" && nature !== "miscount") || !draws.chance(SPOILT_SLOTS)) return right;
+      const values = right.slice();
+      const at = nature === "nan" ? draws.whole(0, layout.size - 1) : layout.size + TAIL.samples;
+      values[at] = nature === "nan" ? NaN : (values[at] as number) + 1;
+      return values;
+    },
+    hangs,
+  };
+}
