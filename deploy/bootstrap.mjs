@@ -91,7 +91,8 @@ function setUp() {
 function chosen(files, args) {
   const filters = args.filter((arg) => !arg.startsWith("-"));
   const patterns = filters.map((filter) => filter.replace(/\.ts$/, ".js"));
-  const found = patterns.length === 0 ? files : files.filter((file) => patterns.some((p) => file.includes(p)));
+  const found =
+    patterns.length === 0 ? files : files.filter((file) => patterns.some((p) => file.includes(p)));
   if (found.length === 0) throw usageError(`test: no test file has ${filters.join(" or ")} in its path`);
   return found;
 }

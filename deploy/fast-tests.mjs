@@ -7,8 +7,11 @@ import { dirname, join } from "node:path";
 const SLOW =
   /^(node:)?(child_process|cluster|dgram|http2?|https|net|tls)$|^(nats|ws|koffi|onnxruntime-web|@tensorflow\/.+)$/;
 
-/** `from "x"`, `import "x"`, `import("x")`, `require("x")`; in a comment too, which only makes a file slow. */
-const IMPORT = /\b(?:from|import|require)\b\s*\(?\s*["']([^"'\n]+)["']/g;
+/**
+ * `from "x"`, `import "x"`, `import("x")`, `require("x")`, and the files of threads: `new URL("./x.js"`. In a comment too,
+ * which only makes a file slow.
+ */
+const IMPORT = /\b(?:(?:from|import|require)\b\s*\(?|new URL\()\s*["']([^"'\n]+)["']/g;
 
 /** The test files below `dist` but for the benchmarks, in order. */
 export function testFiles(dist) {
@@ -28,7 +31,7 @@ export function fastTests(dist) {
 export function slowChains(dist) {
   const read = new Map();
   const importsOf = (file) => {
-    if (!read.has(file)) read.set(file, existsSync(file) ? importsIn(file) : []);
+    if (!read.has(file)) read.set(file, /\.[cm]?js$/.test(file) && existsSync(file) ? importsIn(file) : []);
     return read.get(file);
   };
   const chains = testFiles(dist).map((file) => [file, shortestSlow(file, importsOf)]);

@@ -34,7 +34,7 @@ const CONFIG: TestConfig = {
     kinds: ["clean", "adversarial", "nonsense", "noisy"],
     protocol: ["paper", "modern"],
     strengths: [0.1, 0.3],
-    images: 200,
+    images: 100,
     attack_batch: 20,
     transfer_from: `${join(SECOND, "plain.safetensors")}:plain`,
     attacks: [
