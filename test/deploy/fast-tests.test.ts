@@ -70,7 +70,9 @@ test("no fast test needs a program, a socket, an engine or a browser", () => {
         (target) =>
           /^(node:)?(child_process|cluster|dgram|http2?|https|net|tls)$/.test(target) ||
           /^(nats|ws|koffi|onnxruntime-web|@tensorflow\/.*)$/.test(target) ||
-          /\/deploy\/local\/(cluster|nats\/server)\.js$|\/test\/support\/(browser|cluster|saf)\.js$/.test(target),
+          /\/deploy\/local\/(cluster|nats\/server)\.js$|\/test\/support\/(browser|cluster|saf)\.js$/.test(
+            target,
+          ),
       )
       .map((target) => `${name} needs ${target}`),
   );
