@@ -117,7 +117,7 @@ describe("a block goes to another worker", () => {
     const cluster = await handCoordinator(t);
     const { one, two, first, second } = await sharedStep(cluster);
 
-    await one.join();
+    await one.join({ leaseId: first.leaseId });
 
     await Promise.all([
       one.serve(first).then(() => one.serveUntil(STEPS)),

@@ -54,6 +54,7 @@ function rowOf(row: WorkerRow, timeMs: number): WorkerView {
     samples: Math.round(row.samples ?? 0),
     rss_bytes: row.rssBytes ?? 0,
     retries: row.retries ?? 0,
+    note: row.note ?? "",
     last_seen: Math.round(timeMs - 1000 * (row.silentSeconds ?? 0)),
     slowest: false,
   };

@@ -111,6 +111,7 @@ export const workerView = z
     samples: count.describe("images computed so far"),
     rss_bytes: z.number().min(0),
     retries: count,
+    note: z.string().describe("why its last lease was taken away, in words; empty while none was"),
     last_seen: timeMs,
     slowest: z.boolean().describe("fewest images a second, and clearly fewer than the others"),
   })

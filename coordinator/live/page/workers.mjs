@@ -23,6 +23,7 @@ function makeRow({ id }) {
   const slowest = element("span", { class: "chip", "data-level": "warning", hidden: "" }, "slowest");
   name.append(" ", slowest);
   const state = element("span", { class: "chip" });
+  const note = element("span", { class: "note" });
   const speed = element("span");
   const bar = element("i", { class: "speed", "aria-hidden": "true" });
   const cells = ["number roomy", "number roomy", "number roomy", "number roomy", "roomy", "number"].map(
@@ -32,7 +33,7 @@ function makeRow({ id }) {
     "tr",
     {},
     name,
-    element("td", {}, state),
+    element("td", {}, state, note),
     element("td", { class: "number speed-cell" }, speed, bar),
     ...cells,
   );
@@ -40,6 +41,8 @@ function makeRow({ id }) {
     slowest.hidden = !worker.slowest;
     setText(state, worker.state);
     setAttribute(state, "data-state", worker.state);
+    setText(note, worker.note);
+    note.hidden = worker.note === "";
     setText(speed, figure(worker.samples_per_second));
     const share = worker.fastest === 0 ? 0 : (worker.samples_per_second ?? 0) / worker.fastest;
     bar.style.setProperty("--share", share.toFixed(3));

@@ -41,6 +41,7 @@ function tellMuch(live: Live): void {
     samples: 4000 * i,
     rssBytes: 3e8,
     retries: i,
+    note: i === 0 ? "" : `lease ${i} is overdue after 2100 ms`,
     silentSeconds: 0.2,
   }));
   tell({ workers: { workers: rows } });
@@ -98,6 +99,7 @@ test("the page shows numbers that change, without a complaint of the browser", L
     "300 / 1,000",
     "95.00 %",
     "slowest",
+    "lease 2 is overdue after 2100 ms",
     "The loss is not finite any more",
   ])
     assert.ok(text.includes(words), `${words} in ${text}`);

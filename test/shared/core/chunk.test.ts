@@ -16,6 +16,7 @@ import {
   frameLength,
   framesLength,
   HEADER_BYTES,
+  runHashIn,
   sealChunk,
   sealOf,
   valuesIn,
@@ -301,4 +302,16 @@ test("a stream of values is cut into its chunks and put together again", () => {
     }),
     { numRuns: 20 },
   );
+});
+
+test("whatever is asked of bytes that are no frame, short or badly placed, has an answer and no exception", () => {
+  const memory = new Uint8Array(new SharedArrayBuffer(2 * HEADER_BYTES));
+  for (let length = 0; length <= HEADER_BYTES + 4; length++) {
+    for (const offset of [0, 1, 2, 3, memory.length - length]) {
+      const bytes = memory.subarray(Math.max(0, offset), Math.max(0, offset) + length);
+      assert.doesNotThrow(() => runHashIn(bytes));
+      assert.doesNotThrow(() => sealOf(bytes));
+      for (const inPlace of [false, true]) assert.equal(decodeChunk(bytes, inPlace).ok, false);
+    }
+  }
 });
