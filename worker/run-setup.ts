@@ -2,7 +2,7 @@
 import type { Bus } from "../shared/bus.js";
 import { configSchema } from "../shared/config/run.js";
 import { anchorOf } from "../shared/core/anchor.js";
-import { HEADER_BYTES, chunkCountOf } from "../shared/core/chunk.js";
+import { framesLength } from "../shared/core/chunk.js";
 import type { Layout } from "../shared/core/layout.js";
 import type { StepPlan } from "../shared/core/schedule.js";
 import { ClusterError } from "../shared/errors.js";
@@ -118,8 +118,7 @@ function meanOf({ meanImage }: saf.v1.DataManifest.$Properties): Float32Array {
 }
 
 function framesFor(bulk: Bus, { pushSize }: Layout): Pick<PreparedRun, "frames" | "inPlace"> {
-  const pushBytes = pushSize * 4;
-  const frameBytes = chunkCountOf(pushBytes) * HEADER_BYTES + pushBytes;
+  const frameBytes = framesLength(4 * pushSize);
   const mapped = bulk.mapped?.allocate(frameBytes);
   return {
     frames: mapped ?? new Uint8Array(new SharedArrayBuffer(frameBytes)),

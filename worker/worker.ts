@@ -193,7 +193,8 @@ export class Worker {
     const { control, subjects } = this.#edges;
     if (!control.connected) return;
     const { leaving = false, failed = false } = how;
-    const message = { workerId: this.#id, leaseId, reason, leaving, failed };
+    const { incarnation } = this.#edges.process;
+    const message = { workerId: this.#id, leaseId, reason, leaving, failed, incarnation };
     control.publish(subjects.lease(this.#id), writeMessage(wire.LeaseReturn, message));
   }
 

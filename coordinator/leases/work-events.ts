@@ -117,7 +117,7 @@ function finishLease(turn: Turn, worker: string, lease: Lease): void {
   const ms = turn.nowMs - lease.grantedMs;
   turn.setMember(worker, {
     lease: undefined,
-    standing: GOOD_STANDING,
+    standing: lease.isOverdue ? member.standing : GOOD_STANDING,
     warm: new Set([...member.warm].filter((runId) => runId !== lease.runId).slice(1 - RUNS_KEPT)).add(
       lease.runId,
     ),

@@ -1,5 +1,5 @@
 /** States that come back from stretches: put together chunk by chunk, checked, and handed over once. */
-import { BODY_BYTES, type ChunkHeader, chunkCountOf } from "../../shared/core/chunk.js";
+import { type ChunkHeader, chunkCountOf, valuesOfChunk } from "../../shared/core/chunk.js";
 import type { Layout } from "../../shared/core/layout.js";
 import type { StepPlan } from "../../shared/core/schedule.js";
 import { type StateParts, stateParts, stateSize } from "../../shared/core/stretch.js";
@@ -78,10 +78,9 @@ export class States {
 
     const assembly = this.#assemblyOf(workerId, header.step, steps, size);
     if (assembly.have[header.chunk] === 1) return { fate: "duplicate" };
-    const start = (header.chunk * BODY_BYTES) / 4;
     new Uint8Array(assembly.stream.buffer).set(body, header.offset);
     if (!isIntact()) return { fate: "checksum" };
-    if (!allFinite(assembly.stream.subarray(start, start + body.byteLength / 4))) {
+    if (!allFinite(valuesOfChunk(assembly.stream, header.chunk))) {
       assembly.refused = true;
       return { fate: "nonfinite" };
     }

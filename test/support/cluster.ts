@@ -9,7 +9,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, after, before } from "node:test";
-import { LocalCluster, type ProcessExit } from "../../deploy/local/cluster.js";
+import { LocalCluster } from "../../deploy/local/cluster.js";
+import type { ProcessExit } from "../../deploy/local/process-exit.js";
 import { type NatsBinary, resolveNatsServer } from "../../deploy/local/nats/resolve.js";
 import {
   type EngineChoice,
@@ -22,6 +23,7 @@ import { type PoolConfig, type PoolInput, poolSchema } from "../../shared/config
 import type { ConfigInput } from "../../shared/config/run.js";
 import { type ChunkHeader, decodeChunk } from "../../shared/core/chunk.js";
 import { connectNats } from "../../shared/io/nats-bus.js";
+import { realClock } from "../../shared/io/real-clock.js";
 import { sharedMemoryBus } from "../../shared/io/shared-memory-bus.js";
 import { readMessage, type saf, wire } from "../../shared/messages.js";
 import { type Subjects, subjectsOf } from "../../shared/subjects.js";
@@ -147,6 +149,7 @@ export async function startCluster(
     ],
     cacheDir,
     pool: testPool({ min_workers: Math.max(1, setting.workers), ...setting.pool }),
+    clock: realClock,
     restartCoordinator: setting.restartCoordinator ?? false,
     onEvent: (event) => cluster.onEvent(event),
     onNote: (message) => cluster.onNote(message),
