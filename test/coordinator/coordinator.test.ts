@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type saf, wire, writeMessage } from "../../shared/messages.js";
-import { SEED, randomNumbers } from "../support/cluster.js";
+import { SEED, randomNumbers } from "../support/draws.js";
 import { HEARTBEAT_MS, type HandCluster, QUARANTINE, handCoordinator } from "../support/hand-coordinator.js";
 import { type HandWorker, weightsAfter } from "../support/hand-worker.js";
 import { hashOf } from "../../shared/io/hash.js";

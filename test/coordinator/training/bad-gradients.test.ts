@@ -9,7 +9,8 @@ import { runHashOf } from "../../../shared/run-hash.js";
 import { connectNats } from "../../../shared/io/nats-bus.js";
 import { layoutOf } from "../../../shared/networks/network.js";
 import { resolveRun, stepPlan } from "../../../shared/resolve.js";
-import { SEED, type TestCluster, randomNumbers, startCluster, testConfig } from "../../support/cluster.js";
+import { type TestCluster, startCluster, testConfig } from "../../support/cluster.js";
+import { SEED, randomNumbers } from "../../support/draws.js";
 import { type HandCluster, QUARANTINE, handCoordinator } from "../../support/hand-coordinator.js";
 import {
   type HandRun,
