@@ -1,6 +1,5 @@
 /** The variables that saf reads. A mistyped one would be silence, so processes of a cluster say so. */
 import { suggest } from "../../shared/core/suggest.js";
-import { POOL_VARIABLES } from "./pool-options.js";
 
 const PREFIX = "SAF_";
 
@@ -20,11 +19,12 @@ const OTHERS: readonly string[] = [
   "SAF_TF_WHEEL",
 ];
 
-/** `own`: variables of the command's options. */
-export function knownVariables(own: readonly (string | undefined)[]): string[] {
-  return [
-    ...new Set([...own.filter((name) => name !== undefined), ...OTHERS, ...POOL_VARIABLES.keys()]),
-  ].sort();
+/** `own`: variables of the command's options; `ofPool`: those of the pool's settings. */
+export function knownVariables(
+  own: readonly (string | undefined)[],
+  ofPool: Iterable<string> = [],
+): string[] {
+  return [...new Set([...own.filter((name) => name !== undefined), ...OTHERS, ...ofPool])].sort();
 }
 
 /** One line for each variable that begins like ours and is none. */
@@ -36,4 +36,16 @@ export function unknownVariables(env: NodeJS.ProcessEnv, known: readonly string[
       const nearest = suggest(name, known);
       return `${name} is no setting and does nothing${nearest === undefined ? "" : `; did you mean ${nearest}?`}`;
     });
+}
+
+/** In a container the environment is all there is to mistype. `own`: variables of the command's options. */
+export async function warnOfVariables(
+  env: NodeJS.ProcessEnv,
+  own: readonly (string | undefined)[],
+): Promise<void> {
+  if (unknownVariables(env, knownVariables(own)).length === 0) return;
+  // Those of the pool come from its schema, which takes a while to load.
+  const { POOL_VARIABLES } = await import("./pool-options.js");
+  for (const line of unknownVariables(env, knownVariables(own, POOL_VARIABLES.keys())))
+    process.stderr.write(`saf: ${line}\n`);
 }

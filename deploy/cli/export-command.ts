@@ -1,11 +1,10 @@
 /** `saf export`: a run's weights, results or curves in the formats of other programs. */
 import { Command, Option } from "commander";
-import { EXPORT_FORMATS } from "../../coordinator/results/export/formats.js";
+import { FORMAT_TITLES } from "../../coordinator/results/export/format-names.js";
 import { ClusterError } from "../../shared/errors.js";
 import type { RunImages } from "../../coordinator/results/export/run-source.js";
 import type { Config } from "../../shared/config/run.js";
-import { printResult } from "./output.js";
-import { shown } from "./results-output.js";
+import { printResult, shown } from "./output.js";
 
 interface ExportCommandOptions {
   format: string;
@@ -17,16 +16,13 @@ interface ExportCommandOptions {
 }
 
 export function exportCommand(): Command {
-  const width = Math.max(...EXPORT_FORMATS.map(({ name }) => name.length));
-  const list = EXPORT_FORMATS.map(({ name, title }) => `  ${name.padEnd(width)}  ${title}`);
+  const names = Object.keys(FORMAT_TITLES);
+  const width = Math.max(...names.map((name) => name.length));
+  const list = Object.entries(FORMAT_TITLES).map(([name, title]) => `  ${name.padEnd(width)}  ${title}`);
   return new Command("export")
     .description("write a run's weights or results in the format of another program")
     .argument("<run>", "run directory, checkpoint, or (for results) a folder of several runs")
-    .addOption(
-      new Option("-f, --format <name>", "which format")
-        .choices(EXPORT_FORMATS.map(({ name }) => name))
-        .makeOptionMandatory(),
-    )
+    .addOption(new Option("-f, --format <name>", "which format").choices(names).makeOptionMandatory())
     .option("-o, --out <path>", "file or folder to write (default: named after the run, in this folder)")
     .option("--force", "replace an earlier export")
     .option("--per-image", "csv and parquet: a row an image instead of a row a point")
@@ -35,9 +31,10 @@ export function exportCommand(): Command {
     .addHelpText("after", `\nFormats:\n${list.join("\n")}`)
     .action(async (run: string, options: ExportCommandOptions) => {
       const { format, out, force = false, perImage = false, dataDir, json } = options;
+      // Loaded when it is needed: every command would wait for it.
+      const { EXPORT_FORMATS } = await import("../../coordinator/results/export/formats.js");
       const chosen = EXPORT_FORMATS.find(({ name }) => name === format);
       if (chosen === undefined) throw new ClusterError("usage", `There is no export format "${format}"`);
-      // Loaded when it is needed: every command would wait for it.
       const { exportRun } = await import("../../coordinator/results/export/export-run.js");
       const { findRunImages } = await import("./run-images.js");
       const findImages = (config: Config): Promise<RunImages> => findRunImages(config, dataDir);

@@ -1,4 +1,5 @@
 /** What a command says: its result on stdout, everything else on stderr. */
+import { relative } from "node:path";
 import { ClusterError, exitCodeOf } from "../../shared/errors.js";
 import { redact } from "../../shared/redact.js";
 
@@ -11,6 +12,12 @@ export function printResult(value: unknown): void {
 
 function withNewline(text: string): string {
   return text.endsWith("\n") ? text : `${text}\n`;
+}
+
+/** A path as the user would type it. */
+export function shown(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short.startsWith("..") ? path : short;
 }
 
 /** What JSON has no word for: counts too large for a double as text, bytes in base64, maps as objects. */

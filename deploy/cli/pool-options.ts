@@ -1,6 +1,6 @@
 /** The pool's settings as a command is told them: from a file, over it the environment, over that flags. */
-import { type Command, Option } from "commander";
 import { type PoolConfig, poolSchema } from "../../shared/config/pool.js";
+import { configSchema } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
 import { type Loaded, loadSettings } from "./config-file.js";
 import { settingPaths } from "./config-schema.js";
@@ -13,19 +13,15 @@ export interface PoolFlags {
   workers?: number | "auto";
 }
 
-export function addPoolOptions(command: Command): Command {
-  return command.addOption(
-    new Option(
-      "--pool-file <file>",
-      "settings of the pool of workers, as in heartbeat_ms: 500; --set pool.KEY=VALUE sets one",
-    ).env("SAF_POOL_FILE"),
-  );
-}
-
 /** Variables that set one setting of the pool each: how a ConfigMap says them. */
 export const POOL_VARIABLES: ReadonlyMap<string, string> = new Map(
   settingPaths(poolSchema).map((path) => [`SAF_POOL_${path.toUpperCase()}`, path]),
 );
+
+/** Every setting that `--set` takes, of the run and of the pool. */
+export function assignableSettings(): string[] {
+  return [...settingPaths(configSchema), ...settingPaths(poolSchema).map((path) => POOL_PREFIX + path)];
+}
 
 /** Those of `--set` that are the run's. */
 export function ofRun(set: readonly string[]): string[] {

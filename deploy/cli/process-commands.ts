@@ -1,66 +1,18 @@
 /** `saf coordinator` and `saf worker`: the processes of a cluster, started by `saf train`, compose or Kubernetes. */
-import { hostname } from "node:os";
-import { Command, InvalidArgumentError, Option } from "commander";
-import { EXIT_CODES, exitCodeOf } from "../../shared/errors.js";
-import { removeRings } from "../../shared/io/shared-memory-bus.js";
-import { defaultCacheDir } from "../setup/engine.js";
-import { loadConfig } from "./config-file.js";
-import { knownVariables, unknownVariables } from "./environment.js";
-import { type HttpFlags, addHttpOptions, addPageOptions, httpOptionsOf } from "./http-options.js";
-import { type NatsFlags, addNatsOptions, natsAccessOf } from "./nats-options.js";
-import { addPoolOptions, loadPool, refuseRunSettings } from "./pool-options.js";
+import { Command, Option } from "commander";
+import { addPoolOptions } from "./config-options.js";
+import { connectionOptions, seconds } from "./connection-options.js";
+import { addPageOptions } from "./http-options.js";
 import { wholeNumber } from "./run-options.js";
-import { exitWithParent, interruption } from "./signals.js";
-import { workerName } from "./worker-name.js";
+import { interruption } from "./signals.js";
+import type { WorkerFlags } from "./worker-process.js";
+import type { CoordinatorFlags } from "./coordinator-process.js";
 
-/** Connection options that both share. */
-function connectionOptions(command: Command): Command {
-  return addHttpOptions(addNatsOptions(command))
-    .addOption(new Option("--pool <name>", "name of the cluster").env("SAF_POOL").default("local"))
-    .addOption(
-      new Option(
-        "--shared-memory <folder>",
-        "bulk bytes go through files here; only for processes of one machine",
-      ).env("SAF_SHARED_MEMORY"),
-    )
-    .addOption(
-      new Option("--log-level <level>", "least severe log line").env("SAF_LOG_LEVEL").default("info"),
-    )
-    .addOption(
-      new Option("--log-file <file>", "write the log there instead; - is standard error").env("SAF_LOG_FILE"),
-    )
-    .addOption(
-      seconds("--nats-timeout <seconds>", "give up when NATS cannot be reached for this long at the start")
-        .env("SAF_NATS_TIMEOUT_S")
-        .default(60),
-    )
-    .addOption(new Option("--exit-with-parent", "end when standard input closes").hideHelp());
-}
-
-const seconds = (flags: string, help: string): Option =>
-  new Option(flags, help).argParser((text: string) => {
-    const value = Number(text);
-    if (/^\d+(\.\d+)?$/.test(text) && value <= MOST_SECONDS) return value;
-    throw new InvalidArgumentError(`Expected seconds from 0 to ${MOST_SECONDS}.`);
-  });
-
-const MOST_SECONDS = 1_000_000;
-
-interface ConnectionOptions extends HttpFlags, NatsFlags {
-  natsTimeout: number;
-  pool: string;
-  sharedMemory?: string;
-  logLevel: string;
-  logFile?: string;
-  exitWithParent?: boolean;
-}
-
-/** In a container the environment is all there is to mistype. */
-function warnOfVariables(command: Command): void {
-  // Of both, for they share a ConfigMap.
-  const all = [workerCommand(), coordinatorCommand(), command].flatMap(({ options }) => options);
-  for (const line of unknownVariables(process.env, knownVariables(all.map(({ envVar }) => envVar))))
-    process.stderr.write(`saf: ${line}\n`);
+/** Names of the variables that the options of both processes read: they share a ConfigMap. */
+function ownVariables(): (string | undefined)[] {
+  return [workerCommand(), coordinatorCommand()]
+    .flatMap(({ options }) => options)
+    .map(({ envVar }) => envVar);
 }
 
 export function workerCommand(): Command {
@@ -82,48 +34,12 @@ export function workerCommand(): Command {
     )
     .addOption(new Option("--engine <name>", "engine to compute with").env("SAF_ENGINE").default("wasm"))
     .addOption(new Option("--cache-dir <folder>", "where data parts are kept").env("SAF_CACHE_DIR"))
-    .action(async (options: WorkerFlags, command: Command) => {
-      warnOfVariables(command);
-      if (options.exitWithParent === true) exitWithParent(() => removeRings(options.sharedMemory));
+    .action(async (options: WorkerFlags) => {
+      // A signal may come while the rest is loaded.
       const stop = interruption();
-      const id = workerName(options.id, process.env["JOB_COMPLETION_INDEX"], hostname());
-      const { engineNamed, runWorker } = await import("../../worker/main.js");
-      const cacheDirectory = `${options.cacheDir ?? defaultCacheDir(process.env)}/parts`;
-      await runWorker(
-        {
-          ...options,
-          id,
-          connectTimeoutMs: 1000 * options.natsTimeout,
-          coordinatorTimeoutMs: 1000 * options.coordinatorTimeout,
-          nats: natsAccessOf(options),
-          engine: engineNamed(options.engine || "wasm"),
-          cacheDirectory,
-          http: httpOptionsOf(options),
-        },
-        stop.signal,
-      );
-      process.exitCode = stop.exitCode();
+      const { serveAsWorker } = await import("./worker-process.js");
+      await serveAsWorker(options, ownVariables(), stop);
     });
-}
-
-interface WorkerFlags extends ConnectionOptions {
-  id?: string;
-  engine: string;
-  cacheDir?: string;
-  coordinatorTimeout: number;
-}
-
-interface CoordinatorFlags extends ConnectionOptions {
-  run: string[];
-  poolFile?: string;
-  set: string[];
-  out: string;
-  title: string;
-  command: string;
-  evaluateOnly: boolean;
-  sideBySide: number;
-  dismissWorkers: boolean;
-  stay: boolean;
 }
 
 export function coordinatorCommand(): Command {
@@ -148,34 +64,9 @@ export function coordinatorCommand(): Command {
     .option("--evaluate-only", "measure the newest checkpoint, train no further", false)
     .option("--dismiss-workers", "tell the workers to stop when everything is done", false)
     .option("--stay", "when everything is done, go on serving HTTP until a signal comes", false)
-    .action(async (options: CoordinatorFlags, command: Command) => {
-      warnOfVariables(command);
-      if (options.exitWithParent === true) exitWithParent(() => removeRings(options.sharedMemory));
+    .action(async (options: CoordinatorFlags) => {
       const stop = interruption();
-      const { runCoordinator } = await import("../../coordinator/main.js");
-      refuseRunSettings(options.set);
-      const { value: pool } = await loadPool(options);
-      const configs = await Promise.all(
-        options.run.map(async (file) => (await loadConfig({ files: [file], set: [] })).value),
-      );
-      const ended = await runCoordinator(
-        {
-          ...options,
-          configs,
-          poolName: options.pool,
-          pool,
-          nats: natsAccessOf(options),
-          http: httpOptionsOf(options),
-          connectTimeoutMs: 1000 * options.natsTimeout,
-        },
-        stop.signal,
-      ).catch((error: unknown) => {
-        // Told to end while it was still waiting for NATS.
-        if (stop.exitCode() === 0 || exitCodeOf(error) !== EXIT_CODES.dependency) throw error;
-        return { failed: {}, interrupted: true };
-      });
-      // Whoever stays when all is done is ended by a signal: that interrupts nothing.
-      const signalled = options.stay && !ended.interrupted ? 0 : stop.exitCode();
-      process.exitCode = signalled || (Object.keys(ended.failed).length > 0 ? EXIT_CODES.trials : 0);
+      const { lead } = await import("./coordinator-process.js");
+      await lead(options, ownVariables(), stop);
     });
 }

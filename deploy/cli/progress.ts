@@ -11,9 +11,7 @@ import {
 } from "./progress-state.js";
 import { plainLine, renderRegion, saidLines, type Canvas, type Palette } from "./progress-view.js";
 import type { ProgressEvent } from "../../shared/events.js";
-
-export const PROGRESS_MODES = ["auto", "bar", "plain", "json", "none"] as const;
-export type ProgressMode = (typeof PROGRESS_MODES)[number];
+import type { ProgressMode } from "./run-options.js";
 
 /** Redraws at most so often; the clocks in the region move once a second. */
 const FRAME_MS = 100;

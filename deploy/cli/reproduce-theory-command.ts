@@ -2,8 +2,7 @@
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { TheoryDocument } from "../../coordinator/results/theory/write.js";
-import { printResult } from "./output.js";
-import { shown } from "./results-output.js";
+import { printResult, shown } from "./output.js";
 
 interface TheoryOptions {
   out: string;

@@ -1,8 +1,7 @@
 /** What a finished run prints: a table for people, one document for programs. */
-import { relative } from "node:path";
 import type { ResultsDocument } from "../../coordinator/runs/results-document.js";
 import { renderTable } from "../../coordinator/results/report/table.js";
-import { printResult } from "./output.js";
+import { printResult, shown } from "./output.js";
 import { wantsColor } from "./progress.js";
 
 /** `hints`: what to do next, one line each. */
@@ -27,10 +26,4 @@ export function printResults(
     ...hints,
   ];
   process.stderr.write(`\n${lines.join("\n")}\n`);
-}
-
-/** A path as the user would type it. */
-export function shown(path: string): string {
-  const short = relative(process.cwd(), path);
-  return short.startsWith("..") ? path : short;
 }

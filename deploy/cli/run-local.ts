@@ -20,7 +20,8 @@ import { resolveRun } from "../../shared/resolve.js";
 import { LocalCluster, type LocalClusterOptions, localWorkers } from "../local/cluster.js";
 import { type NatsBinary, resolveNatsServer } from "../local/nats/resolve.js";
 import { type EngineChoice, defaultCacheDir, provisionEngine, workerEnvironment } from "../setup/engine.js";
-import { type ProgressDisplay, type ProgressMode, createProgress } from "./progress.js";
+import { type ProgressDisplay, createProgress } from "./progress.js";
+import type { ProgressMode } from "./run-options.js";
 import { interruption } from "./signals.js";
 
 export interface LocalRunOptions {

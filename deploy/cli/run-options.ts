@@ -2,8 +2,10 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ENGINE_NAMES, type EngineName } from "../../shared/engine.js";
 import { httpPort } from "./http-options.js";
-import { addPoolOptions } from "./pool-options.js";
-import { PROGRESS_MODES, type ProgressMode } from "./progress.js";
+import { addPoolOptions } from "./config-options.js";
+
+const PROGRESS_MODES = ["auto", "bar", "plain", "json", "none"] as const;
+export type ProgressMode = (typeof PROGRESS_MODES)[number];
 
 export interface RunOptions {
   json?: true;

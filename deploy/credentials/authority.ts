@@ -13,8 +13,8 @@ import { ClusterError } from "../../shared/errors.js";
 import { ROLES, type Role, isToken, isWorkerName } from "../../shared/subjects.js";
 import { accountJwt, credsText, operatorJwt, userJwt } from "./jwt.js";
 import { writeSecret } from "./secret-file.js";
+import { SERVER_CONFIG } from "./server-config.js";
 
-export const SERVER_CONFIG = "nats-auth.conf";
 const STATE = "authority.json";
 
 const signingKeySchema = z.strictObject({

@@ -3,6 +3,7 @@
  * completion, the table in docs/configuration.md and the run's identity all come from here; the settings of the pool
  * stand in pool.ts. Keys are snake_case, units stand in the name.
  */
+import { DATA_SET_NAMES } from "../data-set-names.js";
 import { at } from "../core/at.js";
 import { z } from "zod";
 import { NORMS, PERTURBATION_KINDS, PROCEDURES } from "../results.js";
@@ -184,7 +185,7 @@ export const configSchema = settings({
     "seed of every random draw of the run",
   ),
   data: section({
-    set: setting("weights", z.enum(["mnist", "fashion-mnist", "cifar10"]).default("mnist"), "data set"),
+    set: setting("weights", z.enum(DATA_SET_NAMES).default("mnist"), "data set"),
     dir: setting(
       // What is found there decides: the identity holds its hash.
       "nothing",

@@ -64,7 +64,7 @@ test("every command that the prose of the documents names exists", async () => {
 test("every command that the programs tell the user to run is one that works", async () => {
   const written = hintedCommands();
   const files = written.map(({ where }) => where.replace(/:\d+$/, ""));
-  for (const file of ["deploy/cli/demo-command.ts", "deploy/cli/train-command.ts"])
+  for (const file of ["deploy/cli/demo.ts", "deploy/cli/train.ts"])
     assert.ok(files.includes(file), `no command was found in ${file}`);
   assert.deepEqual(await problemsOf(written, true), []);
 });

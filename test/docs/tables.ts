@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { IMAGE_COLUMNS, POINT_COLUMNS } from "../../coordinator/results/export/evaluation-rows.js";
+import { FORMAT_TITLES } from "../../coordinator/results/export/format-names.js";
 import { EXPORT_FORMATS } from "../../coordinator/results/export/formats.js";
 import { openApiDocument } from "../../coordinator/live/core/openapi.js";
 import { attackDefinition, attackNames, attackOptions } from "../../shared/attacks.js";
@@ -166,9 +167,9 @@ function attackOptionsTable(): string {
 }
 
 function exportFormatsTable(): string {
-  const rows = EXPORT_FORMATS.map(({ name, title, of, makes, suffix }) => [
+  const rows = EXPORT_FORMATS.map(({ name, of, makes, suffix }) => [
     `\`${name}\``,
-    title,
+    FORMAT_TITLES[name],
     of === "model" ? "weights" : "what was measured",
     `\`<name>${suffix}${makes === "folder" ? "/" : ""}\``,
   ]);

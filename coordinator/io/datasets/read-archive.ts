@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import { basename } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
-import { Parser, type ReadEntry } from "tar";
+import type { Parser, ReadEntry } from "tar";
 import { ClusterError } from "../../../shared/errors.js";
 
 /** Of files whose size is not known beforehand. */
@@ -81,7 +81,9 @@ export async function readArchive(
   extras: readonly string[],
 ): Promise<Archive> {
   const members = new Members(sizes, extras);
-  const parser = new Parser({ onReadEntry: (entry: ReadEntry) => members.take(entry) });
+  // Few data sets are archives, and every coordinator would wait for it.
+  const tar = await import("tar");
+  const parser = new tar.Parser({ onReadEntry: (entry: ReadEntry) => members.take(entry) });
   // A few kilobytes can unpack to terabytes. Headers, folders and notes have room besides the files.
   const mostBytes = 2 * [...sizes.values()].reduce((sum, size) => sum + size, MAX_EXTRA_BYTES);
   const { hash, bytes, failure } = await unpack(path, parser, mostBytes);

@@ -13,7 +13,6 @@ export const cardFormat: ExportFormat = {
   of: "runs",
   makes: "file",
   name: "card",
-  title: "JSON card with RobustBench's field names",
   suffix: ".card.json",
   render: (runs) => `${JSON.stringify(cardOf(oneOf(runs)), null, 2)}\n`,
 };

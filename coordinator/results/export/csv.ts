@@ -7,7 +7,6 @@ export const csvFormat: ExportFormat = {
   of: "runs",
   makes: "file",
   name: "csv",
-  title: "what was measured, a row a point (--per-image: a row an image)",
   suffix: ".csv",
   perImage: true,
   render: (runs, { perImage }) => csvOf(perImage ? imageTable(runs) : pointTable(runs)),

@@ -5,6 +5,7 @@ import type { Network } from "../../../shared/networks/network.js";
 import type { ModelResult, StepMetric } from "../../../shared/results.js";
 import type { CheckpointState } from "../../../shared/records/checkpoint.js";
 import type { TaskRecord } from "../../../shared/records/task.js";
+import type { FormatName } from "./format-names.js";
 
 /** One set of weights, and what a network needs besides them. */
 export interface ExportedModel {
@@ -63,9 +64,7 @@ interface FormatOptions {
 }
 
 interface Format<Subject> {
-  name: string;
-  /** For people. */
-  title: string;
+  name: FormatName;
   /** Behind the name of the run where no `--out` is given: ".onnx", "-tfjs". */
   suffix: string;
   /** Has it rows per image? */

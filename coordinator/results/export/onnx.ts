@@ -13,7 +13,6 @@ export const onnxFormat: ExportFormat = {
   of: "model",
   makes: "file",
   name: "onnx",
-  title: "ONNX model of stock operators, opset 17",
   suffix: ".onnx",
   render: onnxModel,
 };

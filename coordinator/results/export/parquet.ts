@@ -7,7 +7,6 @@ export const parquetFormat: ExportFormat = {
   of: "runs",
   makes: "file",
   name: "parquet",
-  title: "the same rows as Parquet",
   suffix: ".parquet",
   perImage: true,
   render: (runs, { perImage }) => parquetOf(perImage ? imageTable(runs) : pointTable(runs)),

@@ -7,7 +7,6 @@ export const safetensorsFormat: ExportFormat = {
   of: "model",
   makes: "file",
   name: "safetensors",
-  title: "named tensors and the mean image, for any program that reads safetensors",
   suffix: ".safetensors",
   render: safetensorsFile,
 };

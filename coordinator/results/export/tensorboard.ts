@@ -12,7 +12,6 @@ export const tensorboardFormat: ExportFormat = {
   of: "runs",
   makes: "folder",
   name: "tensorboard",
-  title: "TensorBoard event files",
   suffix: "-tensorboard",
   owns: /^events\.out\.tfevents\.\d+\.saf$/,
   render: (runs) =>

@@ -14,7 +14,6 @@ export const tfjsFormat: ExportFormat = {
   of: "model",
   makes: "folder",
   name: "tfjs",
-  title: "TensorFlow.js layers model of stock layers",
   suffix: "-tfjs",
   owns: /^(model\.json|group1-shard\d+of\d+\.bin)$/,
   render: tfjsModel,

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { parse } from "yaml";
 import { z } from "zod";
 import { knownVariables, unknownVariables } from "../../../deploy/cli/environment.js";
+import { POOL_VARIABLES } from "../../../deploy/cli/pool-options.js";
 import { createProgram } from "../../../deploy/cli/program.js";
 import { checkCommand } from "../../docs/commands.js";
 import { ROOT } from "../../docs/tables.js";
@@ -106,6 +107,7 @@ describe("compose.yaml", () => {
     const { services } = compose();
     const known = knownVariables(
       createProgram().commands.flatMap((command) => command.options.map(({ envVar }) => envVar)),
+      POOL_VARIABLES.keys(),
     );
     const ours = Object.entries(services).filter(([, { image }]) => image.startsWith("saf-"));
     assert.deepEqual(

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { knownVariables, unknownVariables } from "../../../deploy/cli/environment.js";
+import { POOL_VARIABLES } from "../../../deploy/cli/pool-options.js";
 import { createProgram } from "../../../deploy/cli/program.js";
 import { TENSORFLOW_VERSION } from "../../../deploy/setup/tensorflow-wheel.js";
 import { VERSION } from "../../../shared/version.js";
@@ -24,7 +25,7 @@ for (const file of ["cpu.Dockerfile", "gpu.Dockerfile"]) {
       const options = createProgram().commands.flatMap((command) =>
         command.options.map(({ envVar }) => envVar),
       );
-      assert.deepEqual(unknownVariables(env, knownVariables(options)), []);
+      assert.deepEqual(unknownVariables(env, knownVariables(options, POOL_VARIABLES.keys())), []);
       assert.deepEqual([env["SAF_HTTP_HOST"], env["SAF_HTTP_PORT"]], ["0.0.0.0", "9464"]);
       assert.equal(env["TF_NUM_INTRAOP_THREADS"], "1");
     });

@@ -1,5 +1,6 @@
 /** What our manifests must hold to beyond their form. Each check gives one line for each thing that is wrong. */
 import { knownVariables } from "../../../deploy/cli/environment.js";
+import { POOL_VARIABLES } from "../../../deploy/cli/pool-options.js";
 import { createProgram } from "../../../deploy/cli/program.js";
 import { EXIT_CODES } from "../../../shared/errors.js";
 import { type KubeObject, bears, isObject } from "./objects.js";
@@ -294,7 +295,7 @@ function objectProblems(object: KubeObject): string[] {
 /** A variable of ours that no option knows would do nothing. */
 function variableProblems(objects: readonly KubeObject[], workloads: readonly Workload[]): string[] {
   const options = createProgram().commands.flatMap((command) => command.options.map(({ envVar }) => envVar));
-  const known = knownVariables(options);
+  const known = knownVariables(options, POOL_VARIABLES.keys());
   const given = [
     ...workloads.flatMap(({ where, spec }) =>
       spec.containers.flatMap(({ env = [] }) => env.map(({ name }) => ({ where, name }))),

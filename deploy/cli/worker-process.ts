@@ -1,0 +1,44 @@
+/** What `saf worker` does. */
+import { hostname } from "node:os";
+import { defaultCacheDir } from "../../shared/io/cache-directory.js";
+import { removeRings } from "../../shared/io/shared-memory-bus.js";
+import type { ConnectionOptions } from "./connection-options.js";
+import { warnOfVariables } from "./environment.js";
+import { httpOptionsOf } from "./http-options.js";
+import { natsAccessOf } from "./nats-options.js";
+import { type Interruption, exitWithParent } from "./signals.js";
+import { workerName } from "./worker-name.js";
+
+export interface WorkerFlags extends ConnectionOptions {
+  id?: string;
+  engine: string;
+  cacheDir?: string;
+  coordinatorTimeout: number;
+}
+
+/** `own`: variables that its options read. */
+export async function serveAsWorker(
+  options: WorkerFlags,
+  own: readonly (string | undefined)[],
+  stop: Interruption,
+): Promise<void> {
+  if (options.exitWithParent === true) exitWithParent(() => removeRings(options.sharedMemory));
+  await warnOfVariables(process.env, own);
+  const id = workerName(options.id, process.env["JOB_COMPLETION_INDEX"], hostname());
+  const { engineNamed, runWorker } = await import("../../worker/main.js");
+  const cacheDirectory = `${options.cacheDir ?? defaultCacheDir(process.env)}/parts`;
+  await runWorker(
+    {
+      ...options,
+      id,
+      connectTimeoutMs: 1000 * options.natsTimeout,
+      coordinatorTimeoutMs: 1000 * options.coordinatorTimeout,
+      nats: natsAccessOf(options),
+      engine: engineNamed(options.engine || "wasm"),
+      cacheDirectory,
+      http: httpOptionsOf(options),
+    },
+    stop.signal,
+  );
+  process.exitCode = stop.exitCode();
+}
