@@ -158,11 +158,11 @@ export class Worker {
   }
 
   async #serveLease(lease: Lease): Promise<void> {
-    const { leaseId, runId } = lease.order;
+    const { leaseId } = lease.order;
     const hand = new LeaseInHand(lease.order);
     this.#inHand = hand;
     try {
-      const unneeded = await this.#serve(await this.#runs.get(runId), lease, hand);
+      const unneeded = await this.#serve(await this.#runs.get(lease.order), lease, hand);
       if (unneeded !== undefined) this.#giveBack(leaseId, unneeded);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

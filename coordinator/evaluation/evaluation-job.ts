@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { ClusterError } from "../../shared/errors.js";
 import type { saf } from "../../shared/messages.js";
+import { recipeOf } from "../../shared/run-hash.js";
 import type { TaskState } from "../../shared/metrics.js";
 import { seriesOf } from "../../shared/results.js";
 import type { TaskRecord, TaskSpec } from "../../shared/records/task.js";
@@ -192,6 +193,7 @@ export class EvaluationJob implements Job {
         leaseId,
         term,
         runId: this.runId,
+        recipe: recipeOf(this.#options.spec),
         taskId: task.id,
         version: this.#options.version,
         measureJson: JSON.stringify(task.measure),
