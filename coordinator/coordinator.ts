@@ -56,6 +56,11 @@ export class Coordinator {
     this.#listener?.stop();
   }
 
+  /** The process of a worker has ended, says whoever started it. */
+  workerDied(worker: string, pid: number): void {
+    this.#take({ kind: "died", worker, pid });
+  }
+
   /** Nothing more is leased: the workers are the newer coordinator's. */
   #onSuperseded(term: number): void {
     if (this.#isSuperseded) return;

@@ -55,6 +55,8 @@ export interface CoordinatorOptions extends BusOptions {
   dismissWorkers: boolean;
   /** When everything is done, go on serving until the signal comes. */
   stay: boolean;
+  /** Whoever starts the workers tells of those that end: takes the one that is to hear of it. */
+  onWorkerDeath?: (tell: (worker: string, pid: number) => void) => void;
   logLevel?: string | undefined;
   logFile?: string | undefined;
 }
@@ -224,6 +226,7 @@ function assemble(
     metrics: telemetry.pool,
     superseded: (rivalTerm) => rival.abort(supersededBy(options.poolName, rivalTerm)),
   });
+  options.onWorkerDeath?.((worker, pid) => coordinator.workerDied(worker, pid));
   telemetry.watchPool(() => coordinator.members());
   whenReady(() => (control.connected && bulk.connected ? undefined : "not connected to NATS"));
   log("info", `Coordinator ready; live page at ${http.url}/; metrics at ${http.url}/metrics`);

@@ -75,6 +75,8 @@ export interface Member {
   /** Start time of the process, ms since 1970: a restarted worker has a later one. */
   incarnation: number;
   engine: string;
+  /** Of its process, on its own machine. */
+  pid: number;
   lastSeenMs: number;
   lease: Lease | undefined;
   /**

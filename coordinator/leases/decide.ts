@@ -4,7 +4,16 @@
  */
 import type { LeaseBook } from "./book.js";
 import type { Decision, LeaseEvent } from "./events.js";
-import { connectionChanged, heard, joined, left, returned, superseded, ticked } from "./membership-events.js";
+import {
+  connectionChanged,
+  died,
+  heard,
+  joined,
+  left,
+  returned,
+  superseded,
+  ticked,
+} from "./membership-events.js";
 import { serveAll } from "./serve.js";
 import { Turn } from "./turn.js";
 import { computed, planned, recalled, settled, withdrawn } from "./work-events.js";
@@ -25,6 +34,8 @@ function handle(turn: Turn, event: LeaseEvent): void {
       return returned(turn, event);
     case "left":
       return left(turn, event);
+    case "died":
+      return died(turn, event);
     case "connection":
       return connectionChanged(turn, event.isConnected);
     case "superseded":

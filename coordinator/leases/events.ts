@@ -40,6 +40,8 @@ export type LeaseEvent =
       hasFailed: boolean;
     }
   | { kind: "left"; worker: string; incarnation: number; reason: string }
+  /** Its process has ended, says whoever started it. */
+  | { kind: "died"; worker: string; pid: number }
   /** NATS can be reached again, or no more. */
   | { kind: "connection"; isConnected: boolean }
   /** A newer coordinator leads the pool: nothing is leased any more. */

@@ -23,6 +23,7 @@ export function joined(turn: Turn, event: EventOf<"joined">): void {
     ...before,
     incarnation,
     engine,
+    pid,
     lastSeenMs: turn.nowMs,
     strayLease: isStray ? leaseId : 0,
     warm: isRestart ? new Set<string>() : before.warm,
@@ -36,6 +37,7 @@ function stranger(id: string): Member {
     id,
     incarnation: 0,
     engine: "",
+    pid: 0,
     lastSeenMs: 0,
     lease: undefined,
     strayLease: 0,
@@ -115,6 +117,14 @@ export function left(turn: Turn, { worker, incarnation, reason }: EventOf<"left"
   if (!turn.book.members.has(worker) || isFormer(turn, worker, incarnation)) return;
   turn.say("info", `Worker ${worker} left: ${reason.slice(0, 200)}`, { worker });
   forget(turn, worker, "returned", "returned");
+}
+
+/** Of a successor that has joined already it says nothing. */
+export function died(turn: Turn, { worker, pid }: EventOf<"died">): void {
+  if (turn.book.members.get(worker)?.pid !== pid) return;
+  turn.say("warn", `Worker ${worker} is lost: its process ${pid} has ended`, { worker });
+  turn.effects.push({ kind: "member", change: "lost", worker });
+  forget(turn, worker, "lost", "lost");
 }
 
 function forget(turn: Turn, worker: string, state: LostState, outcome: LeaseOutcome): void {

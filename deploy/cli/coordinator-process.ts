@@ -1,6 +1,7 @@
 /** What `saf coordinator` does. */
 import { EXIT_CODES, exitCodeOf } from "../../shared/errors.js";
 import { removeRings } from "../../shared/io/shared-memory-bus.js";
+import { readDeathNotice } from "../local/death-notice.js";
 import { loadConfig } from "./config-file.js";
 import type { ConnectionOptions } from "./connection-options.js";
 import { warnOfVariables } from "./environment.js";
@@ -28,7 +29,16 @@ export async function lead(
   own: readonly (string | undefined)[],
   stop: Interruption,
 ): Promise<void> {
-  if (options.exitWithParent === true) exitWithParent(() => removeRings(options.sharedMemory));
+  let tell: (worker: string, pid: number) => void = () => undefined;
+  if (options.exitWithParent === true) {
+    exitWithParent(
+      () => removeRings(options.sharedMemory),
+      (line) => {
+        const death = readDeathNotice(line);
+        if (death !== undefined) tell(death.worker, death.pid);
+      },
+    );
+  }
   await warnOfVariables(process.env, own);
   refuseRunSettings(options.set);
   const { value: pool } = await loadPool(options);
@@ -46,6 +56,7 @@ export async function lead(
       nats: natsAccessOf(options),
       http: httpOptionsOf(options),
       connectTimeoutMs: 1000 * options.natsTimeout,
+      onWorkerDeath: (hear) => (tell = hear),
     },
     stop.signal,
   ).catch((error: unknown) => {

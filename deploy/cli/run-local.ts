@@ -145,7 +145,7 @@ async function conduct(
   try {
     const code = await cluster.finished();
     const isFailure = code !== 0 && code !== EXIT_CODES.trials && stop.exitCode() === 0;
-    if (isFailure) throw await failureOf(setting.out, code, listener.failure());
+    if (isFailure) throw cluster.failure ?? (await failureOf(setting.out, code, listener.failure()));
     return { code, signalCode: stop.exitCode() };
   } finally {
     await cluster.stop();

@@ -24,14 +24,19 @@ export function interruption(onFirst: (name: NodeJS.Signals) => void = () => und
 
 /**
  * Ends with whoever started us: its end of our standard input closes, even when it was killed. `tidy` then takes away
- * what it can take away no more.
+ * what it can take away no more. `onLine` gets what it says until then, line by line.
  */
-export function exitWithParent(tidy: () => void): void {
+export function exitWithParent(tidy: () => void, onLine: (line: string) => void = () => undefined): void {
   const end = (): void => {
     tidy();
     process.exit(143);
   };
-  process.stdin.resume();
+  let begun = "";
+  process.stdin.setEncoding("utf8").on("data", (text: string) => {
+    const lines = (begun + text).split("\n");
+    begun = lines.pop() ?? "";
+    for (const line of lines) onLine(line);
+  });
   // Watching must not keep a process alive that has done its work.
   if ("unref" in process.stdin) process.stdin.unref();
   process.stdin.once("end", end);

@@ -2,6 +2,7 @@
  * A whole cluster on this machine: nats-server, one coordinator, workers, as child processes. What dies is started
  * again; nothing outlives us, not even when we are killed.
  */
+import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,7 +10,7 @@ import type { Bus } from "../../shared/bus.js";
 import { type Clock, pause } from "../../shared/clock.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
 import type { EngineName } from "../../shared/engine.js";
-import { ClusterError } from "../../shared/errors.js";
+import { ClusterError, EXIT_CODES } from "../../shared/errors.js";
 import { connectNats } from "../../shared/io/nats-bus.js";
 import { readMessage, type saf, wire } from "../../shared/messages.js";
 import { subjectsOf } from "../../shared/subjects.js";
@@ -20,13 +21,14 @@ import {
   workerArguments,
   workerProcessEnvironment,
 } from "./command-lines.js";
+import { deathNotice } from "./death-notice.js";
 import { KeptProcess } from "./kept-process.js";
 import type { NatsBinary } from "./nats/resolve.js";
 import type { NatsCredentials } from "./nats/server-files.js";
 import type { NatsExit } from "./nats/server-process.js";
 import { type RunningNatsServer, startNatsServer } from "./nats/server.js";
 import { type ProcessExit, describeExit } from "./process-exit.js";
-import { type Program, endPrograms, lastWords, startProgram } from "./program.js";
+import { type Program, endPrograms, lastWords, logFile, startProgram } from "./program.js";
 import {
   COORDINATOR_RESTARTS,
   type RestartDecision,
@@ -78,7 +80,11 @@ export class LocalCluster {
   readonly #ground: Ground;
   readonly #coordinator: KeptProcess;
   readonly #workers = new Map<string, KeptProcess>();
+  /** Workers that are given up for now, or were sent away. */
+  readonly #absent = new Set<string>();
   readonly #stopping = new AbortController();
+  /** Aborts, with a ClusterError, when nobody is left who could do the work. */
+  readonly #hopeless = new AbortController();
   #nextWorker = 1;
   /** Where the live page is. */
   #page: string | undefined;
@@ -164,15 +170,23 @@ export class LocalCluster {
   async removeWorker(id: string, signal: NodeJS.Signals): Promise<ProcessExit | undefined> {
     const worker = this.#workers.get(id);
     this.#workers.delete(id);
+    this.#absent.delete(id);
     worker?.letGo();
     worker?.program.kill(signal);
     return worker?.program.exited;
   }
 
-  /** Resolves with the coordinator's exit code when the work is done. */
+  /** Resolves with the coordinator's exit code when the work is done; with 5 when nobody is left to do it: see `failure`. */
   async finished(): Promise<number> {
-    const { code } = await this.#coordinator.settled;
+    const hopeless = once(this.#hopeless.signal, "abort").then(() => ({ code: EXIT_CODES.dependency }));
+    const { code } = await Promise.race([this.#coordinator.settled, hopeless]);
     return code ?? 1;
+  }
+
+  /** Why nobody is left to do the work; undefined while somebody is. */
+  get failure(): ClusterError | undefined {
+    const reason: unknown = this.#hopeless.signal.reason;
+    return reason instanceof ClusterError ? reason : undefined;
   }
 
   /** First Ctrl-C: the coordinator finishes its step, writes a checkpoint and ends. */
@@ -226,6 +240,7 @@ export class LocalCluster {
   }
 
   #startWorker(id: string): Program {
+    this.#absent.delete(id);
     const { engine, cacheDir, workerEnvironment } = this.#options;
     const connection = this.#connectionOf(this.#ground.nats.credentials.worker(id));
     const logFile = join(this.#logs, `${id}.jsonl`);
@@ -253,7 +268,12 @@ export class LocalCluster {
     if (event === undefined) return;
     // A coordinator that cannot write could not after a restart either.
     if (event.finished?.code === "storage") this.#coordinator.letGo();
-    if (event.serving?.url != null) this.#page = event.serving.url;
+    if (event.serving?.url != null) {
+      this.#page = event.serving.url;
+      this.#coordinator.served();
+    }
+    for (const { workerId, samples } of event.workers?.workers ?? [])
+      if (Number(samples ?? 0) > 0) this.#workers.get(workerId ?? "")?.served();
     this.#options.onEvent(event);
   }
 
@@ -264,30 +284,58 @@ export class LocalCluster {
 
   async #workerEnded(id: string, exit: ProcessExit, next: RestartDecision): Promise<void> {
     const { onNote } = this.#options;
+    // It knows at once; by heartbeats the coordinator would know three of them later.
+    const pid = this.workerPid(id);
+    if (pid !== undefined) this.#coordinator.program.tell(deathNotice({ worker: id, pid }));
     if (next.kind === "restart") onNote(`${id} ended (${describeExit(exit)}); starting it again`);
-    if (next.kind !== "abandon") return;
-    onNote(`${id} ended and stays away: ${await lastWords(this.#logs, id)}`);
-    this.#workers.delete(id);
+    else this.#absent.add(id);
+    if (next.kind !== "rest") return;
+    const left = this.#workers.size - this.#absent.size;
+    const words = await lastWords(this.#logs, id);
+    if (left === 0) {
+      const hint = `its log is in ${logFile(this.#logs, id)}`;
+      this.#giveUp(`No worker is left: ${id} ended last (${describeExit(exit)}): ${words}`, hint);
+      return;
+    }
+    const total = this.#workers.size;
+    onNote(
+      `${id} ended (${describeExit(exit)}) and is given up for now: ${words}; ` +
+        `${left} of ${total} workers go on without it; it is tried again in ${Math.round(next.pauseMs / 1000)} s`,
+    );
+  }
+
+  /** Nothing here can do the work any more: waiting would have no end. */
+  #giveUp(message: string, hint?: string): void {
+    this.#hopeless.abort(new ClusterError("dependency", message, hint === undefined ? {} : { hint }));
   }
 
   async #serverEnded(exit: NatsExit): Promise<void> {
     const { clock, onNote } = this.#options;
     const { signal } = this.#stopping;
     if (signal.aborted) return;
-    onNote(
-      `nats-server ended (${describeExit(exit)}): ${exit.logLines.at(-1) ?? "no log"}; starting it again`,
-    );
-    for (let restarts = 0; ; restarts++) {
-      const next = decideRestart(SERVER_RESTARTS, exit, restarts);
-      if (next.kind !== "restart") return;
-      await pause(clock, next.pauseMs, signal);
-      if (signal.aborted) return;
-      try {
-        await this.#ground.nats.restart();
-        return;
-      } catch (error) {
-        onNote(error instanceof Error ? error.message : String(error));
-      }
+    const ended = `nats-server ended (${describeExit(exit)})`;
+    onNote(`${ended}: ${exit.logLines.at(-1) ?? "no log"}; starting it again`);
+    const isBack = await restarted(this.#ground.nats, exit, { clock, signal, onNote });
+    if (!isBack && !signal.aborted) this.#giveUp(`${ended} and does not start again`);
+  }
+}
+
+/** Is the server there again? Tries a few times, until `signal` says that nobody needs it. */
+async function restarted(
+  nats: RunningNatsServer,
+  exit: NatsExit,
+  { clock, signal, onNote }: Pick<LocalClusterOptions, "clock" | "onNote"> & { signal: AbortSignal },
+): Promise<boolean> {
+  for (let restarts = 0; ; restarts++) {
+    const next = decideRestart(SERVER_RESTARTS, exit, restarts);
+    if (next.kind !== "restart") return false;
+    await pause(clock, next.pauseMs, signal);
+    if (signal.aborted) return false;
+    try {
+      await nats.restart();
+      return true;
+    } catch (error) {
+      onNote(error instanceof Error ? error.message : String(error));
     }
   }
 }

@@ -2,7 +2,7 @@
 import { type Clock, pause } from "../../shared/clock.js";
 import type { ProcessExit } from "./process-exit.js";
 import type { Program } from "./program.js";
-import { type RestartDecision, type RestartPolicy, decideRestart } from "./restarts.js";
+import { type RestartDecision, type RestartPolicy, decideRestart, restartsThatCount } from "./restarts.js";
 
 export interface KeepOptions {
   start: () => Program;
@@ -16,6 +16,7 @@ export class KeptProcess {
   readonly #options: KeepOptions;
   readonly #letGo = new AbortController();
   #program: Program;
+  #hasServed = false;
   /** Resolves with the last end: the process is not started again. */
   readonly settled: Promise<ProcessExit>;
 
@@ -30,6 +31,11 @@ export class KeptProcess {
     return this.#program;
   }
 
+  /** The process that runs now did what it is for: if it lives on for a while, restarts before it count no more. */
+  served(): void {
+    this.#hasServed = true;
+  }
+
   /** From now on an end is final, and no news. */
   letGo(): void {
     this.#letGo.abort();
@@ -39,13 +45,17 @@ export class KeptProcess {
     const { start, policy, clock, onEnd } = this.#options;
     const { signal } = this.#letGo;
     for (let restarts = 0; ; restarts++) {
+      const startedMs = clock.now();
       const exit = await this.#program.exited;
       if (signal.aborted) return exit;
+      const life = { ranMs: clock.now() - startedMs, hasServed: this.#hasServed };
+      restarts = restartsThatCount(restarts, life);
       const next = decideRestart(policy, exit, restarts);
       onEnd(exit, next);
-      if (next.kind !== "restart") return exit;
+      if (next.kind === "done" || next.kind === "abandon") return exit;
       await pause(clock, next.pauseMs, signal);
       if (signal.aborted) return exit;
+      this.#hasServed = false;
       this.#program = start();
     }
   }

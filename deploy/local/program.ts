@@ -14,6 +14,8 @@ export interface Program {
   pid: number | undefined;
   exited: Promise<ProcessExit>;
   kill(signal: NodeJS.Signals): void;
+  /** Writes a line to its standard input; a process that has ended does not get it. */
+  tell(line: string): void;
 }
 
 export interface ProgramStart {
@@ -39,7 +41,14 @@ export function startProgram({ name, args, environment, logs }: ProgramStart): P
     child.once("exit", (code, signal) => resolve({ code, signal }));
     child.once("error", () => resolve({ code: 1, signal: null }));
   });
-  return { pid: child.pid, exited, kill: (signal) => void child.kill(signal) };
+  return {
+    pid: child.pid,
+    exited,
+    kill: (signal) => void child.kill(signal),
+    tell: (line) => {
+      if (child.stdin?.writable === true) child.stdin.write(`${line}\n`);
+    },
+  };
 }
 
 /** Asks programs to end, and kills those that do not in time. */
@@ -60,6 +69,6 @@ export async function lastWords(logs: string, name: string): Promise<string> {
   return text.trim().split("\n").at(-1) ?? "no message";
 }
 
-function logFile(logs: string, name: string): string {
+export function logFile(logs: string, name: string): string {
   return join(logs, `${name}.stderr.log`);
 }

@@ -4,27 +4,45 @@ import type { ProcessExit } from "./process-exit.js";
 
 export type RestartDecision =
   | { kind: "restart"; pauseMs: number }
+  /** It is given up for now, and tried again much later: what was missing may be there then. */
+  | { kind: "rest"; pauseMs: number }
   /** Its work is done, or its failure is final. */
   | { kind: "done" }
   /** It is missed, but another start promises nothing. */
   | { kind: "abandon" };
 
 export interface RestartPolicy {
-  /** So many restarts at most. */
+  /** So many restarts at most, one after another without success. */
   limit: number;
   /** The wait before a restart; the first one is 1. */
   pauseMs(restart: number): number;
+  /** The wait before the next try of a process that is given up; without it, there is none. */
+  restMs?: number;
   /** `refused`: it would be again. */
   meaningOf(exit: ProcessExit): "done" | "refused" | "crashed";
 }
 
-const PAUSE_MS = 500;
+/** A process from its start to its end. */
+export interface Life {
+  ranMs: number;
+  /** It did what it is for. */
+  hasServed: boolean;
+}
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 4000;
 const LIMIT = 5;
+/** A process that served and lived so long was a success: what ends it then is something else than before. */
+const SUCCESS_MS = 10_000;
+const REST_MS = 60_000;
+
+const backOff = (restart: number): number => Math.min(FIRST_PAUSE_MS * 2 ** (restart - 1), LONGEST_PAUSE_MS);
 
 /** 0: sent away. 5: whatever it depends on refused it. */
 export const WORKER_RESTARTS: RestartPolicy = {
   limit: LIMIT,
-  pauseMs: () => PAUSE_MS,
+  pauseMs: backOff,
+  restMs: REST_MS,
   meaningOf({ code }) {
     if (code === 0) return "done";
     return code === EXIT_CODES.dependency ? "refused" : "crashed";
@@ -34,7 +52,7 @@ export const WORKER_RESTARTS: RestartPolicy = {
 /** Any code of its own but 1 says how its work ended. */
 export const COORDINATOR_RESTARTS: RestartPolicy = {
   limit: LIMIT,
-  pauseMs: () => PAUSE_MS,
+  pauseMs: backOff,
   meaningOf: ({ code }) => (code === null || code === EXIT_CODES.unexpected ? "crashed" : "done"),
 };
 
@@ -46,14 +64,20 @@ export const SERVER_RESTARTS: RestartPolicy = {
 };
 
 /** The same, for a process that stays down. */
-export function withoutRestarts(policy: RestartPolicy): RestartPolicy {
-  return { ...policy, limit: 0 };
+export function withoutRestarts({ pauseMs, meaningOf }: RestartPolicy): RestartPolicy {
+  return { limit: 0, pauseMs, meaningOf };
 }
 
-/** `restarts`: how many there were. */
+/** How many restarts count after this life, when `before` did: a success begins the count anew. */
+export function restartsThatCount(before: number, { ranMs, hasServed }: Life): number {
+  return hasServed && ranMs >= SUCCESS_MS ? 0 : before;
+}
+
+/** `restarts`: how many there were without success. */
 export function decideRestart(policy: RestartPolicy, exit: ProcessExit, restarts: number): RestartDecision {
   const meaning = policy.meaningOf(exit);
   if (meaning === "done") return { kind: "done" };
-  if (meaning === "refused" || restarts >= policy.limit) return { kind: "abandon" };
-  return { kind: "restart", pauseMs: policy.pauseMs(restarts + 1) };
+  if (meaning === "crashed" && restarts < policy.limit)
+    return { kind: "restart", pauseMs: policy.pauseMs(restarts + 1) };
+  return policy.restMs === undefined ? { kind: "abandon" } : { kind: "rest", pauseMs: policy.restMs };
 }

@@ -125,6 +125,18 @@ describe("a unit is offered again", () => {
     assert.ok(pool.reasons.includes("Worker a is lost: no heartbeat for 301 ms"), pool.reasons.join("\n"));
   });
 
+  test("at once when the process of its worker has ended, and the reason is said", () => {
+    const pool = new Pool().join("a").plan(oneStep()).join("b");
+    pool.take({ kind: "died", worker: "a", pid: 1 });
+    assert.deepEqual(pool.held("b"), ["step 0 slots 0-3", 2]);
+    assert.equal(pool.book.members.has("a"), false);
+    assert.ok(pool.reasons.includes("Worker a is lost: its process 1 has ended"), pool.reasons.join("\n"));
+    assert.deepEqual(
+      pool.of("member").flatMap((effect) => (effect.kind === "member" ? [effect.change] : [])),
+      ["joined", "joined", "lost", "gone"],
+    );
+  });
+
   test("when its deadline is over; the late copy counts if it comes first, and the other is then superfluous", () => {
     const pool = new Pool()
       .join("a")
@@ -225,6 +237,13 @@ test("what a former process of a worker says does not touch its successor", () =
   const [, leaseId = 0] = pool.held("a") ?? [];
   pool.take({ kind: "left", worker: "a", incarnation: 1, reason: "SIGTERM" });
   pool.take({ kind: "returned", worker: "a", incarnation: 1, leaseId, reason: "", hasFailed: true });
+  assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", leaseId]);
+});
+
+test("the end of a former process, or of one that nobody knows, does not touch the worker that is here", () => {
+  const pool = new Pool().join("a").plan(oneStep());
+  const [, leaseId = 0] = pool.held("a") ?? [];
+  pool.take({ kind: "died", worker: "a", pid: 99 }).take({ kind: "died", worker: "b", pid: 1 });
   assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", leaseId]);
 });
 

@@ -23,6 +23,7 @@ function keep(): {
       pid: ends.length + 1,
       exited: new Promise((resolve) => ends.push(resolve)),
       kill: () => undefined,
+      tell: () => undefined,
     }),
     policy: WORKER_RESTARTS,
     clock,
@@ -42,18 +43,53 @@ test("an end is told at once; the process is there again after the pause", async
   assert.equal(kept.program.pid, 2);
 });
 
-test("a process that crashes again and again is given up, with its last end", async () => {
+test("a process that crashes again and again is started again later each time, then rests for a minute", async () => {
+  const { clock, ends, told } = keep();
+  for (const pauseMs of [500, 1000, 2000, 4000, 4000, 60_000]) {
+    const starts = ends.length;
+    ends.at(-1)?.(CRASH);
+    await clock.advance(pauseMs - 1);
+    assert.equal(ends.length, starts, `started before ${pauseMs} ms`);
+    await clock.advance(1);
+    assert.equal(ends.length, starts + 1);
+  }
+  ends.at(-1)?.(CRASH);
+  await clock.advance(0);
+  assert.deepEqual(
+    told.map(([, kind]) => kind),
+    ["restart", "restart", "restart", "restart", "restart", "rest", "rest"],
+  );
+});
+
+test("a process that served and lived for a while has all its restarts again", async () => {
   const { kept, clock, ends, told } = keep();
-  for (let end = 0; end < 6; end++) {
+  for (let end = 0; end < 12; end++) {
+    kept.served();
+    await clock.advance(10_000);
     ends.at(-1)?.(CRASH);
     await clock.advance(500);
   }
-  assert.deepEqual(await kept.settled, CRASH);
   assert.deepEqual(
     told.map(([, kind]) => kind),
-    ["restart", "restart", "restart", "restart", "restart", "abandon"],
+    Array.from({ length: 12 }, () => "restart"),
   );
-  assert.equal(ends.length, 6);
+  assert.equal(ends.length, 13);
+});
+
+test("a process that only lived, or served and died soon, has them not", async () => {
+  for (const [livesMs, serves] of [
+    [20_000, false],
+    [5000, true],
+  ] as const) {
+    const { kept, clock, ends, told } = keep();
+    for (let end = 0; end < 6; end++) {
+      if (serves) kept.served();
+      await clock.advance(livesMs);
+      ends.at(-1)?.(CRASH);
+      await clock.advance(4000);
+    }
+    assert.equal(told.at(-1)?.[1], "rest");
+  }
 });
 
 test("a process that was let go stays away, and its end is no news", async () => {

@@ -5,23 +5,36 @@ import {
   SERVER_RESTARTS,
   WORKER_RESTARTS,
   decideRestart,
+  restartsThatCount,
   withoutRestarts,
 } from "../../../deploy/local/restarts.js";
 
 const killed = { code: null, signal: "SIGKILL" } as const;
 const ended = (code: number): { code: number; signal: null } => ({ code, signal: null });
 
-test("a worker that crashed or was killed is started again after half a second, five times", () => {
+test("a worker that crashed or was killed is started again five times, later each time, then rests", () => {
   for (const exit of [killed, ended(1), ended(2)]) {
-    for (let restarts = 0; restarts < 5; restarts++)
-      assert.deepEqual(decideRestart(WORKER_RESTARTS, exit, restarts), { kind: "restart", pauseMs: 500 });
-    assert.deepEqual(decideRestart(WORKER_RESTARTS, exit, 5), { kind: "abandon" });
+    const next = [0, 1, 2, 3, 4, 5].map((restarts) => decideRestart(WORKER_RESTARTS, exit, restarts));
+    assert.deepEqual(next, [
+      { kind: "restart", pauseMs: 500 },
+      { kind: "restart", pauseMs: 1000 },
+      { kind: "restart", pauseMs: 2000 },
+      { kind: "restart", pauseMs: 4000 },
+      { kind: "restart", pauseMs: 4000 },
+      { kind: "rest", pauseMs: 60_000 },
+    ]);
   }
 });
 
-test("a worker that was sent away has done its work; one that was refused is given up", () => {
+test("a worker that was sent away has done its work; one that was refused rests at once", () => {
   assert.deepEqual(decideRestart(WORKER_RESTARTS, ended(0), 0), { kind: "done" });
-  assert.deepEqual(decideRestart(WORKER_RESTARTS, ended(5), 0), { kind: "abandon" });
+  assert.deepEqual(decideRestart(WORKER_RESTARTS, ended(5), 0), { kind: "rest", pauseMs: 60_000 });
+});
+
+test("the count begins anew when a process has served and lived for ten seconds", () => {
+  assert.equal(restartsThatCount(4, { ranMs: 10_000, hasServed: true }), 0);
+  assert.equal(restartsThatCount(4, { ranMs: 9999, hasServed: true }), 4);
+  assert.equal(restartsThatCount(4, { ranMs: 99_999, hasServed: false }), 4);
 });
 
 test("a coordinator comes back after a crash, not after an end with a code of its own", () => {
