@@ -354,7 +354,7 @@ test("a worker that fails lease after lease rests, and others take over", () => 
 
 /** One move of a schedule: numbers that a pool turns into an event that fits its book, or does not. */
 const move = fc.record({
-  what: fc.integer({ min: 0, max: 11 }),
+  what: fc.integer({ min: 0, max: 12 }),
   worker: fc.integer({ min: 0, max: 3 }),
   ms: fc.integer({ min: 0, max: 400 }),
   isStrange: fc.boolean(),
@@ -384,6 +384,9 @@ function play(pool: Pool, { what, worker: number, ms, isStrange }: Move): void {
       break;
     case 5:
       pool.take({ kind: "tick" });
+      break;
+    case 7:
+      pool.take({ kind: "died", worker, pid: isStrange ? 99 : 1 });
       break;
     case 6: {
       const outcome = isStrange ? "spoiled" : "refused";
