@@ -6,7 +6,7 @@ import { squaredDistance, squaredNorm } from "../../shared/core/norms.js";
 import { type UpdateRanges, type UpdateRule, updateRange } from "../../shared/core/optimizer.js";
 import type { AddOutcome } from "../../shared/core/reduction.js";
 import type { ShardRange } from "../../shared/core/shards.js";
-import { VectorMemory } from "../../shared/core/vectors/vector-memory.js";
+import { VectorMemory, allFinite } from "../../shared/core/vectors/vector-memory.js";
 import type { Aggregation } from "./aggregation/aggregation.js";
 import { FramedVector, type FrameIdentity, frameBytes, framesOf } from "./parameter-frames.js";
 
@@ -147,9 +147,15 @@ export class Shard {
 
   /**
    * Updates the values of a chunk whose sum is complete. Returns the frame of the next version, ready to be broadcast, where
-   * the chunk holds parameters. `norms`, where they are measured, grow by this chunk's.
+   * the chunk holds parameters; "overflow" when its values are not finite any more. `norms`, where they are measured, grow by
+   * this chunk's.
    */
-  update(chunk: number, rule: UpdateRule, next: Version, norms?: SquaredNorms): Uint8Array | undefined {
+  update(
+    chunk: number,
+    rule: UpdateRule,
+    next: Version,
+    norms?: SquaredNorms,
+  ): Uint8Array | "overflow" | undefined {
     const sums = this.#aggregation.sum(chunk);
     if (sums === undefined) throw new RangeError(`The sum of chunk ${chunk} is not complete`);
     const before = this.#current;
@@ -168,6 +174,8 @@ export class Shard {
     if (norms !== undefined) this.#addNorms(norms, start, ranges, rule.samples);
     this.#keepTail(start, sums);
     if (chunk >= after.parameters.bodies.length) return undefined;
+    // Finite gradients may still overflow where they are summed or applied.
+    if (!allFinite(ranges.next) || !allFinite(ranges.moved)) return "overflow";
     return after.parameters.seal(chunk, { ...next, shard: this.range.index });
   }
 

@@ -210,7 +210,8 @@ export class Trainer implements Job {
     };
     const frame = shard.update(chunk, rule, this.#versions.identity(this.step + 1), this.#work?.norms);
     const updatedMs = clock();
-    if (frame !== undefined) broadcast(shard.range.index, frame);
+    if (frame === "overflow") this.#edges.fail(overflown(this.step));
+    else if (frame !== undefined) broadcast(shard.range.index, frame);
     this.#work?.did("update", beganMs, updatedMs);
     this.#work?.did("publish", updatedMs, clock());
   }
@@ -269,12 +270,19 @@ export class Trainer implements Job {
   }
 }
 
+const SMALLER_STEPS = "lower train.learning_rate, or resume from an earlier checkpoint";
+
+function overflown(step: number): ClusterError {
+  const what = `The weights after step ${step} are not finite, though every gradient was`;
+  return new ClusterError("diverged", what, { hint: SMALLER_STEPS });
+}
+
 /** `attempts`: by worker, those whose values were not finite. */
 function diverged(step: number, attempts: ReadonlyMap<string, number>): ClusterError {
   const count = [...attempts.values()].reduce((sum, more) => sum + more, 0);
   return new ClusterError(
     "diverged",
     `The gradient of step ${step} is not finite in ${count} attempts of ${[...attempts.keys()].join(" and ")}`,
-    { hint: "lower train.learning_rate, or resume from an earlier checkpoint" },
+    { hint: SMALLER_STEPS },
   );
 }

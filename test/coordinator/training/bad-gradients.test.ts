@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { type TestContext, describe, test } from "node:test";
 import { configSchema } from "../../../shared/config/run.js";
-import { type ChunkHeader, HEADER_BYTES, chunkCountOf } from "../../../shared/core/chunk.js";
+import {
+  BODY_BYTES,
+  type ChunkHeader,
+  HEADER_BYTES,
+  chunkCountOf,
+  decodeChunk,
+} from "../../../shared/core/chunk.js";
 import { TAIL } from "../../../shared/core/layout.js";
 import { PROTOCOL_VERSION, type saf, wire } from "../../../shared/messages.js";
 import type { Refusal } from "../../../shared/metrics.js";
@@ -19,6 +25,7 @@ import {
   missingChunks,
   weightsAfter,
 } from "../../support/hand-worker.js";
+import { allFinite } from "../../../shared/core/vectors/vector-memory.js";
 import { hashOf } from "../../../shared/io/hash.js";
 
 const LIMIT = { timeout: 60_000 };
@@ -252,6 +259,33 @@ describe("values that are not finite", () => {
         /^Worker worker-1 gets no work for 80 ms: 3 leases in a row failed \(values that are not finite\)$/;
       assert.equal(cluster.log.filter((line) => said.test(line)).length, 1, cluster.log.join("\n"));
       assert.equal(cluster.coordinator.table()[0]?.state, "quarantined");
+    },
+  );
+
+  test(
+    "finite gradients whose update is not finite are a divergence, and are broadcast to nobody",
+    LIMIT,
+    async (t) => {
+      const cluster = await handCoordinator(t);
+      const broadcast: Uint8Array[] = [];
+      cluster.bus().subscribe(cluster.subjects.parameters(0), ({ data }) => broadcast.push(data.slice()));
+      const workers = [cluster.worker("worker-1"), cluster.worker("worker-2")];
+      await cluster.allAtOnce(workers);
+      for (const worker of workers) {
+        const lease = await worker.lease();
+        const values = blockValues(cluster.hand, lease.step, lease.firstSlot, lease.slotCount);
+        const chunk = VICTIM * (BODY_BYTES / 4);
+        worker.send(worker.frames(lease, values.fill(3.4e38, chunk, chunk + 5)));
+        await worker.end(lease);
+      }
+      const [failure] = cluster.failures;
+      assert.equal(failure?.code, "diverged");
+      assert.match(failure.message, /^The weights after step 0 are not finite, though every gradient was$/);
+      for (const frame of broadcast) {
+        const decoded = decodeChunk(frame);
+        assert.ok(decoded.ok);
+        assert.ok(allFinite(new Float32Array(decoded.body.slice().buffer)));
+      }
     },
   );
 
