@@ -44,7 +44,7 @@ export interface MappedMemory {
 export interface Bus {
   /** Undefined where bytes are copied. */
   readonly mapped?: MappedMemory | undefined;
-  /** Is the other side reachable now? What is published while it is not, is lost. */
+  /** Does the other side answer? One that is gone without a word is noticed after seconds. What is published then, is lost. */
   readonly connected: boolean;
   /** Largest payload, in bytes. */
   readonly maxPayload: number;

@@ -64,9 +64,6 @@ export async function connectNats(options: NatsBusOptions): Promise<Bus> {
         reconnectTimeWait: 100,
         reconnectJitter: 100,
         reconnectJitterTLS: 100,
-        pingInterval: 5000,
-        maxPingOut: 2,
-        timeout: 5000,
         noAsyncTraces: true,
         // Refused twice is no reason to give up: the credentials may be renewed.
         ignoreAuthErrorAbort: true,
