@@ -14,6 +14,7 @@ import { type Socket, type TcpNetConnectOpts, connect as dialSocket } from "node
 import { type PeerCertificate, checkServerIdentity } from "node:tls";
 import type { ConnectionOptions, NatsConnection } from "nats";
 import { NatsConnectionImpl, setTransportFactory } from "nats/lib/nats-base-client/internal_mod.js";
+import { ServerImpl } from "nats/lib/nats-base-client/servers.js";
 import { NodeTransport, nodeResolveHost } from "nats/lib/src/node_transport.js";
 
 /** Holds several chunks: what the kernel has gathered while we were busy comes in one read. */
@@ -25,9 +26,9 @@ const BEAT_MS = 1000;
 const SILENT_BEATS = 4;
 
 /** Like `connect` of the `nats` package. */
-export function connectWithLargeReads(options: ConnectionOptions): Promise<NatsConnection> {
+export async function connectWithLargeReads(options: ConnectionOptions): Promise<NatsConnection> {
   setTransportFactory({ factory: () => new LargeReadTransport(), dnsResolveFn: nodeResolveHost });
-  return NatsConnectionImpl.connect({
+  const connection = await NatsConnectionImpl.connect({
     ...options,
     // `null` keeps the client from upgrading to TLS behind our back.
     tls: options.tls ?? null,
@@ -36,6 +37,26 @@ export function connectWithLargeReads(options: ConnectionOptions): Promise<NatsC
     pingInterval: BEAT_MS,
     maxPingOut: Number.MAX_SAFE_INTEGER,
   });
+  keepAll(connection, [options.servers ?? []].flat());
+  return connection;
+}
+
+interface KnownServers {
+  getServers(): readonly { listen: string; tlsName: string }[];
+  addServer(url: string): void;
+}
+
+/** The client forgets a server that does not answer its first dial; one that is down now may be the only one later. */
+function keepAll(connection: NatsConnection, urls: readonly string[]): void {
+  const { servers } = (connection as unknown as { protocol: { servers: KnownServers } }).protocol;
+  for (const url of urls) {
+    const { listen } = new ServerImpl(url);
+    if (servers.getServers().some((known) => known.listen === listen)) continue;
+    servers.addServer(url);
+    const added = servers.getServers().at(-1);
+    // Not the name of the server that was there first: its certificate is its own.
+    if (added !== undefined) added.tlsName = "";
+  }
 }
 
 /** What the client has gathered and what the socket could not write yet: the client's own counts end at `publish`. */
