@@ -10,6 +10,8 @@ export interface BusMessage {
   data: Uint8Array;
   /** The data are read where the sender keeps them, and he may change them: see `sealOf` in core/chunk.ts. */
   inPlace?: boolean | undefined;
+  /** The inbox where an answer goes: the asker's word, which nobody has checked. Undefined for a plain message. */
+  replyTo?: string | undefined;
   /** Answers a request; does nothing for a plain message. */
   respond(data: Uint8Array): void;
 }

@@ -31,6 +31,8 @@ export interface PreparedRun {
   inPlace: boolean;
   /** The state in which the engine ended the last stretch, once the coordinator has taken it. */
   held: { term: number; step: number } | undefined;
+  /** Where vectors of this run are pulled. */
+  vectors: VectorSources;
   takeAnchor: TakeAnchor;
   /** Loads a split into the engine, once. */
   loadImages(split: Split): Promise<void>;
@@ -84,6 +86,7 @@ export async function prepareRun(sources: RunSources, runId: string): Promise<Pr
     parameters: new ParameterReceiver(vectors, identity),
     ...framesFor(bulk, layout),
     held: undefined,
+    vectors,
     takeAnchor: anchorTaker(vectors, identity, run, plan),
     loadImages: imageLoader(sources, runId, data),
   };

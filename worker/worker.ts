@@ -64,7 +64,7 @@ export class Worker {
     );
     const parts = new DataParts({
       bulk,
-      subject: subjects.data,
+      subject: subjects.data(id),
       store: edges.parts,
       clock,
       signal: stopping,
@@ -76,7 +76,7 @@ export class Worker {
       clock,
       signal: stopping,
       images: new ImageSplits(parts),
-      subjects: { runGet: subjects.runGet, parameterGet: subjects.parameterGet(0) },
+      subjects: { runGet: subjects.runGet(id), parameterGet: subjects.parameterGet(0, id) },
     });
     const nextLease = (): Promise<void> => this.#queue.arrival();
     const push = new Pusher({ ...edges, workerId: id, stopping, nextLease });

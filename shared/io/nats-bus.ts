@@ -218,6 +218,7 @@ class NatsBus implements Bus {
         this.#handle(handler, {
           subject: message.subject,
           data: message.data,
+          replyTo: message.reply === "" ? undefined : message.reply,
           respond: (data) => {
             this.#checkSize(`the reply to ${message.subject}`, data);
             if (message.reply !== undefined && message.reply !== "" && !this.#connection.isClosed())

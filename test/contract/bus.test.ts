@@ -2,11 +2,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
-import { type RunningNatsServer, startNatsServer } from "../../deploy/local/nats/server.js";
 import { connectNats } from "../../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../../shared/io/shared-memory-bus.js";
 import { MemoryBroker } from "../../shared/memory-bus.js";
 import { anyServer, NO_SERVER } from "../deploy/nats-support.js";
+import { OpenNats } from "../support/open-nats.js";
 import { busContract, type World } from "./bus.contract.js";
 
 const broker = new MemoryBroker();
@@ -30,38 +30,26 @@ const binary = await anyServer();
 let nats: World | undefined;
 busContract("nats", () => nats, NO_SERVER);
 
-let server: RunningNatsServer | undefined;
-let directory: string | undefined;
+let server: OpenNats | undefined;
 
 before(async () => {
   if (binary === undefined) return;
-  directory = await mkdtemp(join(tmpdir(), "saf-bus-test-"));
-  const running = await startNatsServer({ binary, directory, pool: "pool", workers: ["w0"] });
+  const running = await OpenNats.start(binary);
   server = running;
   nats = {
     connect: () =>
       connectNats({
         url: running.url,
-        ...running.credentials.coordinator,
+        identity: "coordinator",
         purpose: "contract",
         connectTimeoutMs: 10_000,
       }),
-    async interrupt() {
-      const ended = new Promise<void>((resolve) => {
-        const stop = running.onExit(() => {
-          stop();
-          resolve();
-        });
-      });
-      process.kill(running.pid, "SIGKILL");
-      await ended;
-    },
-    restore: () => running.restart(),
+    interrupt: () => running.kill(),
+    restore: () => running.run(),
   };
 });
 
 after(async () => {
   await rm(rings, { recursive: true, force: true });
   await server?.stop();
-  if (directory !== undefined) await rm(directory, { recursive: true, force: true });
 });

@@ -97,13 +97,13 @@ function coordinate(bus: Bus, seen: Seen): void {
   bus.subscribe(subjects.joinPattern, ({ respond }) =>
     respond(writeMessage(wire.JoinReply, { accepted: true, term: seen.term, heartbeatMs: 1000 })),
   );
-  bus.subscribe(subjects.runGet, ({ respond }) => respond(writeMessage(wire.RunSpec, spec)));
-  bus.subscribe(subjects.data, ({ data, respond }) => {
+  bus.subscribe(subjects.runGetPattern, ({ respond }) => respond(writeMessage(wire.RunSpec, spec)));
+  bus.subscribe(subjects.dataPattern, ({ data, respond }) => {
     const { offset, length } = readMessage(wire.DataRequest, data) ?? { offset: 0, length: 0 };
     seen.ranges++;
     respond(writeMessage(wire.DataRange, { body: part.subarray(offset, offset + length) }));
   });
-  bus.subscribe(subjects.parameterGetPattern, ({ data, respond }) => {
+  bus.subscribe(subjects.parameterGetPattern(0), ({ data, respond }) => {
     const request = readMessage(wire.ParamRequest, data);
     if (request !== undefined)
       respond(writeMessage(wire.ParamReply, { chunk: vectorChunk(request, seen.term) }));

@@ -21,7 +21,7 @@ export const serveStretch: Serve<saf.v1.ExclusiveLease> = async (context, run, l
   const waited = clock.now();
   await run.loadImages("train");
   const goesOn = run.held?.term === term && run.held.step === step;
-  const start = goesOn ? undefined : await pullState(context, run, lease);
+  const start = goesOn ? undefined : await pullState(run, lease);
   if (!goesOn && start === undefined) return "the step is over";
   // One is enough: an exclusive lease ends with the epoch.
   const anchor = await run.takeAnchor(step, term);
@@ -89,15 +89,13 @@ function pushState(
 }
 
 async function pullState(
-  { bulk, subjects, clock, stopping }: ServeContext,
-  { runId, runHash, layout }: PreparedRun,
+  { runId, runHash, layout, vectors }: PreparedRun,
   { step, term }: saf.v1.ExclusiveLease,
 ): Promise<TrainingState | undefined> {
-  const sources = { bus: bulk, pullSubject: subjects.parameterGet(0), clock, signal: stopping };
   const identity = { runId, runHash, term, version: step, size: layout.size };
   const [parameters, velocity] = await Promise.all([
-    pullVector(sources, "parameters", identity),
-    pullVector(sources, "velocity", identity),
+    pullVector(vectors, "parameters", identity),
+    pullVector(vectors, "velocity", identity),
   ]);
   return parameters === undefined || velocity === undefined ? undefined : { parameters, velocity };
 }

@@ -12,7 +12,7 @@ import { NO_SERVER, anyServer } from "../../deploy/nats-support.js";
 import { TcpProxy } from "../../support/tcp-proxy.js";
 
 const TIMEOUT = { timeout: 60_000 };
-const ECHO = "saf.v1.pool.data";
+const ECHO = "saf.v1.pool.data.w0";
 const SINK = "saf.v1.pool.grad.0.w0";
 
 const binary = await anyServer();
