@@ -13,7 +13,13 @@ import { type Patience, type RetryPolicy, retry } from "../shared/retry.js";
 import { runHashOf } from "../shared/run-hash.js";
 import type { EnginePort } from "./engine/port.js";
 import type { ImageSplits, Split } from "./images.js";
-import { type ParameterIdentity, ParameterReceiver, type VectorSources } from "./parameters.js";
+import {
+  type ParameterIdentity,
+  ParameterReceiver,
+  type VectorPlace,
+  type VectorSources,
+} from "./parameters.js";
+import { RunMemory, type ThreadMemory } from "./thread-memory.js";
 
 const DESCRIPTION_TIMEOUT_MS = 5000;
 const DESCRIPTION_RETRIES: RetryPolicy = { attempts: 20, pauseMs: () => 200 };
@@ -31,6 +37,8 @@ export interface PreparedRun {
   inPlace: boolean;
   /** The state in which the engine ended the last stretch, once the coordinator has taken it. */
   held: { term: number; step: number } | undefined;
+  /** What the threads share of this run. */
+  memory: RunMemory;
   /** Where vectors of this run are pulled. */
   vectors: VectorSources;
   takeAnchor: TakeAnchor;
@@ -53,6 +61,7 @@ export interface RunSources extends Patience {
   subjects: { runGet: string; parameterGet: string };
   engine: EnginePort;
   images: ImageSplits;
+  memory: ThreadMemory;
 }
 
 /** Throws ClusterError when the coordinator's description does not fit this worker's own idea of the network. */
@@ -76,6 +85,7 @@ export async function prepareRun(sources: RunSources, runId: string): Promise<Pr
 
   const runHash = runHashOf(runId);
   const identity = { runId, runHash, size: layout.size };
+  const memory = new RunMemory(sources.memory);
   const vectors = { bus: bulk, pullSubject: subjects.parameterGet, clock, signal };
   return {
     runId,
@@ -83,11 +93,12 @@ export async function prepareRun(sources: RunSources, runId: string): Promise<Pr
     run,
     layout,
     plan,
-    parameters: new ParameterReceiver(vectors, identity),
-    ...framesFor(bulk, layout),
+    parameters: new ParameterReceiver(vectors, identity, named(memory, "parameters")),
+    ...framesFor(bulk, layout, memory),
     held: undefined,
+    memory,
     vectors,
-    takeAnchor: anchorTaker(vectors, identity, run, plan),
+    takeAnchor: anchorTaker(vectors, { ...identity, memory: named(memory, "anchor") }, run, plan),
     loadImages: imageLoader(sources, runId, data),
   };
 }
@@ -120,19 +131,28 @@ function meanOf({ meanImage }: saf.v1.DataManifest.$Properties): Float32Array {
   return new Float32Array(bytes.buffer, 0, bytes.byteLength >>> 2);
 }
 
-function framesFor(bulk: Bus, { pushSize }: Layout): Pick<PreparedRun, "frames" | "inPlace"> {
+/** Memory for each of several vectors of one kind. */
+function named(memory: RunMemory, kind: string): VectorPlace {
+  return (which, byteLength) => memory.of(`${kind} ${which}`, byteLength);
+}
+
+function framesFor(
+  bulk: Bus,
+  { pushSize }: Layout,
+  memory: RunMemory,
+): Pick<PreparedRun, "frames" | "inPlace"> {
   const pushBytes = pushSize * 4;
   const frameBytes = chunkCountOf(pushBytes) * HEADER_BYTES + pushBytes;
   const mapped = bulk.mapped?.allocate(frameBytes);
   return {
-    frames: mapped ?? new Uint8Array(new SharedArrayBuffer(frameBytes)),
+    frames: mapped ?? new Uint8Array(memory.of("frames", frameBytes)),
     inPlace: mapped !== undefined,
   };
 }
 
 function anchorTaker(
   vectors: VectorSources,
-  identity: ParameterIdentity,
+  { memory, ...identity }: ParameterIdentity & { memory: VectorPlace },
   { network }: ResolvedRun,
   plan: StepPlan,
 ): TakeAnchor {
@@ -140,7 +160,7 @@ function anchorTaker(
   return async (step, term) => {
     const due = anchorOf(plan, network.augmentation, step);
     if (due === undefined) return undefined;
-    anchors ??= new ParameterReceiver(vectors, identity);
+    anchors ??= new ParameterReceiver(vectors, identity, memory);
     const parameters = await anchors.take(due.version, term);
     if (parameters === undefined) {
       throw new ClusterError("protocol", `the weights of step ${due.version} are gone`);

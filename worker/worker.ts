@@ -21,6 +21,7 @@ import type { ServeContext } from "./serve/context.js";
 import { serveFeatures } from "./serve/features.js";
 import { serveStretch } from "./serve/stretch.js";
 import { serveTask } from "./serve/task.js";
+import { ThreadMemory } from "./thread-memory.js";
 import { AssetCache } from "./task-assets.js";
 
 export class Worker {
@@ -76,6 +77,7 @@ export class Worker {
       clock,
       signal: stopping,
       images: new ImageSplits(parts),
+      memory: new ThreadMemory(),
       subjects: { runGet: subjects.runGet(id), parameterGet: subjects.parameterGet(0, id) },
     });
     const nextLease = (): Promise<void> => this.#queue.arrival();

@@ -345,6 +345,22 @@ test("a stretch that follows the one before goes on with the engine's own state"
   );
 });
 
+test("stretches that each pull their state use the same memory again", async () => {
+  const { clock, engine, command, whose } = await joined();
+  engine.onOrder = ({ leaseId }) => engine.say({ type: "stretch-done", steps: 1, ...done(leaseId) });
+  for (let leaseId = 1; leaseId <= 40; leaseId++) {
+    command({ exclusive: { ...whose, leaseId, step: 0, stepCount: 3 - (leaseId % 3) } });
+    await clock.advance(100);
+  }
+  const used = engine.orders.flatMap((order) => {
+    assert.ok(order.type === "stretch" && order.start !== undefined);
+    return [order.start.parameters, order.start.velocity, order.state, order.control];
+  });
+  assert.equal(used.length, 4 * 40);
+  // One for each, and two states that were too small for a longer stretch.
+  assert.ok(new Set(used).size <= 6, `${new Set(used).size}`);
+});
+
 test("a stretch ends early when a coordinator of another term takes the worker in", async () => {
   const { clock, engine, seen, stretch, command } = await joined();
   stretch(1);
