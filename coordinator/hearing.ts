@@ -59,6 +59,12 @@ export class Hearing {
     });
   }
 
+  /** What is no worker's to say. */
+  overhear(subject: string, handler: (data: Uint8Array) => void): void {
+    const heard = (message: BusMessage): void => this.#guard(message, () => handler(message.data));
+    this.#subscriptions.push(this.#bus.subscribe(subject, heard));
+  }
+
   /** What they ask for. `read` looks at the bytes, which do not stay; its answer is made when there is room for it. */
   serve(pattern: string, read: (data: Uint8Array) => (() => Uint8Array) | undefined): void {
     this.#subscribe(pattern, (message, speaker) => {
@@ -96,7 +102,7 @@ export class Hearing {
       this.#edges.unheard("failed");
       const reason = (error instanceof Error ? error.message : String(error)).slice(0, 300);
       const speaker = speakerOf(subject);
-      this.#edges.log(speaker, "error", `A message of worker ${speaker} came to nothing: ${reason}`);
+      this.#edges.log(speaker, "error", `A message on ${subject} came to nothing: ${reason}`);
     }
   }
 

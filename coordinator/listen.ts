@@ -9,11 +9,15 @@ import { FOREIGN_LEASE } from "./leases/book.js";
 import type { LeaseEvent } from "./leases/events.js";
 import type { ChunkVerdict, Job, Verdict } from "./leases/job.js";
 import { type Heard, Hearing, type HearingEdges } from "./hearing.js";
-import { admit } from "./pool/membership.js";
+import { type Presence, admit } from "./pool/membership.js";
 
 export interface ListenerContext {
   jobs: ReadonlyMap<string, Job>;
   take(event: LeaseEvent): void;
+  /** Who is in the pool under this name. */
+  member(id: string): Presence | undefined;
+  /** A coordinator with this term, newer than ours, leads the pool. */
+  superseded(term: number): void;
   /** A line that a worker can cause as often as it likes. */
   log(worker: string, level: LogLevel, text: string): void;
 }
@@ -44,6 +48,7 @@ export function listen(edges: CoordinatorEdges, context: ListenerContext): Liste
   control.hear(subjects.joinPattern, (message) => ear.onJoin(message));
   control.hear(subjects.heartbeatPattern, (message) => ear.onHeartbeat(message));
   control.hear(subjects.leasePattern, (message) => ear.onReturn(message));
+  control.overhear(subjects.all, (data) => ear.onAnnounce(data));
   control.serve(subjects.runGetPattern, (data) => ear.onRunRequest(data));
   bulk.hear(subjects.pushPattern, (message) => ear.onPushEnd(message));
   bulk.hear(subjects.resultPattern, (message) => ear.onResult(message));
@@ -81,7 +86,8 @@ class Ear {
       send(
         writeMessage(wire.JoinReply, { accepted, reason: reason.slice(0, MOST_REASON), term, heartbeatMs }),
       );
-    const admission = admit(request, speaker, PROTOCOL_VERSION, ENGINE_NAMES);
+    const present = this.#context.member(request.workerId);
+    const admission = admit(request, speaker, PROTOCOL_VERSION, ENGINE_NAMES, present);
     if (!admission.accepted) {
       metrics.workerRefused(admission.label);
       const name = request.workerId.slice(0, 64);
@@ -93,6 +99,12 @@ class Ear {
     const { workerId: worker, incarnation, engineName: engine, pid } = request;
     const leaseId = this.#leaseOf(request);
     this.#context.take({ kind: "joined", worker, incarnation, engine, pid, leaseId });
+  }
+
+  /** Two coordinators would take the workers from each other for ever: the later one wins. */
+  onAnnounce(data: Uint8Array): void {
+    const announce = readMessage(wire.Announce, data);
+    if (announce !== undefined && announce.term > this.#edges.term) this.#context.superseded(announce.term);
   }
 
   onHeartbeat({ subject, data }: Heard): void {
@@ -117,9 +129,9 @@ class Ear {
   onReturn({ subject, data }: Heard): void {
     const back = readMessage(wire.LeaseReturn, data);
     if (back === undefined || !this.#isFrom(subject, back.workerId)) return;
-    const { workerId: worker, leaseId, reason, failed: hasFailed } = back;
-    if (back.leaving) this.#context.take({ kind: "left", worker, reason });
-    else this.#context.take({ kind: "returned", worker, leaseId, reason, hasFailed });
+    const { workerId: worker, incarnation, leaseId, reason, failed: hasFailed } = back;
+    if (back.leaving) this.#context.take({ kind: "left", worker, incarnation, reason });
+    else this.#context.take({ kind: "returned", worker, incarnation, leaseId, reason, hasFailed });
   }
 
   // ---- Work that comes back -----------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 /** Append-only files of JSON lines: ledger, metrics, evaluation results. */
 import { type FileHandle, open, truncate } from "node:fs/promises";
 import type { Clock } from "../../shared/clock.js";
+import { at } from "../../shared/core/at.js";
 import { storageError } from "../../shared/io/atomic-file.js";
 import { readBytes, scanJsonLines } from "../../shared/io/json-lines.js";
 
@@ -81,9 +82,9 @@ export class Journal {
 /** Cuts a journal behind the records for which `keep` holds from the start on, and behind a torn line. */
 export async function trimJournal<Entry>(file: string, keep: (record: Entry) => boolean): Promise<Entry[]> {
   const { records, ends } = await scanJsonLines<Entry>(file);
-  let kept = 0;
-  while (kept < records.length && keep(records[kept] as Entry)) kept++;
-  const length = kept === 0 ? 0 : (ends[kept - 1] as number);
+  const firstLost = records.findIndex((record) => !keep(record));
+  const kept = firstLost < 0 ? records.length : firstLost;
+  const length = kept === 0 ? 0 : at(ends, kept - 1);
   await truncate(file, length).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== "ENOENT") throw storageError(`trim ${file}`, cause);
   });

@@ -7,7 +7,7 @@ import { ClusterError } from "../../shared/errors.js";
 import type { ChunkHeader } from "../../shared/core/chunk.js";
 import type { saf } from "../../shared/messages.js";
 import type { TrainingState } from "../../shared/records/checkpoint.js";
-import { runHashOf } from "../../shared/run-hash.js";
+import { recipeOf, runHashOf } from "../../shared/run-hash.js";
 import type { CommittedUnit, StretchProgress } from "../leases/events.js";
 import type {
   ChunkVerdict,
@@ -74,7 +74,6 @@ export class Trainer implements Job {
         layout,
         plan,
         step: () => this.step,
-        fail: (error) => this.#edges.fail(error),
       }),
     };
   }
@@ -160,7 +159,7 @@ export class Trainer implements Job {
 
   command(unit: Unit, lease: GrantedLease): saf.v1.WorkerCommand.$Properties {
     const { leaseId, term, attempt, worker, atMs } = lease;
-    const common = { leaseId, term, runId: this.runId, attempt };
+    const common = { leaseId, term, runId: this.runId, attempt, recipe: recipeOf(this.#options.spec) };
     if (this.#course.kind === "exclusive") {
       const { first, count } = stretchOf(unit.id);
       return { exclusive: { ...common, step: first, stepCount: count } };
@@ -211,7 +210,8 @@ export class Trainer implements Job {
     };
     const frame = shard.update(chunk, rule, this.#versions.identity(this.step + 1), this.#work?.norms);
     const updatedMs = clock();
-    if (frame !== undefined) broadcast(shard.range.index, frame);
+    if (frame === "overflow") this.#edges.fail(overflown(this.step));
+    else if (frame !== undefined) broadcast(shard.range.index, frame);
     this.#work?.did("update", beganMs, updatedMs);
     this.#work?.did("publish", updatedMs, clock());
   }
@@ -270,12 +270,19 @@ export class Trainer implements Job {
   }
 }
 
+const SMALLER_STEPS = "lower train.learning_rate, or resume from an earlier checkpoint";
+
+function overflown(step: number): ClusterError {
+  const what = `The weights after step ${step} are not finite, though every gradient was`;
+  return new ClusterError("diverged", what, { hint: SMALLER_STEPS });
+}
+
 /** `attempts`: by worker, those whose values were not finite. */
 function diverged(step: number, attempts: ReadonlyMap<string, number>): ClusterError {
   const count = [...attempts.values()].reduce((sum, more) => sum + more, 0);
   return new ClusterError(
     "diverged",
     `The gradient of step ${step} is not finite in ${count} attempts of ${[...attempts.keys()].join(" and ")}`,
-    { hint: "lower train.learning_rate, or resume from an earlier checkpoint" },
+    { hint: SMALLER_STEPS },
   );
 }

@@ -74,6 +74,7 @@ export async function coordinate(setting: CoordinatorSetting): Promise<Coordinat
           watch.violate(`The coordinator failed over a message: ${why}`);
       },
     },
+    superseded: (rival) => note(`superseded by ${rival}`),
   });
   telemetry.watchPool(() => coordinator.members());
   const stopTelling = clock.every(WORKERS_TOLD_EVERY_MS, () => events.workers(coordinator.table()));

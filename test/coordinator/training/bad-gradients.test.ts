@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { type TestContext, describe, test } from "node:test";
 import { configSchema } from "../../../shared/config/run.js";
-import { type ChunkHeader, HEADER_BYTES, chunkCountOf } from "../../../shared/core/chunk.js";
+import {
+  BODY_BYTES,
+  type ChunkHeader,
+  HEADER_BYTES,
+  chunkCountOf,
+  decodeChunk,
+} from "../../../shared/core/chunk.js";
 import { TAIL } from "../../../shared/core/layout.js";
 import { PROTOCOL_VERSION, type saf, wire } from "../../../shared/messages.js";
 import type { Refusal } from "../../../shared/metrics.js";
@@ -9,8 +15,9 @@ import { runHashOf } from "../../../shared/run-hash.js";
 import { connectNats } from "../../../shared/io/nats-bus.js";
 import { layoutOf } from "../../../shared/networks/network.js";
 import { resolveRun, stepPlan } from "../../../shared/resolve.js";
-import { SEED, type TestCluster, randomNumbers, startCluster, testConfig } from "../../support/cluster.js";
-import { type HandCluster, handCoordinator } from "../../support/hand-coordinator.js";
+import { type TestCluster, startCluster, testConfig } from "../../support/cluster.js";
+import { SEED, randomNumbers } from "../../support/draws.js";
+import { type HandCluster, QUARANTINE, handCoordinator } from "../../support/hand-coordinator.js";
 import {
   type HandRun,
   HandWorker,
@@ -18,6 +25,7 @@ import {
   missingChunks,
   weightsAfter,
 } from "../../support/hand-worker.js";
+import { allFinite } from "../../../shared/core/vectors/vector-memory.js";
 import { hashOf } from "../../../shared/io/hash.js";
 
 const LIMIT = { timeout: 60_000 };
@@ -254,6 +262,33 @@ describe("values that are not finite", () => {
     },
   );
 
+  test(
+    "finite gradients whose update is not finite are a divergence, and are broadcast to nobody",
+    LIMIT,
+    async (t) => {
+      const cluster = await handCoordinator(t);
+      const broadcast: Uint8Array[] = [];
+      cluster.bus("worker-1").subscribe(cluster.subjects.parameters(0), ({ data }) => broadcast.push(data.slice()));
+      const workers = [cluster.worker("worker-1"), cluster.worker("worker-2")];
+      await cluster.allAtOnce(workers);
+      for (const worker of workers) {
+        const lease = await worker.lease();
+        const values = blockValues(cluster.hand, lease.step, lease.firstSlot, lease.slotCount);
+        const chunk = VICTIM * (BODY_BYTES / 4);
+        worker.send(worker.frames(lease, values.fill(3.4e38, chunk, chunk + 5)));
+        await worker.end(lease);
+      }
+      const [failure] = cluster.failures;
+      assert.equal(failure?.code, "diverged");
+      assert.match(failure.message, /^The weights after step 0 are not finite, though every gradient was$/);
+      for (const frame of broadcast) {
+        const decoded = decodeChunk(frame);
+        assert.ok(decoded.ok);
+        assert.ok(allFinite(new Float32Array(decoded.body.slice().buffer)));
+      }
+    },
+  );
+
   test("two workers without finite values for one block are a divergence", LIMIT, async (t) => {
     const cluster = await handCoordinator(t);
     const spoil = async (worker: HandWorker): Promise<void> => {
@@ -373,22 +408,39 @@ describe("the end of a push", () => {
     await checkWeights(cluster);
   });
 
-  test("a step whose samples do not add up is an error, not a commit", LIMIT, async (t) => {
-    const cluster = await handCoordinator(t);
-    const worker = await cluster.joined("worker-7");
-    const lease = await worker.lease();
-    const values = blockValues(cluster.hand, lease.step, lease.firstSlot, lease.slotCount);
-    values[cluster.hand.layout.size + TAIL.samples] = 7;
-
-    worker.send(worker.frames(lease, values));
-    await worker.end(lease);
-
-    assert.deepEqual(
-      cluster.failures.map(({ code, message }) => ({ code, message })),
-      [{ code: "protocol", message: "Step 0 counted 7 images, expected 8" }],
+  for (const [what, place, value] of [
+    ["too few images", TAIL.samples, 7],
+    ["more hits than images", TAIL.hits, 9],
+    ["half a hit", TAIL.hits, 0.5],
+    ["fewer hits than none", TAIL.hits, -1],
+  ] as const) {
+    test(
+      `that counts ${what} is refused, its worker is named and rests, and the run goes on`,
+      LIMIT,
+      async (t) => {
+        const cluster = await handCoordinator(t);
+        const liar = await cluster.joined("worker-7");
+        for (let attempt = 1; attempt <= QUARANTINE.after; attempt++) {
+          const lease = await liar.lease();
+          assert.equal(lease.attempt, attempt);
+          const values = blockValues(cluster.hand, lease.step, lease.firstSlot, lease.slotCount);
+          values[cluster.hand.layout.size + place] = value;
+          liar.send(liar.frames(lease, values));
+          const reply = await liar.end(lease);
+          assert.equal(reply.status, Status.REFUSED);
+          assert.match(reply.reason, /^it counted .* hits of .* images, expected 8 images$/);
+        }
+        assert.ok(
+          cluster.log.some((line) => /^The result of worker worker-7 for step 0 .* is refused/.test(line)),
+        );
+        assert.ok(cluster.log.some((line) => /^Worker worker-7 gets no work for/.test(line)));
+        assert.deepEqual([cluster.failures, cluster.committed], [[], []]);
+        const honest = await cluster.joined("worker-8");
+        await honest.serveUntil(STEPS);
+        await checkWeights(cluster);
+      },
     );
-    assert.deepEqual(cluster.committed, []);
-  });
+  }
 });
 
 describe("a worker is refused by name", () => {
