@@ -3,9 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Hearing, MOST_BYTES_ON_THE_WAY, MOST_WAITING } from "../../coordinator/hearing.js";
 import type { Bus, BusMessage, Subscription } from "../../shared/bus.js";
+import { connectNats } from "../../shared/io/nats-bus.js";
 import { MemoryBroker } from "../../shared/memory-bus.js";
 import type { Unheard } from "../../shared/metrics.js";
 import { subjectsOf } from "../../shared/subjects.js";
+import { NO_SERVER, anyServer } from "../deploy/nats-support.js";
+import { OpenNats } from "../support/open-nats.js";
 
 const MEBIBYTE = 1024 * 1024;
 const s = subjectsOf("pool");
@@ -169,3 +172,35 @@ test("a worker's own connection gets its answers", async () => {
   assert.equal((await own.request(s.data("w1"), new Uint8Array(7), 5000)).byteLength, 7);
   await assert.rejects(other.request(s.data("w1"), new Uint8Array(7), 50), /timeout/);
 });
+
+test(
+  "over NATS a flood of requests leaves little unsent, and another worker is answered",
+  { timeout: 60_000 },
+  async (t) => {
+    const binary = await anyServer();
+    if (binary === undefined) return t.skip(NO_SERVER);
+    const server = await OpenNats.start(binary);
+    t.after(() => server.stop());
+    const connect = async (identity: string): Promise<Bus> => {
+      const bus = await connectNats({ url: server.url, identity, purpose: "bulk", connectTimeoutMs: 10_000 });
+      t.after(() => bus.close());
+      return bus;
+    };
+    const [own, evil, good] = [await connect("coordinator"), await connect("evil"), await connect("good")];
+    const { hearing: ear, unheard } = hearing(own);
+    ear.serve(s.dataPattern, () => () => new Uint8Array(MEBIBYTE));
+    await own.flush();
+    let most = 0;
+    const watching = setInterval(() => (most = Math.max(most, own.pendingBytes ?? 0)), 1);
+    const flood = Promise.allSettled(
+      Array.from({ length: 3000 }, () => evil.request(s.data("evil"), new Uint8Array(70), 3000)),
+    );
+    assert.equal((await good.request(s.data("good"), new Uint8Array(70), 3000)).byteLength, MEBIBYTE);
+    const answered = (await flood).filter(({ status }) => status === "fulfilled").length;
+    clearInterval(watching);
+    t.diagnostic(`${answered} answered, ${unheard.length} not heard, at most ${most} bytes unsent`);
+    assert.ok(answered >= MOST_BYTES_ON_THE_WAY / MEBIBYTE);
+    assert.ok(unheard.length > 1000 && unheard.every((why) => why === "busy"));
+    assert.ok(most <= MOST_BYTES_ON_THE_WAY + MEBIBYTE, `${most}`);
+  },
+);
