@@ -2,7 +2,7 @@
 import type { Bus } from "../shared/bus.js";
 import type { Clock } from "../shared/clock.js";
 import type { saf } from "../shared/messages.js";
-import type { Refusal } from "../shared/metrics.js";
+import type { Refusal, Unheard } from "../shared/metrics.js";
 import type { Subjects } from "../shared/subjects.js";
 import type { LeaseOutcome } from "./leases/events.js";
 import type { QuarantineRule } from "./pool/standing.js";
@@ -37,4 +37,6 @@ export interface CoordinatorMetrics {
   workerJoined(worker: string): void;
   workerGone(worker: string): void;
   reconnected(): void;
+  /** A worker's message, or an answer to it, came to nothing. */
+  unheard(why: Unheard): void;
 }

@@ -1,14 +1,14 @@
 /** What workers say to the coordinator: decoded, checked, handed to the job that it is for, and told as events. */
-import type { BusMessage, Subscription } from "../shared/bus.js";
-import { type ChunkHeader, decodeChunk, sealOf } from "../shared/core/chunk.js";
+import { type ChunkHeader, ENVELOPE_BYTES, decodeChunk, sealOf } from "../shared/core/chunk.js";
 import { shardIndices } from "../shared/core/shards.js";
 import { ENGINE_NAMES } from "../shared/engine.js";
 import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
-import { isToken } from "../shared/subjects.js";
+import { isToken, speakerOf } from "../shared/subjects.js";
 import type { CoordinatorEdges, LogLevel } from "./coordinator-edges.js";
 import { FOREIGN_LEASE } from "./leases/book.js";
 import type { LeaseEvent } from "./leases/events.js";
 import type { ChunkVerdict, Job, Verdict } from "./leases/job.js";
+import { type Heard, Hearing, type HearingEdges } from "./hearing.js";
 import { type Presence, admit } from "./pool/membership.js";
 
 export interface ListenerContext {
@@ -27,6 +27,11 @@ export interface Listener {
 }
 
 const MOST_IMPOSTORS = 1000;
+/** Of a refusal, in characters: it may hold what the worker said. */
+const MOST_REASON = 200;
+
+/** Makes an answer when there is room for it. */
+type Answer = () => Uint8Array;
 
 /** Who sent a result, and for which lease. */
 interface Sender {
@@ -35,25 +40,27 @@ interface Sender {
 }
 
 export function listen(edges: CoordinatorEdges, context: ListenerContext): Listener {
-  const { control, bulk, subjects } = edges;
+  const { subjects, metrics } = edges;
   const ear = new Ear(edges, context);
-  const subscriptions: Subscription[] = [
-    control.subscribe(subjects.joinPattern, (message) => ear.onJoin(message)),
-    control.subscribe(subjects.heartbeatPattern, (message) => ear.onHeartbeat(message)),
-    control.subscribe(subjects.leasePattern, (message) => ear.onReturn(message)),
-    control.subscribe(subjects.all, (message) => ear.onAnnounce(message)),
-    control.subscribe(subjects.runGet, (message) => ear.onRunRequest(message)),
-    bulk.subscribe(subjects.pushPattern, (message) => ear.onPushEnd(message)),
-    bulk.subscribe(subjects.resultPattern, (message) => ear.onResult(message)),
-    bulk.subscribe(subjects.data, (message) => ear.onDataRequest(message)),
-    ...shardIndices().flatMap((shard) => [
-      bulk.subscribe(subjects.gradientPattern(shard), (message) => ear.onChunk(message)),
-      bulk.subscribe(subjects.parameterGet(shard), (message) => ear.onParameterRequest(shard, message)),
-    ]),
-  ];
+  const hearingEdges: HearingEdges = { unheard: (why) => metrics.unheard(why), log: context.log };
+  const control = new Hearing(edges.control, hearingEdges);
+  const bulk = new Hearing(edges.bulk, hearingEdges);
+  control.hear(subjects.joinPattern, (message) => ear.onJoin(message));
+  control.hear(subjects.heartbeatPattern, (message) => ear.onHeartbeat(message));
+  control.hear(subjects.leasePattern, (message) => ear.onReturn(message));
+  control.overhear(subjects.all, (data) => ear.onAnnounce(data));
+  control.serve(subjects.runGetPattern, (data) => ear.onRunRequest(data));
+  bulk.hear(subjects.pushPattern, (message) => ear.onPushEnd(message));
+  bulk.hear(subjects.resultPattern, (message) => ear.onResult(message));
+  bulk.serve(subjects.dataPattern, (data) => ear.onDataRequest(data));
+  for (const shard of shardIndices()) {
+    bulk.hear(subjects.gradientPattern(shard), (message) => ear.onChunk(message));
+    bulk.serve(subjects.parameterGetPattern(shard), (data) => ear.onParameterRequest(shard, data));
+  }
   return {
     stop: () => {
-      for (const subscription of subscriptions) subscription.unsubscribe();
+      control.stop();
+      bulk.stop();
     },
   };
 }
@@ -71,13 +78,14 @@ class Ear {
 
   // ---- Membership ---------------------------------------------------------------------------------------------
 
-  onJoin({ subject, data, respond }: BusMessage): void {
+  onJoin({ data, speaker, answer: send }: Heard): void {
     const request = readMessage(wire.JoinRequest, data);
     if (request === undefined) return;
     const { term, heartbeatMs, metrics } = this.#edges;
     const answer = (accepted: boolean, reason: string): void =>
-      respond(writeMessage(wire.JoinReply, { accepted, reason, term, heartbeatMs }));
-    const speaker = lastToken(subject);
+      send(
+        writeMessage(wire.JoinReply, { accepted, reason: reason.slice(0, MOST_REASON), term, heartbeatMs }),
+      );
     const present = this.#context.member(request.workerId);
     const admission = admit(request, speaker, PROTOCOL_VERSION, ENGINE_NAMES, present);
     if (!admission.accepted) {
@@ -94,12 +102,12 @@ class Ear {
   }
 
   /** Two coordinators would take the workers from each other for ever: the later one wins. */
-  onAnnounce({ data }: BusMessage): void {
+  onAnnounce(data: Uint8Array): void {
     const announce = readMessage(wire.Announce, data);
     if (announce !== undefined && announce.term > this.#edges.term) this.#context.superseded(announce.term);
   }
 
-  onHeartbeat({ subject, data }: BusMessage): void {
+  onHeartbeat({ subject, data }: Heard): void {
     const beat = readMessage(wire.Heartbeat, data);
     if (beat === undefined || !this.#isFrom(subject, beat.workerId)) return;
     const { workerId: worker, incarnation, rssBytes, progress } = beat;
@@ -118,7 +126,7 @@ class Ear {
     return isForeign ? FOREIGN_LEASE : leaseId;
   }
 
-  onReturn({ subject, data }: BusMessage): void {
+  onReturn({ subject, data }: Heard): void {
     const back = readMessage(wire.LeaseReturn, data);
     if (back === undefined || !this.#isFrom(subject, back.workerId)) return;
     const { workerId: worker, incarnation, leaseId, reason, failed: hasFailed } = back;
@@ -128,8 +136,7 @@ class Ear {
 
   // ---- Work that comes back -----------------------------------------------------------------------------------
 
-  onChunk({ subject, data, inPlace }: BusMessage): void {
-    const workerId = lastToken(subject);
+  onChunk({ speaker: workerId, data, inPlace }: Heard): void {
     const seal = inPlace === true ? sealOf(data) : 0;
     const isIntact = (): boolean => inPlace !== true || sealOf(data) === seal;
     const decoded = decodeChunk(data, inPlace);
@@ -160,11 +167,11 @@ class Ear {
     return { ...verdict, job };
   }
 
-  onPushEnd({ subject, data, respond }: BusMessage): void {
+  onPushEnd({ subject, data, answer }: Heard): void {
     const message = readMessage(wire.PushEnd, data);
     if (message === undefined || !this.#isFrom(subject, message.workerId)) return;
     const reply = (properties: saf.v1.PushReply.$Properties): void =>
-      respond(writeMessage(wire.PushReply, properties));
+      answer(writeMessage(wire.PushReply, properties));
     if (message.term !== this.#edges.term) {
       reply({ status: wire.PushReply.Status.FENCED });
       return;
@@ -176,7 +183,7 @@ class Ear {
     this.#conclude(job, message, verdict);
   }
 
-  onResult({ subject, data, respond }: BusMessage): void {
+  onResult({ subject, data, answer }: Heard): void {
     const message = readMessage(wire.TaskResult, data);
     if (message === undefined || !this.#isFrom(subject, message.workerId)) return;
     const isOurs = message.term === this.#edges.term;
@@ -185,7 +192,7 @@ class Ear {
       : undefined;
     const over = { accepted: false, reason: "this evaluation is over" };
     const verdict = job?.onResult?.(message) ?? settledAs(over);
-    respond(writeMessage(wire.TaskReply, verdict.reply));
+    answer(writeMessage(wire.TaskReply, verdict.reply));
     this.#conclude(job, message, verdict);
   }
 
@@ -203,15 +210,17 @@ class Ear {
 
   // ---- What workers ask for -----------------------------------------------------------------------------------
 
-  onParameterRequest(shard: number, { data, respond }: BusMessage): void {
+  onParameterRequest(shard: number, data: Uint8Array): Answer | undefined {
     const request = readMessage(wire.ParamRequest, data);
-    if (request === undefined) return;
+    return request === undefined
+      ? undefined
+      : () => writeMessage(wire.ParamReply, this.#parameters(shard, request));
+  }
+
+  #parameters(shard: number, request: saf.v1.ParamRequest): saf.v1.ParamReply.$Properties {
     const { runId, version, chunk, velocity } = request;
     const jobs = [...this.#context.jobs.values()].filter((job) => job.runId === runId);
-    if (jobs.length === 0) {
-      respond(writeMessage(wire.ParamReply, { error: { message: "the run is over" } }));
-      return;
-    }
+    if (jobs.length === 0) return { error: { message: "the run is over" } };
     const nothing = { frame: undefined, latest: 0 };
     const answers = jobs.map((job) =>
       velocity
@@ -219,18 +228,29 @@ class Ear {
         : job.parameterFrame({ shard, version, chunk }),
     );
     const { frame, latest } = answers.find((answer) => answer.frame !== undefined) ?? answers[0] ?? nothing;
-    respond(writeMessage(wire.ParamReply, frame === undefined ? { latest } : { chunk: frame, latest }));
+    return frame === undefined ? { latest } : { chunk: frame, latest };
   }
 
-  onRunRequest({ data, respond }: BusMessage): void {
+  onRunRequest(data: Uint8Array): Answer | undefined {
     const request = readMessage(wire.RunRequest, data);
-    const job = this.#jobOf(({ runId }) => runId === request?.runId);
-    respond(writeMessage(wire.RunSpec, job?.describe() ?? { error: { message: "no such run here" } }));
+    if (request === undefined) return undefined;
+    return () => {
+      const job = this.#jobOf(({ runId }) => runId === request.runId);
+      return writeMessage(wire.RunSpec, job?.describe() ?? { error: { message: "no such run here" } });
+    };
   }
 
-  onDataRequest({ data, respond }: BusMessage): void {
+  onDataRequest(data: Uint8Array): Answer | undefined {
     const request = readMessage(wire.DataRequest, data);
-    if (request !== undefined) respond(writeMessage(wire.DataRange, this.#edges.dataRange(request)));
+    if (request === undefined) return undefined;
+    const most = this.#edges.bulk.maxPayload - ENVELOPE_BYTES;
+    return () =>
+      writeMessage(
+        wire.DataRange,
+        request.length <= most
+          ? this.#edges.dataRange(request)
+          : { error: { message: `at most ${most} bytes a request: NATS takes no larger answer` } },
+      );
   }
 
   // ---- Who it is ----------------------------------------------------------------------------------------------
@@ -245,7 +265,7 @@ class Ear {
 
   /** Does a message that came on this subject speak for the worker that it names? Who does not is named once. */
   #isFrom(subject: string, workerId: string): boolean {
-    const speaker = lastToken(subject);
+    const speaker = speakerOf(subject);
     if (workerId === speaker) return isToken(speaker);
     if (!this.#impostors.has(speaker) && this.#impostors.size < MOST_IMPOSTORS) {
       this.#impostors.add(speaker);
@@ -260,9 +280,4 @@ class Ear {
 
 function settledAs<Reply>(reply: Reply): Verdict<Reply> {
   return { reply, settled: { outcome: "done", reason: "" } };
-}
-
-/** The last token of a subject names the worker: NATS lets it publish only on its own. */
-function lastToken(subject: string): string {
-  return subject.slice(subject.lastIndexOf(".") + 1);
 }

@@ -10,6 +10,8 @@ export interface BusMessage {
   data: Uint8Array;
   /** The data are read where the sender keeps them, and he may change them: see `sealOf` in core/chunk.ts. */
   inPlace?: boolean | undefined;
+  /** The inbox where an answer goes: the asker's word, which nobody has checked. Undefined for a plain message. */
+  replyTo?: string | undefined;
   /** Answers a request; does nothing for a plain message. */
   respond(data: Uint8Array): void;
 }
@@ -44,7 +46,7 @@ export interface MappedMemory {
 export interface Bus {
   /** Undefined where bytes are copied. */
   readonly mapped?: MappedMemory | undefined;
-  /** Is the other side reachable now? What is published while it is not, is lost. */
+  /** Does the other side answer? One that is gone without a word is noticed after seconds. What is published then, is lost. */
   readonly connected: boolean;
   /** Largest payload, in bytes. */
   readonly maxPayload: number;

@@ -75,13 +75,14 @@ class CountedBus implements Bus {
 
   subscribe(pattern: string, handler: (message: BusMessage) => void): Subscription {
     return this.#inner.subscribe(pattern, (message) => {
-      const { subject, data, inPlace } = message;
+      const { subject, data, inPlace, replyTo } = message;
       const kind = this.#kind(subject);
       this.#counts.message("in", kind, data.byteLength);
       handler({
         subject,
         data,
         inPlace,
+        replyTo,
         respond: (reply) => {
           message.respond(reply);
           this.#counts.message("out", kind, reply.byteLength);

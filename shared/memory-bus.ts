@@ -3,6 +3,7 @@ import { type Bus, type BusMessage, RequestError, type RequestFailure, type Subs
 import type { Clock } from "./clock.js";
 import { subjectMatches } from "./core/subject-match.js";
 import { ClusterError } from "./errors.js";
+import { inboxPrefix } from "./subjects.js";
 
 interface Listener {
   pattern: string;
@@ -29,8 +30,9 @@ export class MemoryBroker {
     this.clock = clock;
   }
 
-  connect(): MemoryBus {
-    const bus = new MemoryBus(this);
+  /** `identity`: whose inbox answers go to, as a connection to NATS has it from its credentials. */
+  connect(identity = "client"): MemoryBus {
+    const bus = new MemoryBus(this, `${inboxPrefix(identity)}.memory`);
     this.#clients.add(bus);
     return bus;
   }
@@ -51,14 +53,16 @@ export class MemoryBroker {
 
 export class MemoryBus implements Bus {
   readonly #broker: MemoryBroker;
+  readonly #inbox: string;
   readonly #connectionHandlers: ((connected: boolean) => void)[] = [];
   /** Fails a request that waits for its answer. */
   readonly #open = new Set<(failure: RequestFailure) => void>();
   #connected = true;
   #closed = false;
 
-  constructor(broker: MemoryBroker) {
+  constructor(broker: MemoryBroker, inbox: string) {
     this.#broker = broker;
+    this.#inbox = inbox;
   }
 
   get connected(): boolean {
@@ -140,6 +144,7 @@ export class MemoryBus implements Bus {
         listener.handler({
           subject,
           data: copy,
+          replyTo: answer === undefined ? undefined : this.#inbox,
           respond: (reply) => {
             this.#checkSize(`the reply to ${subject}`, reply);
             if (answer === undefined || !listener.owner.connected) return;

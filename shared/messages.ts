@@ -9,7 +9,7 @@ export type { saf };
  * Version of the wire protocol; a worker with another one is refused. It rises when a message, or a measure inside one,
  * changes in a way that the other side of an older release would misread or refuse.
  */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** Of the messages and measures as this version has them: test/shared/protocol-version.test.ts says when to change it. */
 export const PROTOCOL_FINGERPRINT = "fdebe3bc83b642e1";

@@ -39,6 +39,10 @@ export const REFUSALS = [
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
+/** Why a worker's message came to nothing. */
+export const UNHEARD = ["failed", "inbox", "size", "busy"] as const;
+export type Unheard = (typeof UNHEARD)[number];
+
 /** Where a run stands; exactly one is 1. */
 export const RUN_STATES = [
   "waiting_for_workers",
@@ -357,6 +361,14 @@ export const METRICS = {
     help: "Subjects that NATS did not let this process publish or subscribe to: wrong credentials, or a bug.",
     labels: [],
     roles: ["coordinator", "worker"],
+  },
+  unheard: {
+    name: "saf_messages_unheard_total",
+    type: "counter",
+    help: "Messages of workers, or answers to them, that came to nothing: `failed` at the coordinator, an answer wanted in another's `inbox`, of a `size` that NATS does not take, or more questions than are answered at a time (`busy`).",
+    labels: ["reason"],
+    roles: ["coordinator"],
+    zeroes: UNHEARD.map((reason) => ({ reason })),
   },
   pendingBytes: {
     name: "saf_nats_pending_bytes",

@@ -29,6 +29,7 @@ function token(value: string): string {
   return value;
 }
 
+/** What a worker says ends with its name: who speaks, the server has checked, and only that worker is answered. */
 export interface Subjects {
   /** Request: a worker joins, under its own name only. */
   join(worker: string): string;
@@ -53,12 +54,14 @@ export interface Subjects {
   parameters(shard: number): string;
   parametersPattern: string;
   /** Request: one chunk of a version. */
-  parameterGet(shard: number): string;
-  parameterGetPattern: string;
+  parameterGet(shard: number, worker: string): string;
+  parameterGetPattern(shard: number): string;
   /** Request: a run's description. */
-  runGet: string;
+  runGet(worker: string): string;
+  runGetPattern: string;
   /** Request: a range of a data part. */
-  data: string;
+  data(worker: string): string;
+  dataPattern: string;
   /** Request: the outcome of an evaluation task. */
   result(worker: string): string;
   resultPattern: string;
@@ -84,10 +87,12 @@ export function subjectsOf(pool: string): Subjects {
     pushPattern: `${base}.push.*`,
     parameters: (shard) => `${base}.param.${shard}`,
     parametersPattern: `${base}.param.*`,
-    parameterGet: (shard) => `${base}.param.get.${shard}`,
-    parameterGetPattern: `${base}.param.get.*`,
-    runGet: `${base}.run.get`,
-    data: `${base}.data`,
+    parameterGet: (shard, worker) => `${base}.param.get.${shard}.${token(worker)}`,
+    parameterGetPattern: (shard) => `${base}.param.get.${shard}.*`,
+    runGet: (worker) => `${base}.run.get.${token(worker)}`,
+    runGetPattern: `${base}.run.get.*`,
+    data: (worker) => `${base}.data.${token(worker)}`,
+    dataPattern: `${base}.data.*`,
     result: (worker) => `${base}.result.${token(worker)}`,
     resultPattern: `${base}.result.*`,
     event: (kind) => `${base}.events.${token(kind)}`,
@@ -111,12 +116,20 @@ export function inboxPrefix(identity: string): string {
   return `_INBOX.${token(identity)}`;
 }
 
-/** Everything of its pool. Of JetStream nobody has a right: the truth is the run directory, and saf keeps no stream. */
+/** The worker that speaks on a subject, and in whose inbox its answer belongs. */
+export function speakerOf(subject: string): string {
+  return subject.slice(subject.lastIndexOf(".") + 1);
+}
+
+/**
+ * It hears everything of its pool and says what only a coordinator says; nothing in a worker's name. Of JetStream nobody
+ * has a right: the truth is the run directory, and saf keeps no stream.
+ */
 export function coordinatorPermissions(pool: string): Permissions {
-  const all = `${PREFIX}.${token(pool)}.>`;
+  const s = subjectsOf(pool);
   return {
-    publish: [all],
-    subscribe: [all, `${inboxPrefix("coordinator")}.>`],
+    publish: [s.commandPattern, s.parametersPattern, s.eventPattern],
+    subscribe: [`${PREFIX}.${token(pool)}.>`, `${inboxPrefix("coordinator")}.>`],
     allowResponses: true,
   };
 }
@@ -132,9 +145,9 @@ export function workerPermissions(pool: string, worker: string): Permissions {
       s.lease(worker),
       `${base}.grad.*.${token(worker)}`,
       s.push(worker),
-      s.parameterGetPattern,
-      s.runGet,
-      s.data,
+      `${base}.param.get.*.${token(worker)}`,
+      s.runGet(worker),
+      s.data(worker),
       s.result(worker),
     ],
     subscribe: [s.all, s.command(worker), s.parametersPattern, `${inboxPrefix(worker)}.>`],

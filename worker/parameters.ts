@@ -29,6 +29,9 @@ export interface VectorSources extends Patience {
   pullSubject: string;
 }
 
+/** Where one of several vectors lies. */
+export type VectorPlace = (which: number, byteLength: number) => SharedArrayBuffer;
+
 /** A pull whose request failed is repeated after a pause; one that left chunks out, at once. */
 const PULL_RETRIES: RetryPolicy = {
   attempts: Infinity,
@@ -49,12 +52,16 @@ export class ParameterReceiver {
   /** Chunks refused since the start, by reason. */
   readonly refused = new Map<string, number>();
 
-  constructor(sources: VectorSources, identity: ParameterIdentity) {
+  constructor(
+    sources: VectorSources,
+    identity: ParameterIdentity,
+    place: VectorPlace = (_, byteLength) => new SharedArrayBuffer(byteLength),
+  ) {
     this.identity = identity;
     this.#sources = sources;
     this.#totalBytes = identity.size * 4;
-    this.#assemblies = [0, 1].map(() => {
-      const memory = new SharedArrayBuffer(this.#totalBytes);
+    this.#assemblies = [0, 1].map((which) => {
+      const memory = place(which, this.#totalBytes);
       const chunks = chunkCountOf(this.#totalBytes);
       return {
         version: -1,

@@ -67,13 +67,23 @@ export class Pusher {
     return reply?.status;
   }
 
-  /** Sends the outcome of a task until it is answered. */
+  /** Sends the outcome of a task until it is answered; one that no message can hold is a failure of the task. */
   async result(result: Omit<saf.v1.TaskResult.$Properties, "workerId">): Promise<void> {
     const { workerId, bulk, subjects, clock, stopping: signal } = this.#edges;
-    const message = writeMessage(wire.TaskResult, { ...result, workerId });
+    const whole = writeMessage(wire.TaskResult, { ...result, workerId });
+    const message = whole.byteLength <= bulk.maxPayload ? whole : this.#tooLarge(result, whole.byteLength);
     await retry(PUSH_RETRIES, { clock, signal }, () =>
       bulk.request(subjects.result(workerId), message, PUSH_TIMEOUT_MS),
     );
+  }
+
+  #tooLarge(result: Omit<saf.v1.TaskResult.$Properties, "workerId">, byteLength: number): Uint8Array {
+    const { workerId, bulk } = this.#edges;
+    const message =
+      `the result has ${byteLength} bytes, NATS takes ${bulk.maxPayload} (max_payload): ` +
+      "choose fewer strengths or pictures";
+    const empty = { outcomes: [], samples: [], diagnosticsJson: "", featuresJson: "" };
+    return writeMessage(wire.TaskResult, { ...result, ...empty, workerId, error: { message } });
   }
 
   /** Undefined when another lease comes first, or the answer is none. Throws RequestError. */

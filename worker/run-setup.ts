@@ -13,7 +13,13 @@ import { type Patience, type RetryPolicy, retry } from "../shared/retry.js";
 import { recipeOf, runHashOf } from "../shared/run-hash.js";
 import type { EnginePort } from "./engine/port.js";
 import type { ImageSplits, Split } from "./images.js";
-import { type ParameterIdentity, ParameterReceiver, type VectorSources } from "./parameters.js";
+import {
+  type ParameterIdentity,
+  ParameterReceiver,
+  type VectorPlace,
+  type VectorSources,
+} from "./parameters.js";
+import { RunMemory, type ThreadMemory } from "./thread-memory.js";
 
 const DESCRIPTION_TIMEOUT_MS = 5000;
 const DESCRIPTION_RETRIES: RetryPolicy = { attempts: 20, pauseMs: () => 200 };
@@ -33,6 +39,10 @@ export interface PreparedRun {
   inPlace: boolean;
   /** The state in which the engine ended the last stretch, once the coordinator has taken it. */
   held: { term: number; step: number } | undefined;
+  /** What the threads share of this run. */
+  memory: RunMemory;
+  /** Where vectors of this run are pulled. */
+  vectors: VectorSources;
   takeAnchor: TakeAnchor;
   /** Loads a split into the engine, once. */
   loadImages(split: Split): Promise<void>;
@@ -53,6 +63,7 @@ export interface RunSources extends Patience {
   subjects: { runGet: string; parameterGet: string };
   engine: EnginePort;
   images: ImageSplits;
+  memory: ThreadMemory;
 }
 
 /**
@@ -86,6 +97,7 @@ export async function prepareRun(sources: RunSources, runId: string, wanted: str
 
   const runHash = runHashOf(runId);
   const identity = { runId, runHash, size: layout.size };
+  const memory = new RunMemory(sources.memory);
   const vectors = { bus: bulk, pullSubject: subjects.parameterGet, clock, signal };
   return {
     runId,
@@ -94,10 +106,12 @@ export async function prepareRun(sources: RunSources, runId: string, wanted: str
     run,
     layout,
     plan,
-    parameters: new ParameterReceiver(vectors, identity),
-    ...framesFor(bulk, layout),
+    parameters: new ParameterReceiver(vectors, identity, named(memory, "parameters")),
+    ...framesFor(bulk, layout, memory),
     held: undefined,
-    takeAnchor: anchorTaker(vectors, identity, run, plan),
+    memory,
+    vectors,
+    takeAnchor: anchorTaker(vectors, { ...identity, memory: named(memory, "anchor") }, run, plan),
     loadImages: imageLoader(sources, runId, data),
   };
 }
@@ -130,18 +144,27 @@ function meanOf({ meanImage }: saf.v1.DataManifest.$Properties): Float32Array {
   return new Float32Array(bytes.buffer, 0, bytes.byteLength >>> 2);
 }
 
-function framesFor(bulk: Bus, { pushSize }: Layout): Pick<PreparedRun, "frames" | "inPlace"> {
+/** Memory for each of several vectors of one kind. */
+function named(memory: RunMemory, kind: string): VectorPlace {
+  return (which, byteLength) => memory.of(`${kind} ${which}`, byteLength);
+}
+
+function framesFor(
+  bulk: Bus,
+  { pushSize }: Layout,
+  memory: RunMemory,
+): Pick<PreparedRun, "frames" | "inPlace"> {
   const frameBytes = framesLength(4 * pushSize);
   const mapped = bulk.mapped?.allocate(frameBytes);
   return {
-    frames: mapped ?? new Uint8Array(new SharedArrayBuffer(frameBytes)),
+    frames: mapped ?? new Uint8Array(memory.of("frames", frameBytes)),
     inPlace: mapped !== undefined,
   };
 }
 
 function anchorTaker(
   vectors: VectorSources,
-  identity: ParameterIdentity,
+  { memory, ...identity }: ParameterIdentity & { memory: VectorPlace },
   { network }: ResolvedRun,
   plan: StepPlan,
 ): TakeAnchor {
@@ -149,7 +172,7 @@ function anchorTaker(
   return async (step, term) => {
     const due = anchorOf(plan, network.augmentation, step);
     if (due === undefined) return undefined;
-    anchors ??= new ParameterReceiver(vectors, identity);
+    anchors ??= new ParameterReceiver(vectors, identity, memory);
     const parameters = await anchors.take(due.version, term);
     if (parameters === undefined) {
       throw new ClusterError("protocol", `the weights of step ${due.version} are gone`);

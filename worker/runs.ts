@@ -50,5 +50,6 @@ export class LoadedRuns {
     this.#runs.delete(run.runId);
     engine.send({ type: "forget", runId: run.runId });
     if (run.inPlace) bulk.mapped?.release(run.frames);
+    run.memory.giveBack();
   }
 }

@@ -18,14 +18,14 @@ const PULL_TIMEOUT_MS = 2000;
 /** Of all requests for one vector. */
 const PULL_RETRIES: RetryPolicy = { attempts: 51, pauseMs: () => 100 };
 
-/** Undefined when the coordinator has this version no more, or `signal` aborts. Throws RequestError when nobody answers. */
+/** Fills `memory`. Undefined when the coordinator has this version no more, or `signal` aborts. Throws RequestError when nobody answers. */
 export async function pullVector(
   sources: VectorSources,
   kind: "parameters" | "velocity",
   identity: StateIdentity,
+  memory: SharedArrayBuffer,
 ): Promise<SharedArrayBuffer | undefined> {
-  const memory = new SharedArrayBuffer(4 * identity.size);
-  const bytes = new Uint8Array(memory);
+  const bytes = new Uint8Array(memory, 0, 4 * identity.size);
   let chunk = 0;
   const pulled = await retry(PULL_RETRIES, sources, async () => {
     for (; chunk < chunkCountOf(bytes.byteLength); chunk++) {

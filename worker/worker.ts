@@ -21,6 +21,7 @@ import type { ServeContext } from "./serve/context.js";
 import { serveFeatures } from "./serve/features.js";
 import { serveStretch } from "./serve/stretch.js";
 import { serveTask } from "./serve/task.js";
+import { ThreadMemory } from "./thread-memory.js";
 import { AssetCache } from "./task-assets.js";
 
 export class Worker {
@@ -64,7 +65,7 @@ export class Worker {
     );
     const parts = new DataParts({
       bulk,
-      subject: subjects.data,
+      subject: subjects.data(id),
       store: edges.parts,
       clock,
       signal: stopping,
@@ -76,7 +77,8 @@ export class Worker {
       clock,
       signal: stopping,
       images: new ImageSplits(parts),
-      subjects: { runGet: subjects.runGet, parameterGet: subjects.parameterGet(0) },
+      memory: new ThreadMemory(),
+      subjects: { runGet: subjects.runGet(id), parameterGet: subjects.parameterGet(0, id) },
     });
     const nextLease = (): Promise<void> => this.#queue.arrival();
     const push = new Pusher({ ...edges, workerId: id, stopping, nextLease });

@@ -73,6 +73,7 @@ export class Telemetry {
     workerJoined: (worker) => this.#lifetime.returned(`worker ${worker}`),
     workerGone: (worker) => this.#lifetime.left(`worker ${worker}`, this.#edges.clock()),
     reconnected: () => this.metrics.add("reconnects"),
+    unheard: (reason) => this.metrics.add("unheard", 1, { reason }),
   };
 
   readonly #gradientAdders = new Map<string, (amount?: number) => void>();

@@ -8,6 +8,10 @@ import { keysOf } from "./keys.js";
 export const CHUNK_BYTES = 256 * 1024;
 export const HEADER_BYTES = 64;
 export const BODY_BYTES = CHUNK_BYTES - HEADER_BYTES;
+/** More than a message adds to the chunk or the range of data that it holds. */
+export const ENVELOPE_BYTES = 1024;
+/** What a broker must take in one piece. */
+export const LEAST_PAYLOAD_BYTES = CHUNK_BYTES + ENVELOPE_BYTES;
 const MAGIC = 0x53414643; // "SAFC"
 export const CHUNK_VERSION = 1;
 

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { ErrorCode, Events, type NatsConnection, NatsError, type TlsOptions } from "nats";
 import { type Bus, type BusMessage, RequestError, type Subscription } from "../bus.js";
+import { LEAST_PAYLOAD_BYTES } from "../core/chunk.js";
 import { ClusterError, codeIn, wordsOf } from "../errors.js";
 import { hasSecret, redact } from "../redact.js";
 import { inboxPrefix } from "../subjects.js";
@@ -64,16 +65,15 @@ export async function connectNats(options: NatsBusOptions): Promise<Bus> {
         reconnectTimeWait: 100,
         reconnectJitter: 100,
         reconnectJitterTLS: 100,
-        pingInterval: 5000,
-        maxPingOut: 2,
-        timeout: 5000,
         noAsyncTraces: true,
         // Refused twice is no reason to give up: the credentials may be renewed.
         ignoreAuthErrorAbort: true,
       });
+      await checkPayload(connection);
       credentials?.watch();
       return new NatsBus(connection, options, credentials);
     } catch (cause) {
+      if (cause instanceof ClusterError) throw cause;
       const refusal = refusalOf(cause, tls !== undefined);
       const code = codeIn(cause);
       const message = `Cannot connect to NATS at ${redact(options.url)} as ${options.identity}: ${code ?? String(cause)}`;
@@ -97,6 +97,18 @@ export function checkNatsAccess(access: NatsAccess, identity: string): void {
   tlsOf(serversOf(access.url), access);
   const file = access.credentialsFile ?? access.seedFile;
   if (file !== undefined) new CredentialsFile({ file, identity, onWarning: () => undefined });
+}
+
+/** Throws ClusterError("config") for a server that could not carry a chunk: better now than in the middle of a run. */
+async function checkPayload(connection: NatsConnection): Promise<void> {
+  const most = connection.info?.max_payload ?? LEAST_PAYLOAD_BYTES;
+  if (most >= LEAST_PAYLOAD_BYTES) return;
+  await connection.close();
+  throw new ClusterError(
+    "config",
+    `nats-server takes messages of at most ${most} bytes, and a chunk needs ${LEAST_PAYLOAD_BYTES}`,
+    { hint: "raise max_payload in the server's configuration; 2MB is what saf's own server has" },
+  );
 }
 
 function serversOf(url: string): string[] {
@@ -223,6 +235,7 @@ class NatsBus implements Bus {
         this.#handle(handler, {
           subject: message.subject,
           data: message.data,
+          replyTo: message.reply === "" ? undefined : message.reply,
           respond: (data) => {
             this.#checkSize(`the reply to ${message.subject}`, data);
             if (message.reply !== undefined && message.reply !== "" && !this.#connection.isClosed())

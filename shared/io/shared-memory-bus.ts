@@ -113,7 +113,7 @@ class SharedMemoryBus implements Bus {
       const { inPlace } = reference;
       const data = inPlace ? this.#view(reference) : this.#load(reference);
       if (data !== undefined)
-        handler({ subject: message.subject, data, inPlace, respond: (reply) => message.respond(reply) });
+        handler({ ...message, data, inPlace, respond: (reply) => message.respond(reply) });
     });
   }
 

@@ -169,6 +169,21 @@ export function busContract(title: string, worldOf: () => World | undefined, rea
     assert.equal(decode(await b.request(subject("echo"), encode("own"), 5000)), "own");
   });
 
+  contract("a request names the inbox that its answer goes to, a plain message none", async (_, a, b) => {
+    const inboxes: (string | undefined)[] = [];
+    b.subscribe(subject("named"), (message) => {
+      inboxes.push(message.replyTo);
+      message.respond(encode("ok"));
+    });
+    await settle(b);
+    a.publish(subject("named"), encode("plain"));
+    await a.request(subject("named"), encode("?"), 5000);
+    await settle(a, b);
+    assert.equal(inboxes.length, 2);
+    assert.equal(inboxes[0], undefined);
+    assert.match(inboxes[1] ?? "", /^_INBOX\.[a-z0-9-]+\../);
+  });
+
   contract("many requests at the same time each get their own answer", async (_, a, b) => {
     b.subscribe(subject("square"), (message) => {
       const value = Number(decode(message.data));

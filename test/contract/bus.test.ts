@@ -1,12 +1,15 @@
+import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before } from "node:test";
-import { type RunningNatsServer, startNatsServer } from "../../deploy/local/nats/server.js";
+import { after, before, test } from "node:test";
+import { LEAST_PAYLOAD_BYTES } from "../../shared/core/chunk.js";
+import { ClusterError } from "../../shared/errors.js";
 import { connectNats } from "../../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../../shared/io/shared-memory-bus.js";
 import { MemoryBroker } from "../../shared/memory-bus.js";
 import { anyServer, NO_SERVER } from "../deploy/nats-support.js";
+import { OpenNats } from "../support/open-nats.js";
 import { busContract, type World } from "./bus.contract.js";
 
 const broker = new MemoryBroker();
@@ -30,38 +33,49 @@ const binary = await anyServer();
 let nats: World | undefined;
 busContract("nats", () => nats, NO_SERVER);
 
-let server: RunningNatsServer | undefined;
-let directory: string | undefined;
+let server: OpenNats | undefined;
+
+test("a server that takes no chunk in one piece is refused at the start, with both numbers and the setting", async (t) => {
+  if (binary === undefined) return t.skip(NO_SERVER);
+  for (const [maxPayload, isEnough] of [
+    [64 * 1024, false],
+    [LEAST_PAYLOAD_BYTES - 1, false],
+    [LEAST_PAYLOAD_BYTES, true],
+  ] as const) {
+    const small = await OpenNats.start(binary, maxPayload);
+    t.after(() => small.stop());
+    const access = { url: small.url, identity: "w0", purpose: "bulk", connectTimeoutMs: 5000 };
+    if (isEnough) {
+      await (await connectNats(access)).close();
+      continue;
+    }
+    await assert.rejects(connectNats(access), (error) => {
+      assert.ok(error instanceof ClusterError && error.code === "config", String(error));
+      assert.match(error.message, new RegExp(`${maxPayload} bytes.*${LEAST_PAYLOAD_BYTES}`));
+      assert.match(error.hint ?? "", /max_payload/);
+      return true;
+    });
+  }
+});
 
 before(async () => {
   if (binary === undefined) return;
-  directory = await mkdtemp(join(tmpdir(), "saf-bus-test-"));
-  const running = await startNatsServer({ binary, directory, pool: "pool", workers: ["w0"] });
+  const running = await OpenNats.start(binary);
   server = running;
   nats = {
     connect: () =>
       connectNats({
         url: running.url,
-        ...running.credentials.coordinator,
+        identity: "coordinator",
         purpose: "contract",
         connectTimeoutMs: 10_000,
       }),
-    async interrupt() {
-      const ended = new Promise<void>((resolve) => {
-        const stop = running.onExit(() => {
-          stop();
-          resolve();
-        });
-      });
-      process.kill(running.pid, "SIGKILL");
-      await ended;
-    },
-    restore: () => running.restart(),
+    interrupt: () => running.kill(),
+    restore: () => running.run(),
   };
 });
 
 after(async () => {
   await rm(rings, { recursive: true, force: true });
   await server?.stop();
-  if (directory !== undefined) await rm(directory, { recursive: true, force: true });
 });

@@ -261,7 +261,7 @@ describe("a coordinator survives", () => {
   test("a worker that speaks for another one", LIMIT, async (t) => {
     const cluster = await handCoordinator(t);
     const { one, two, first, second } = await sharedStep(cluster);
-    const bus = cluster.bus();
+    const bus = cluster.bus("worker-1");
     const { subjects } = cluster;
 
     // On worker-2's own subjects, in worker-1's name.
@@ -306,17 +306,17 @@ describe("a coordinator survives", () => {
     const worker = await cluster.joined("worker-1");
     const lease = await worker.lease();
     const { subjects } = cluster;
-    const bus = cluster.bus();
+    const bus = cluster.bus("worker-1");
     const targets = [
       subjects.join("worker-1"),
       subjects.heartbeat("worker-1"),
       subjects.lease("worker-1"),
-      subjects.runGet,
+      subjects.runGet("worker-1"),
       subjects.gradient(0, "worker-1"),
       subjects.push("worker-1"),
       subjects.result("worker-1"),
-      subjects.parameterGet(0),
-      subjects.data,
+      subjects.parameterGet(0, "worker-1"),
+      subjects.data("worker-1"),
     ];
     const frame = worker.rightFrames(lease)[0] as Uint8Array;
 
@@ -341,7 +341,7 @@ describe("a coordinator survives", () => {
 test("a coordinator that hears of a newer one leases nothing more, and says so once", LIMIT, async (t) => {
   const cluster = await handCoordinator(t);
   const { subjects } = cluster;
-  const newer = cluster.bus();
+  const newer = cluster.bus("worker-1");
   const announce = (term: number): void => newer.publish(subjects.all, writeMessage(wire.Announce, { term }));
   announce(cluster.term - 1);
   announce(cluster.term);

@@ -20,7 +20,7 @@ describe("a worker that speaks for another", () => {
       const cluster = await handCoordinator(t);
       const { subjects } = cluster;
       const victim = await cluster.joined("worker-1");
-      const evil = cluster.bus();
+      const evil = cluster.bus("evil");
       const lease = await victim.lease();
 
       const join = writeMessage(wire.JoinRequest, {

@@ -88,7 +88,7 @@ test("docs/protocol.md lists every subject and no other", () => {
     .map((name) => {
       const subject = subjects[name] as string | ((...tokens: unknown[]) => string);
       if (typeof subject === "string") return subject;
-      return name === "gradient" ? subject(0, "x") : /^parameter/.test(name) ? subject(0) : subject("x");
+      return name === "gradient" || /^parameter/.test(name) ? subject(0, "x") : subject("x");
     });
   assert.deepEqual(documented.sort(), spoken.sort());
 });

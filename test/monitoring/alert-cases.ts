@@ -318,6 +318,20 @@ export const ALERT_CASES: Record<
       },
     },
   },
+  SafMessagesUnheard: {
+    fires: {
+      "an answer is wanted in another's inbox": {
+        series: [own("saf_messages_unheard_total", 'reason="inbox"', "0x4 1x20")],
+        minutes: 5,
+      },
+    },
+    quiet: {
+      "all is heard": {
+        series: [own("saf_messages_unheard_total", 'reason="inbox"', "0x30")],
+        minutes: 5,
+      },
+    },
+  },
   SafSlowConsumer: {
     fires: {
       "bytes pile up": { series: [own("saf_nats_pending_bytes", "", "1e8x20")], minutes: 5 },

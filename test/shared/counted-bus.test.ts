@@ -22,8 +22,8 @@ function counted(): { bus: ReturnType<typeof countedBus>; seen: string[]; broker
 test("every subject has its kind of traffic", () => {
   const kinds = {
     gradient: [subjects.gradient(0, "w1")],
-    parameters: [subjects.parameters(0), subjects.parameterGet(0)],
-    data: [subjects.data],
+    parameters: [subjects.parameters(0), subjects.parameterGet(0, "w1")],
+    data: [subjects.data("w1")],
     evaluation: [subjects.result("w1")],
     control: [
       subjects.join("w1"),
@@ -32,7 +32,7 @@ test("every subject has its kind of traffic", () => {
       subjects.heartbeat("w1"),
       subjects.lease("w1"),
       subjects.push("w1"),
-      subjects.runGet,
+      subjects.runGet("w1"),
       subjects.event("progress"),
     ],
   };
@@ -43,9 +43,9 @@ test("every subject has its kind of traffic", () => {
 test("every request of a worker has its name", () => {
   const asked = [
     subjects.join("w1"),
-    subjects.runGet,
-    subjects.data,
-    subjects.parameterGet(0),
+    subjects.runGet("w1"),
+    subjects.data("w1"),
+    subjects.parameterGet(0, "w1"),
     subjects.push("w1"),
     subjects.result("w1"),
   ];
@@ -63,8 +63,8 @@ test("messages are counted where they are sent and where they arrive", async () 
 
 test("a request counts both ways on both sides, and its time", async () => {
   const { bus, seen, broker } = counted();
-  bus.subscribe(subjects.data, ({ respond }) => respond(new Uint8Array(9)));
-  await broker.connect().request(subjects.data, new Uint8Array(2), 1000);
+  bus.subscribe(subjects.data("w1"), ({ respond }) => respond(new Uint8Array(9)));
+  await broker.connect().request(subjects.data("w1"), new Uint8Array(2), 1000);
   assert.deepEqual(seen.splice(0), ["in data 2", "out data 9"]);
   broker.connect().subscribe(subjects.push("w1"), ({ respond }) => respond(new Uint8Array(1)));
   await bus.request(subjects.push("w1"), new Uint8Array(3), 1000);

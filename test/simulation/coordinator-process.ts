@@ -67,7 +67,13 @@ export async function coordinate(setting: CoordinatorSetting): Promise<Coordinat
     quarantine: { after: pool.quarantine_after, firstMs: pool.quarantine_ms },
     dataRange: (request) => shelf.range(request),
     log: (level, message) => note(`${level}: ${message}`),
-    metrics: telemetry.pool,
+    metrics: {
+      ...telemetry.pool,
+      unheard: (why) => {
+        if (why === "failed" || why === "size")
+          watch.violate(`The coordinator failed over a message: ${why}`);
+      },
+    },
     superseded: (rival) => note(`superseded by ${rival}`),
   });
   telemetry.watchPool(() => coordinator.members());

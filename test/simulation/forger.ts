@@ -64,9 +64,9 @@ function say(
       ),
     () => control.publish(subjects.lease(name), writeMessage(wire.LeaseReturn, returned(identity, draws))),
     () => control.publish(subjects.join(name), noise(draws)),
-    () => control.publish(subjects.runGet, noise(draws)),
-    () => bulk.publish(subjects.parameterGet(0), noise(draws)),
-    () => bulk.publish(subjects.data, noise(draws)),
+    () => control.publish(subjects.runGet(name), noise(draws)),
+    () => bulk.publish(subjects.parameterGet(0, name), noise(draws)),
+    () => bulk.publish(subjects.data(name), noise(draws)),
   ];
   draws.pick(lies)();
 }

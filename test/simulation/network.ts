@@ -11,6 +11,7 @@ import {
 } from "../../shared/bus.js";
 import { subjectMatches } from "../../shared/core/subject-match.js";
 import { ClusterError } from "../../shared/errors.js";
+import { inboxPrefix } from "../../shared/subjects.js";
 import type { Draws } from "./draws.js";
 import type { FaultCounts, MessageFault, Traffic } from "./faults.js";
 import type { Owner, Scheduler } from "./scheduler.js";
@@ -320,6 +321,7 @@ export class SimulatedBus implements Bus {
     listener.handler({
       subject,
       data,
+      replyTo: reply === undefined ? undefined : `${inboxPrefix(reply.bus.owner.name)}.simulated`,
       respond: (answer) => {
         this.#checkSize(`the reply to ${subject}`, answer);
         if (reply === undefined || !this.connected) return;

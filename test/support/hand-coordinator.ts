@@ -162,14 +162,19 @@ export class HandCluster {
     for (let i = 0; i < count; i++) await new Promise<void>((resolve) => (this.#onTick = resolve));
   }
 
-  bus(): Bus {
-    const bus = this.broker.connect();
+  /** A connection with the credentials of this worker. */
+  bus(worker: string): Bus {
+    const bus = this.broker.connect(worker);
     this.#clients.push(bus);
     return bus;
   }
 
   worker(id: string): HandWorker {
-    return new HandWorker(id, this.hand, { control: this.bus(), bulk: this.bus(), subjects: this.subjects });
+    return new HandWorker(id, this.hand, {
+      control: this.bus(id),
+      bulk: this.bus(id),
+      subjects: this.subjects,
+    });
   }
 
   async joined(id: string): Promise<HandWorker> {

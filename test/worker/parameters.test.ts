@@ -151,10 +151,12 @@ test("a worker that stops waits no longer, and leaves no timer behind", async ()
   assert.equal(clock.pending, 0);
 });
 
+const place = ({ size }: { size: number }): SharedArrayBuffer => new SharedArrayBuffer(4 * size);
+
 test("a whole vector is pulled from where it broke off, and given up after fifty pauses", async () => {
   const { clock, sources, identity, asked, serve } = setUp();
   const state = { ...identity, term: TERM, version: 2 };
-  const failing = assert.rejects(pullVector(sources, "velocity", state), /no-responders/);
+  const failing = assert.rejects(pullVector(sources, "velocity", state, place(identity)), /no-responders/);
   await clock.advance(5000);
   await failing;
   assert.equal(clock.pending, 0);
@@ -163,7 +165,7 @@ test("a whole vector is pulled from where it broke off, and given up after fifty
   serve(({ version, chunk }) =>
     ++answers === 2 ? undefined : { chunk: frame(version, chunk, TERM, "velocity") },
   );
-  const pulled = pullVector(sources, "velocity", state);
+  const pulled = pullVector(sources, "velocity", state, place(identity));
   await clock.advance(2100);
   assert.ok(isOf(2, await pulled));
   assert.deepEqual(asked, [
@@ -178,8 +180,11 @@ test("a vector of another version, kind or term is not taken", async () => {
   const { sources, identity, serve } = setUp();
   serve(({ chunk }) => ({ chunk: frame(2, chunk) }));
   const state = { ...identity, term: TERM, version: 2 };
-  assert.ok(isOf(2, await pullVector(sources, "parameters", state)));
-  assert.equal(await pullVector(sources, "velocity", state), undefined);
-  assert.equal(await pullVector(sources, "parameters", { ...state, version: 3 }), undefined);
-  assert.equal(await pullVector(sources, "parameters", { ...state, term: TERM + 1 }), undefined);
+  assert.ok(isOf(2, await pullVector(sources, "parameters", state, place(identity))));
+  assert.equal(await pullVector(sources, "velocity", state, place(identity)), undefined);
+  assert.equal(await pullVector(sources, "parameters", { ...state, version: 3 }, place(identity)), undefined);
+  assert.equal(
+    await pullVector(sources, "parameters", { ...state, term: TERM + 1 }, place(identity)),
+    undefined,
+  );
 });

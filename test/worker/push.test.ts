@@ -158,3 +158,22 @@ test("a result is sent until it is answered", async () => {
     [3600, "worker-1", "a-task"],
   ]);
 });
+
+test("a result that no message can hold is told as a failure that says why, once", async () => {
+  const { clock, coordinator, pusher, stop } = setUp();
+  const results: string[] = [];
+  coordinator.subscribe(subjects.resultPattern, ({ data, respond }) => {
+    results.push(readMessage(wire.TaskResult, data)?.error?.message ?? "");
+    respond(writeMessage(wire.TaskReply, { accepted: false }));
+  });
+  const outcomes = Array.from({ length: 300 }, (_, strength) => ({
+    strength,
+    confidences: new Uint8Array(10_000),
+  }));
+  const sent = pusher.result({ leaseId: 1, taskId: "a-task", outcomes });
+  await clock.advance(10_000);
+  await sent;
+  stop.abort();
+  assert.equal(results.length, 1);
+  assert.match(results[0] ?? "", /the result has 30\d+ bytes, NATS takes 2097152 \(max_payload\)/);
+});

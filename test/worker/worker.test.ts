@@ -99,13 +99,13 @@ function coordinate(bus: Bus, seen: Seen): void {
   bus.subscribe(subjects.joinPattern, ({ respond }) =>
     respond(writeMessage(wire.JoinReply, { accepted: true, term: seen.term, heartbeatMs: 1000 })),
   );
-  bus.subscribe(subjects.runGet, ({ respond }) => respond(writeMessage(wire.RunSpec, seen.spec)));
-  bus.subscribe(subjects.data, ({ data, respond }) => {
+  bus.subscribe(subjects.runGetPattern, ({ respond }) => respond(writeMessage(wire.RunSpec, seen.spec)));
+  bus.subscribe(subjects.dataPattern, ({ data, respond }) => {
     const { offset, length } = readMessage(wire.DataRequest, data) ?? { offset: 0, length: 0 };
     seen.ranges++;
     respond(writeMessage(wire.DataRange, { body: part.subarray(offset, offset + length) }));
   });
-  bus.subscribe(subjects.parameterGetPattern, ({ data, respond }) => {
+  bus.subscribe(subjects.parameterGetPattern(0), ({ data, respond }) => {
     const request = readMessage(wire.ParamRequest, data);
     if (request !== undefined)
       respond(writeMessage(wire.ParamReply, { chunk: vectorChunk(request, seen.term) }));
@@ -365,6 +365,22 @@ test("a stretch that follows the one before goes on with the engine's own state"
     engine.orders.map((order) => order.type === "stretch" && order.start !== undefined),
     [true, false],
   );
+});
+
+test("stretches that each pull their state use the same memory again", async () => {
+  const { clock, engine, command, whose } = await joined();
+  engine.onOrder = ({ leaseId }) => engine.say({ type: "stretch-done", steps: 1, ...done(leaseId) });
+  for (let leaseId = 1; leaseId <= 40; leaseId++) {
+    command({ exclusive: { ...whose, leaseId, step: 0, stepCount: 3 - (leaseId % 3) } });
+    await clock.advance(100);
+  }
+  const used = engine.orders.flatMap((order) => {
+    assert.ok(order.type === "stretch" && order.start !== undefined);
+    return [order.start.parameters, order.start.velocity, order.state, order.control];
+  });
+  assert.equal(used.length, 4 * 40);
+  // One for each, and two states that were too small for a longer stretch.
+  assert.ok(new Set(used).size <= 6, `${new Set(used).size}`);
 });
 
 test("a stretch ends early when a coordinator of another term takes the worker in", async () => {

@@ -86,9 +86,18 @@ export class GradientAssembler {
     this.#slot++;
   }
 
+  /** Gives its memory back; it is not used any more. */
+  dispose(): void {
+    this.restart();
+    for (const values of this.#free.splice(0)) this.#memory?.release(values);
+  }
+
   /** Ready for the next block, with the same memory. */
   restart(): void {
     this.#free.push(...this.#stack.splice(0).map(({ values }) => values));
+    // A slot that broke off in the middle.
+    if (this.#current !== undefined && !this.#free.includes(this.#current)) this.#free.push(this.#current);
+    this.#current = undefined;
     this.#slot = 0;
   }
 

@@ -21,7 +21,7 @@ export const serveStretch: Serve<saf.v1.ExclusiveLease> = async (context, run, l
   const waited = clock.now();
   await run.loadImages("train");
   const goesOn = run.held?.term === term && run.held.step === step;
-  const start = goesOn ? undefined : await pullState(context, run, lease);
+  const start = goesOn ? undefined : await pullState(run, lease);
   if (!goesOn && start === undefined) return "the step is over";
   // One is enough: an exclusive lease ends with the epoch.
   const anchor = await run.takeAnchor(step, term);
@@ -49,8 +49,8 @@ async function compute(
   from: { start: TrainingState | undefined; anchor: Awaited<ReturnType<PreparedRun["takeAnchor"]>> },
 ): Promise<{ state: SharedArrayBuffer; steps: number; seconds: number }> {
   const { leaseId, term, step, stepCount } = lease;
-  const state = new SharedArrayBuffer(4 * stateSize(run.layout, stepCount));
-  const control = new Int32Array(new SharedArrayBuffer(4 * CONTROL.length));
+  const state = run.memory.of("state", 4 * stateSize(run.layout, stepCount));
+  const control = new Int32Array(run.memory.of("control", 4 * CONTROL.length)).fill(0);
   hand.onHalt(() => Atomics.store(control, CONTROL.halt, 1));
   hand.progress = () => progressOf(run, lease, state, Atomics.load(control, CONTROL.stepsDone));
   try {
@@ -89,15 +89,13 @@ function pushState(
 }
 
 async function pullState(
-  { bulk, subjects, clock, stopping }: ServeContext,
-  { runId, runHash, layout }: PreparedRun,
+  { runId, runHash, layout, vectors, memory }: PreparedRun,
   { step, term }: saf.v1.ExclusiveLease,
 ): Promise<TrainingState | undefined> {
-  const sources = { bus: bulk, pullSubject: subjects.parameterGet(0), clock, signal: stopping };
   const identity = { runId, runHash, term, version: step, size: layout.size };
   const [parameters, velocity] = await Promise.all([
-    pullVector(sources, "parameters", identity),
-    pullVector(sources, "velocity", identity),
+    pullVector(vectors, "parameters", identity, memory.of("pulled parameters", 4 * layout.size)),
+    pullVector(vectors, "velocity", identity, memory.of("pulled velocity", 4 * layout.size)),
   ]);
   return parameters === undefined || velocity === undefined ? undefined : { parameters, velocity };
 }

@@ -28,6 +28,7 @@ export interface LocalRule {
 export class LocalTraining {
   readonly #context: StepContext;
   readonly #rule: LocalRule;
+  readonly #memory: VectorMemory;
   readonly #sums: Float32Array;
   readonly #sink: GradientAssembler;
   #order: { epoch: number; images: Uint32Array } = { epoch: -1, images: new Uint32Array() };
@@ -44,16 +45,31 @@ export class LocalTraining {
       step: 0,
       velocity: new Float32Array(context.program.layout.size),
     },
+    memory = new VectorMemory(),
   ) {
     this.#context = context;
     this.#rule = rule;
-    const memory = new VectorMemory();
+    this.#memory = memory;
     this.#sums = memory.allocate(context.program.layout.pushSize);
     this.#sink = new GradientAssembler(context.plan.slots, [this.#sums], () => undefined, memory);
     this.parameters = memory.copyOf(parameters);
     this.velocity = memory.copyOf(from.velocity);
     this.step = from.step;
     this.load();
+  }
+
+  /** Goes on from another state, in the same memory. */
+  begin(parameters: Float32Array, { step, velocity }: { step: number; velocity: Float32Array }): void {
+    this.parameters.set(parameters);
+    this.velocity.set(velocity);
+    this.step = step;
+    this.load();
+  }
+
+  /** Gives its memory back; it is not used any more. */
+  dispose(): void {
+    this.#sink.dispose();
+    for (const vector of [this.#sums, this.parameters, this.velocity]) this.#memory.release(vector);
   }
 
   /** Gives the program the parameters: needed after it has computed with others. */

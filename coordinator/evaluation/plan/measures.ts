@@ -20,9 +20,15 @@ const MOST_TASK_IMAGES = 1000;
 /** Fewer would leave an engine idle between its calls. */
 const LEAST_TASK_IMAGES = 10;
 
+/** Of a result, without its pictures: well below what one message to the coordinator may hold. */
+const MOST_RESULT_BYTES = 1_500_000;
+/** What a result says of one image at one strength (StrengthOutcome in shared/proto/control.proto). */
+const OUTCOME_BYTES = 11;
+
 /** Images of one task. Batches that share statistics stay whole, or their size would decide the outcome. */
-export function taskImages({ measure, passes }: PlannedMeasure): number {
-  const wanted = Math.round(TASK_PASSES / Math.max(1, passes));
+export function taskImages({ measure, passes, strengths }: PlannedMeasure): number {
+  const fitting = Math.floor(MOST_RESULT_BYTES / (OUTCOME_BYTES * Math.max(1, strengths.length)));
+  const wanted = Math.min(fitting, Math.round(TASK_PASSES / Math.max(1, passes)));
   const count = Math.min(MOST_TASK_IMAGES, Math.max(LEAST_TASK_IMAGES, wanted));
   if (measure.how === "diagnostics") return MOST_TASK_IMAGES;
   if (measure.how !== "paper") return count;

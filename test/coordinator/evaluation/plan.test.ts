@@ -249,4 +249,14 @@ describe("tasks", () => {
     assert.ok(patienceMs(costly, taskImages(costly)) > patienceMs(cheap, taskImages(cheap)));
     assert.ok(patienceMs(costly, 500) <= 3_600_000);
   });
+
+  test("have results that one message can hold, however many strengths there are", () => {
+    const clean = cleanMeasure(10_000);
+    for (const count of [1, 100, 300, 3000]) {
+      const strengths = Array.from({ length: count }, (_, i) => i);
+      const outcomes = count * taskImages({ ...clean, strengths });
+      assert.ok(outcomes * 11 < 2 * 1024 * 1024, `${count} strengths`);
+    }
+    assert.equal(taskImages({ ...clean, strengths: [0] }), 1000);
+  });
 });

@@ -87,14 +87,14 @@ describe("a state of many steps", () => {
     const cluster = await exclusive(t);
     const worker = await cluster.joined("worker-1");
     await worker.serveStretch(await worker.stretch());
-    const bus = cluster.bus();
+    const bus = cluster.bus("worker-1");
     const vectors: Float32Array[] = [];
     for (const velocity of [false, true]) {
       const bytes: Buffer[] = [];
       for (let chunk = 0; chunk < chunkCountOf(4 * cluster.hand.layout.size); chunk++) {
         const request = { runId: cluster.hand.runId, version: FIRST, chunk, velocity };
         const answer = await bus.request(
-          cluster.subjects.parameterGet(0),
+          cluster.subjects.parameterGet(0, "worker-1"),
           writeMessage(wire.ParamRequest, request),
           10_000,
         );
@@ -112,7 +112,7 @@ describe("a state of many steps", () => {
 
     const stale = { runId: cluster.hand.runId, version: 3, chunk: 0, velocity: true };
     const answer = await bus.request(
-      cluster.subjects.parameterGet(0),
+      cluster.subjects.parameterGet(0, "worker-1"),
       writeMessage(wire.ParamRequest, stale),
       10_000,
     );

@@ -82,13 +82,13 @@ describe("NATS over TLS", { skip: skip ?? false }, () => {
         if (arrived.length === sent.length) resolve();
       });
     });
-    bus.subscribe("saf.v1.pool.data", ({ data, respond }) => respond(data));
+    bus.subscribe("saf.v1.pool.events.echo", ({ data, respond }) => respond(data));
     await bus.flush();
     for (const frame of sent) other.publish("saf.v1.pool.param.0", frame);
     await other.flush();
     await all;
     for (const [i, frame] of arrived.entries()) assert.deepEqual(frame, sent[i], `frame ${i}`);
-    const echo = await other.request("saf.v1.pool.data", sent[3] as Uint8Array, 10_000);
+    const echo = await other.request("saf.v1.pool.events.echo", sent[3] as Uint8Array, 10_000);
     assert.deepEqual(echo, sent[3]);
   });
 

@@ -206,6 +206,39 @@ describe("a stretch", () => {
     assert.equal(ended.tails[TAIL.samples], plan.batchSize);
   });
 
+  test("computes in one memory, however many states are pulled and runs forgotten", () => {
+    const made: { buffer: SharedArrayBuffer }[] = [];
+    const api = (globalThis as unknown as { WebAssembly: { Memory: new (how: object) => object } })
+      .WebAssembly;
+    const Real = api.Memory;
+    api.Memory = class extends Real {
+      constructor(how: object) {
+        super(how);
+        made.push(this as unknown as { buffer: SharedArrayBuffer });
+      }
+    };
+    try {
+      const { answer, host } = hostOf(plain);
+      const start = startOf(trainingOf(plain));
+      const before = made.length;
+      let bytes = 0;
+      for (let round = 0; round < 8; round++) {
+        for (let i = 0; i < 3; i++)
+          assert.equal(answer(stretchOf(0, 1, { start })).at(-1)?.type, "stretch-done");
+        host.handle({ type: "forget", runId: "r" });
+        const images = { pixels: shared(pixels), labels: shared(labels), count: COUNT };
+        host.handle({ type: "run", runId: "r", network: plain, plan, seed: SEED, realCount: COUNT, mean });
+        host.handle({ type: "images", runId: "r", split: "train", images });
+        const now = made.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
+        if (round === 0) bytes = now;
+        assert.equal(now, bytes, `round ${round}`);
+      }
+      assert.equal(made.length, before);
+    } finally {
+      api.Memory = Real;
+    }
+  });
+
   test("ends where the main thread says halt, and says how many steps it made", () => {
     const { answer } = hostOf(plain);
     const order = stretchOf(0, 4, { start: startOf(trainingOf(plain)) });

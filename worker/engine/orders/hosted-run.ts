@@ -1,6 +1,7 @@
 /** What the engine holds of one run: its networks with the weights last loaded, its images, what was made in advance. */
 import { epochOrder } from "../../../shared/core/schedule.js";
 import { layoutOf } from "../../../shared/networks/network.js";
+import type { VectorMemory } from "../../../shared/core/vectors/vector-memory.js";
 import type { ImageSet } from "../../core/training-images.js";
 import type { LocalTraining } from "../../training/local-training.js";
 import type { SlotInputs } from "../../training/slot-inputs.js";
@@ -38,6 +39,8 @@ export class HostedRun {
   readonly anchor: Weights | undefined;
   /** Inputs of slots of a step that may be asked for next. */
   ready: { step: number; slots: ReadonlyMap<number, SlotInputs> } | undefined;
+  /** Where exclusive leases compute: V8 counts none of it, so it is given back when the run is forgotten. */
+  readonly vectors: VectorMemory;
   /** What exclusive leases have come to. */
   local: LocalTraining | undefined;
   readonly #programs: Programs;
@@ -46,7 +49,8 @@ export class HostedRun {
   #source: { key: string; program: Program } | undefined;
   #order: { epoch: number; images: Uint32Array } | undefined;
 
-  constructor(programs: Programs, described: OrderOf<"run">) {
+  constructor(programs: Programs, described: OrderOf<"run">, vectors: VectorMemory) {
+    this.vectors = vectors;
     this.described = described;
     this.#programs = programs;
     const { network } = described;
@@ -116,5 +120,6 @@ export class HostedRun {
     this.weights.program.dispose();
     this.anchor?.program.dispose();
     this.#source?.program.dispose();
+    this.local?.dispose();
   }
 }

@@ -52,11 +52,11 @@ function trainingOf({ runId, step, rule, start }: OrderOf<"stretch">, run: Hoste
     run.local.load();
     return run.local;
   }
-  run.local = new LocalTraining(
-    run.context(),
-    new Float32Array(start.parameters),
-    { ...rule, seed: run.described.seed },
-    { step, velocity: new Float32Array(start.velocity) },
-  );
+  const parameters = new Float32Array(start.parameters);
+  const from = { step, velocity: new Float32Array(start.velocity) };
+  if (run.local === undefined) {
+    const { seed } = run.described;
+    run.local = new LocalTraining(run.context(), parameters, { ...rule, seed }, from, run.vectors);
+  } else run.local.begin(parameters, from);
   return run.local;
 }
