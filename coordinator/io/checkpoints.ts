@@ -3,6 +3,7 @@ import { readdir, rename, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Layout } from "../../shared/core/layout.js";
 import { encodeSafetensors } from "../../shared/core/safetensors.js";
+import { ClusterError } from "../../shared/errors.js";
 import { storageError, writeDirectoryAtomic, writeFileAtomic } from "../../shared/io/atomic-file.js";
 import { readCheckpoint, readDescription } from "../../shared/io/checkpoint-files.js";
 import { hashOf } from "../../shared/io/hash.js";
@@ -77,20 +78,36 @@ export class Checkpoints implements CheckpointStore {
     return { path, bytes: Object.values(files).reduce((sum, { byteLength }) => sum + byteLength, 0) };
   }
 
-  /** The newest checkpoint that is whole, or undefined. Damaged ones are passed over and named in `onDamaged`. */
-  async readLatest(onDamaged: (message: string) => void): Promise<Checkpoint | undefined> {
-    const names = (await readdir(this.#directory).catch(() => []))
-      .filter((name) => FOLDER.test(name))
-      .sort()
-      .reverse();
+  async readLatest(
+    onDamaged: (message: string) => void,
+    accept: (description: CheckpointState) => void = () => undefined,
+  ): Promise<Checkpoint | undefined> {
+    const names = (await this.#names()).reverse();
     for (const name of names) {
-      try {
-        return await this.read(name);
-      } catch (error) {
-        onDamaged(error instanceof Error ? error.message : String(error));
-      }
+      const path = join(this.#directory, name);
+      const description = await unlessDamaged(readDescription(path), onDamaged);
+      if (description === undefined) continue;
+      accept(description);
+      const found = await unlessDamaged(readCheckpoint(path, this.#layout), onDamaged);
+      if (found !== undefined) return found;
     }
-    return undefined;
+    if (names.length === 0) return undefined;
+    throw new ClusterError(
+      "data",
+      `Cannot read any checkpoint in ${this.#directory}: all ${names.length} are damaged`,
+      {
+        hint: "nothing was changed; put a checkpoint back from a copy, or begin a new run in another folder",
+      },
+    );
+  }
+
+  /** Folders of checkpoints, by step. A folder that is not there has none; one that cannot be read is an error. */
+  async #names(): Promise<string[]> {
+    const all = await readdir(this.#directory).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === "ENOENT") return [];
+      throw storageError(`list the checkpoints in ${this.#directory}`, cause);
+    });
+    return all.filter((name) => FOLDER.test(name)).sort();
   }
 
   /** Throws ClusterError("data") when the checkpoint is damaged or does not fit the network. */
@@ -118,6 +135,20 @@ export class Checkpoints implements CheckpointStore {
     for (const name of [...old, ...all.filter((entry) => UNFINISHED.test(entry))]) {
       await rm(join(this.#directory, name), { recursive: true, force: true });
     }
+  }
+}
+
+/** Only what is no whole checkpoint is damaged: one that does not fit the network, say, is another matter. */
+async function unlessDamaged<Value>(
+  reading: Promise<Value>,
+  onDamaged: (message: string) => void,
+): Promise<Value | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (!(error instanceof ClusterError) || error.code !== "data") throw error;
+    onDamaged(error.message);
+    return undefined;
   }
 }
 

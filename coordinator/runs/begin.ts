@@ -3,7 +3,7 @@ import { stringify } from "yaml";
 import { initialParameters } from "../../shared/core/layout.js";
 import { ClusterError } from "../../shared/errors.js";
 import type { ModelResult, StepMetric } from "../../shared/results.js";
-import type { Checkpoint, TrainingState } from "../../shared/records/checkpoint.js";
+import type { CheckpointState, TrainingState } from "../../shared/records/checkpoint.js";
 import { isIdentityOf } from "./identity.js";
 import { checkSources } from "./second-networks.js";
 import type { RunSetup } from "./setup.js";
@@ -22,8 +22,11 @@ export interface Beginning {
 /** Throws ClusterError: "config" (a directory of other settings), "data" (nothing to measure), "storage". */
 export async function begin(run: RunSetup): Promise<Beginning> {
   const { storage, config, evaluateOnly, observer, surroundings, beside } = run;
-  const found = await run.checkpoints.readLatest((message) => observer.note("warning", message));
-  refuseOther(run, found);
+  const found = await run.checkpoints.readLatest(
+    (message) => observer.note("warning", message),
+    (description) => refuseOther(run, description),
+  );
+  if (found === undefined) await refuseFinished(run);
   const state = found?.state ?? freshState(run);
   const steps = await cutBack(run, state.step);
   const earlier = await storage.readJson<Partial<ModelResult>>("result.json").catch(() => undefined);
@@ -38,23 +41,33 @@ export async function begin(run: RunSetup): Promise<Beginning> {
   return { state, bestAccuracy, earlierRate: earlier?.samples_per_second ?? 0, books };
 }
 
-function refuseOther({ storage, evaluateOnly, config, data }: RunSetup, found: Checkpoint | undefined): void {
-  const identity = found?.description.identity;
+/** Identity decides before a tensor is read: weights of another network are not damaged, they are another run's. */
+function refuseOther({ storage, evaluateOnly, config, data }: RunSetup, { identity }: CheckpointState): void {
   const isImported = evaluateOnly && identity === IMPORTED;
-  if (identity !== undefined && !isIdentityOf(identity, config, data.sha256) && !isImported) {
-    throw new ClusterError(
-      "config",
-      `Cannot resume ${storage.path}: it was trained with other settings or other data`,
-      {
-        hint: "use the directory's own config.yaml, or start a new run",
-      },
-    );
-  }
-  if (found === undefined && evaluateOnly) {
+  if (isImported || isIdentityOf(identity, config, data.sha256)) return;
+  throw new ClusterError(
+    "config",
+    `Cannot resume ${storage.path}: it was trained with other settings or other data`,
+    { hint: "use the directory's own config.yaml, or start a new run" },
+  );
+}
+
+/** Without a checkpoint there is nothing to measure; and what was finished once must not be begun anew. */
+async function refuseFinished({ storage, evaluateOnly }: RunSetup): Promise<void> {
+  if (evaluateOnly) {
     throw new ClusterError("data", `Cannot evaluate ${storage.path}: it holds no checkpoint`, {
       hint: "give a run directory with checkpoints in it",
     });
   }
+  const result = await storage.readJson<Partial<ModelResult>>("result.json").catch(() => undefined);
+  if (result === undefined) return;
+  throw new ClusterError(
+    "data",
+    `Cannot resume ${storage.path}: it was finished, and its checkpoints are gone`,
+    {
+      hint: "nothing was changed; put checkpoints/ back from a copy, or start a new run",
+    },
+  );
 }
 
 function freshState({ layout, config }: RunSetup): TrainingState {

@@ -3,7 +3,7 @@
  * keep it in memory and crash. Names are paths inside the directory: "status.json", "eval/results.jsonl".
  */
 import type { Layout } from "../../shared/core/layout.js";
-import type { Checkpoint, TrainingState } from "../../shared/records/checkpoint.js";
+import type { Checkpoint, CheckpointState, TrainingState } from "../../shared/records/checkpoint.js";
 
 export interface RunStorage {
   /** Where it is: tells runs apart, and stands in messages. */
@@ -42,8 +42,15 @@ export interface RunJournal {
 export interface CheckpointStore {
   /** All or nothing; checkpoints before it stay as they were when it fails. Throws ClusterError("storage"). */
   write(state: TrainingState, info: CheckpointInfo): Promise<{ bytes: number }>;
-  /** The newest that is whole; damaged ones are passed over and named in `onDamaged`. */
-  readLatest(onDamaged: (message: string) => void): Promise<Checkpoint | undefined>;
+  /**
+   * The newest that is whole. `accept` sees the description of each candidate before its tensors are read, and throws when
+   * it is not this run's: identity is compared before content. Damaged ones are passed over and named in `onDamaged`.
+   * Undefined when there is none at all. Throws ClusterError("data") when all of them are damaged.
+   */
+  readLatest(
+    onDamaged: (message: string) => void,
+    accept?: (description: CheckpointState) => void,
+  ): Promise<Checkpoint | undefined>;
   /** `name`: "best", "latest" or a step's own. Throws ClusterError("data"). */
   read(name: string): Promise<Checkpoint>;
 }
