@@ -23,6 +23,7 @@ import { codeCommit } from "./io/code-commit.js";
 import { DataShelf } from "./io/data-shelf.js";
 import { environment } from "./io/environment.js";
 import { foreignImages } from "./io/foreign-images.js";
+import { realDirectory } from "./io/run-directory.js";
 import { DiskStorage } from "./io/run-storage.js";
 import { findSource, readSource } from "./io/transfer-sources.js";
 import type { LiveEvent } from "../shared/events.js";
@@ -68,13 +69,14 @@ const WORKERS_TOLD_EVERY_MS = 500;
 
 /** Conducts the runs and returns what was found. Throws ClusterError; `error.json` then says why. */
 export async function runCoordinator(
-  options: CoordinatorOptions,
+  given: CoordinatorOptions,
   signal: AbortSignal,
 ): Promise<ResultsDocument> {
-  const home = new DiskStorage(options.out, realClock);
-  await mkdir(options.out, { recursive: true }).catch((cause: unknown) => {
-    throw storageError(`create the run directory ${options.out}`, cause);
+  await mkdir(given.out, { recursive: true }).catch((cause: unknown) => {
+    throw storageError(`create the run directory ${given.out}`, cause);
   });
+  const options = { ...given, out: await realDirectory(given.out) };
+  const home = new DiskStorage(options.out, realClock);
   await home.linkLatest();
   // Of an attempt before this one.
   await home.remove("error.json");

@@ -81,8 +81,10 @@ async function inItsPlace(
     onTrained: () => source.trained(order),
     observer: observerOf(order, data, told, shown),
   });
-  // Once more: workers may have joined on the way.
-  await storage.writeJson("env.json", environment());
+  // Once more: workers may have joined on the way. The run is done without it.
+  await storage
+    .writeJson("env.json", environment())
+    .catch((error: Error) => told.note("warning", error.message));
   return outcome;
 }
 

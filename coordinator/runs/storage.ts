@@ -18,8 +18,8 @@ export interface RunStorage {
   /** Does nothing where there is no such document. */
   remove(name: string): Promise<void>;
   /**
-   * Drops a torn last line first. `onError` is told when lines could not be written: they are kept and tried again with
-   * the next ones. Throws ClusterError("storage").
+   * Drops a torn last line first. `onError` is told once when lines cannot be written: they are kept and tried again until
+   * they can. Throws ClusterError("storage").
    */
   openJournal(name: string, onError: (error: Error) => void): Promise<RunJournal>;
   /** A missing journal has no records. Records after the first damaged one do not count. */
@@ -34,14 +34,19 @@ export interface RunStorage {
 export interface RunJournal {
   /** Not on the disk yet. */
   append(record: object): void;
+  /** Of what was appended and is not on the disk yet. */
+  readonly heldBytes: number;
   /** Resolves when everything appended so far is on the disk. Throws ClusterError("storage"). */
   flush(): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface CheckpointStore {
-  /** All or nothing; checkpoints before it stay as they were when it fails. Throws ClusterError("storage"). */
-  write(state: TrainingState, info: CheckpointInfo): Promise<{ bytes: number }>;
+  /**
+   * All or nothing; checkpoints before it stay as they were when it fails. `notes`: what is convenient and could not be
+   * done (a link, the removal of an old one). Throws ClusterError("storage").
+   */
+  write(state: TrainingState, info: CheckpointInfo): Promise<{ bytes: number; notes: readonly string[] }>;
   /**
    * The newest that is whole. `accept` sees the description of each candidate before its tensors are read, and throws when
    * it is not this run's: identity is compared before content. Damaged ones are passed over and named in `onDamaged`.

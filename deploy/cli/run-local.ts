@@ -2,11 +2,11 @@
 import { mkdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { stringify } from "yaml";
 import { planMeasures } from "../../coordinator/evaluation/plan/procedures.js";
 import { checkAside } from "../../coordinator/io/datasets/load-aside.js";
-import { runDirectoryName } from "../../coordinator/io/run-directory.js";
+import { realDirectory, runDirectoryName } from "../../coordinator/io/run-directory.js";
 import { findSource, readSource } from "../../coordinator/io/transfer-sources.js";
 import { checkSources, sourcesIn } from "../../coordinator/runs/second-networks.js";
 import type { ResultsDocument } from "../../coordinator/runs/results-document.js";
@@ -57,7 +57,9 @@ export interface LocalRunResult {
 export async function runLocally(options: LocalRunOptions): Promise<LocalRunResult> {
   const { pool } = options;
   if (options.configs.length === 0) throw new ClusterError("usage", "There is nothing to run");
-  const out = resolve(options.out ?? join(options.runs, runDirectoryName(options.name, Date.now())));
+  const out = await realDirectory(
+    options.out ?? join(options.runs, runDirectoryName(options.name, Date.now())),
+  );
   // What is wrong with settings and files is said before anything is started.
   checkPlans(options.configs);
   await checkFiles(options.configs, out);

@@ -162,6 +162,39 @@ test("lines that did not fit on the disk are kept, told of, and written once whe
   );
 });
 
+test("what did not fit on the disk is tried again without being asked for, and told of once", async (t) => {
+  const disk = await smallDisk(t);
+  if (disk === undefined) return t.skip(NO_DISK);
+  const file = join(disk, "ledger.jsonl");
+  const timers: (() => void)[] = [];
+  const clock = {
+    now: () => 0,
+    after: (_delayMs: number, run: () => void) => {
+      timers.push(run);
+      return () => undefined;
+    },
+    every: () => () => undefined,
+  };
+  const errors: Error[] = [];
+  const journal = await Journal.open(file, clock, (error) => errors.push(error));
+  await appendFile(join(disk, "ballast"), new Uint8Array(2_000_000)).catch(() => undefined);
+  const fire = async (): Promise<void> => {
+    timers.shift()?.();
+    while (timers.length === 0 && journal.heldBytes > 0) await new Promise((done) => setTimeout(done, 5));
+  };
+  journal.append({ step: 1, filler: "x".repeat(10_000) });
+  for (let i = 0; i < 4; i++) await fire();
+  assert.equal(errors.length, 1);
+  await truncate(join(disk, "ballast"), 0);
+  await fire();
+  assert.equal(journal.heldBytes, 0);
+  assert.deepEqual(
+    (await readJsonLines<Line>(file)).map(({ step }) => step),
+    [1],
+  );
+  await journal.close();
+});
+
 test(
   "a writer killed at any instant loses nothing that it had flushed, and the next one goes on behind it",
   { timeout: 60_000 },

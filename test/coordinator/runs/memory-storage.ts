@@ -45,6 +45,7 @@ export class MemoryStorage implements RunStorage {
     const lines = this.journals.get(name) ?? [];
     this.journals.set(name, lines);
     return {
+      heldBytes: 0,
       append: (record) => lines.push(JSON.stringify(record)),
       flush: async () => undefined,
       close: async () => undefined,
@@ -67,7 +68,7 @@ export class MemoryStorage implements RunStorage {
     return {
       write: async (state: TrainingState, info: CheckpointInfo) => {
         this.kept.push(checkpointOf(state, info));
-        return { bytes: state.parameters.byteLength };
+        return { bytes: state.parameters.byteLength, notes: [] };
       },
       readLatest: async (_onDamaged, accept) => {
         const newest = this.kept.at(-1);
