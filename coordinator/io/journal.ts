@@ -3,7 +3,7 @@ import { type FileHandle, open, truncate } from "node:fs/promises";
 import type { Clock } from "../../shared/clock.js";
 import { dirname } from "node:path";
 import { storageError, syncDirectory } from "../../shared/io/atomic-file.js";
-import { readBytes, scanJsonLines } from "../../shared/io/json-lines.js";
+import { type OnDamaged, readBytes, scanJsonLines } from "../../shared/io/json-lines.js";
 
 /** Lines are gathered this long before they are written and fsynced. */
 const GATHER_MS = 500;
@@ -103,8 +103,12 @@ export class Journal {
 }
 
 /** Cuts a journal behind the records for which `keep` holds from the start on, and behind a torn line. */
-export async function trimJournal<Entry>(file: string, keep: (record: Entry) => boolean): Promise<Entry[]> {
-  const { records, ends } = await scanJsonLines<Entry>(file);
+export async function trimJournal<Entry>(
+  file: string,
+  keep: (record: Entry) => boolean,
+  onDamaged?: OnDamaged,
+): Promise<Entry[]> {
+  const { records, ends } = await scanJsonLines<Entry>(file, onDamaged);
   let kept = 0;
   while (kept < records.length && keep(records[kept] as Entry)) kept++;
   const length = kept === 0 ? 0 : (ends[kept - 1] as number);

@@ -4,7 +4,7 @@ import type { Clock } from "../../shared/clock.js";
 import type { Layout } from "../../shared/core/layout.js";
 import type { CheckpointStore, RunJournal, RunStorage } from "../runs/storage.js";
 import { Checkpoints } from "./checkpoints.js";
-import { readJsonLines } from "../../shared/io/json-lines.js";
+import { type OnDamaged, readJsonLines } from "../../shared/io/json-lines.js";
 import { Journal, trimJournal } from "./journal.js";
 import { RunDirectory } from "./run-directory.js";
 
@@ -25,12 +25,12 @@ export class DiskStorage extends RunDirectory implements RunStorage {
     return Journal.open(this.file(name), this.#clock, onError);
   }
 
-  readJournal<Entry>(name: string): Promise<Entry[]> {
-    return readJsonLines<Entry>(this.file(name));
+  readJournal<Entry>(name: string, onDamaged: OnDamaged): Promise<Entry[]> {
+    return readJsonLines<Entry>(this.file(name), onDamaged);
   }
 
-  trimJournal<Entry>(name: string, keep: (record: Entry) => boolean): Promise<Entry[]> {
-    return trimJournal(this.file(name), keep);
+  trimJournal<Entry>(name: string, keep: (record: Entry) => boolean, onDamaged: OnDamaged): Promise<Entry[]> {
+    return trimJournal(this.file(name), keep, onDamaged);
   }
 
   openCheckpoints(layout: Layout, keep: number): CheckpointStore {

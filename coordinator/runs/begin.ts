@@ -79,10 +79,11 @@ function freshState({ layout, config }: RunSetup): TrainingState {
 }
 
 /** Steps after the checkpoint are done again. Returns those before it. */
-async function cutBack({ storage }: RunSetup, step: number): Promise<StepMetric[]> {
+async function cutBack({ storage, observer }: RunSetup, step: number): Promise<StepMetric[]> {
   const before = (line: { step: number }): boolean => line.step < step;
-  await storage.trimJournal<LedgerLine>(LEDGER, before);
-  return storage.trimJournal<StepMetric>(METRICS, before);
+  const onDamaged = (message: string): void => observer.note("warning", message);
+  await storage.trimJournal<LedgerLine>(LEDGER, before, onDamaged);
+  return storage.trimJournal<StepMetric>(METRICS, before, onDamaged);
 }
 
 async function bestOf({ checkpoints }: RunSetup): Promise<number> {

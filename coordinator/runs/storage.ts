@@ -22,10 +22,14 @@ export interface RunStorage {
    * they can. Throws ClusterError("storage").
    */
   openJournal(name: string, onError: (error: Error) => void): Promise<RunJournal>;
-  /** A missing journal has no records. Records after the first damaged one do not count. */
-  readJournal<Entry>(name: string): Promise<Entry[]>;
+  /** A missing journal has no records. A damaged line hides only itself; `onDamaged` says which are left out. */
+  readJournal<Entry>(name: string, onDamaged: (message: string) => void): Promise<Entry[]>;
   /** Cuts a journal behind the records for which `keep` holds from the start on; returns these. */
-  trimJournal<Entry>(name: string, keep: (record: Entry) => boolean): Promise<Entry[]>;
+  trimJournal<Entry>(
+    name: string,
+    keep: (record: Entry) => boolean,
+    onDamaged: (message: string) => void,
+  ): Promise<Entry[]>;
   /** `keep`: newest checkpoints to keep, besides the best. */
   openCheckpoints(layout: Layout, keep: number): CheckpointStore;
 }

@@ -87,10 +87,23 @@ test("wherever a journal is torn off, the whole lines before are read and the ne
   );
 });
 
-test("lines behind a damaged one do not count", async (t) => {
+test("a damaged line hides only itself, and is told of with its place", async (t) => {
   const file = join(await temporaryDirectory(t), "ledger.jsonl");
   await writeFile(file, '{"step":0}\n{"step":\u0000}\n{"step":2}\n');
-  assert.deepEqual(await readJsonLines(file), [{ step: 0 }]);
+  const messages: string[] = [];
+  const tell = (message: string): void => void messages.push(message);
+  assert.deepEqual(await readJsonLines(file, tell), [{ step: 0 }, { step: 2 }]);
+  assert.deepEqual(messages, [`Line 2 of ${file} is damaged and left out`]);
+
+  await appendFile(file, 'null\n7\n{"step":3}\n');
+  const kept = await trimJournal<Line>(file, ({ step }) => step < 3, tell);
+  assert.deepEqual(kept, [{ step: 0 }, { step: 2 }]);
+  assert.equal(messages[1], `3 lines of ${file} are damaged and left out, the first is line 2`);
+  assert.deepEqual(
+    await readJsonLines(file, tell),
+    kept,
+    "what is cut is what lies behind the last kept line",
+  );
 });
 
 test("trimming keeps the records from the start on for which the question holds, and only those bytes", async (t) => {
