@@ -12,11 +12,14 @@ import { Checkpointing } from "./checkpointing.js";
 import { evaluate } from "./evaluate.js";
 import type { RunSetup } from "./setup.js";
 import { writeStatus } from "./status.js";
+import type { StepBooks } from "./step-books.js";
 import { TrainingPhase } from "./training-phase.js";
 import { weightsOf } from "./weights.js";
 
+type TrainingBeginning = Beginning & { books: StepBooks };
+
 /** The final weights; those of the newest step when the signal came first. Throws ClusterError: "diverged", "storage". */
-export async function train(run: RunSetup, beginning: Beginning): Promise<TrainingState> {
+export async function train(run: RunSetup, beginning: TrainingBeginning): Promise<TrainingState> {
   const { state, books } = beginning;
   const { totalSteps, plan, observer, signal, coordinator } = run;
   if (state.step >= totalSteps) return state;
@@ -40,7 +43,7 @@ export async function train(run: RunSetup, beginning: Beginning): Promise<Traini
 
 async function fromStopToStop(
   run: RunSetup,
-  { books, bestAccuracy }: Beginning,
+  { books, bestAccuracy }: TrainingBeginning,
   phase: TrainingPhase,
 ): Promise<void> {
   const { config, plan, signal, totalSteps } = run;

@@ -49,11 +49,12 @@ function open(path: string, config: Config = CONFIG, evaluateOnly = false): Open
   return { run: setUp(context as RunContext), notes };
 }
 
+const BLOCKS = [{ slots: [0, 1] }, { slots: [1, 2] }];
 const LINES = [
-  { step: 0, epoch: 0, first: 0, end: 8, samples: 8, blocks: [] },
-  { step: 1, epoch: 0, first: 8, end: 16, samples: 8, blocks: [] },
-  { step: 2, epoch: 0, first: 16, end: 20, samples: 4, blocks: [] },
-  { step: 3, epoch: 1, first: 0, end: 8, samples: 8, blocks: [] },
+  { step: 0, epoch: 0, first: 0, end: 8, samples: 8, blocks: BLOCKS },
+  { step: 1, epoch: 0, first: 8, end: 16, samples: 8, blocks: BLOCKS },
+  { step: 2, epoch: 0, first: 16, end: 20, samples: 4, blocks: BLOCKS },
+  { step: 3, epoch: 1, first: 0, end: 8, samples: 8, blocks: BLOCKS },
 ];
 const text = (lines: readonly object[]): string => lines.map((line) => `${JSON.stringify(line)}\n`).join("");
 
@@ -112,4 +113,38 @@ test("a finished run whose checkpoints are gone is not begun anew", async (t) =>
   await rm(join(path, "checkpoints"), { recursive: true });
   await writeFile(join(path, "result.json"), "{}");
   assert.match(await refusal(path), /^data: Cannot resume .*checkpoints are gone/);
+});
+
+test("a ledger that is gone, has a gap or repeats a step is an error on resuming, and stays as it is", async (t) => {
+  const [zero, one, two] = LINES;
+  const faults: [readonly (object | undefined)[], RegExp][] = [
+    [[], /it ends before step 0 of 3/],
+    [[zero, one], /it ends before step 2 of 3/],
+    [[zero, two], /its record 2 is of step 2, expected step 1/],
+    [[zero, one, one, two], /its record 3 is of step 1, expected step 2/],
+    [[zero, { ...one, first: 9 }, two], /counts images \[9, 16\) of epoch 0, expected \[8, 16\)/],
+    [[zero, { ...one, samples: 7 }, two], /counts 7 images, expected 8/],
+    [[zero, { ...one, blocks: [{ slots: [0, 1] }] }, two], /covers 1 slots, expected 2/],
+    [[zero, { ...one, blocks: [...BLOCKS, ...BLOCKS] }, two], /a block from slot 0 on, expected slot 1/],
+  ];
+  const path = await trained(t, 3);
+  for (const [lines, reason] of faults) {
+    await writeFile(join(path, "ledger.jsonl"), text(lines as object[]));
+    assert.match(await refusal(path), /^data: Cannot resume .*does not prove/);
+    assert.match(await refusal(path), reason);
+  }
+  await rm(join(path, "ledger.jsonl"));
+  await assert.rejects(begin(open(path).run), { code: "data" });
+});
+
+test("a measurement leaves the books alone, whatever is in them", async (t) => {
+  const path = await trained(t, 2);
+  // A training goes on beside it: its ledger is ahead of its checkpoint.
+  await writeFile(join(path, "ledger.jsonl"), text(LINES));
+  await writeFile(join(path, "metrics.jsonl"), text(LINES.map(({ step }) => ({ step }))));
+  const { books, state } = await begin(open(path, CONFIG, true).run);
+  assert.deepEqual([books, state.step], [undefined, 2]);
+  assert.equal(await ledgerOf(path), text(LINES));
+  assert.equal((await readFile(join(path, "metrics.jsonl"), "utf8")).split("\n").length, 5);
+  assert.equal(await readFile(join(path, "config.yaml"), "utf8"), "its own\n");
 });
