@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import type { Clock } from "../../shared/clock.js";
 import type { Layout } from "../../shared/core/layout.js";
 import type { CheckpointStore, RunJournal, RunStorage } from "../runs/storage.js";
+import type { DirectoryLocks } from "./directory-locks.js";
 import { Checkpoints } from "./checkpoints.js";
 import { type OnDamaged, readJsonLines } from "../../shared/io/json-lines.js";
 import { Journal, trimJournal } from "./journal.js";
@@ -10,11 +11,22 @@ import { RunDirectory } from "./run-directory.js";
 
 export class DiskStorage extends RunDirectory implements RunStorage {
   readonly #clock: Clock;
+  readonly #locks: DirectoryLocks | undefined;
 
-  /** `clock`: when what a journal has gathered is written. */
-  constructor(path: string, clock: Clock) {
+  /** `clock`: when what a journal has gathered is written. Without `locks`, whoever made it answers for the one writer. */
+  constructor(path: string, clock: Clock, locks?: DirectoryLocks) {
     super(path);
     this.#clock = clock;
+    this.#locks = locks;
+  }
+
+  override async create(): Promise<void> {
+    await super.create();
+    await this.#locks?.take(this.path);
+  }
+
+  async release(): Promise<void> {
+    await this.#locks?.release(this.path);
   }
 
   remove(name: string): Promise<void> {

@@ -8,8 +8,12 @@ import type { Checkpoint, CheckpointState, TrainingState } from "../../shared/re
 export interface RunStorage {
   /** Where it is: tells runs apart, and stands in messages. */
   readonly path: string;
-  /** Makes the directory ready. Throws ClusterError("storage"). */
+  /**
+   * Makes the directory ready, and ours alone until `release`. Throws ClusterError: "dependency" when another process
+   * writes it, "storage".
+   */
   create(): Promise<void>;
+  release(): Promise<void>;
   /** Throws ClusterError("data") when the document is missing or damaged. */
   readJson<Value>(name: string): Promise<Value>;
   /** The document is old or new after a crash, never torn. Throws ClusterError("storage"). */

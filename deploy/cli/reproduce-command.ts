@@ -4,9 +4,11 @@ import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { proceduresOf } from "../../coordinator/evaluation/plan/procedures.js";
 import { storageError } from "../../shared/io/atomic-file.js";
+import { refuseLocked } from "../../coordinator/io/directory-locks.js";
 import { runDirectoryName } from "../../coordinator/io/run-directory.js";
 import type { Config } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
+import { realClock } from "../../shared/io/real-clock.js";
 import { REPRODUCED_SETS, type Reproduction, membersOf, paperModels } from "../../shared/reproduction.js";
 import { type Plan, ReproductionFile, readReproduction } from "../local/reproduction.js";
 import { loadConfig } from "./config-file.js";
@@ -51,6 +53,7 @@ export function reproduceCommand(): Command {
       const plan = planOf(dataset, options, before, out);
       const configs = await configsOf(plan);
       const { value: pool } = await loadPool({ ...options, set: plan.settings });
+      await refuseLocked(out, realClock);
       await mkdir(out, { recursive: true }).catch((cause: unknown) => {
         throw storageError(`create ${out}`, cause);
       });

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { planMeasures } from "../../coordinator/evaluation/plan/procedures.js";
 import { checkAside } from "../../coordinator/io/datasets/load-aside.js";
+import { refuseLocked } from "../../coordinator/io/directory-locks.js";
 import { realDirectory, runDirectoryName } from "../../coordinator/io/run-directory.js";
 import { findSource, readSource } from "../../coordinator/io/transfer-sources.js";
 import { checkSources, sourcesIn } from "../../coordinator/runs/second-networks.js";
@@ -14,6 +15,7 @@ import type { PoolConfig } from "../../shared/config/pool.js";
 import type { Config } from "../../shared/config/run.js";
 import type { EngineName } from "../../shared/engine.js";
 import { ClusterError, EXIT_CODES, type ErrorCode } from "../../shared/errors.js";
+import { realClock } from "../../shared/io/real-clock.js";
 import type { saf } from "../../shared/messages.js";
 import { resolveRun } from "../../shared/resolve.js";
 import { LocalCluster, localWorkers } from "../local/cluster.js";
@@ -60,7 +62,8 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
   const out = await realDirectory(
     options.out ?? join(options.runs, runDirectoryName(options.name, Date.now())),
   );
-  // What is wrong with settings and files is said before anything is started.
+  // What is wrong with settings and files, and who writes there, is said before anything is started.
+  await refuseLocked(out, realClock);
   checkPlans(options.configs);
   await checkFiles(options.configs, out);
   await options.prepare?.(out);
@@ -229,7 +232,7 @@ async function failureOf(
       .filter((line) => line !== "")
       .at(-1);
     return new ClusterError(
-      "unexpected",
+      code === EXIT_CODES.dependency ? "dependency" : "unexpected",
       `The coordinator ended with exit code ${code}: ${last ?? "it said nothing"}`,
       {
         hint: `its log is in ${join(out, "logs")}`,

@@ -23,6 +23,10 @@ export class MemoryStorage implements RunStorage {
     // Nothing to make.
   }
 
+  async release(): Promise<void> {
+    // Nobody else can reach it.
+  }
+
   async readJson<Value>(name: string): Promise<Value> {
     const text = this.documents.get(name);
     if (text === undefined) throw new ClusterError("data", `Cannot read ${name}: it is missing`);
