@@ -12,6 +12,16 @@ export function runDirectoryName(name: string, nowMs: number): string {
   return `${stamp}-${name}-${randomBytes(3).toString("hex")}`;
 }
 
+/** Makes a folder that is nobody's yet. Throws ClusterError("storage"), also when it is there already. */
+export async function createFreshDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await mkdir(path);
+  } catch (cause) {
+    throw storageError(`create the run directory ${path}`, cause);
+  }
+}
+
 /**
  * The folder itself, by whatever link it is named: `runs/latest` is another run tomorrow, and a link must not come to lead
  * to itself. A folder that is not there yet keeps its name.

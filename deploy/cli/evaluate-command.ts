@@ -70,6 +70,7 @@ export function evaluateCommand(): Command {
         pool,
         name,
         out,
+        isFresh: run === undefined,
         prepare,
         title: `saf evaluate ${name}`,
         command: `saf evaluate ${shown(resolve(out))}`,

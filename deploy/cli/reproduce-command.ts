@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { proceduresOf } from "../../coordinator/evaluation/plan/procedures.js";
 import { storageError } from "../../shared/io/atomic-file.js";
 import { refuseLocked } from "../../coordinator/io/directory-locks.js";
-import { runDirectoryName } from "../../coordinator/io/run-directory.js";
+import { createFreshDirectory, runDirectoryName } from "../../coordinator/io/run-directory.js";
 import type { Config } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
 import { realClock } from "../../shared/io/real-clock.js";
@@ -54,9 +54,11 @@ export function reproduceCommand(): Command {
       const configs = await configsOf(plan);
       const { value: pool } = await loadPool({ ...options, set: plan.settings });
       await refuseLocked(out, realClock);
-      await mkdir(out, { recursive: true }).catch((cause: unknown) => {
-        throw storageError(`create ${out}`, cause);
-      });
+      if (options.out === undefined) await createFreshDirectory(out);
+      else
+        await mkdir(out, { recursive: true }).catch((cause: unknown) => {
+          throw storageError(`create ${out}`, cause);
+        });
       const overview = new ReproductionFile(out, plan, before?.begun);
       await overview.write();
       const { document, exitCode } = await runLocally({

@@ -7,9 +7,10 @@ import { stringify } from "yaml";
 import { planMeasures } from "../../coordinator/evaluation/plan/procedures.js";
 import { checkAside } from "../../coordinator/io/datasets/load-aside.js";
 import { refuseLocked } from "../../coordinator/io/directory-locks.js";
-import { realDirectory, runDirectoryName } from "../../coordinator/io/run-directory.js";
+import { createFreshDirectory, realDirectory, runDirectoryName } from "../../coordinator/io/run-directory.js";
 import { findSource, readSource } from "../../coordinator/io/transfer-sources.js";
 import { checkSources, sourcesIn } from "../../coordinator/runs/second-networks.js";
+import { nameOf, withDistinctNames } from "../../coordinator/runs/run-names.js";
 import type { ResultsDocument } from "../../coordinator/runs/results-document.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
 import type { Config } from "../../shared/config/run.js";
@@ -34,6 +35,8 @@ export interface LocalRunOptions {
   name: string;
   /** The run directory itself; without it, a fresh one below `runs`. */
   out?: string;
+  /** The run directory must not be there yet; so it is by itself without `out`. */
+  isFresh?: boolean;
   evaluateOnly?: boolean;
   /** Puts into the run directory what is measured, once it is known that the rest is right. */
   prepare?: (out: string) => Promise<void>;
@@ -58,14 +61,16 @@ export interface LocalRunResult {
 /** Throws ClusterError with the coordinator's own code when the run fails. */
 export async function runLocally(options: LocalRunOptions): Promise<LocalRunResult> {
   const { pool } = options;
-  if (options.configs.length === 0) throw new ClusterError("usage", "There is nothing to run");
+  const configs = withDistinctNames(options.configs);
+  if (configs.length === 0) throw new ClusterError("usage", "There is nothing to run");
   const out = await realDirectory(
     options.out ?? join(options.runs, runDirectoryName(options.name, Date.now())),
   );
   // What is wrong with settings and files, and who writes there, is said before anything is started.
   await refuseLocked(out, realClock);
-  checkPlans(options.configs);
-  await checkFiles(options.configs, out);
+  checkPlans(configs);
+  await checkFiles(configs, out);
+  if (options.isFresh ?? options.out === undefined) await createFreshDirectory(out);
   await options.prepare?.(out);
   const env = process.env;
   const cacheDir = defaultCacheDir(env);
@@ -84,7 +89,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
       progress: prepare,
       ...(options.natsServer === undefined ? {} : { explicit: options.natsServer }),
     });
-    const runFiles = await writeRunFiles(out, options.configs);
+    const runFiles = await writeRunFiles(out, configs);
     const workers = localWorkers(pool.workers, availableParallelism());
     progress.say(
       `engine ${choice.version} on ${choice.device}, nats-server ${nats.version}, ${workers} worker(s)`,
@@ -162,7 +167,7 @@ export function checkPlans(configs: readonly Config[]): void {
 async function checkFiles(configs: readonly Config[], out: string): Promise<void> {
   const sets = new Map(configs.map(({ data }) => [JSON.stringify(data), data]));
   for (const data of sets.values()) await checkAside(data, process.env);
-  const folders = configs.map(({ name, model }) => (configs.length === 1 ? out : join(out, name ?? model)));
+  const folders = configs.map((config) => (configs.length === 1 ? out : join(out, nameOf(config))));
   for (const [i, config] of configs.entries()) {
     await checkSources({ findSource, readSource }, config, folders[i] as string, (path) =>
       folders.includes(path),
@@ -176,7 +181,7 @@ async function writeRunFiles(out: string, configs: readonly Config[]): Promise<s
   mkdirSync(folder, { recursive: true });
   return Promise.all(
     configs.map(async (config, i) => {
-      const file = join(folder, `${String(i + 1).padStart(2, "0")}-${config.name ?? config.model}.yaml`);
+      const file = join(folder, `${String(i + 1).padStart(2, "0")}-${nameOf(config)}.yaml`);
       await writeFile(file, stringify(config));
       return file;
     }),

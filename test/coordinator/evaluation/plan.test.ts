@@ -249,7 +249,8 @@ describe("tasks", () => {
         .slice(0, 24);
     const [task] = planTasks(SUBJECT, [cleanMeasure(100)]);
     assert.ok(task);
-    const { id, sampleCount, patienceMs: _patience, passes, ...decides } = task;
+    const { id, sampleCount, patienceMs, passes, ...decides } = task;
+    assert.ok(patienceMs > 0);
     const identity = [SUBJECT.checkpoint, SUBJECT.dataset, SUBJECT.seed, decides];
     assert.deepEqual([id, sampleCount, passes], [identityOf([MEASURES_VERSION]), 0, 100]);
     assert.notEqual(id, identityOf([MEASURES_VERSION + 1]));
