@@ -22,6 +22,8 @@ export interface CoordinatorEdges {
   dataRange: (request: saf.v1.DataRequest) => saf.v1.DataRange.$Properties;
   log: (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
   metrics: CoordinatorMetrics;
+  /** A newer coordinator leads the pool, with this term: ours is over. */
+  superseded: (term: number) => void;
 }
 
 export interface CoordinatorMetrics {

@@ -20,6 +20,7 @@ export class Coordinator {
   /** What happened and was not decided on yet. */
   readonly #inbox: LeaseEvent[] = [];
   #isDeciding = false;
+  #isSuperseded = false;
   #waiting: (() => void)[] = [];
   readonly #lineLimit = new LineLimit();
   #listener: Listener | undefined;
@@ -36,10 +37,13 @@ export class Coordinator {
     this.#listener = listen(this.#edges, {
       jobs: this.#jobs,
       take: (event) => this.#take(event),
+      member: (id) => this.#book.members.get(id),
+      superseded: (term) => this.#onSuperseded(term),
       log: (worker, level, text) => this.#logOf(worker, level, text),
     });
     control.onConnection((isConnected) => {
       if (isConnected) metrics.reconnected();
+      if (this.#isSuperseded) return;
       this.#take({ kind: "connection", isConnected });
     });
     await Promise.all([control.flush(), bulk.flush()]);
@@ -50,6 +54,14 @@ export class Coordinator {
   stop(): void {
     this.#stopTicking();
     this.#listener?.stop();
+  }
+
+  /** Nothing more is leased: the workers are the newer coordinator's. */
+  #onSuperseded(term: number): void {
+    if (this.#isSuperseded) return;
+    this.#isSuperseded = true;
+    this.#take({ kind: "superseded", term });
+    this.#edges.superseded(term);
   }
 
   // ---- Jobs ---------------------------------------------------------------------------------------------------

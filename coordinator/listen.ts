@@ -9,11 +9,15 @@ import type { CoordinatorEdges, LogLevel } from "./coordinator-edges.js";
 import { FOREIGN_LEASE } from "./leases/book.js";
 import type { LeaseEvent } from "./leases/events.js";
 import type { ChunkVerdict, Job, Verdict } from "./leases/job.js";
-import { admit } from "./pool/membership.js";
+import { type Presence, admit } from "./pool/membership.js";
 
 export interface ListenerContext {
   jobs: ReadonlyMap<string, Job>;
   take(event: LeaseEvent): void;
+  /** Who is in the pool under this name. */
+  member(id: string): Presence | undefined;
+  /** A coordinator with this term, newer than ours, leads the pool. */
+  superseded(term: number): void;
   /** A line that a worker can cause as often as it likes. */
   log(worker: string, level: LogLevel, text: string): void;
 }
@@ -37,6 +41,7 @@ export function listen(edges: CoordinatorEdges, context: ListenerContext): Liste
     control.subscribe(subjects.joinPattern, (message) => ear.onJoin(message)),
     control.subscribe(subjects.heartbeatPattern, (message) => ear.onHeartbeat(message)),
     control.subscribe(subjects.leasePattern, (message) => ear.onReturn(message)),
+    control.subscribe(subjects.all, (message) => ear.onAnnounce(message)),
     control.subscribe(subjects.runGet, (message) => ear.onRunRequest(message)),
     bulk.subscribe(subjects.pushPattern, (message) => ear.onPushEnd(message)),
     bulk.subscribe(subjects.resultPattern, (message) => ear.onResult(message)),
@@ -73,7 +78,8 @@ class Ear {
     const answer = (accepted: boolean, reason: string): void =>
       respond(writeMessage(wire.JoinReply, { accepted, reason, term, heartbeatMs }));
     const speaker = lastToken(subject);
-    const admission = admit(request, speaker, PROTOCOL_VERSION, ENGINE_NAMES);
+    const present = this.#context.member(request.workerId);
+    const admission = admit(request, speaker, PROTOCOL_VERSION, ENGINE_NAMES, present);
     if (!admission.accepted) {
       metrics.workerRefused(admission.label);
       const name = request.workerId.slice(0, 64);
@@ -85,6 +91,12 @@ class Ear {
     const { workerId: worker, incarnation, engineName: engine, pid } = request;
     const leaseId = this.#leaseOf(request);
     this.#context.take({ kind: "joined", worker, incarnation, engine, pid, leaseId });
+  }
+
+  /** Two coordinators would take the workers from each other for ever: the later one wins. */
+  onAnnounce({ data }: BusMessage): void {
+    const announce = readMessage(wire.Announce, data);
+    if (announce !== undefined && announce.term > this.#edges.term) this.#context.superseded(announce.term);
   }
 
   onHeartbeat({ subject, data }: BusMessage): void {
@@ -109,9 +121,9 @@ class Ear {
   onReturn({ subject, data }: BusMessage): void {
     const back = readMessage(wire.LeaseReturn, data);
     if (back === undefined || !this.#isFrom(subject, back.workerId)) return;
-    const { workerId: worker, leaseId, reason, failed: hasFailed } = back;
-    if (back.leaving) this.#context.take({ kind: "left", worker, reason });
-    else this.#context.take({ kind: "returned", worker, leaseId, reason, hasFailed });
+    const { workerId: worker, incarnation, leaseId, reason, failed: hasFailed } = back;
+    if (back.leaving) this.#context.take({ kind: "left", worker, incarnation, reason });
+    else this.#context.take({ kind: "returned", worker, incarnation, leaseId, reason, hasFailed });
   }
 
   // ---- Work that comes back -----------------------------------------------------------------------------------

@@ -173,7 +173,11 @@ async function connectAndLead(edges: Edges): Promise<ResultsDocument> {
   const parts = assemble(edges, buses, shelf);
   let isFinal = false;
   try {
-    const document = await work(edges, { ...parts, buses, shelf, tracer: tracing.tracer, beganMs });
+    const document = await work(
+      { ...edges, signal: AbortSignal.any([edges.signal, parts.rival]) },
+      { ...parts, buses, shelf, tracer: tracing.tracer, beganMs },
+    );
+    parts.rival.throwIfAborted();
     isFinal = !document.interrupted;
     if (options.stay && !edges.signal.aborted) {
       if (options.dismissWorkers) parts.coordinator.dismiss("the work is done");
@@ -198,6 +202,8 @@ async function connectAndLead(edges: Edges): Promise<ResultsDocument> {
 
 interface Parts {
   coordinator: Coordinator;
+  /** Aborts, with a ClusterError, when a newer coordinator leads the pool. */
+  rival: AbortSignal;
   events: EventPublisher;
   telemetry: Telemetry;
   /** The workers are told of no more. */
@@ -219,6 +225,7 @@ function assemble(
     progress.take(event);
   });
   const telemetry = new Telemetry({ metrics, clock, log });
+  const rival = new AbortController();
   const coordinator = new Coordinator({
     control,
     bulk,
@@ -233,12 +240,21 @@ function assemble(
       if (level === "warn" || level === "error") events.note(level === "warn" ? "warning" : "error", message);
     },
     metrics: telemetry.pool,
+    superseded: (rivalTerm) => rival.abort(supersededBy(options.poolName, rivalTerm)),
   });
   telemetry.watchPool(() => coordinator.members());
   whenReady(() => (control.connected && bulk.connected ? undefined : "not connected to NATS"));
   log("info", `Coordinator ready; live page at ${http.url}/; metrics at ${http.url}/metrics`);
   const stopTelling = realClock.every(WORKERS_TOLD_EVERY_MS, () => events.workers(coordinator.table()));
-  return { coordinator, events, telemetry, stopTelling };
+  return { coordinator, rival: rival.signal, events, telemetry, stopTelling };
+}
+
+function supersededBy(poolName: string, term: number): ClusterError {
+  return new ClusterError(
+    "dependency",
+    `Another coordinator, started later, leads pool "${poolName}" (term ${term}); this one has stopped`,
+    { hint: "give each coordinator a pool of its own (--pool), or stop one of the two" },
+  );
 }
 
 /** Conducts the runs and writes what they found. */

@@ -1,9 +1,12 @@
 // `npm start`, `npm test` and their like, from a fresh clone: install what is missing, build what changed, run.
-import { existsSync, readdirSync } from "node:fs";
-import { join, relative } from "node:path";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fastTests, testFiles } from "./fast-tests.mjs";
 import { ensureBuild, ensurePackages, root, runInForeground, runMain, usageError } from "./prepare.mjs";
 
-const program = join(root, "dist/deploy/cli/main.js");
+const dist = join(root, "dist");
+const program = join(dist, "deploy/cli/main.js");
 const node = (...args) => [process.execPath, ["--enable-source-maps", ...args]];
 
 const commands = {
@@ -20,11 +23,23 @@ const commands = {
   async test(args) {
     await ensurePackages();
     await ensureBuild();
-    const files = testFiles(args.filter((arg) => !arg.startsWith("-")));
+    const files = chosen(testFiles(dist), args);
     const code = await setUp();
     if (code !== 0) return code;
-    const options = ["--test", "--test-concurrency=2", "--test-reporter=spec"];
-    return runInForeground(...node(...options, ...args.filter((arg) => arg.startsWith("-")), ...files));
+    // What every cluster's weights are compared with is computed once for all files.
+    const references = mkdtempSync(join(tmpdir(), "saf-references-"));
+    try {
+      return await runTests(files, args, { ...process.env, SAF_TEST_REFERENCES: references });
+    } finally {
+      rmSync(references, { recursive: true, force: true });
+    }
+  },
+
+  /** The tests that need neither an engine nor a nats-server, so nothing is provisioned. */
+  async "test:fast"(args) {
+    await ensurePackages();
+    await ensureBuild();
+    return runTests(chosen(fastTests(dist), args), args, process.env);
   },
 
   async check(args) {
@@ -72,18 +87,20 @@ function setUp() {
   return runInForeground(...node(program, "setup"), { quiet: true });
 }
 
-/** The compiled test files whose path contains one of `filters`; all of them without filters. */
-function testFiles(filters) {
-  const folder = join(root, "dist/test");
-  const files = readdirSync(folder, { recursive: true })
-    .map((name) => join(folder, name))
-    .filter((file) => file.endsWith(".test.js") && !relative(folder, file).startsWith("bench"))
-    .sort();
+/** Those of `files` whose path contains one of the filters among `args`; all of them without filters. */
+function chosen(files, args) {
+  const filters = args.filter((arg) => !arg.startsWith("-"));
   const patterns = filters.map((filter) => filter.replace(/\.ts$/, ".js"));
-  const chosen =
+  const found =
     patterns.length === 0 ? files : files.filter((file) => patterns.some((p) => file.includes(p)));
-  if (chosen.length === 0) throw usageError(`test: no test file has ${filters.join(" or ")} in its path`);
-  return chosen;
+  if (found.length === 0) throw usageError(`test: no test file has ${filters.join(" or ")} in its path`);
+  return found;
+}
+
+function runTests(files, args, env) {
+  const options = ["--test", "--test-concurrency=2", "--test-reporter=spec"];
+  const [command, more] = node(...options, ...args.filter((arg) => arg.startsWith("-")), ...files);
+  return runInForeground(command, more, { env });
 }
 
 await runMain(async ([name, ...args]) => {

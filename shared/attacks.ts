@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { suggest } from "./core/suggest.js";
+import { keysOf } from "./core/keys.js";
 import { ClusterError } from "./errors.js";
 import type { Norm } from "./results.js";
 
@@ -263,7 +264,7 @@ export function attackDefinition(name: AttackName): AttackDefinition {
 }
 
 export function attackNames(): AttackName[] {
-  return Object.keys(ATTACKS) as AttackName[];
+  return keysOf(ATTACKS);
 }
 
 /** The name itself, if there is such an attack. Throws ClusterError("config") with the list and a suggestion. */

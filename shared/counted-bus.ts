@@ -1,4 +1,5 @@
 /** A bus that counts what goes over it, by what it carries. Plain additions: it stands in the way of every message. */
+import { tableOf } from "./core/keys.js";
 import type { Bus, BusMessage, MappedMemory, Subscription } from "./bus.js";
 import { REQUESTS, type RequestOperation, TRAFFIC_KINDS, type TrafficKind } from "./metrics.js";
 
@@ -128,10 +129,5 @@ class CountedBus implements Bus {
 export function trafficAdders<Adder>(
   make: (direction: "in" | "out", kind: TrafficKind) => Adder,
 ): Record<"in" | "out", Record<TrafficKind, Adder>> {
-  const of = (direction: "in" | "out"): Record<TrafficKind, Adder> =>
-    Object.fromEntries(TRAFFIC_KINDS.map((kind) => [kind, make(direction, kind)])) as Record<
-      TrafficKind,
-      Adder
-    >;
-  return { in: of("in"), out: of("out") };
+  return tableOf(["in", "out"], (direction) => tableOf(TRAFFIC_KINDS, (kind) => make(direction, kind)));
 }

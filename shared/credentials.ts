@@ -57,16 +57,16 @@ export function userClaims(jwt: string, file: string): UserClaims {
     new ClusterError("config", `Cannot read the JWT in ${file}: ${what}`);
   const body = jwt.split(".")[1];
   if (body === undefined || jwt.length > MAX_CREDENTIALS_BYTES) throw wrong("it is not of three parts");
-  let claims: Record<string, unknown>;
+  let claims: Record<string, unknown> & { nats?: Record<string, unknown> | null };
   try {
     const bytes = Uint8Array.from(atob(body.replaceAll("-", "+").replaceAll("_", "/")), (c) =>
       c.charCodeAt(0),
     );
-    claims = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+    claims = JSON.parse(new TextDecoder().decode(bytes)) as typeof claims;
   } catch {
     throw wrong("its claims are no JSON");
   }
-  const nats = (claims["nats"] ?? {}) as Record<string, unknown>;
+  const nats = claims.nats ?? {};
   if (nats["type"] !== "user") throw wrong(`it is for ${textOf(nats["type"]) ?? "nobody"}, not for a user`);
   const tags = Array.isArray(nats["tags"]) ? nats["tags"].map(String) : [];
   const tag = (key: string): string | undefined =>

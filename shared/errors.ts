@@ -28,6 +28,10 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   storage: 1,
 };
 
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(EXIT_CODES, code);
+}
+
 /** The message names the action, the thing, what was expected and what came; `hint` says what to do next. */
 export class ClusterError extends Error {
   readonly code: ErrorCode;
@@ -43,6 +47,16 @@ export class ClusterError extends Error {
   get exitCode(): number {
     return EXIT_CODES[this.code];
   }
+}
+
+/** The code that the system or a library gave an error: "ENOENT", "TIMEOUT". Undefined where there is none. */
+export function codeIn(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+/** The words of any thrown value. */
+export function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** The exit code of any thrown value; what is not a ClusterError is unexpected. */

@@ -3,7 +3,7 @@
  * activation that follows. The worker counts, the coordinator checks and stores (`features.json`), the report draws.
  */
 import { z } from "zod";
-import type { Layer, Network } from "./networks/network.js";
+import type { Network } from "./networks/network.js";
 
 /**
  * An RBF never answers exactly 0; below this it counts as suppressed (|x| > 2.146). ReLU and mReLU are suppressed where
@@ -82,17 +82,18 @@ export interface FeatureTap {
 
 /** One tap for each convolution but the last, whose outputs are the answer. */
 export function featureTaps(network: Network): FeatureTap[] {
-  const starts = network.layers.flatMap((layer, i) => (layer.kind === "convolution" ? [i] : []));
-  return starts.slice(0, -1).map((start, k) => {
-    const end = starts[k + 1] as number;
-    const layers = network.layers.slice(start, end);
-    const at = layers.findIndex((layer) => layer.kind === "activation");
-    const activation = at < 0 ? null : (layers[at] as Extract<Layer, { kind: "activation" }>).activation;
+  const starts = network.layers.flatMap((layer, start) =>
+    layer.kind === "convolution" ? [{ start, name: layer.name }] : [],
+  );
+  return starts.slice(0, -1).map(({ start, name }, k) => {
+    const layers = network.layers.slice(start, starts[k + 1]?.start);
+    const place = layers.findIndex(({ kind }) => kind === "activation");
+    const found = layers[place];
     const answer = layers[1]?.kind === "batch-norm" ? 2 : 1;
     return {
-      layer: (layers[0] as { name: string }).name,
-      activation,
-      depth: start + (at < 0 ? answer : at),
+      layer: name,
+      activation: found?.kind === "activation" ? found.activation : null,
+      depth: start + (found === undefined ? answer : place),
     };
   });
 }

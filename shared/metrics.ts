@@ -35,6 +35,7 @@ export const REFUSALS = [
   "stale",
   "fenced",
   "node",
+  "count",
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
@@ -49,6 +50,10 @@ export const RUN_STATES = [
   "failed",
 ] as const;
 export type RunStateLabel = (typeof RUN_STATES)[number];
+
+/** Where an evaluation task stands. */
+export const TASK_STATES = ["pending", "running", "done"] as const;
+export type TaskState = (typeof TASK_STATES)[number];
 
 /** What a message on the bus carries. */
 export const TRAFFIC_KINDS = ["gradient", "parameters", "data", "evaluation", "control"] as const;

@@ -99,7 +99,7 @@ export class RandomStream {
       philox(this.#counter++, this.#a, this.#b, 0, this.#key0, this.#key1, this.#block);
       this.#used = 0;
     }
-    return this.#block[this.#used++] as number;
+    return this.#block[this.#used++] ?? NaN;
   }
 
   /** Uniform in the open interval (0, 1). */
@@ -147,8 +147,8 @@ export function permutation(n: number, stream: RandomStream): Uint32Array {
   const order = Uint32Array.from({ length: n }, (_, i) => i);
   for (let i = n - 1; i > 0; i--) {
     const j = stream.below(i + 1);
-    const swap = order[i] as number;
-    order[i] = order[j] as number;
+    const swap = order[i] ?? NaN;
+    order[i] = order[j] ?? NaN;
     order[j] = swap;
   }
   return order;

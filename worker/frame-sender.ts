@@ -1,12 +1,15 @@
 /** Sends the chunk frames of one push in the order in which they become ready, a window of bytes at a time. */
 import type { Bus } from "../shared/bus.js";
 import {
-  BODY_BYTES,
   type ChunkHeader,
-  HEADER_BYTES,
   bodyLength,
+  bodyOf,
+  bodyOffset,
   breakSeal,
   chunkCountOf,
+  chunkPlace,
+  frameIn,
+  framesLength,
   sealChunk,
 } from "../shared/core/chunk.js";
 
@@ -26,11 +29,10 @@ export interface Push {
 
 /** The frames of values that are not in frames yet. */
 export function framesAround(values: SharedArrayBuffer, totalBytes: number): Uint8Array {
-  const chunks = chunkCountOf(totalBytes);
-  const frames = new Uint8Array(chunks * HEADER_BYTES + totalBytes);
-  for (let chunk = 0; chunk < chunks; chunk++) {
-    const body = new Uint8Array(values, chunk * BODY_BYTES, bodyLength(totalBytes, chunk));
-    frames.set(body, chunk * (HEADER_BYTES + BODY_BYTES) + HEADER_BYTES);
+  const frames = new Uint8Array(framesLength(totalBytes));
+  for (let chunk = 0; chunk < chunkCountOf(totalBytes); chunk++) {
+    const body = new Uint8Array(values, bodyOffset(chunk), bodyLength(totalBytes, chunk));
+    bodyOf(frameIn(frames, totalBytes, chunk)).set(body);
   }
   return frames;
 }
@@ -99,17 +101,13 @@ export class FrameSender {
       ...identity,
       codec: "fp32",
       shard: 0,
-      chunk,
-      chunkCount: this.chunkCount,
-      offset: chunk * BODY_BYTES,
+      ...chunkPlace(identity.totalBytes, chunk),
     };
     sealChunk(frame, header, inPlace);
     return frame;
   }
 
   #frame(chunk: number): Uint8Array {
-    const start = chunk * (HEADER_BYTES + BODY_BYTES);
-    const bodyBytes = bodyLength(this.#push.identity.totalBytes, chunk);
-    return this.#push.frames.subarray(start, start + HEADER_BYTES + bodyBytes);
+    return frameIn(this.#push.frames, this.#push.identity.totalBytes, chunk);
   }
 }

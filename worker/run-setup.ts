@@ -2,7 +2,7 @@
 import type { Bus } from "../shared/bus.js";
 import { configSchema } from "../shared/config/run.js";
 import { anchorOf } from "../shared/core/anchor.js";
-import { HEADER_BYTES, chunkCountOf } from "../shared/core/chunk.js";
+import { framesLength } from "../shared/core/chunk.js";
 import type { Layout } from "../shared/core/layout.js";
 import type { StepPlan } from "../shared/core/schedule.js";
 import { ClusterError } from "../shared/errors.js";
@@ -10,7 +10,7 @@ import { readMessage, type saf, wire, writeMessage } from "../shared/messages.js
 import { layoutOf } from "../shared/networks/network.js";
 import { type ResolvedRun, resolveRun, stepPlan } from "../shared/resolve.js";
 import { type Patience, type RetryPolicy, retry } from "../shared/retry.js";
-import { runHashOf } from "../shared/run-hash.js";
+import { recipeOf, runHashOf } from "../shared/run-hash.js";
 import type { EnginePort } from "./engine/port.js";
 import type { ImageSplits, Split } from "./images.js";
 import { type ParameterIdentity, ParameterReceiver, type VectorSources } from "./parameters.js";
@@ -21,6 +21,8 @@ const DESCRIPTION_RETRIES: RetryPolicy = { attempts: 20, pauseMs: () => 200 };
 export interface PreparedRun {
   runId: string;
   runHash: string;
+  /** Hash of the description that it was prepared by. */
+  recipe: string;
   run: ResolvedRun;
   layout: Layout;
   plan: StepPlan;
@@ -53,10 +55,20 @@ export interface RunSources extends Patience {
   images: ImageSplits;
 }
 
-/** Throws ClusterError when the coordinator's description does not fit this worker's own idea of the network. */
-export async function prepareRun(sources: RunSources, runId: string): Promise<PreparedRun> {
+/**
+ * Throws ClusterError when the coordinator's description does not fit this worker's own idea of the network, or is not the
+ * one whose hash the lease carries (`wanted`).
+ */
+export async function prepareRun(sources: RunSources, runId: string, wanted: string): Promise<PreparedRun> {
   const { bulk, clock, signal, subjects } = sources;
-  const { configJson, data, parameterCount } = await describe(sources, runId);
+  const spec = await describe(sources, runId);
+  const recipe = recipeOf(spec);
+  if (recipe !== wanted)
+    throw new ClusterError(
+      "protocol",
+      `Run ${runId} is described by recipe ${recipe}, its lease by ${wanted}`,
+    );
+  const { configJson, data, parameterCount } = spec;
   const config = configSchema.parse(JSON.parse(configJson));
   const run = resolveRun(config);
   const layout = layoutOf(run.network);
@@ -78,6 +90,7 @@ export async function prepareRun(sources: RunSources, runId: string): Promise<Pr
   return {
     runId,
     runHash,
+    recipe,
     run,
     layout,
     plan,
@@ -118,8 +131,7 @@ function meanOf({ meanImage }: saf.v1.DataManifest.$Properties): Float32Array {
 }
 
 function framesFor(bulk: Bus, { pushSize }: Layout): Pick<PreparedRun, "frames" | "inPlace"> {
-  const pushBytes = pushSize * 4;
-  const frameBytes = chunkCountOf(pushBytes) * HEADER_BYTES + pushBytes;
+  const frameBytes = framesLength(4 * pushSize);
   const mapped = bulk.mapped?.allocate(frameBytes);
   return {
     frames: mapped ?? new Uint8Array(new SharedArrayBuffer(frameBytes)),

@@ -13,12 +13,19 @@ export class LoadedRuns {
     this.#sources = sources;
   }
 
-  /** Prepares a run that is not loaded, in place of the one that waits longest. Throws as `prepareRun`. */
-  async get(runId: string): Promise<PreparedRun> {
+  /**
+   * Prepares a run that is not loaded, or was loaded by another recipe, in place of the one that waits longest. Throws as
+   * `prepareRun`.
+   */
+  async get({ runId, recipe }: { runId: string; recipe: string }): Promise<PreparedRun> {
     let run = this.#runs.get(runId);
+    if (run !== undefined && recipe !== run.recipe) {
+      this.#forget(run);
+      run = undefined;
+    }
     if (run === undefined) {
       this.#forgetOldest();
-      run = await prepareRun(this.#sources, runId);
+      run = await prepareRun(this.#sources, runId, recipe);
     }
     this.#runs.delete(runId);
     this.#runs.set(runId, run);
@@ -34,12 +41,14 @@ export class LoadedRuns {
   }
 
   #forgetOldest(): void {
-    const { engine, bulk } = this.#sources;
     const tooMany = this.#runs.size - RUNS_KEPT + 1;
-    for (const run of [...this.#runs.values()].slice(0, Math.max(0, tooMany))) {
-      this.#runs.delete(run.runId);
-      engine.send({ type: "forget", runId: run.runId });
-      if (run.inPlace) bulk.mapped?.release(run.frames);
-    }
+    for (const run of [...this.#runs.values()].slice(0, Math.max(0, tooMany))) this.#forget(run);
+  }
+
+  #forget(run: PreparedRun): void {
+    const { engine, bulk } = this.#sources;
+    this.#runs.delete(run.runId);
+    engine.send({ type: "forget", runId: run.runId });
+    if (run.inPlace) bulk.mapped?.release(run.frames);
   }
 }

@@ -158,11 +158,11 @@ export class Worker {
   }
 
   async #serveLease(lease: Lease): Promise<void> {
-    const { leaseId, runId } = lease.order;
+    const { leaseId } = lease.order;
     const hand = new LeaseInHand(lease.order);
     this.#inHand = hand;
     try {
-      const unneeded = await this.#serve(await this.#runs.get(runId), lease, hand);
+      const unneeded = await this.#serve(await this.#runs.get(lease.order), lease, hand);
       if (unneeded !== undefined) this.#giveBack(leaseId, unneeded);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -193,7 +193,8 @@ export class Worker {
     const { control, subjects } = this.#edges;
     if (!control.connected) return;
     const { leaving = false, failed = false } = how;
-    const message = { workerId: this.#id, leaseId, reason, leaving, failed };
+    const { incarnation } = this.#edges.process;
+    const message = { workerId: this.#id, leaseId, reason, leaving, failed, incarnation };
     control.publish(subjects.lease(this.#id), writeMessage(wire.LeaseReturn, message));
   }
 

@@ -6,6 +6,8 @@ import { createHash } from "node:crypto";
 import { ClusterError } from "../../shared/errors.js";
 import { MEASURES_VERSION } from "../../shared/measures.js";
 import type { saf } from "../../shared/messages.js";
+import { recipeOf } from "../../shared/run-hash.js";
+import type { TaskState } from "../../shared/metrics.js";
 import { seriesOf } from "../../shared/results.js";
 import type { TaskRecord, TaskSpec } from "../../shared/records/task.js";
 import type { Span, Tracer } from "../../shared/tracing.js";
@@ -94,11 +96,7 @@ export interface EvaluationOptions {
 }
 
 /** Tasks by state. */
-export interface TaskStanding {
-  pending: number;
-  running: number;
-  done: number;
-}
+export type TaskStanding = Record<TaskState, number>;
 
 /** A task at which several workers failed cannot be done; one alone is asked more often before that is believed. */
 const MOST_FAILURES = { several: 3, one: 10 };
@@ -196,6 +194,7 @@ export class EvaluationJob implements Job {
         leaseId,
         term,
         runId: this.runId,
+        recipe: recipeOf(this.#options.spec),
         taskId: task.id,
         version: this.#options.version,
         measureJson: JSON.stringify(task.measure),

@@ -10,6 +10,7 @@ import {
 } from "../../shared/features.js";
 import type { saf } from "../../shared/messages.js";
 import type { Network } from "../../shared/networks/network.js";
+import { recipeOf } from "../../shared/run-hash.js";
 import { grantOf } from "../leases/book.js";
 import type { FrameAnswer, FrameRequest, GrantedLease, Job, JobDesk, Verdict } from "../leases/job.js";
 import type { Unit, WorkPlan } from "../leases/unit.js";
@@ -79,6 +80,7 @@ export class FeaturesJob implements Job {
         leaseId,
         term,
         runId: this.runId,
+        recipe: recipeOf(this.#measured.spec),
         taskId: this.#taskId,
         version: this.#measured.version,
         features: true,

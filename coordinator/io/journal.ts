@@ -2,6 +2,7 @@
 import { type FileHandle, open, truncate } from "node:fs/promises";
 import type { Clock } from "../../shared/clock.js";
 import { dirname } from "node:path";
+import { at } from "../../shared/core/at.js";
 import { storageError, syncDirectory } from "../../shared/io/atomic-file.js";
 import { type OnDamaged, readBytes, scanJsonLines } from "../../shared/io/json-lines.js";
 
@@ -109,9 +110,9 @@ export async function trimJournal<Entry>(
   onDamaged?: OnDamaged,
 ): Promise<Entry[]> {
   const { records, ends } = await scanJsonLines<Entry>(file, onDamaged);
-  let kept = 0;
-  while (kept < records.length && keep(records[kept] as Entry)) kept++;
-  const length = kept === 0 ? 0 : (ends[kept - 1] as number);
+  const firstLost = records.findIndex((record) => !keep(record));
+  const kept = firstLost < 0 ? records.length : firstLost;
+  const length = kept === 0 ? 0 : at(ends, kept - 1);
   await truncate(file, length).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== "ENOENT") throw storageError(`trim ${file}`, cause);
   });

@@ -4,7 +4,7 @@
  */
 import type { LeaseBook } from "./book.js";
 import type { Decision, LeaseEvent } from "./events.js";
-import { connectionChanged, heard, joined, left, returned, ticked } from "./membership-events.js";
+import { connectionChanged, heard, joined, left, returned, superseded, ticked } from "./membership-events.js";
 import { serveAll } from "./serve.js";
 import { Turn } from "./turn.js";
 import { computed, planned, recalled, settled, withdrawn } from "./work-events.js";
@@ -27,6 +27,8 @@ function handle(turn: Turn, event: LeaseEvent): void {
       return left(turn, event);
     case "connection":
       return connectionChanged(turn, event.isConnected);
+    case "superseded":
+      return superseded(turn, event.term);
     case "tick":
       return ticked(turn);
     case "planned":

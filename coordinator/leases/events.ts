@@ -31,10 +31,19 @@ export type LeaseEvent =
       progress: StretchProgress | undefined;
     }
   /** It gives a lease back unfinished. */
-  | { kind: "returned"; worker: string; leaseId: number; reason: string; hasFailed: boolean }
-  | { kind: "left"; worker: string; reason: string }
+  | {
+      kind: "returned";
+      worker: string;
+      incarnation: number;
+      leaseId: number;
+      reason: string;
+      hasFailed: boolean;
+    }
+  | { kind: "left"; worker: string; incarnation: number; reason: string }
   /** NATS can be reached again, or no more. */
   | { kind: "connection"; isConnected: boolean }
+  /** A newer coordinator leads the pool: nothing is leased any more. */
+  | { kind: "superseded"; term: number }
   /** Time has passed. */
   | { kind: "tick" }
   /** A job wants something else done. `isFresh`: what is in work is given up, as if it had never begun. */

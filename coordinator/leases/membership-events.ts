@@ -96,15 +96,23 @@ function advanced(turn: Turn, worker: string, lease: Lease, progress: StretchPro
   turn.effects.push({ kind: "progress", jobId, unit, progress });
 }
 
-export function returned(turn: Turn, { worker, leaseId, reason, hasFailed }: EventOf<"returned">): void {
+/** Of a process that has a successor nothing counts any more. */
+function isFormer(turn: Turn, worker: string, incarnation: number): boolean {
+  const member = turn.book.members.get(worker);
+  return member !== undefined && incarnation < member.incarnation;
+}
+
+export function returned(turn: Turn, event: EventOf<"returned">): void {
+  const { worker, incarnation, leaseId, reason, hasFailed } = event;
+  if (isFormer(turn, worker, incarnation)) return;
   turn.endedBy(worker, leaseId);
   if (turn.book.members.get(worker)?.lease?.id !== leaseId) return;
   if (hasFailed) turn.recordFailure(worker, reason);
   turn.dropLease(worker, "returned", "returned", `it gave the lease back: ${reason.slice(0, 200)}`);
 }
 
-export function left(turn: Turn, { worker, reason }: EventOf<"left">): void {
-  if (!turn.book.members.has(worker)) return;
+export function left(turn: Turn, { worker, incarnation, reason }: EventOf<"left">): void {
+  if (!turn.book.members.has(worker) || isFormer(turn, worker, incarnation)) return;
   turn.say("info", `Worker ${worker} left: ${reason.slice(0, 200)}`, { worker });
   forget(turn, worker, "returned", "returned");
 }
@@ -128,6 +136,12 @@ export function connectionChanged(turn: Turn, isConnected: boolean): void {
   for (const id of turn.book.members.keys()) turn.setMember(id, { lastSeenMs: turn.nowMs });
   turn.effects.push({ kind: "announce" });
   turn.say("info", "Connected to NATS again");
+}
+
+export function superseded(turn: Turn, term: number): void {
+  turn.book = { ...turn.book, isPaused: true };
+  turn.effects.push({ kind: "able" });
+  turn.say("warn", `Another coordinator leads the pool now, with term ${term}: the workers are its own`);
 }
 
 export function ticked(turn: Turn): void {
@@ -154,5 +168,7 @@ function expire(turn: Turn, worker: string, lease: Lease): void {
     "warn",
     `Lease ${lease.id} of worker ${worker} is overdue after ${heldMs} ms; leasing ${lease.unit.id} again`,
   );
+  // Who is late lease after lease holds up everybody: it rests like one that fails.
+  turn.recordFailure(worker, note);
   turn.reopen(lease, "expired");
 }

@@ -25,8 +25,8 @@ function serve(turn: Turn, id: string): void {
   const member = turn.book.members.get(id);
   if (member === undefined || stateOf(member, turn.nowMs) !== "idle") return;
   const jobs = fairOrder([...turn.book.jobs.values()], (job) => shareOf(turn.book, job));
-  for (const { id: jobId } of jobs) {
-    const job = planned(turn, jobId);
+  for (const open of jobs) {
+    const job = planned(turn, open);
     const chosen = unitFor(turn, job, member);
     if (chosen === undefined) continue;
     grant(turn, job, member, chosen);
@@ -40,14 +40,14 @@ function shareOf({ members }: LeaseBook, job: JobRecord): { held: number; lastSe
 }
 
 /** The job with its units; they are cut for those who are here when the first of them is leased. */
-function planned(turn: Turn, jobId: string): JobRecord {
-  const job = turn.book.jobs.get(jobId) as JobRecord;
+function planned(turn: Turn, job: JobRecord): JobRecord {
   if (job.isPlanned) return job;
   const units = job.plan.units(servedCount(turn.book, turn.nowMs));
   if (units.length === 0) return job;
   const records = units.map((unit): [string, UnitRecord] => [unit.id, { unit, grants: [], done: undefined }]);
-  turn.setJob(jobId, { isPlanned: true, units: new Map(records) });
-  return turn.book.jobs.get(jobId) as JobRecord;
+  const change = { isPlanned: true, units: new Map(records) };
+  turn.setJob(job.id, change);
+  return { ...job, ...change };
 }
 
 function unitFor(turn: Turn, job: JobRecord, { id }: Member): UnitRecord | undefined {

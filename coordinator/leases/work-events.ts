@@ -117,7 +117,7 @@ function finishLease(turn: Turn, worker: string, lease: Lease): void {
   const ms = turn.nowMs - lease.grantedMs;
   turn.setMember(worker, {
     lease: undefined,
-    standing: GOOD_STANDING,
+    standing: lease.isOverdue ? member.standing : GOOD_STANDING,
     warm: new Set([...member.warm].filter((runId) => runId !== lease.runId).slice(1 - RUNS_KEPT)).add(
       lease.runId,
     ),
@@ -149,6 +149,10 @@ export function settled(turn: Turn, event: EventOf<"settled">): void {
   const grant = record?.grants.find((one) => one.leaseId === leaseId && one.worker === worker);
   if (jobId !== undefined && record !== undefined && grant !== undefined && grant.state !== "done")
     turn.setGrant(jobId, record.unit.id, leaseId, { state: outcome });
+  const what = record?.unit.id ?? "what it sent";
+  turn.say("warn", `The result of worker ${worker} for ${what} is refused: ${reason.slice(0, 200)}`, {
+    worker,
+  });
   if (lease?.id === leaseId) {
     turn.recordFailure(worker, reason);
     turn.dropLease(worker, outcome, "returned", reason.slice(0, 200));

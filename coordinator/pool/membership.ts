@@ -28,6 +28,7 @@ export interface Applicant {
   selfTestPassed: boolean;
   selfTestDetail: string;
   engineName: string;
+  incarnation: number;
 }
 
 export type Admission =
@@ -36,13 +37,15 @@ export type Admission =
 
 /**
  * A worker with wrong gradients, or another protocol, would spoil the run: it is refused by name. `speaker` is the name
- * that its credentials let it speak under; who speaks for another is refused too.
+ * that its credentials let it speak under; who speaks for another is refused too. `present`: who is in the pool under this
+ * name; of two processes the one that was started later is it.
  */
 export function admit(
   applicant: Applicant,
   speaker: string,
   protocol: number,
   engines: readonly string[],
+  present?: Presence,
 ): Admission {
   if (!isWorkerName(applicant.workerId)) {
     return {
@@ -53,6 +56,13 @@ export function admit(
   }
   if (applicant.workerId !== speaker) {
     return { accepted: false, label: "name", reason: `it is "${speaker}" and spoke for another` };
+  }
+  if (present !== undefined && applicant.incarnation < present.incarnation) {
+    return {
+      accepted: false,
+      label: "name",
+      reason: `another worker that was started later is here under the name "${applicant.workerId}": give each its own`,
+    };
   }
   if (applicant.protocol !== protocol) {
     return {

@@ -1,5 +1,6 @@
 /** Gradients of the step in work as they come in: counted, summed and, chunk by chunk, turned into the next version. */
 import { type ChunkHeader, chunkCountOf } from "../../shared/core/chunk.js";
+import { TAIL } from "../../shared/core/layout.js";
 import { blockOfNode } from "../../shared/core/slots.js";
 import { type saf, wire } from "../../shared/messages.js";
 import { grantOf } from "../leases/book.js";
@@ -40,16 +41,22 @@ export class Gradients {
     const current = this.#context.step();
     if (current?.step !== header.step) return { fate: "stale" };
     const unitId = this.#unitOf(header.step, header.node);
-    if (unitId === undefined || grantOf(this.#leases.record(unitId), workerId) === undefined)
+    const record = unitId === undefined ? undefined : this.#leases.record(unitId);
+    if (unitId === undefined || record === undefined || grantOf(record, workerId) === undefined)
       return { fate: "node" };
 
     const { work } = current;
+    const miscounted = endsVector(shard, header) ? miscountIn(body, record.unit.images) : undefined;
+    if (miscounted !== undefined) {
+      work.refuse(workerId, header.node, { outcome: "refused", reason: miscounted });
+      return { fate: "count" };
+    }
     const beganMs = this.#clock();
     switch (shard.add(header.node, header.chunk, body, isIntact)) {
       case "duplicate":
         return { fate: "duplicate" };
       case "nonfinite":
-        work.spoil(workerId, header.node);
+        work.refuse(workerId, header.node, { outcome: "spoiled", reason: "values that are not finite" });
         return { fate: "nonfinite" };
       case "no-such-node":
         return { fate: "node" };
@@ -81,9 +88,10 @@ export class Gradients {
     }
     const missing = this.#shards.flatMap((shard) => shard.missing(message.node));
     if (missing.length === 0) return this.#through(Status.OK, message);
-    if (current.work.takeSpoiled(message.workerId, message.node)) {
-      const reason = "values that are not finite";
-      return { reply: { status: Status.REFUSED, reason }, settled: { unitId, outcome: "spoiled", reason } };
+    const refused = current.work.takeRefused(message.workerId, message.node);
+    if (refused !== undefined) {
+      const { reason } = refused;
+      return { reply: { status: Status.REFUSED, reason }, settled: { unitId, ...refused } };
     }
     return { reply: { status: Status.MISSING, missing: bitmapOf(missing, this.#chunks) } };
   }
@@ -102,6 +110,24 @@ export class Gradients {
     const block = blockOfNode(this.#context.slots, node);
     return block === undefined ? undefined : blockId(step, block);
   }
+}
+
+/** The last chunk of the last shard ends with the counts of a push. */
+function endsVector({ isLast }: Shard, { chunk, chunkCount }: ChunkHeader): boolean {
+  return isLast && chunk === chunkCount - 1;
+}
+
+/** Why the counts at the end of a push cannot be those of so many images; undefined when they can. */
+function miscountIn(body: Uint8Array, images: number): string | undefined {
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const countAt = (place: number): number | undefined => {
+    const offset = body.byteLength - 4 * (TAIL.length - place);
+    return offset >= 0 ? view.getFloat32(offset, true) : undefined;
+  };
+  const samples = countAt(TAIL.samples);
+  const hits = countAt(TAIL.hits) ?? 0;
+  if (samples === images && Number.isInteger(hits) && hits >= 0 && hits <= images) return undefined;
+  return `it counted ${hits} hits of ${samples} images, expected ${images} images`;
 }
 
 /** A bit a chunk, of so many. */

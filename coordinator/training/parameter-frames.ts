@@ -1,11 +1,15 @@
 /** A parameter vector as chunk frames, ready to be broadcast or pulled. */
 import {
-  BODY_BYTES,
-  HEADER_BYTES,
-  bodyLength,
+  bodyOf,
   breakSeal,
   chunkCountOf,
+  chunkPlace,
+  frameIn,
+  frameLength,
+  framesLength,
   sealChunk,
+  valuesIn,
+  valuesOfChunk,
 } from "../../shared/core/chunk.js";
 
 export interface FrameIdentity {
@@ -22,17 +26,14 @@ export function emptyFrames(size: number): Uint8Array[] {
   const totalBytes = size * 4;
   return Array.from(
     { length: chunkCountOf(totalBytes) },
-    (_, chunk) => new Uint8Array(HEADER_BYTES + bodyLength(totalBytes, chunk)),
+    (_, chunk) => new Uint8Array(frameLength(totalBytes, chunk)),
   );
 }
 
 /** Copies one chunk of the vector into its frame and seals it. */
 function fillFrame(frame: Uint8Array, chunk: number, vector: Float32Array, identity: FrameIdentity): void {
-  const offset = chunk * BODY_BYTES;
-  frame.set(
-    new Uint8Array(vector.buffer, vector.byteOffset + offset, frame.byteLength - HEADER_BYTES),
-    HEADER_BYTES,
-  );
+  const { buffer, byteOffset, byteLength } = valuesOfChunk(vector, chunk);
+  bodyOf(frame).set(new Uint8Array(buffer, byteOffset, byteLength));
   seal(frame, chunk, vector.byteLength, identity, false);
 }
 
@@ -52,10 +53,7 @@ function seal(
     node: 0,
     attempt: 0,
     shard: identity.shard,
-    chunk,
-    chunkCount: chunkCountOf(totalBytes),
-    offset: chunk * BODY_BYTES,
-    totalBytes,
+    ...chunkPlace(totalBytes, chunk),
   };
   sealChunk(frame, header, inPlace);
 }
@@ -69,7 +67,7 @@ export function framesOf(vector: Float32Array, identity: FrameIdentity): Uint8Ar
 
 /** Bytes of all frames of a vector of so many values. */
 export function frameBytes(size: number): number {
-  return chunkCountOf(4 * size) * HEADER_BYTES + 4 * size;
+  return framesLength(4 * size);
 }
 
 /** A vector that lies in its frames: written there once, and sent from there. */
@@ -85,25 +83,23 @@ export class FramedVector {
     this.#memory = memory;
     this.#totalBytes = 4 * size;
     this.#inPlace = inPlace;
-    this.bodies = Array.from({ length: chunkCountOf(this.#totalBytes) }, (_, chunk) => {
-      const { buffer, byteOffset, byteLength } = this.#frame(chunk);
-      return new Float32Array(buffer, byteOffset + HEADER_BYTES, (byteLength - HEADER_BYTES) / 4);
-    });
+    this.bodies = Array.from({ length: chunkCountOf(this.#totalBytes) }, (_, chunk) =>
+      valuesIn(this.#frame(chunk)),
+    );
   }
 
   /** Replaces all values; the frames are not sealed then. */
   write(values: Float32Array): void {
     this.bodies.forEach((body, chunk) => {
-      const start = (chunk * BODY_BYTES) / 4;
       this.open(chunk);
-      body.set(values.subarray(start, start + body.length));
+      body.set(valuesOfChunk(values, chunk));
     });
   }
 
   /** A copy of the values. */
   read(): Float32Array {
     const values = new Float32Array(this.#totalBytes / 4);
-    this.bodies.forEach((body, chunk) => values.set(body, (chunk * BODY_BYTES) / 4));
+    this.bodies.forEach((body, chunk) => valuesOfChunk(values, chunk).set(body));
     return values;
   }
 
@@ -128,7 +124,6 @@ export class FramedVector {
   }
 
   #frame(chunk: number): Uint8Array {
-    const start = chunk * (HEADER_BYTES + BODY_BYTES);
-    return this.#memory.subarray(start, start + HEADER_BYTES + bodyLength(this.#totalBytes, chunk));
+    return frameIn(this.#memory, this.#totalBytes, chunk);
   }
 }

@@ -1,6 +1,6 @@
 /** One range of the vector: its parameters in frames, its momentum, the sums that come in, and the update to the next version. */
 import type { MappedMemory } from "../../shared/bus.js";
-import { BODY_BYTES } from "../../shared/core/chunk.js";
+import { bodyOffset } from "../../shared/core/chunk.js";
 import type { Layout } from "../../shared/core/layout.js";
 import { squaredDistance, squaredNorm } from "../../shared/core/norms.js";
 import { type UpdateRanges, type UpdateRule, updateRange } from "../../shared/core/optimizer.js";
@@ -30,6 +30,12 @@ export interface ShardOptions {
   velocity: Float32Array;
 }
 
+/** One version of the range. */
+interface ShardVersion {
+  parameters: FramedVector;
+  velocity: Float32Array;
+}
+
 const NO_VALUES = new Float32Array();
 /** A cache line. */
 const FRAME_ALIGNMENT = 64;
@@ -42,7 +48,8 @@ export class Shard {
   readonly #aggregation: Aggregation;
   readonly #release: (() => void)[] = [];
   /** The version that is committed, and the one that comes into being: the step may have to be given up. */
-  readonly #versions: { parameters: FramedVector; velocity: Float32Array }[];
+  #current: ShardVersion;
+  #next: ShardVersion | undefined;
   /** What the sums hold behind the parameters: loss, hits, samples. */
   readonly #tail: Float32Array;
   #velocityFrames: Uint8Array[] | undefined;
@@ -54,8 +61,13 @@ export class Shard {
     this.#memory = mapped?.vectors ?? new VectorMemory();
     this.#aggregation = aggregate(this.pushBytes, this.#memory);
     this.#tail = new Float32Array(Math.max(0, range.end - Math.max(range.first, layout.size)));
-    this.#versions = [this.#newVersion()];
+    this.#current = this.#newVersion();
     this.replace(parameters, velocity);
+  }
+
+  /** It ends the vector, so what a slot counted stands at its end. */
+  get isLast(): boolean {
+    return this.range.end === this.#layout.pushSize;
   }
 
   /** Bytes of what a slot pushes for this range. */
@@ -68,11 +80,7 @@ export class Shard {
     return Math.max(0, Math.min(this.range.end, this.#layout.size) - this.range.first);
   }
 
-  get #current(): { parameters: FramedVector; velocity: Float32Array } {
-    return this.#versions[0] as { parameters: FramedVector; velocity: Float32Array };
-  }
-
-  #newVersion(): { parameters: FramedVector; velocity: Float32Array } {
+  #newVersion(): ShardVersion {
     const size = this.#size;
     const shared = this.#mapped?.allocate(frameBytes(size));
     const bytes = shared ?? this.#memory.reserve(frameBytes(size), FRAME_ALIGNMENT);
@@ -144,12 +152,9 @@ export class Shard {
   update(chunk: number, rule: UpdateRule, next: Version, norms?: SquaredNorms): Uint8Array | undefined {
     const sums = this.#aggregation.sum(chunk);
     if (sums === undefined) throw new RangeError(`The sum of chunk ${chunk} is not complete`);
-    if (this.#versions.length === 1) this.#versions.push(this.#newVersion());
-    const [before, after] = this.#versions as [
-      { parameters: FramedVector; velocity: Float32Array },
-      { parameters: FramedVector; velocity: Float32Array },
-    ];
-    const at = (chunk * BODY_BYTES) / 4;
+    const before = this.#current;
+    const after = (this.#next ??= this.#newVersion());
+    const at = bodyOffset(chunk) / 4;
     const start = this.range.first + at;
     const ranges = {
       sums,
@@ -195,9 +200,8 @@ export class Shard {
 
   /** The next version is the committed one from now on. */
   commit(): void {
-    const [before, after] = this.#versions;
-    if (before === undefined || after === undefined) throw new RangeError("There is no next version");
-    this.#versions.splice(0, 2, after, before);
+    if (this.#next === undefined) throw new RangeError("There is no next version");
+    [this.#current, this.#next] = [this.#next, this.#current];
     this.giveUp();
     this.#velocityFrames = undefined;
   }

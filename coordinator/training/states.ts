@@ -1,10 +1,9 @@
 /** States that come back from stretches: put together chunk by chunk, checked, and handed over once. */
-import { BODY_BYTES, type ChunkHeader, chunkCountOf } from "../../shared/core/chunk.js";
+import { type ChunkHeader, chunkCountOf, valuesOfChunk } from "../../shared/core/chunk.js";
 import type { Layout } from "../../shared/core/layout.js";
 import type { StepPlan } from "../../shared/core/schedule.js";
 import { type StateParts, stateParts, stateSize } from "../../shared/core/stretch.js";
 import { allFinite } from "../../shared/core/vectors/vector-memory.js";
-import { ClusterError } from "../../shared/errors.js";
 import { type saf, wire } from "../../shared/messages.js";
 import { type UnitRecord, grantOf } from "../leases/book.js";
 import type { ChunkVerdict, JobLeases, Verdict } from "../leases/job.js";
@@ -33,7 +32,6 @@ export interface StateContext {
   plan: StepPlan;
   /** Steps committed. */
   step(): number;
-  fail(error: ClusterError): void;
 }
 
 const { Status } = wire.PushReply;
@@ -78,10 +76,9 @@ export class States {
 
     const assembly = this.#assemblyOf(workerId, header.step, steps, size);
     if (assembly.have[header.chunk] === 1) return { fate: "duplicate" };
-    const start = (header.chunk * BODY_BYTES) / 4;
     new Uint8Array(assembly.stream.buffer).set(body, header.offset);
     if (!isIntact()) return { fate: "checksum" };
-    if (!allFinite(assembly.stream.subarray(start, start + body.byteLength / 4))) {
+    if (!allFinite(valuesOfChunk(assembly.stream, header.chunk))) {
       assembly.refused = true;
       return { fate: "nonfinite" };
     }
@@ -141,7 +138,6 @@ export class States {
     const checked = checkState(layout, plan, first, steps, stream, parts);
     if (!checked.ok) {
       this.#assemblies.delete(message.workerId);
-      this.#context.fail(new ClusterError("protocol", `Cannot commit a state: ${checked.detail}`));
       const reason = checked.detail;
       return { reply: { status: Status.REFUSED, reason }, settled: { unitId, outcome: "refused", reason } };
     }

@@ -7,14 +7,20 @@ import { type Stage, StepTrace } from "./step-trace.js";
 /** The norms of a step take half a millisecond, so not every step is measured. */
 const NORMS_EVERY_MS = 1000;
 
+/** `spoiled`: values that are not finite; `refused`: counts that cannot be. */
+export interface RefusedPush {
+  outcome: "spoiled" | "refused";
+  reason: string;
+}
+
 export class StepInWork {
   readonly openedMs: number;
   /** Time spent on its chunks. */
   aggregateMs = 0;
   /** Undefined in a step that is not measured. */
   readonly norms: SquaredNorms | undefined;
-  /** Workers and nodes whose push had values that are not finite. */
-  readonly #spoiled = new Set<string>();
+  /** Pushes of which a chunk was refused, by worker and node. */
+  readonly #refused = new Map<string, RefusedPush>();
   readonly #trace: StepTrace | undefined;
 
   constructor(openedMs: number, trace: StepTrace | undefined, measuresNorms: boolean) {
@@ -40,13 +46,16 @@ export class StepInWork {
     this.#trace?.did(stage, beganMs, endedMs);
   }
 
-  spoil(worker: string, node: number): void {
-    this.#spoiled.add(`${worker} ${node}`);
+  refuse(worker: string, node: number, why: RefusedPush): void {
+    this.#refused.set(`${worker} ${node}`, why);
   }
 
-  /** Was a chunk of this push refused? Asked once: the next attempt begins anew. */
-  takeSpoiled(worker: string, node: number): boolean {
-    return this.#spoiled.delete(`${worker} ${node}`);
+  /** Why a chunk of this push was refused. Asked once: the next attempt begins anew. */
+  takeRefused(worker: string, node: number): RefusedPush | undefined {
+    const key = `${worker} ${node}`;
+    const why = this.#refused.get(key);
+    this.#refused.delete(key);
+    return why;
   }
 
   /** `failed`: the step was given up. */

@@ -7,7 +7,7 @@ import { ClusterError } from "../../shared/errors.js";
 import type { ChunkHeader } from "../../shared/core/chunk.js";
 import type { saf } from "../../shared/messages.js";
 import type { TrainingState } from "../../shared/records/checkpoint.js";
-import { runHashOf } from "../../shared/run-hash.js";
+import { recipeOf, runHashOf } from "../../shared/run-hash.js";
 import type { CommittedUnit, StretchProgress } from "../leases/events.js";
 import type {
   ChunkVerdict,
@@ -74,7 +74,6 @@ export class Trainer implements Job {
         layout,
         plan,
         step: () => this.step,
-        fail: (error) => this.#edges.fail(error),
       }),
     };
   }
@@ -160,7 +159,7 @@ export class Trainer implements Job {
 
   command(unit: Unit, lease: GrantedLease): saf.v1.WorkerCommand.$Properties {
     const { leaseId, term, attempt, worker, atMs } = lease;
-    const common = { leaseId, term, runId: this.runId, attempt };
+    const common = { leaseId, term, runId: this.runId, attempt, recipe: recipeOf(this.#options.spec) };
     if (this.#course.kind === "exclusive") {
       const { first, count } = stretchOf(unit.id);
       return { exclusive: { ...common, step: first, stepCount: count } };

@@ -9,6 +9,7 @@ import { stringify } from "yaml";
 import { poolSchema } from "../../shared/config/pool.js";
 import { configSchema } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
+import { realClock } from "../../shared/io/real-clock.js";
 import { LocalCluster } from "../local/cluster.js";
 import type { NatsBinary } from "../local/nats/resolve.js";
 import { type EngineChoice, workerEnvironment } from "../setup/engine.js";
@@ -92,7 +93,7 @@ async function measureCluster(setting: BenchSetting, out: string): Promise<Clust
   const file = join(out, "run.yaml");
   await writeFile(file, stringify(config));
   const snapshots: Snapshot[] = [];
-  let cluster: LocalCluster | undefined = undefined as LocalCluster | undefined;
+  let cluster: LocalCluster | undefined;
   const trained = new Promise<void>((resolve, reject) => {
     const timer = setTimeout(
       () => reject(new ClusterError("unexpected", "The benchmark's training did not end in time")),
@@ -111,6 +112,7 @@ async function measureCluster(setting: BenchSetting, out: string): Promise<Clust
       coordinatorArguments: ["--run", file, "--out", out],
       cacheDir,
       pool: poolSchema.parse({ workers, min_workers: workers, shared_memory: setting.sharedMemory }),
+      clock: realClock,
       restartCoordinator: false,
       onNote: () => undefined,
       onEvent: ({ progress }) => {

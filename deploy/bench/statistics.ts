@@ -1,4 +1,5 @@
 /** Medians and ratios of interleaved rounds. */
+import { at } from "../../shared/core/at.js";
 
 export interface Summary {
   median: number;
@@ -17,5 +18,5 @@ export function summarise(rounds: readonly number[]): Summary {
 
 /** Each round against its own neighbour: what the machine did meanwhile cancels out. */
 export function ratios(above: readonly number[], below: readonly number[]): Summary {
-  return summarise(above.map((value, i) => value / (below[i] as number)));
+  return summarise(above.map((value, i) => value / at(below, i)));
 }

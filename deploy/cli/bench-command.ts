@@ -114,8 +114,7 @@ async function measure(
   const peer: PeerResult[] = [];
   const loadBefore = loadavg()[0] ?? 0;
   for (let round = 1; round <= rounds; round++) {
-    const [alone] = await bareLoops(setting, 1);
-    bare.push(alone as BareResult);
+    bare.push(...(await bareLoops(setting, 1)));
     cluster.push(await clusterRun(setting));
     const pair = await bareLoops(setting, setting.workers);
     together.push(pair.reduce((sum, { samples_per_second }) => sum + samples_per_second, 0));

@@ -48,9 +48,9 @@ export function schemaAt(schema: z.core.$ZodType, path: Path): z.core.$ZodType |
   }
   if (inner instanceof z.ZodArray)
     return typeof part === "number" ? schemaAt(inner.element, rest) : undefined;
-  const shape = shapeOf(inner);
-  if (shape === undefined || !Object.hasOwn(shape, part)) return undefined;
-  return schemaAt(shape[String(part)] as z.core.$ZodType, rest);
+  const shape = new Map(Object.entries(shapeOf(inner) ?? {}));
+  const child = shape.get(String(part));
+  return child === undefined ? undefined : schemaAt(child, rest);
 }
 
 /** The keys of the map at `path`; none where there is no map. */

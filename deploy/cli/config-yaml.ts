@@ -6,10 +6,10 @@ import {
   Parser,
   isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   type Document,
-  type Node,
 } from "yaml";
 import type { ConfigNode, Entry, MapNode, Problem, Source } from "./config-tree.js";
 import { quote } from "./quote.js";
@@ -87,6 +87,11 @@ function compose(text: string, lines: LineCounter): Document.Parsed {
   return first.value;
 }
 
+/** Where a node of the parser stands, as far as it knows. */
+function placeOf(node: unknown): number | undefined {
+  return isNode(node) ? node.range?.[0] : undefined;
+}
+
 class Reader {
   readonly problems: Problem[] = [];
   private readonly document: Document.Parsed;
@@ -100,7 +105,7 @@ class Reader {
 
   /** `offset`: where a value that is not written down would stand. */
   node(node: unknown, offset: number, depth: number): ConfigNode {
-    const at = (node as Node | null)?.range?.[0] ?? offset;
+    const at = placeOf(node) ?? offset;
     this.values += 1;
     if (this.values > MAX_VALUES) throw new Refusal(at, `more than ${MAX_VALUES} values, aliases followed`);
     if (depth > MAX_DEPTH) throw new Refusal(at, "nested too deeply, aliases followed");
@@ -124,7 +129,7 @@ class Reader {
   ): MapNode {
     const entries = new Map<string, Entry>();
     for (const { key, value } of items) {
-      const keyOffset = (key as Node | null)?.range?.[0] ?? offset;
+      const keyOffset = placeOf(key) ?? offset;
       const keySource = this.sourceOf(keyOffset);
       if (!isScalar(key) || key.value === null) {
         this.report(keySource, "a key must be text");

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { fromSeed } from "nkeys.js";
 import { parseCredentials } from "../../shared/credentials.js";
-import { ClusterError } from "../../shared/errors.js";
+import { ClusterError, wordsOf } from "../../shared/errors.js";
 import { ROLES, type Role, permissionsOf } from "../../shared/subjects.js";
 import { Authority, type MintedUser, SERVER_CONFIG } from "../credentials/authority.js";
 import { kubernetesManifests } from "../credentials/kubernetes.js";
@@ -154,7 +154,7 @@ function showCommand(): Command {
 
 async function credentialsShown(file: string, nowMs: number): Promise<Record<string, unknown>> {
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    throw new ClusterError("config", `Cannot read ${file}: ${(cause as Error).message}`, { cause });
+    throw new ClusterError("config", `Cannot read ${file}: ${wordsOf(cause)}`, { cause });
   });
   const { seed, claims } = parseCredentials(text, file);
   const publicKey = fromSeed(new TextEncoder().encode(seed)).getPublicKey();

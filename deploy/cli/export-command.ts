@@ -1,7 +1,7 @@
 /** `saf export`: a run's weights, results or curves in the formats of other programs. */
 import { Command, Option } from "commander";
 import { EXPORT_FORMATS } from "../../coordinator/results/export/formats.js";
-import type { ExportFormat } from "../../coordinator/results/export/export-format.js";
+import { ClusterError } from "../../shared/errors.js";
 import type { RunImages } from "../../coordinator/results/export/run-source.js";
 import type { Config } from "../../shared/config/run.js";
 import { printResult } from "./output.js";
@@ -35,7 +35,8 @@ export function exportCommand(): Command {
     .addHelpText("after", `\nFormats:\n${list.join("\n")}`)
     .action(async (run: string, options: ExportCommandOptions) => {
       const { format, out, force = false, perImage = false, dataDir, json } = options;
-      const chosen = EXPORT_FORMATS.find(({ name }) => name === format) as ExportFormat;
+      const chosen = EXPORT_FORMATS.find(({ name }) => name === format);
+      if (chosen === undefined) throw new ClusterError("usage", `There is no export format "${format}"`);
       // Loaded when it is needed: every command would wait for it.
       const { exportRun } = await import("../../coordinator/results/export/export-run.js");
       const { findRunImages } = await import("./run-images.js");

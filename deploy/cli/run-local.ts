@@ -15,13 +15,13 @@ import type { ResultsDocument } from "../../coordinator/runs/results-document.js
 import type { PoolConfig } from "../../shared/config/pool.js";
 import type { Config } from "../../shared/config/run.js";
 import type { EngineName } from "../../shared/engine.js";
-import { ClusterError, EXIT_CODES, type ErrorCode } from "../../shared/errors.js";
+import { ClusterError, EXIT_CODES, type ErrorCode, isErrorCode } from "../../shared/errors.js";
 import { realClock } from "../../shared/io/real-clock.js";
 import type { saf } from "../../shared/messages.js";
 import { resolveRun } from "../../shared/resolve.js";
-import { LocalCluster, localWorkers } from "../local/cluster.js";
-import { resolveNatsServer } from "../local/nats/resolve.js";
-import { defaultCacheDir, provisionEngine, workerEnvironment } from "../setup/engine.js";
+import { LocalCluster, type LocalClusterOptions, localWorkers } from "../local/cluster.js";
+import { type NatsBinary, resolveNatsServer } from "../local/nats/resolve.js";
+import { type EngineChoice, defaultCacheDir, provisionEngine, workerEnvironment } from "../setup/engine.js";
 import { type ProgressDisplay, type ProgressMode, createProgress } from "./progress.js";
 import { interruption } from "./signals.js";
 
@@ -72,81 +72,115 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
   await checkFiles(configs, out);
   if (options.isFresh ?? options.out === undefined) await createFreshDirectory(out);
   await options.prepare?.(out);
-  const env = process.env;
-  const cacheDir = defaultCacheDir(env);
+  const cacheDir = defaultCacheDir(process.env);
   const progress = createProgress({ mode: options.progress });
   try {
-    const prepare = (line: string): void => progress.say(line);
-    const choice = await provisionEngine({
-      cacheDir,
-      progress: prepare,
-      ...(options.engine ? { force: options.engine } : {}),
-    });
-    const nats = await resolveNatsServer({
-      env,
-      cacheDir,
-      install: true,
-      progress: prepare,
-      ...(options.natsServer === undefined ? {} : { explicit: options.natsServer }),
-    });
+    const { choice, nats } = await findPrograms(options, cacheDir, (line) => progress.say(line));
     const runFiles = await writeRunFiles(out, configs);
     const workers = localWorkers(pool.workers, availableParallelism());
     progress.say(
       `engine ${choice.version} on ${choice.device}, nats-server ${nats.version}, ${workers} worker(s)`,
     );
     progress.say(`run directory ${out}`);
-
-    const stop = interruption((name) => {
-      progress.say(
-        `${name}: finishing the step and writing a checkpoint; once more stops at once`,
-        "warning",
-      );
-      cluster?.interrupt();
-    });
-    let page: string | undefined;
-    const sayPage = (url: string): void => {
-      if (url !== page) progress.say(`live page ${url}`);
-      page = url;
-    };
-    let lastWords = undefined as saf.v1.Finished.$Properties | undefined;
-    let cluster: LocalCluster | undefined = undefined as LocalCluster | undefined;
-    cluster = await LocalCluster.start({
-      nats,
+    const cluster: ClusterSetting = {
+      ...{ nats, out, workers, cacheDir, pool, clock: realClock, restartCoordinator: true },
       engine: choice.engine,
       workerEnvironment: workerEnvironment(choice),
-      workers,
-      out,
-      coordinatorArguments: [
-        ...runFiles.flatMap((file) => ["--run", file]),
-        ...["--out", out, "--title", options.title, "--command", options.command],
-        ...(options.evaluateOnly === true ? ["--evaluate-only"] : []),
-        ...(options.sideBySide === "workers" ? ["--side-by-side", String(workers)] : []),
-      ],
-      cacheDir,
-      pool,
-      restartCoordinator: true,
+      coordinatorArguments: coordinatorOptions(options, out, runFiles, workers),
       httpPort: options.httpPort,
-      onEvent: (event) => {
-        if (event.serving?.url != null) sayPage(event.serving.url);
-        if (event.finished?.ok === false) lastWords = event.finished;
-        progress.update(event);
-        options.onEvent?.(event);
-      },
-      onNote: (message) => progress.say(message, "warning"),
-    });
-    let code = 0;
-    try {
-      code = await cluster.finished();
-      if (code !== 0 && code !== EXIT_CODES.trials && stop.exitCode() === 0)
-        throw await failureOf(out, code, lastWords);
-    } finally {
-      await cluster.stop();
-    }
-    const exitCode = stop.exitCode() || code;
-    return { document: await resultsOf(out, stop.exitCode(), progress), exitCode };
+    };
+    const { code, signalCode } = await conduct(cluster, progress, options.onEvent);
+    return { document: await resultsOf(out, signalCode, progress), exitCode: signalCode || code };
   } finally {
     progress.stop();
   }
+}
+
+/** Installs what is missing. */
+async function findPrograms(
+  { engine, natsServer }: LocalRunOptions,
+  cacheDir: string,
+  progress: (line: string) => void,
+): Promise<{ choice: EngineChoice; nats: NatsBinary }> {
+  const choice = await provisionEngine({ cacheDir, progress, ...(engine ? { force: engine } : {}) });
+  const nats = await resolveNatsServer({
+    env: process.env,
+    cacheDir,
+    install: true,
+    progress,
+    ...(natsServer === undefined ? {} : { explicit: natsServer }),
+  });
+  return { choice, nats };
+}
+
+function coordinatorOptions(
+  options: LocalRunOptions,
+  out: string,
+  runFiles: readonly string[],
+  workers: number,
+): string[] {
+  return [
+    ...runFiles.flatMap((file) => ["--run", file]),
+    ...["--out", out, "--title", options.title, "--command", options.command],
+    ...(options.evaluateOnly === true ? ["--evaluate-only"] : []),
+    ...(options.sideBySide === "workers" ? ["--side-by-side", String(workers)] : []),
+  ];
+}
+
+type ClusterSetting = Omit<LocalClusterOptions, "onEvent" | "onNote">;
+
+/**
+ * Runs a cluster until its coordinator ends. `signalCode`: 130 / 143 where a signal ended it early, or 0. Throws
+ * ClusterError with the coordinator's own code when it fails.
+ */
+async function conduct(
+  setting: ClusterSetting,
+  progress: ProgressDisplay,
+  tell: LocalRunOptions["onEvent"],
+): Promise<{ code: number; signalCode: number }> {
+  let interrupt = (): void => undefined;
+  const stop = interruption((name) => {
+    progress.say(`${name}: finishing the step and writing a checkpoint; once more stops at once`, "warning");
+    interrupt();
+  });
+  const listener = listenerOf(progress, tell);
+  const cluster = await LocalCluster.start({
+    ...setting,
+    onEvent: listener.onEvent,
+    onNote: (message) => progress.say(message, "warning"),
+  });
+  interrupt = () => cluster.interrupt();
+  try {
+    const code = await cluster.finished();
+    const isFailure = code !== 0 && code !== EXIT_CODES.trials && stop.exitCode() === 0;
+    if (isFailure) throw await failureOf(setting.out, code, listener.failure());
+    return { code, signalCode: stop.exitCode() };
+  } finally {
+    await cluster.stop();
+  }
+}
+
+/** Shows what the coordinator tells, and keeps what it says about a failure. */
+function listenerOf(
+  progress: ProgressDisplay,
+  tell: LocalRunOptions["onEvent"],
+): {
+  onEvent: (event: saf.v1.Event) => void;
+  failure: () => saf.v1.Finished.$Properties | undefined;
+} {
+  let page: string | undefined;
+  let failure: saf.v1.Finished.$Properties | undefined;
+  return {
+    onEvent(event) {
+      const url = event.serving?.url ?? page;
+      if (url !== undefined && url !== page) progress.say(`live page ${url}`);
+      page = url;
+      if (event.finished?.ok === false) failure = event.finished;
+      progress.update(event);
+      tell?.(event);
+    },
+    failure: () => failure,
+  };
 }
 
 /** Throws ClusterError("config") for values that cannot go together, and for a model or an attack that there is not. */
@@ -167,9 +201,10 @@ export function checkPlans(configs: readonly Config[]): void {
 async function checkFiles(configs: readonly Config[], out: string): Promise<void> {
   const sets = new Map(configs.map(({ data }) => [JSON.stringify(data), data]));
   for (const data of sets.values()) await checkAside(data, process.env);
-  const folders = configs.map((config) => (configs.length === 1 ? out : join(out, nameOf(config))));
-  for (const [i, config] of configs.entries()) {
-    await checkSources({ findSource, readSource }, config, folders[i] as string, (path) =>
+  const folderOf = (config: Config): string => (configs.length === 1 ? out : join(out, nameOf(config)));
+  const folders = configs.map(folderOf);
+  for (const config of configs) {
+    await checkSources({ findSource, readSource }, config, folderOf(config), (path) =>
       folders.includes(path),
     );
   }
@@ -226,9 +261,10 @@ async function failureOf(
     };
     return new ClusterError(name, message, hint === null ? {} : { hint });
   } catch {
-    if (said !== undefined && Object.hasOwn(EXIT_CODES, said.code ?? "")) {
+    const saidCode = said?.code ?? "";
+    if (said !== undefined && isErrorCode(saidCode)) {
       const hint = said.hint ?? "";
-      return new ClusterError(said.code as ErrorCode, said.message ?? "", hint === "" ? {} : { hint });
+      return new ClusterError(saidCode, said.message ?? "", hint === "" ? {} : { hint });
     }
     const log = await readFile(join(out, "logs", "coordinator.stderr.log"), "utf8").catch(() => "");
     const last = log

@@ -6,7 +6,7 @@
 import { lstat, mkdtemp, readFile, readdir, readlink, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ProcessIdentity, isRunning, processIdentity } from "./nats/store-lock.js";
+import { type ProcessIdentity, isIdentity, isRunning, processIdentity } from "./nats/store-lock.js";
 
 const NAME = /^saf-[A-Za-z0-9]{6}$/;
 const MEMORY = /^\/dev\/shm\/saf-[A-Za-z0-9]{6}$/;
@@ -15,8 +15,8 @@ const OWNER_FILE = "owner.json";
 interface Owner extends ProcessIdentity {
   /** Host and process namespace. */
   place: string;
-  /** Folder in shared memory that goes with it. */
-  memory: string | null;
+  /** Folder in shared memory that goes with it, if there is one. */
+  memory?: unknown;
 }
 
 /** A fresh folder that only this user may enter, named as ours. */
@@ -50,20 +50,17 @@ export async function sweepScratch(parent: string = tmpdir()): Promise<string[]>
   return removed;
 }
 
+function isOwner(value: unknown): value is Owner {
+  return isIdentity(value) && "place" in value && typeof value.place === "string";
+}
+
 /** Its owner, if that is known to be dead. */
 async function abandonedBy(folder: string, place: string): Promise<Owner | undefined> {
   if (!(await isOurs(folder))) return undefined;
   const owner = await readFile(join(folder, OWNER_FILE), "utf8")
-    .then((text) => JSON.parse(text) as Partial<Owner> | null)
+    .then((text) => JSON.parse(text) as unknown)
     .catch(() => undefined);
-  if (
-    owner === null ||
-    typeof owner?.startTime !== "string" ||
-    !Number.isSafeInteger(owner.pid) ||
-    owner.place !== place
-  )
-    return undefined;
-  return isRunning(owner as Owner) ? undefined : (owner as Owner);
+  return isOwner(owner) && owner.place === place && !isRunning(owner) ? owner : undefined;
 }
 
 /** A folder of this user, not a link to one. */

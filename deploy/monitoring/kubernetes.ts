@@ -5,7 +5,9 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
+import { z } from "zod";
 
+const rulesFile = z.object({ groups: z.array(z.unknown()) });
 const TARGET = "k8s/components/monitoring";
 
 /** Path below `root` to content. */
@@ -20,7 +22,7 @@ export function kubernetesMonitoringFiles(root: string): Map<string, string> {
   const groups = readdirSync(rules)
     .filter((name) => name.endsWith(".yaml"))
     .sort()
-    .flatMap((name) => (parse(readFileSync(join(rules, name), "utf8")) as { groups: unknown[] }).groups);
+    .flatMap((name) => rulesFile.parse(parse(readFileSync(join(rules, name), "utf8"))).groups);
   const rule = {
     ...{ apiVersion: "monitoring.coreos.com/v1", kind: "PrometheusRule" },
     metadata: { name: "saf", namespace: "saf", labels: { "app.kubernetes.io/part-of": "saf" } },

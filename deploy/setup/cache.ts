@@ -21,7 +21,7 @@ import {
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { ClusterError } from "../../shared/errors.js";
+import { ClusterError, codeIn } from "../../shared/errors.js";
 
 export { defaultCacheDir } from "../../shared/io/cache-directory.js";
 
@@ -82,7 +82,7 @@ function tryLock(lock: string): boolean {
     });
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    if (codeIn(error) === "EEXIST") return false;
     throw new ClusterError("storage", `Cannot write ${lock}: ${String(error)}`, {
       hint: "set SAF_CACHE_DIR to a directory that can be written",
       cause: error,
@@ -107,7 +107,7 @@ function isGone(lock: string, holder: Holder): boolean {
     process.kill(holder.pid, 0);
     return false;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ESRCH";
+    return codeIn(error) === "ESRCH";
   }
 }
 

@@ -5,7 +5,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ENGINE_NAMES, type EngineName } from "../../shared/engine.js";
-import { ClusterError } from "../../shared/errors.js";
+import { ClusterError, codeIn } from "../../shared/errors.js";
 import {
   findAddonPackage,
   hasAddon,
@@ -184,7 +184,7 @@ function tryLink(packageFolder: string, entry: string): string | undefined {
     linkEntry(packageFolder, entry);
     return undefined;
   } catch (error) {
-    return `${packageFolder} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`;
+    return `${packageFolder} cannot be written (${codeIn(error) ?? String(error)})`;
   }
 }
 

@@ -6,7 +6,7 @@ import { measureSpeed } from "../../worker/engine/eager/speed-probe.js";
 import type { ProbeReport } from "./probe.js";
 
 function isEngineName(name: string | undefined): name is EngineName {
-  return (ENGINE_NAMES as readonly (string | undefined)[]).includes(name);
+  return ENGINE_NAMES.some((known) => known === name);
 }
 
 async function probe(name: EngineName): Promise<ProbeReport | { error: string }> {

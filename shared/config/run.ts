@@ -3,6 +3,7 @@
  * completion, the table in docs/configuration.md and the run's identity all come from here; the settings of the pool
  * stand in pool.ts. Keys are snake_case, units stand in the name.
  */
+import { at } from "../core/at.js";
 import { z } from "zod";
 import { NORMS, PERTURBATION_KINDS, PROCEDURES } from "../results.js";
 import { section, setting, settings } from "./setting.js";
@@ -77,7 +78,7 @@ const train = section({
 });
 
 const isIncreasing = (values: readonly number[]): boolean =>
-  values.every((value, i) => i === 0 || value > (values[i - 1] as number));
+  values.every((value, i) => i === 0 || value > at(values, i - 1));
 
 const attackChoice = z.union([
   z.string().min(1).max(64),

@@ -3,6 +3,7 @@
  * with them, so that the values stay 4-byte aligned. Everything in a chunk is untrusted until it was checked here.
  */
 import { crc32c } from "@node-rs/crc32";
+import { keysOf } from "./keys.js";
 
 export const CHUNK_BYTES = 256 * 1024;
 export const HEADER_BYTES = 64;
@@ -203,5 +204,5 @@ export function runHashIn(frame: Uint8Array): string {
 }
 
 function nameOf<Names extends Record<string, number>>(table: Names, value: number): keyof Names | undefined {
-  return (Object.keys(table) as (keyof Names)[]).find((name) => table[name] === value);
+  return keysOf(table).find((name) => table[name] === value);
 }

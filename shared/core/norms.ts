@@ -3,7 +3,7 @@
 export function squaredNorm(values: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < values.length; i++) {
-    const value = values[i] as number;
+    const value = values[i] ?? NaN;
     sum += value * value;
   }
   return sum;
@@ -13,7 +13,7 @@ export function squaredNorm(values: Float32Array): number {
 export function squaredDistance(one: Float32Array, other: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < one.length; i++) {
-    const difference = (one[i] as number) - (other[i] as number);
+    const difference = (one[i] ?? NaN) - (other[i] ?? NaN);
     sum += difference * difference;
   }
   return sum;

@@ -44,9 +44,9 @@ export function updateRange(
     if (from >= to) continue;
     if (tensor.role === "moment") {
       for (let i = from; i < to; i++) {
-        const batch = (sums[i] as number) * perSample;
-        next[i] = (1 - MOMENT_RATE) * (current[i] as number) + MOMENT_RATE * batch;
-        moved[i] = velocity[i] as number;
+        const batch = (sums[i] ?? NaN) * perSample;
+        next[i] = (1 - MOMENT_RATE) * (current[i] ?? NaN) + MOMENT_RATE * batch;
+        moved[i] = velocity[i] ?? NaN;
       }
       continue;
     }

@@ -130,7 +130,9 @@ export class TreeSum {
   }
 
   #drop(node: number): void {
-    this.#pool.give(this.#held.get(node) as Float32Array);
+    const values = this.#held.get(node);
+    if (values === undefined) return;
+    this.#pool.give(values);
     this.#held.delete(node);
   }
 }

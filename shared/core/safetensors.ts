@@ -57,19 +57,14 @@ export function decodeSafetensors(file: Uint8Array, what: string): TensorFile {
   const ranges: [number, number][] = [];
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") {
-      metadata = textsOf(entry as object);
+      metadata = textsOf(entry);
       continue;
     }
-    const {
-      dtype,
-      shape,
-      data_offsets: offsets,
-    } = entry as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
+    const { dtype, shape, data_offsets: offsets } = entry;
     if (dtype !== "F32") fail(`tensor "${name}" has type ${JSON.stringify(dtype)}, expected "F32"`);
-    if (!isCounts(shape) || !isCounts(offsets) || offsets.length !== 2)
-      fail(`tensor "${name}" has a malformed entry`);
-    const [begin, end] = offsets as [number, number];
-    const size = (shape as number[]).reduce((product, extent) => product * extent, 1);
+    if (!isCounts(shape) || !isRange(offsets)) return fail(`tensor "${name}" has a malformed entry`);
+    const [begin, end] = offsets;
+    const size = shape.reduce((product, extent) => product * extent, 1);
     if (end < begin || end > dataBytes || end - begin !== 4 * size) {
       fail(
         `tensor "${name}" of shape [${String(shape)}] lies at [${begin}, ${end}) of ${dataBytes} data bytes`,
@@ -78,23 +73,31 @@ export function decodeSafetensors(file: Uint8Array, what: string): TensorFile {
     ranges.push([begin, end]);
     // Not file.slice(): of Node's Buffers that is a view, and its memory is the whole file.
     const values = new Float32Array(new Uint8Array(file.subarray(dataStart + begin, dataStart + end)).buffer);
-    tensors.push({ name, shape: shape as number[], values });
+    tensors.push({ name, shape, values });
   }
   ranges.sort((a, b) => a[0] - b[0]);
-  for (let i = 1; i < ranges.length; i++) {
-    if ((ranges[i] as [number, number])[0] < (ranges[i - 1] as [number, number])[1])
-      fail("two tensors overlap");
+  let behind = 0;
+  for (const [begin, end] of ranges) {
+    if (begin < behind) fail("two tensors overlap");
+    behind = end;
   }
   return { tensors, metadata };
 }
 
-function parseHeader(bytes: Uint8Array, fail: (why: string) => never): Record<string, unknown> {
+/** What a header says of a tensor, unchecked. */
+interface HeaderEntry {
+  dtype?: unknown;
+  shape?: unknown;
+  data_offsets?: unknown;
+}
+
+function parseHeader(bytes: Uint8Array, fail: (why: string) => never): Record<string, HeaderEntry> {
   try {
-    const header: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    const entries = typeof header === "object" && header !== null ? Object.values(header) : [];
-    if (entries.length > 0 && entries.every((entry) => typeof entry === "object" && entry !== null)) {
-      return header as Record<string, unknown>;
-    }
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    const header = JSON.parse(text) as Record<string, HeaderEntry> | null;
+    const entries: unknown[] = typeof header === "object" && header !== null ? Object.values(header) : [];
+    const areObjects = entries.every((entry) => typeof entry === "object" && entry !== null);
+    if (header !== null && entries.length > 0 && areObjects) return header;
   } catch {
     // Said below.
   }
@@ -108,6 +111,11 @@ function textsOf(entries: object): Record<string, string> {
 
 function isCounts(value: unknown): value is number[] {
   return (
-    Array.isArray(value) && value.every((entry) => Number.isSafeInteger(entry) && (entry as number) >= 0)
+    Array.isArray(value) &&
+    value.every((entry: unknown) => typeof entry === "number" && Number.isSafeInteger(entry) && entry >= 0)
   );
+}
+
+function isRange(value: unknown): value is [number, number] {
+  return isCounts(value) && value.length === 2;
 }

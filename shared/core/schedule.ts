@@ -1,4 +1,5 @@
 /** Which step belongs to which epoch, which images it takes, and its learning rate. All of it is arithmetic. */
+import { at } from "./at.js";
 import { RandomStream, permutation } from "../random.js";
 import { slotRange } from "./slots.js";
 
@@ -56,5 +57,5 @@ export function learningRate(stages: readonly LearningRateStage[], plan: StepPla
     end += stage.epochs * perEpoch;
     if (step < Math.round(end)) return stage.rate;
   }
-  return (stages.at(-1) as LearningRateStage).rate;
+  return at(stages, stages.length - 1).rate;
 }

@@ -1,7 +1,7 @@
 /** Files and folders that are whole or absent, after a kill at any instant: written aside, fsynced, renamed. */
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { ClusterError } from "../errors.js";
+import { ClusterError, codeIn, wordsOf } from "../errors.js";
 
 let begun = 0;
 
@@ -76,14 +76,14 @@ export async function syncDirectory(directory: string): Promise<void> {
 }
 
 export function storageError(action: string, cause: unknown): ClusterError {
-  const { code, message } = cause as NodeJS.ErrnoException;
+  const code = codeIn(cause);
   const hint =
     code === "ENOSPC"
       ? "the disk is full: free some space; what was written before is intact"
       : code === "EROFS" || code === "EACCES"
         ? "the folder cannot be written: choose another one by --runs (a coordinator: --out)"
         : undefined;
-  return new ClusterError("storage", `Cannot ${action}: ${message}`, {
+  return new ClusterError("storage", `Cannot ${action}: ${wordsOf(cause)}`, {
     cause,
     ...(hint === undefined ? {} : { hint }),
   });

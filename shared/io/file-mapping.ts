@@ -26,7 +26,7 @@ type Mmap = (
 ) => number | bigint;
 
 interface Koffi {
-  load(library: null): { func(declaration: string): unknown };
+  load(library: null): { func(declaration: string): Mmap };
 }
 
 export class FileMapping {
@@ -48,7 +48,7 @@ export class FileMapping {
         .func(
           "intptr_t mmap(void *at, size_t length, int protection, int flags, int descriptor, int64_t offset)",
         );
-      const mapping = new FileMapping(mmap as Mmap);
+      const mapping = new FileMapping(mmap);
       return mapping.#works(directory) ? mapping : undefined;
     } catch {
       return undefined;

@@ -14,7 +14,7 @@ import {
 import { type Server as SecureServer, createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { ClusterError } from "../errors.js";
+import { ClusterError, codeIn, wordsOf } from "../errors.js";
 import { Connections } from "./http-connections.js";
 import { type ReloadedFiles, watchFiles } from "./reloaded-files.js";
 
@@ -169,9 +169,8 @@ async function listen(server: Server, options: HttpOptions): Promise<void> {
   try {
     await listenOn(server, host, port);
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === "EADDRINUSE" && options.anyPort === true) return listenOn(server, host, 0);
-    throw new ClusterError("dependency", `Cannot serve HTTP on ${host}:${port}: ${message}`, {
+    if (codeIn(cause) === "EADDRINUSE" && options.anyPort === true) return listenOn(server, host, 0);
+    throw new ClusterError("dependency", `Cannot serve HTTP on ${host}:${port}: ${wordsOf(cause)}`, {
       cause,
       hint: "choose another address with --http-host, another port with --http-port",
     });

@@ -1,5 +1,6 @@
 /** Makes the metrics of shared/metrics.ts real: one registry a process, made by `main.ts`. */
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
+import { keysOf } from "../core/keys.js";
 import { METRICS, type MetricDefinition, type MetricKey, type ProcessRole } from "../metrics.js";
 
 /** Gauges whose names end in `_total`: they fail Prometheus's own lint. */
@@ -34,7 +35,8 @@ export class Metrics {
     this.registry.setContentType(OPEN_METRICS);
     collectDefaultMetrics({ register: this.registry });
     for (const name of BADLY_NAMED) this.registry.removeSingleMetric(name);
-    for (const [key, definition] of Object.entries(METRICS) as [MetricKey, MetricDefinition][]) {
+    for (const key of keysOf(METRICS)) {
+      const definition: MetricDefinition = METRICS[key];
       if (definition.roles.includes(role)) this.#define(key, definition);
     }
     this.registry.setContentType(Registry.PROMETHEUS_CONTENT_TYPE);
@@ -84,7 +86,8 @@ export class Metrics {
       return value !== undefined && gone.has(String(value));
     };
     this.#tallies = this.#tallies.filter(({ labels }) => !isGone(labels));
-    for (const [key, { labels }] of Object.entries(METRICS) as [MetricKey, MetricDefinition][]) {
+    for (const key of keysOf(METRICS)) {
+      const { labels }: MetricDefinition = METRICS[key];
       if (!labels.includes(label)) continue;
       const metric = this.#counters.get(key) ?? this.#gauges.get(key) ?? this.#histograms.get(key);
       const { values } = (await metric?.get()) ?? { values: [] };

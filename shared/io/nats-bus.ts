@@ -1,8 +1,8 @@
 /** The bus over NATS. Beside the transport and the credentials, the only file that knows the `nats` package. */
 import { readFileSync } from "node:fs";
-import { ErrorCode, Events, type NatsConnection, type NatsError, type TlsOptions } from "nats";
+import { ErrorCode, Events, type NatsConnection, NatsError, type TlsOptions } from "nats";
 import { type Bus, type BusMessage, RequestError, type Subscription } from "../bus.js";
-import { ClusterError } from "../errors.js";
+import { ClusterError, codeIn, wordsOf } from "../errors.js";
 import { hasSecret, redact } from "../redact.js";
 import { inboxPrefix } from "../subjects.js";
 import { CredentialsFile } from "./nats-credentials.js";
@@ -74,8 +74,8 @@ export async function connectNats(options: NatsBusOptions): Promise<Bus> {
       credentials?.watch();
       return new NatsBus(connection, options, credentials);
     } catch (cause) {
-      const refusal = refusalOf(cause as NatsError, tls !== undefined);
-      const { code } = cause as NatsError;
+      const refusal = refusalOf(cause, tls !== undefined);
+      const code = codeIn(cause);
       const message = `Cannot connect to NATS at ${redact(options.url)} as ${options.identity}: ${code ?? String(cause)}`;
       if (refusal !== undefined || Date.now() >= deadline || options.signal?.aborted === true) {
         throw new ClusterError("dependency", message, {
@@ -147,7 +147,7 @@ function tlsOf(
     try {
       readFileSync(path);
     } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException;
+      const code = codeIn(cause);
       throw wrong(
         `Cannot read ${path} of TLS: ${code === "ENOENT" ? "the file is missing" : code}`,
         "is it mounted?",
@@ -158,12 +158,14 @@ function tlsOf(
 }
 
 /** Why another dial would fail as well; undefined where it may not. */
-function refusalOf({ code, message, chainedError }: NatsError, isTls: boolean): string | undefined {
+function refusalOf(error: unknown, isTls: boolean): string | undefined {
+  const code = codeIn(error);
   if (code === ErrorCode.AuthorizationViolation || code === ErrorCode.BadAuthentication)
     return "the server refused the credentials: are they for this server and pool, and not over?";
   if (code === ErrorCode.AuthenticationExpired || code === ErrorCode.AuthenticationTimeout)
     return "the server refused the credentials: they are over";
-  const why = chainedError?.message ?? message ?? "";
+  const chained = error instanceof NatsError ? error.chainedError : undefined;
+  const why = wordsOf(chained ?? error);
   if (code === ErrorCode.ServerOptionNotAvailable)
     return isTls
       ? "the server offers no TLS, and the URL asks for it"
@@ -241,7 +243,7 @@ class NatsBus implements Bus {
       // The bytes lie in the socket's read buffer: copied before the next read.
       return new Uint8Array(reply.data);
     } catch (error) {
-      const { code } = error as NatsError;
+      const code = codeIn(error);
       // The client reports open requests of a connection that is being closed as timed out.
       if (this.#connection.isClosed()) throw new RequestError("closed", subject);
       if (code === ErrorCode.NoResponders) throw new RequestError("no-responders", subject);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { type Authenticator, jwtAuthenticator, nkeyAuthenticator } from "nats";
 import { fromSeed } from "nkeys.js";
 import { type Credentials, MAX_CREDENTIALS_BYTES, parseCredentials } from "../credentials.js";
-import { ClusterError } from "../errors.js";
+import { ClusterError, codeIn, wordsOf } from "../errors.js";
 
 export interface CredentialsOptions {
   /** The file; `{id}` in it stands for the identity; a folder holds `<identity>.creds`. */
@@ -57,7 +57,7 @@ export class CredentialsFile {
     try {
       this.#last = this.#read();
     } catch (error) {
-      this.#options.onWarning(`${(error as Error).message}; going on with the credentials read before`);
+      this.#options.onWarning(`${wordsOf(error)}; going on with the credentials read before`);
     }
   }
 
@@ -112,10 +112,10 @@ export class CredentialsFile {
       if (size > MAX_CREDENTIALS_BYTES) throw new Error(`it has ${size} bytes`);
       text = readFileSync(path, "utf8");
     } catch (cause) {
-      const { code, message } = cause as NodeJS.ErrnoException;
+      const code = codeIn(cause);
       throw new ClusterError(
         "config",
-        `Cannot read the NATS credentials ${path}: ${code === "ENOENT" ? "the file is missing" : (code ?? message)}`,
+        `Cannot read the NATS credentials ${path}: ${code === "ENOENT" ? "the file is missing" : (code ?? wordsOf(cause))}`,
         { hint: "named by SAF_NATS_CREDS_FILE or --creds-file; is the Secret there, and mounted?", cause },
       );
     }

@@ -7,7 +7,7 @@ await serveInThread(({ ask }) => {
   const probes = new Probes(ask);
   return Promise.resolve({
     request: (request, response) => {
-      const path = (request.url ?? "/").split("?")[0] as string;
+      const path = (request.url ?? "/").replace(/\?.*/s, "");
       if (!probes.answer(path, request, response))
         refuse(response, 404, "served here: /metrics, /healthz, /readyz");
     },

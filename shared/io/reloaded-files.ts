@@ -1,4 +1,5 @@
 /** Files whose content may change while a process runs: mounted secrets that are rotated. */
+import { at } from "../core/at.js";
 import { readFile } from "node:fs/promises";
 import { ClusterError } from "../errors.js";
 
@@ -27,12 +28,14 @@ export async function watchFiles<Files extends readonly string[]>({
   apply,
   log,
 }: WatchOptions<Files>): Promise<ReloadedFiles> {
-  type Contents = Parameters<typeof apply>[0];
-  const read = async (): Promise<Buffer[]> => Promise.all(files.map((file) => readFile(file)));
-  let known: Buffer[];
+  // One content for each file, in their order.
+  type Contents = Buffer[] & Parameters<typeof apply>[0];
+  const read = async (): Promise<Contents> =>
+    (await Promise.all(files.map((file) => readFile(file)))) as Contents;
+  let known: Contents;
   try {
     known = await read();
-    apply(known as unknown as Contents);
+    apply(known);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ClusterError("config", `Cannot use ${files.join(" and ")}: ${reason}`, {
@@ -43,10 +46,10 @@ export async function watchFiles<Files extends readonly string[]>({
   const look = async (): Promise<void> => {
     const now = await read().catch(() => undefined);
     // A file that is missing for a moment is about to be replaced.
-    if (now === undefined || now.every((content, i) => content.equals(known[i] as Buffer))) return;
+    if (now === undefined || now.every((content, i) => content.equals(at(known, i)))) return;
     known = now;
     try {
-      apply(now as unknown as Contents);
+      apply(now);
       log("info", `Took the new contents of ${files.join(" and ")}`);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

@@ -1,4 +1,5 @@
 /** A network as data: layers, head and training recipe. Worker engines run it, the coordinator derives its layout. */
+import { at } from "../core/at.js";
 import { type Layout, type TensorDefinition, placeTensors } from "../core/layout.js";
 import { ClusterError } from "../errors.js";
 
@@ -108,7 +109,8 @@ export function outputExtent(layer: Layer, input: Extent): Extent {
 /** Input extents of every layer, and the network's output at the end. */
 export function extents(network: Network): Extent[] {
   const found: Extent[] = [network.input];
-  for (const layer of network.layers) found.push(outputExtent(layer, found.at(-1) as Extent));
+  let input = network.input;
+  for (const layer of network.layers) found.push((input = outputExtent(layer, input)));
   return found;
 }
 
@@ -117,7 +119,7 @@ export function layoutOf(network: Network): Layout {
   const inputs = extents(network);
   const definitions: TensorDefinition[] = [];
   network.layers.forEach((layer, i) => {
-    const { channels } = inputs[i] as Extent;
+    const { channels } = at(inputs, i);
     if (layer.kind === "convolution") {
       definitions.push(
         {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { LedgerLine, TestCluster } from "../support/cluster.js";
-import { SEED, localWeightsSha256, randomNumbers, startCluster, testConfig } from "../support/cluster.js";
+import type { LedgerLine, TestCluster, TestConfig } from "../support/cluster.js";
+import { checkpointOf, ledgerOf, sharedCluster, startCluster, testConfig } from "../support/cluster.js";
+import { SEED, randomNumbers } from "../support/draws.js";
+import { localWeightsSha256 } from "../support/reference-weights.js";
 
 const STEPS = 30;
 const SLOTS = 4;
@@ -46,15 +48,78 @@ function checkLedger(
 const servedBy = (ledger: readonly LedgerLine[]): Set<string> =>
   new Set(ledger.flatMap(({ blocks }) => blocks.map(({ worker }) => worker)));
 
+/** Step by step, though runs go side by side; each in a folder named for its model. */
+const stepwise = (config: TestConfig & { model: string }): TestConfig & { name: string } => ({
+  ...config,
+  name: config.model,
+  train: { lease: "step", ...config.train },
+});
+
+const MAIN = stepwise({ model: "mrelu-r-m" });
+/** Seven steps of 32 images and one of 6: its four slots have 1, 2, 1 and 2. */
+const SHORT_STEP = stepwise({ model: "mrelu-r", train: { limit_images: 230, epochs: 2, max_steps: 1000 } });
+/** Three such epochs: adversarial images are made at steps 8 and 16. */
+const FLAG_A_CONFIG = {
+  model: "plain-a",
+  train: { limit_images: 230, epochs: 3, max_steps: 1000, checkpoint_every_steps: 5 },
+};
+const FLAG_A = stepwise(FLAG_A_CONFIG);
+const FAMILIES = [
+  { model: "plain", slots: 4 },
+  { model: "mrelu", slots: 1 },
+  { model: "rbf", slots: 4 },
+].map(({ model, slots }) => ({
+  slots,
+  config: stepwise({ model, seed: 11, train: { slots, max_steps: 12 } }),
+}));
+
+// Calm runs share a cluster, side by side: what one of them comes to does not depend on the others.
+const ofOneWorker = sharedCluster({ workers: 1, runs: [MAIN, FLAG_A] }, LIMIT);
+const ofTwoWorkers = sharedCluster(
+  { workers: 2, runs: [MAIN, SHORT_STEP, FLAG_A, ...FAMILIES.map(({ config }) => config)] },
+  LIMIT,
+);
+
+interface Left {
+  checkpoint: { step: number; sha256: string };
+  ledger: LedgerLine[];
+}
+
+const leftOf = (cluster: TestCluster, name: string): Left => ({
+  checkpoint: checkpointOf(cluster.file(name)),
+  ledger: ledgerOf(cluster.file(name)),
+});
+
+/** Beside other runs a worker could take whole steps; some steps have to be made of blocks of both. */
+function checkIsShared(ledger: readonly LedgerLine[]): void {
+  assert.ok(
+    ledger.some(({ blocks }) => new Set(blocks.map(({ worker }) => worker)).size === 2),
+    "no step was shared",
+  );
+}
+
+// That one process makes PyTorch's steps: test/worker/engine/truth-suite.ts. A cluster makes that process's, to the bit.
+for (const { slots, config } of FAMILIES) {
+  test(
+    `two workers train ${config.name} in ${slots} slot(s) to the weights of one process`,
+    LIMIT,
+    async () => {
+      const { checkpoint, ledger } = leftOf(ofTwoWorkers(), config.name);
+      assert.deepEqual(checkpoint, { step: 12, sha256: await localWeightsSha256(testConfig(config)) });
+      if (slots > 1) checkIsShared(ledger);
+    },
+  );
+}
+
 describe(`weights after ${STEPS} steps of mrelu-r-m`, () => {
   const config = {};
   // 60,000 real images, 6,000 noisy copies of the mean, 6,000 of pure noise.
   const ledgerOfAll = { steps: STEPS, images: 72_000 };
   const expected = (): Promise<string> => localWeightsSha256(testConfig(config));
 
-  for (const { workers, sharedMemory } of [
-    { workers: 1, sharedMemory: true },
-    { workers: 2, sharedMemory: true },
+  for (const { workers, sharedMemory, calm } of [
+    { workers: 1, sharedMemory: true, calm: ofOneWorker },
+    { workers: 2, sharedMemory: true, calm: ofTwoWorkers },
     { workers: 3, sharedMemory: false },
     { workers: 4, sharedMemory: true },
   ]) {
@@ -62,14 +127,17 @@ describe(`weights after ${STEPS} steps of mrelu-r-m`, () => {
       `are those of one process when ${workers} worker(s) serve it, bytes going through ${sharedMemory ? "shared memory" : "NATS"}`,
       LIMIT,
       async (t) => {
-        const cluster = await startCluster(t, { workers, config, pool: { shared_memory: sharedMemory } });
+        const cluster =
+          calm?.() ?? (await startCluster(t, { workers, config, pool: { shared_memory: sharedMemory } }));
 
-        await cluster.trained();
+        await cluster.trainedAndStopped();
 
-        assert.deepEqual(cluster.checkpoint(), { step: STEPS, sha256: await expected() });
-        checkLedger(cluster.ledger(), ledgerOfAll);
-        const helpers = servedBy(cluster.ledger()).size;
+        const { checkpoint, ledger } = leftOf(cluster, calm === undefined ? "" : MAIN.name);
+        assert.deepEqual(checkpoint, { step: STEPS, sha256: await expected() });
+        checkLedger(ledger, ledgerOfAll);
+        const helpers = servedBy(ledger).size;
         assert.ok(helpers >= Math.min(workers, 2), `only ${helpers} of ${workers} workers computed anything`);
+        if (workers === 2) checkIsShared(ledger);
       },
     );
   }
@@ -95,7 +163,7 @@ describe(`weights after ${STEPS} steps of mrelu-r-m`, () => {
       cluster.signalWorker(victim, "SIGKILL");
     }
 
-    await cluster.trained();
+    await cluster.trainedAndStopped();
 
     assert.deepEqual(cluster.checkpoint(), { step: STEPS, sha256: await expected() });
     checkLedger(cluster.ledger(), ledgerOfAll);
@@ -108,7 +176,7 @@ describe(`weights after ${STEPS} steps of mrelu-r-m`, () => {
     await cluster.removeWorker("worker-1", "SIGKILL");
     cluster.local.addWorker();
 
-    await cluster.trained();
+    await cluster.trainedAndStopped();
 
     assert.deepEqual(cluster.checkpoint(), { step: STEPS, sha256: await expected() });
     checkLedger(cluster.ledger(), ledgerOfAll);
@@ -126,7 +194,7 @@ describe(`weights after ${STEPS} steps of mrelu-r-m`, () => {
     const before = cluster.step;
     cluster.signalWorker("worker-1", "SIGCONT");
 
-    await cluster.trained();
+    await cluster.trainedAndStopped();
 
     assert.deepEqual(cluster.checkpoint(), { step: STEPS, sha256: await expected() });
     const ledger = cluster.ledger();
@@ -140,18 +208,9 @@ describe(`weights after ${STEPS} steps of mrelu-r-m`, () => {
 test(
   "two epochs with a short last step count every image twice, and give the same weights",
   LIMIT,
-  async (t) => {
-    // Seven steps of 32 images and one of 6: its four slots have 1, 2, 1 and 2.
-    const config = { model: "mrelu-r", train: { limit_images: 230, epochs: 2, max_steps: 1000 } };
-    const cluster = await startCluster(t, { workers: 2, config });
-
-    await cluster.trained();
-
-    assert.deepEqual(cluster.checkpoint(), {
-      step: 16,
-      sha256: await localWeightsSha256(testConfig(config)),
-    });
-    const ledger = cluster.ledger();
+  async () => {
+    const { checkpoint, ledger } = leftOf(ofTwoWorkers(), SHORT_STEP.name);
+    assert.deepEqual(checkpoint, { step: 16, sha256: await localWeightsSha256(testConfig(SHORT_STEP)) });
     checkLedger(ledger, { steps: 16, images: 230 });
     assert.deepEqual(
       ledger
@@ -166,17 +225,10 @@ test(
 );
 
 describe("weights of a net with flag A, which attacks the weights with which an epoch began,", () => {
-  // Three epochs of seven steps of 32 images and one of 6: adversarial images are made at steps 8 and 16.
-  const config = {
-    model: "plain-a",
-    train: { limit_images: 230, epochs: 3, max_steps: 1000, checkpoint_every_steps: 5 },
-  };
-  const check = async (cluster: TestCluster): Promise<void> => {
-    assert.deepEqual(cluster.checkpoint(), {
-      step: 24,
-      sha256: await localWeightsSha256(testConfig(config)),
-    });
-    checkLedger(cluster.ledger(), { steps: 24, images: 230 });
+  const config = FLAG_A_CONFIG;
+  const check = async ({ checkpoint, ledger }: Left): Promise<void> => {
+    assert.deepEqual(checkpoint, { step: 24, sha256: await localWeightsSha256(testConfig(config)) });
+    checkLedger(ledger, { steps: 24, images: 230 });
   };
 
   test("are not those without the flag", LIMIT, async () => {
@@ -187,11 +239,11 @@ describe("weights of a net with flag A, which attacks the weights with which an 
     );
   });
 
-  for (const workers of [1, 2]) {
-    test(`are those of one process when ${workers} worker(s) serve it`, LIMIT, async (t) => {
-      const cluster = await startCluster(t, { workers, config });
-      await cluster.trained();
-      await check(cluster);
+  for (const [i, calm] of [ofOneWorker, ofTwoWorkers].entries()) {
+    test(`are those of one process when ${i + 1} worker(s) serve it`, LIMIT, async () => {
+      const left = leftOf(calm(), FLAG_A.name);
+      await check(left);
+      assert.equal(servedBy(left.ledger).size, i + 1);
     });
   }
 
@@ -207,13 +259,13 @@ describe("weights of a net with flag A, which attacks the weights with which an 
       cluster.signalWorker("worker-1", "SIGKILL");
       cluster.signalCoordinator("SIGKILL");
 
-      await cluster.trained();
+      await cluster.trainedAndStopped();
 
       assert.ok(
         cluster.notes.some((note) => /^Resuming at step (10|15|20) of 24$/.test(note)),
         cluster.notes.join("\n"),
       );
-      await check(cluster);
+      await check(leftOf(cluster, ""));
     },
   );
 });

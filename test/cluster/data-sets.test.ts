@@ -3,14 +3,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { writeCifarFiles } from "../support/cifar-files.js";
 import type { TestConfig } from "../support/cluster.js";
-import {
-  checkpointOf,
-  linesOf,
-  localWeightsSha256,
-  startCluster,
-  temporaryDirectory,
-  testConfig,
-} from "../support/cluster.js";
+import { checkpointOf, linesOf, startCluster, temporaryDirectory, testConfig } from "../support/cluster.js";
+import { localWeightsSha256 } from "../support/reference-weights.js";
 
 const LIMIT = { timeout: 300_000 };
 const STEPS = 12;

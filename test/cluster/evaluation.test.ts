@@ -9,14 +9,8 @@ import { encodeSafetensors } from "../../shared/core/safetensors.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { networkNamed } from "../../shared/networks/registry.js";
 import type { ModelResult } from "../../shared/results.js";
-import {
-  SEED,
-  type TestCluster,
-  type TestConfig,
-  linesOf,
-  randomNumbers,
-  startCluster,
-} from "../support/cluster.js";
+import { type TestCluster, type TestConfig, linesOf, startCluster } from "../support/cluster.js";
+import { SEED, randomNumbers } from "../support/draws.js";
 import { tensorsOf } from "../../shared/records/checkpoint.js";
 
 const LIMIT = { timeout: 300_000 };
@@ -40,7 +34,7 @@ const CONFIG: TestConfig = {
     kinds: ["clean", "adversarial", "nonsense", "noisy"],
     protocol: ["paper", "modern"],
     strengths: [0.1, 0.3],
-    images: 200,
+    images: 100,
     attack_batch: 20,
     transfer_from: `${join(SECOND, "plain.safetensors")}:plain`,
     attacks: [

@@ -3,21 +3,21 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { LedgerLine, TestCluster, TestConfig } from "../support/cluster.js";
 import {
-  SEED,
   checkpointOf,
   ledgerOf,
   linesOf,
-  localWeightsSha256,
   programs,
-  randomNumbers,
+  sharedCluster,
   startCluster,
   testConfig,
 } from "../support/cluster.js";
+import { SEED, randomNumbers } from "../support/draws.js";
+import { localWeightsSha256 } from "../support/reference-weights.js";
 import { saf } from "../support/saf.js";
 
 const LIMIT = { timeout: 240_000 };
-/** Leases of 8, 64 and 78 steps. */
-const STEPS = 150;
+/** Leases of 8, 64 and 48 steps. */
+const STEPS = 120;
 const below = randomNumbers(SEED);
 
 /** Often enough to be told of a lease before it is over. */
@@ -86,29 +86,54 @@ async function killInStretch(cluster: TestCluster, step: number, run = ""): Prom
   return `${stretch.worker} killed after ${stretch.done} of ${stretch.stepCount} steps from step ${stretch.step} on`;
 }
 
+const MANY = settingsOf("mrelu-r-m", "exclusive", 4);
+/** Three epochs of 20 steps; leases of 8, 12, 20 and 20. From step 20 on, half the images are adversarial. */
+const FLAG_A: TestConfig = {
+  model: "mrelu-a",
+  name: "mrelu-a",
+  train: { lease: "exclusive", slots: 4, limit_images: 640, epochs: 3, max_steps: 60 },
+};
+const stepwise = (config: TestConfig): TestConfig => ({
+  ...config,
+  train: { ...config.train, lease: "step" },
+});
+
+// Two calm clusters with the same two runs each. Side by side, each worker would have a run for itself.
+const alone = sharedCluster({ workers: 1, pool: POOL, runs: [MANY, FLAG_A] }, LIMIT);
+const together = sharedCluster(
+  { workers: 2, pool: POOL, runs: [MANY, FLAG_A].map(stepwise), sideBySide: 1 },
+  LIMIT,
+);
+
+const stretchesOf = (cluster: TestCluster, run: string): TestCluster["stretches"] =>
+  cluster.stretches.filter(({ runId }) => runId.endsWith(run));
+
+test("a worker alone is leased many steps at a time, two workers step by step", () => {
+  assert.equal(alone().step, 0, "parameters were broadcast, though nobody needs them");
+  assert.equal(together().stretches.length, 0);
+  for (const { name = "" } of [MANY, FLAG_A]) {
+    const workers = ledgerOf(together().file(name)).flatMap(({ blocks }) =>
+      blocks.map(({ worker }) => worker),
+    );
+    assert.deepEqual([...new Set(workers)].sort(), ["worker-1", "worker-2"]);
+  }
+});
+
 describe("a run that is leased many steps at a time", () => {
-  const config = settingsOf("mrelu-r-m", "exclusive", 4);
+  const config = MANY;
 
-  test("has the weights of the same run step by step", LIMIT, async (t) => {
-    const alone = await startCluster(t, { workers: 1, pool: POOL, config });
-    await alone.trained();
-    await checkRun(alone.out, config);
-    assert.ok(alone.stretches.length > 1);
-    assert.equal(alone.step, 0, "parameters were broadcast, though nobody needs them");
-    await alone.stop();
-
-    const stepwise = { ...config, train: { ...config.train, lease: "step" as const } };
-    const together = await startCluster(t, { workers: 2, pool: POOL, config: stepwise });
-    await together.trained();
-    assert.deepEqual(together.checkpoint(), alone.checkpoint());
-    assert.equal(together.stretches.length, 0);
+  test("has the weights of the same run step by step", LIMIT, async () => {
+    const out = alone().file("mrelu-r-m");
+    await checkRun(out, config);
+    assert.ok(stretchesOf(alone(), "mrelu-r-m").length > 1);
+    assert.deepEqual(checkpointOf(together().file("mrelu-r-m")), checkpointOf(out));
   });
 
   test("keeps them when its worker is killed in the middle of a lease", LIMIT, async (t) => {
     const cluster = await startCluster(t, { workers: 2, pool: POOL, config });
     t.diagnostic(`SAF_TEST_SEED=${SEED}: ${await killInStretch(cluster, 8 + 64 * below(2))}`);
 
-    await cluster.trained();
+    await cluster.trainedAndStopped();
 
     const ledger = await checkRun(cluster.out, config);
     assert.ok(
@@ -130,10 +155,10 @@ describe("a run that is leased many steps at a time", () => {
     );
     cluster.signalCoordinator("SIGKILL");
 
-    await cluster.trained();
+    await cluster.trainedAndStopped();
 
     assert.ok(
-      cluster.notes.some((note) => /^Resuming at step (30|60|90|120) of 150$/.test(note)),
+      cluster.notes.some((note) => /^Resuming at step (30|60|90) of 120$/.test(note)),
       cluster.notes.join("\n"),
     );
     await checkRun(cluster.out, frequent);
@@ -171,12 +196,7 @@ describe("a run that is leased many steps at a time", () => {
 });
 
 describe("a run with flag A, whose images follow from the weights with which an epoch began,", () => {
-  // Three epochs of 20 steps; leases of 8, 12, 20 and 20. From step 20 on, half the images are adversarial.
-  const config: TestConfig = {
-    model: "mrelu-a",
-    name: "mrelu-a",
-    train: { lease: "exclusive", slots: 4, limit_images: 640, epochs: 3, max_steps: 60 },
-  };
+  const config = FLAG_A;
   const expected = (): Promise<string> => localWeightsSha256(testConfig(config));
   const checkLedger = (ledger: readonly LedgerLine[]): void =>
     assert.deepEqual(
@@ -187,22 +207,15 @@ describe("a run with flag A, whose images follow from the weights with which an 
       }),
     );
 
-  test("has the weights of the same run step by step", LIMIT, async (t) => {
-    const alone = await startCluster(t, { workers: 1, pool: POOL, config });
-    await alone.trained();
-    assert.deepEqual(alone.checkpoint(), { step: 60, sha256: await expected() });
-    checkLedger(alone.ledger());
+  test("has the weights of the same run step by step", LIMIT, async () => {
+    const out = alone().file("mrelu-a");
+    assert.deepEqual(checkpointOf(out), { step: 60, sha256: await expected() });
+    checkLedger(ledgerOf(out));
     assert.deepEqual(
-      alone.stretches.map(({ stepCount }) => stepCount),
+      stretchesOf(alone(), "mrelu-a").map(({ stepCount }) => stepCount),
       [8, 12, 20, 20],
     );
-    await alone.stop();
-
-    const stepwise = { ...config, train: { ...config.train, lease: "step" as const } };
-    const together = await startCluster(t, { workers: 2, pool: POOL, config: stepwise });
-    await together.trained();
-    assert.deepEqual(together.checkpoint(), alone.checkpoint());
-    assert.equal(together.stretches.length, 0);
+    assert.deepEqual(checkpointOf(together().file("mrelu-a")), checkpointOf(out));
   });
 
   test("keeps them when its worker is killed in a lease on such images", LIMIT, async (t) => {
@@ -215,7 +228,7 @@ describe("a run with flag A, whose images follow from the weights with which an 
     t.diagnostic(`SAF_TEST_SEED=${SEED}: worker-1 killed in the lease from step ${step} on`);
     cluster.signalWorker("worker-1", "SIGKILL");
 
-    await cluster.trained();
+    await cluster.trainedAndStopped();
 
     assert.deepEqual(cluster.checkpoint(), { step: 60, sha256: await expected() });
     const ledger = cluster.ledger();

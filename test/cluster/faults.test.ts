@@ -2,16 +2,9 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { describe, test } from "node:test";
 import type { TestCluster, TestConfig } from "../support/cluster.js";
-import {
-  SEED,
-  checkpointOf,
-  ledgerOf,
-  localWeightsSha256,
-  programs,
-  randomNumbers,
-  startCluster,
-  testConfig,
-} from "../support/cluster.js";
+import { checkpointOf, ledgerOf, programs, startCluster, testConfig } from "../support/cluster.js";
+import { SEED, randomNumbers } from "../support/draws.js";
+import { localWeightsSha256 } from "../support/reference-weights.js";
 import { saf } from "../support/saf.js";
 
 const LIMIT = { timeout: 180_000 };
@@ -38,7 +31,7 @@ describe("a run ends with the weights of an undisturbed one", () => {
     t.diagnostic(`SAF_TEST_SEED=${SEED}: nats-server killed in step ${cluster.step}`);
     cluster.killNats();
 
-    await cluster.trained();
+    await cluster.trainedAndStopped();
 
     assert.ok(cluster.notes.some((note) => /nats-server ended \(SIGKILL\)/.test(note)));
     assert.ok(cluster.log().some(({ msg }) => msg === "Connected to NATS again"));
@@ -56,7 +49,7 @@ describe("a run ends with the weights of an undisturbed one", () => {
       t.diagnostic(`SAF_TEST_SEED=${SEED}: coordinator killed in step ${cluster.step}`);
       cluster.signalCoordinator("SIGKILL");
 
-      await cluster.trained();
+      await cluster.trainedAndStopped();
 
       assert.ok(cluster.notes.some((note) => /^The coordinator ended \(SIGKILL\)/.test(note)));
       assert.ok(
@@ -84,7 +77,7 @@ describe("a run ends with the weights of an undisturbed one", () => {
       const asleepUntil = cluster.step;
       cluster.signalWorker("worker-2", "SIGCONT");
 
-      await cluster.trained();
+      await cluster.trainedAndStopped();
 
       await checkUnharmed(cluster, config);
       assert.ok(
@@ -110,7 +103,7 @@ describe("a run ends with the weights of an undisturbed one", () => {
     const asleepUntil = cluster.step;
     cluster.signalWorker("worker-1", "SIGCONT");
 
-    await cluster.trained();
+    await cluster.trainedAndStopped();
 
     await checkUnharmed(cluster, config);
     assert.ok(
@@ -129,7 +122,7 @@ describe("a run ends with the weights of an undisturbed one", () => {
     await cluster.untilPush("worker-1", 2 + below(15), 1 + below(7));
 
     const exit = await cluster.removeWorker("worker-1", "SIGTERM");
-    await cluster.trained();
+    await cluster.trainedAndStopped();
 
     assert.deepEqual(exit, { code: 143, signal: null });
     assert.ok(cluster.log().some(({ msg }) => msg === "Worker worker-1 left: signal"));

@@ -12,7 +12,8 @@ import type {
 } from "../../coordinator/live/core/views.js";
 import { eventually } from "../coordinator/live/live-support.js";
 import { Browser, findChromium } from "../support/browser.js";
-import { type TestCluster, localWeightsSha256, startCluster, testConfig } from "../support/cluster.js";
+import { type TestCluster, startCluster, testConfig } from "../support/cluster.js";
+import { localWeightsSha256 } from "../support/reference-weights.js";
 
 const LIMIT = { timeout: 300_000 };
 

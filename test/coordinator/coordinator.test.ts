@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type saf, wire, writeMessage } from "../../shared/messages.js";
-import { SEED, randomNumbers } from "../support/cluster.js";
+import { SEED, randomNumbers } from "../support/draws.js";
 import { HEARTBEAT_MS, type HandCluster, QUARANTINE, handCoordinator } from "../support/hand-coordinator.js";
 import { type HandWorker, weightsAfter } from "../support/hand-worker.js";
 import { hashOf } from "../../shared/io/hash.js";
@@ -336,4 +336,25 @@ describe("a coordinator survives", () => {
     await worker.serveUntil(STEPS);
     await checkWeights(cluster);
   });
+});
+
+test("a coordinator that hears of a newer one leases nothing more, and says so once", LIMIT, async (t) => {
+  const cluster = await handCoordinator(t);
+  const { subjects } = cluster;
+  const newer = cluster.bus();
+  const announce = (term: number): void => newer.publish(subjects.all, writeMessage(wire.Announce, { term }));
+  announce(cluster.term - 1);
+  announce(cluster.term);
+  await newer.flush();
+  const worker = await cluster.joined("worker-1");
+  await worker.serve(await worker.lease());
+  const held = await worker.lease();
+  announce(cluster.term + 7);
+  announce(cluster.term + 7);
+  await newer.flush();
+  await worker.serve(held);
+  assert.deepEqual(cluster.rivals, [cluster.term + 7]);
+  // Its answer comes behind any lease that would have been given.
+  await worker.join();
+  assert.equal(worker.hasLease, false);
 });

@@ -70,7 +70,7 @@ async function freshClone(t: TestContext): Promise<Project> {
     `import { test } from "node:test"; test("c is a benchmark", () => {});`,
   );
   await write("deploy/build.mjs", BUILD);
-  for (const file of ["bootstrap.mjs", "prepare.mjs", "saf.mjs"])
+  for (const file of ["bootstrap.mjs", "fast-tests.mjs", "prepare.mjs", "saf.mjs"])
     await copyFile(join(deploy, file), join(root, "deploy", file));
   return {
     root,
@@ -178,6 +178,21 @@ test("test runs the test files without the benchmarks, or those that are named",
   assert.equal(run("bootstrap.mjs", "test", "no-such").status, 2);
 });
 
+test("test:fast runs those that start nothing, and sets nothing up", async (t) => {
+  const { run, write } = await freshClone(t);
+  await write(
+    "test/b.test.js",
+    `import { test } from "node:test"; import "./starts.js"; test("b", () => {});`,
+  );
+  await write("test/starts.js", `export { spawn } from "node:child_process";`);
+  const fast = run("bootstrap.mjs", "test:fast");
+  assert.equal(fast.status, 0, fast.stdout);
+  assert.match(fast.stdout, /a runs/);
+  assert.match(fast.stdout, /tests 1$/m);
+  assert.doesNotMatch(fast.stderr, /setup speaks/);
+  assert.equal(run("bootstrap.mjs", "test:fast", "b.test").status, 2);
+});
+
 test("SIGTERM reaches the program, and its exit code comes back", async (t) => {
   const { root, run } = await freshClone(t);
   assert.equal(run("bootstrap.mjs", "build").status, 0);
@@ -232,5 +247,5 @@ test("an unknown command is refused with the known ones", async (t) => {
   const { run } = await freshClone(t);
   const { status, stderr } = run("bootstrap.mjs", "strat");
   assert.equal(status, 2);
-  assert.match(stderr, /unknown command "strat"\n.*start\|test\|check/);
+  assert.match(stderr, /unknown command "strat"\n.*start\|test\|test:fast\|check/);
 });

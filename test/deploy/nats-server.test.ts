@@ -15,7 +15,8 @@ import { createUser } from "nkeys.js";
 import { ClusterError } from "../../shared/errors.js";
 import { subjectsOf } from "../../shared/subjects.js";
 import { startNatsServer } from "../../deploy/local/nats/server.js";
-import type { NatsExit, RunningNatsServer } from "../../deploy/local/nats/server.js";
+import type { NatsExit } from "../../deploy/local/nats/server-process.js";
+import type { RunningNatsServer } from "../../deploy/local/nats/server.js";
 import { processIdentity } from "../../deploy/local/nats/store-lock.js";
 import {
   anyServer,

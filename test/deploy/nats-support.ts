@@ -14,7 +14,8 @@ import type { NatsBinary } from "../../deploy/local/nats/binary.js";
 import { isAtLeast } from "../../deploy/local/nats/capabilities.js";
 import { unpackFromSuite } from "../../deploy/local/nats/package-managers.js";
 import { startNatsServer } from "../../deploy/local/nats/server.js";
-import type { NatsCredentials, RunningNatsServer, StartNatsOptions } from "../../deploy/local/nats/server.js";
+import type { NatsCredentials } from "../../deploy/local/nats/server-files.js";
+import type { RunningNatsServer, StartNatsOptions } from "../../deploy/local/nats/server.js";
 import { processIdentity } from "../../deploy/local/nats/store-lock.js";
 
 /** Downloads of several megabytes are kept for the next test file. */

@@ -52,6 +52,7 @@ export const CLASSES: readonly CommandClass[] = [
   by(/^saf (setup|doctor)\b/, `${CLI}/inspect.test.ts`, /"(setup|doctor)"/),
   by(/^saf (worker|coordinator)\b/, "test/cluster/credentials.test.ts", /"(worker|coordinator)", \.\.\.nats/),
   by(/^npm start$/, "test/deploy/bootstrap.test.ts", /bootstrap/),
+  by(/^npm run test:fast$/, "test/deploy/bootstrap.test.ts", /test:fast/),
   // What needs more than a test has.
   parsed(/^saf data fetch\b/, "downloads a data set; its parts are tested by fetch-file.test.ts"),
   parsed(/^npm (test|run check|run format|run bench)\b/, "runs the tests, or what this test is run by"),

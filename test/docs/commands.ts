@@ -201,7 +201,7 @@ function checkScript(name: string, args: readonly string[], isWhole: boolean): C
 
 function checkBootstrap(name: string): Checked {
   const source = readFileSync(join(ROOT, "deploy/bootstrap.mjs"), "utf8");
-  const names = [...source.matchAll(/^ {2}async (\w+)\(/gm)].map((match) => match[1]);
+  const names = [...source.matchAll(/^ {2}async "?([\w:]+)"?\(/gm)].map((match) => match[1]);
   return names.includes(name) ? {} : { problem: `bootstrap.mjs knows ${names.join(", ")}, not "${name}"` };
 }
 

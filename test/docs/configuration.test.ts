@@ -88,7 +88,7 @@ for (const { document, name, render } of TABLES) {
 }
 
 /** Set by one process of ours for another, or only for tests. */
-const INTERNAL = ["SAF_GPU_NAME", "SAF_TEST_SEED"];
+const INTERNAL = ["SAF_GPU_NAME", "SAF_TEST_REFERENCES", "SAF_TEST_SEED"];
 
 test("docs/configuration.md names every SAF_ variable that the programs read, and no other", () => {
   const sources = ["shared", "coordinator", "worker", "deploy"].flatMap((folder) =>

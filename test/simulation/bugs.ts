@@ -22,25 +22,38 @@ export const BUGS: readonly Bug[] = [
     name: "settled-by-another-block",
     fixedBy: "63f5442",
     what: "the last chunk of an old block settled the lease that its worker held by then",
-    file: "coordinator/training/step-training.js",
-    changes: [
-      [
-        "block.finished !== undefined && held === keyOf(header.step, block.block)",
-        "block.finished !== undefined",
-      ],
-    ],
+    file: "coordinator/leases/work-events.js",
+    changes: [["if (lease?.jobId === jobId && lease.unit.id === unitId)", "if (lease !== undefined)"]],
   },
   {
     name: "offered-to-the-lost",
     fixedBy: "23349cd",
-    what: "a lost worker was offered its own block again, before it was out of the pool",
-    file: "coordinator/coordinator.js",
+    what: "a worker that was lost or left was offered its own block again, before it was out of the pool",
+    file: "coordinator/leases/membership-events.js",
     changes: [
       [
-        "this.#workers.delete(worker.id);\n        this.#dropLease(worker, outcome);",
-        "this.#dropLease(worker, outcome);\n        this.#workers.delete(worker.id);",
+        'import { limitOf } from "./deadline.js";',
+        'import { limitOf } from "./deadline.js";\nimport { serveAll } from "./serve.js";',
+      ],
+      [
+        'turn.dropLease(worker, state, outcome, "");',
+        'turn.dropLease(worker, state, outcome, "");\n    serveAll(turn, worker);',
       ],
     ],
+  },
+  {
+    name: "joined-to-a-torn-line",
+    fixedBy: "dc9c3d3",
+    what: "what was appended to a journal behind a torn line joined it, and all after it was lost at the next reading",
+    file: "coordinator/io/journal.js",
+    changes: [["if (whole < bytes.length)", "if (false)"]],
+  },
+  {
+    name: "diverged-by-one",
+    fixedBy: "d66b047",
+    what: "one worker that sent values that are not finite ended the run of all",
+    file: "coordinator/pool/standing.js",
+    changes: [["if (attempts.size >= 2)", "if (attempts.size >= 1)"]],
   },
 ];
 

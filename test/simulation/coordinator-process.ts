@@ -68,6 +68,7 @@ export async function coordinate(setting: CoordinatorSetting): Promise<Coordinat
     dataRange: (request) => shelf.range(request),
     log: (level, message) => note(`${level}: ${message}`),
     metrics: telemetry.pool,
+    superseded: (rival) => note(`superseded by ${rival}`),
   });
   telemetry.watchPool(() => coordinator.members());
   const stopTelling = clock.every(WORKERS_TOLD_EVERY_MS, () => events.workers(coordinator.table()));

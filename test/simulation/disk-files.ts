@@ -36,14 +36,17 @@ export interface Stats {
 
 const CALL_MS = { least: 0.02, most: 0.4 };
 /** An fsync waits for the disk. */
-const SYNC_MS = { least: 0.2, most: 6 };
+const LEAST_SYNC_MS = 0.2;
 
 export class DiskFiles {
   readonly #disk: SimulatedDisk;
   readonly #scheduler: Scheduler;
   readonly #draws: Draws;
+  readonly #syncMs: { least: number; most: number };
 
-  constructor(disk: SimulatedDisk, scheduler: Scheduler, draws: Draws) {
+  /** `syncMs`: the longest fsync. */
+  constructor(disk: SimulatedDisk, scheduler: Scheduler, draws: Draws, syncMs: number) {
+    this.#syncMs = { least: LEAST_SYNC_MS, most: syncMs };
     this.#disk = disk;
     this.#scheduler = scheduler;
     this.#draws = draws;
@@ -130,7 +133,7 @@ export class DiskFiles {
       this.#disk.write(at, bytes, path);
       position = start + added.byteLength;
     };
-    const sync = (): Promise<void> => this.#later(`fsync ${path}`, () => this.#disk.sync(node), SYNC_MS);
+    const sync = (): Promise<void> => this.#later(`fsync ${path}`, () => this.#disk.sync(node), this.#syncMs);
     return {
       writeFile: (content) => this.#later(`write ${path}`, () => write(content)),
       appendFile: (content) => this.#later(`append ${path}`, () => write(content)),

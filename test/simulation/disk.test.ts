@@ -24,7 +24,7 @@ async function crashAfter<Found>(
     const owner = { name, alive: true, frozenUntilMs: 0 };
     return Object.assign(owner, {
       clock: new ProcessClock(scheduler, owner, 0, () => 0),
-      files: new DiskFiles(disk, scheduler, new Draws(seed, "disk", 1)),
+      files: new DiskFiles(disk, scheduler, new Draws(seed, "disk", 1), 6),
     });
   };
   const undo = surround(scheduler);

@@ -18,7 +18,7 @@ const { values } = parseArgs({
 });
 if (values.bug !== undefined) putBack(values.bug);
 const { prepare, simulateMany, simulateOne } = await import("./simulate.js");
-prepare();
+prepare(values.bug);
 const without = values.without.split(",").filter((text) => text !== "");
 process.exitCode =
   values.seed === undefined

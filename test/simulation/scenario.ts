@@ -6,10 +6,10 @@ import { type Fault, MESSAGE_FAULTS, PROCESS_FAULTS, type Traffic, WORLD_FAULTS 
 import { FAMILIES } from "./tiny-networks.js";
 
 /**
- * nan: values that are not finite, now and then; miscount: a wrong number of images; late: slower than its leases last;
+ * nan: values that are not finite, now and then; late: slower than its leases last;
  * forger: it never joins, and speaks garbage and forged messages on every subject that its rights allow.
  */
-export type Nature = "honest" | "nan" | "miscount" | "late" | "forger";
+export type Nature = "honest" | "nan" | "late" | "forger";
 
 export interface WorkerPlan {
   name: string;
@@ -28,6 +28,8 @@ export interface Scenario {
   /** Runs at a time. */
   sideBySide: number;
   pool: PoolConfig;
+  /** The longest that a disk takes to keep a file for good. */
+  syncMs: number;
   faults: Fault[];
   /** From here on nothing goes wrong any more. */
   calmMs: number;
@@ -39,7 +41,7 @@ export function drawScenario(seed: number): Scenario {
   const draws = new Draws(seed, "scenario");
   const calmMs = draws.between(3000, 25_000);
   const pool = drawPool(draws);
-  const count = draws.pick([1, 1, 1, 2, 2, 3]);
+  const count = draws.pick([1, 1, 2, 2, 3]);
   const runs = Array.from({ length: count }, (_, i) => drawRun(draws, i));
   const workerCount = draws.whole(1, 5);
   // So that the work lasts about as long as the faults.
@@ -47,10 +49,11 @@ export function drawScenario(seed: number): Scenario {
   const workers = Array.from({ length: workerCount }, (_, i) => drawWorker(draws, i, slotMs, calmMs));
   const names = ["coordinator", ...workers.map(({ name }) => name)];
   const faults = Array.from({ length: draws.whole(0, 12) }, () => drawFault(draws, names, calmMs));
-  const sideBySide = draws.whole(1, count);
+  const sideBySide = draws.chance(0.7) ? count : draws.whole(1, count);
+  const syncMs = draws.pick([6, 6, 400]);
   const joining = workers.filter(({ nature }) => nature !== "forger").length;
   pool.min_workers = Math.min(pool.min_workers, joining);
-  return { seed, workers, runs, sideBySide, pool, faults, calmMs };
+  return { seed, workers, runs, sideBySide, pool, syncMs, faults, calmMs };
 }
 
 const STEPS_PER_EPOCH = 3;
@@ -79,7 +82,7 @@ const HONEST_MOSTLY: readonly Nature[] = [
 function drawPool(draws: Draws): PoolConfig {
   return poolSchema.parse({
     min_workers: draws.pick([1, 1, 2]),
-    heartbeat_ms: draws.pick([200, 500, 1000]),
+    heartbeat_ms: draws.pick([200, 200, 500, 1000]),
     lease_floor_ms: draws.pick([100, 500, 2000]),
     quarantine_after: draws.whole(1, 4),
     quarantine_ms: draws.pick([100, 1000, 5000]),
@@ -118,14 +121,9 @@ function drawFault(draws: Draws, names: readonly string[], calmMs: number): Faul
       who: draws.chance(0.5) ? "*" : draws.pick(names),
       traffic: draws.pick(TRAFFIC),
       probability: draws.pick([0.05, 0.2, 0.5, 1]),
-      maxMs: draws.pick([5, 100, 2000]),
+      maxMs: draws.pick([5, 100, 2000, 2000]),
     };
   }
   if (which < 0.92) return { ...span, kind: draws.pick(PROCESS_FAULTS), who: draws.pick(names) };
   return { ...span, kind: draws.pick(WORLD_FAULTS) };
-}
-
-/** Two leases at one time of one run: only these may a worker of this nature be trusted with. */
-export function has(scenario: Scenario, nature: Nature): boolean {
-  return scenario.workers.some((worker) => worker.nature === nature);
 }

@@ -4,9 +4,13 @@ import { type Scenario, drawScenario } from "./scenario.js";
 import { shrinkNetworks } from "./tiny-networks.js";
 import { type Outcome, simulate } from "./world.js";
 
-/** Before the first seed: networks become tiny. */
-export function prepare(): void {
+/** What a command says besides the seed. */
+let bugOption = "";
+
+/** Before the first seed: networks become tiny. `bug`: what was put back, for the commands that are printed. */
+export function prepare(bug?: string): void {
   shrinkNetworks();
+  bugOption = bug === undefined ? "" : ` --bug ${bug}`;
 }
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -14,7 +18,7 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 /** The command that shows this world again. */
 function replayCommand({ seed }: Scenario, without: readonly number[]): string {
   const left = without.length === 0 ? "" : ` --without ${without.join(",")}`;
-  return `npm run simulate -- --seed ${seed}${left} --trace`;
+  return `npm run simulate -- --seed ${seed}${bugOption}${left} --trace`;
 }
 
 function without(scenario: Scenario, left: readonly number[]): Scenario {

@@ -6,7 +6,7 @@ import { drawScenario } from "./scenario.js";
 import { explain, prepare } from "./simulate.js";
 import { simulate } from "./world.js";
 
-before(prepare);
+before(() => prepare());
 
 test("a seed decides every event", async () => {
   const draws = new Draws(7, "scenario");
@@ -23,19 +23,12 @@ test("a seed decides every event", async () => {
   assert.ok(new Set(first).size === seeds.length);
 });
 
-/**
- * Known and open: a worker that is behind with its leases (frozen, or slower than two heartbeats) has each new one taken
- * back, for its heartbeat names an older one, and is given the next: its queue grows, and what it holds may never come.
- */
-const KNOWN = /^No progress|^The book holds \d+ grants/;
 const SEEDS = 200;
 
-test("the cluster keeps its promises in the first seeds", async (t) => {
+test("the cluster keeps its promises in the first seeds", async () => {
   for (let seed = 1; seed <= SEEDS; seed++) {
     const scenario = drawScenario(seed);
     const { violation } = await simulate(scenario);
-    if (violation === undefined) continue;
-    if (KNOWN.test(violation)) t.diagnostic(`seed ${seed}: ${violation}`);
-    else assert.fail(await explain(scenario));
+    if (violation !== undefined) assert.fail(await explain(scenario));
   }
 });

@@ -76,6 +76,7 @@ export function overheardEvents(
     if (opened !== undefined) watch.opened(opened.runId, opened.done);
     if (said) note(`${said.level}: ${said.message}`);
     if (phase) note(`${phase.runId ?? ""} ${phase.name}: ${phase.detail}`);
+    if (finished?.runId && finished.code === "diverged") watch.diverged(finished.runId);
     if (finished?.runId && finished.ok === true) watch.ended(finished.runId);
   };
   return new EventPublisher(bus, subjects, () => clock.now(), hear, wallClock);

@@ -20,13 +20,20 @@ interface Watched {
   safeStep: number;
 }
 
+/** From the decision that a run has diverged to its end: journals are closed in between. */
+const LONE_MS = 2000;
+
 export class Watch {
   violation: string | undefined;
   /** The book of the coordinator of now. */
   book: (() => LeaseBook) | undefined;
   #seenBook: LeaseBook | undefined;
+  /** When the pool last held less than two workers. */
+  #loneMs = 0;
   readonly #runs = new Map<string, Watched>();
   readonly #now: () => number;
+  /** Workers whose values are not finite now and then. */
+  readonly spoilers: number;
   /** When anything was last committed, measured or ended. */
   progressMs = 0;
   committed = 0;
@@ -35,8 +42,9 @@ export class Watch {
   readonly over = new Set<string>();
   readonly #right = new Set<string>();
 
-  constructor(now: () => number) {
+  constructor(now: () => number, spoilers: number) {
     this.#now = now;
+    this.spoilers = spoilers;
   }
 
   add(runId: string, reference: Reference): void {
@@ -115,6 +123,7 @@ export class Watch {
     const book = this.book?.();
     if (book === undefined || book === this.#seenBook) return;
     this.#seenBook = book;
+    if (book.members.size < 2) this.#loneMs = this.#now();
     const problem = problemOf(book);
     if (problem !== undefined) this.violate(problem);
   }
@@ -132,6 +141,12 @@ export class Watch {
       Buffer.compare(bytes, body) === 0,
       () => `${run.runId}: chunk ${header.chunk} of version ${header.step} is broadcast with wrong weights`,
     );
+  }
+
+  /** A run ends because values are not finite: two workers must agree on that, or nobody else could be asked. */
+  diverged(runId: string): void {
+    const isAgreed = this.spoilers > 1 || (this.spoilers === 1 && this.#now() - this.#loneMs < LONE_MS);
+    this.#check(isAgreed, () => `${runId} ended as diverged, though others could be asked`);
   }
 
   task(runId: string, { task, outcomes }: TaskRecord): void {
@@ -165,16 +180,34 @@ export class Watch {
     );
   }
 
+  /** A journal in the end: what was appended behind a torn line must not have joined it. */
+  journal(runId: string, disk: SimulatedDisk, file: string): void {
+    for (const line of linesOf(disk, file))
+      this.#check(isJson(line), () => `${runId}: ${file} holds a line that is none: ${line.slice(0, 200)}`);
+  }
+
   /** What the coordinator's disk holds in the end. */
   ledger(runId: string, disk: SimulatedDisk, file: string): void {
     const { reference } = this.#of(runId);
-    const node = disk.find(file);
-    const text = node?.kind === "file" ? new TextDecoder().decode(node.bytes) : "";
-    const lines = text.split("\n").filter((line) => line !== "");
-    const steps = lines.map((line) => (JSON.parse(line) as { step: number }).step);
+    const steps = linesOf(disk, file).map((line) => (JSON.parse(line) as { step: number }).step);
     this.#check(
       steps.length === reference.steps && steps.every((step, i) => step === i),
       () => `${runId}: the ledger holds steps ${steps.join(", ")}, expected 0 to ${reference.steps - 1}`,
     );
+  }
+}
+
+function linesOf(disk: SimulatedDisk, file: string): string[] {
+  const node = disk.find(file);
+  const text = node?.kind === "file" ? new TextDecoder().decode(node.bytes) : "";
+  return text.split("\n").filter((line) => line !== "");
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -1,5 +1,4 @@
 /** The product's worker as a simulated process, on an engine of whole numbers. */
-import { TAIL } from "../../shared/core/layout.js";
 import { NO_TRACES } from "../../shared/tracing.js";
 import { subjectsOf } from "../../shared/subjects.js";
 import { partFiles } from "../../worker/io/part-files.js";
@@ -55,10 +54,9 @@ function characterOf({ nature, slotMs }: WorkerPlan, draws: Draws, hangs: () => 
     slotMs: () =>
       nature === "late" && draws.chance(0.3) ? draws.between(0, LATE_MS) : slotMs * draws.between(0.7, 1.5),
     spoilt: (right, layout) => {
-      if ((nature !== "nan" && nature !== "miscount") || !draws.chance(SPOILT_SLOTS)) return right;
+      if (nature !== "nan" || !draws.chance(SPOILT_SLOTS)) return right;
       const values = right.slice();
-      const at = nature === "nan" ? draws.whole(0, layout.size - 1) : layout.size + TAIL.samples;
-      values[at] = nature === "nan" ? NaN : (values[at] as number) + 1;
+      values[draws.whole(0, layout.size - 1)] = NaN;
       return values;
     },
     hangs,

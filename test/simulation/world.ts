@@ -9,7 +9,7 @@ import { type Fault, FaultCounts, type ProcessFault, type WorldFault, isMessageF
 import { forge } from "./forger.js";
 import { type Rights, SimulatedBroker, type SimulatedBus } from "./network.js";
 import { Reference } from "./reference.js";
-import { type Scenario, type WorkerPlan, has } from "./scenario.js";
+import { type Scenario, type WorkerPlan } from "./scenario.js";
 import { type Owner, ProcessClock, Scheduler } from "./scheduler.js";
 import { CALENDAR_MS, type Surroundings, surround } from "./surroundings.js";
 import { Trace } from "./trace.js";
@@ -64,7 +64,8 @@ export class World {
     this.#scenario = scenario;
     this.#trace = new Trace(keepsTrace);
     this.#scheduler = new Scheduler(new Draws(seed, "schedule"));
-    this.#watch = new Watch(() => this.#scheduler.nowMs);
+    const spoilers = scenario.workers.filter(({ nature }) => nature === "nan").length;
+    this.#watch = new Watch(() => this.#scheduler.nowMs, spoilers);
     this.#broker = new SimulatedBroker({
       scheduler: this.#scheduler,
       draws: new Draws(seed, "network"),
@@ -112,8 +113,11 @@ export class World {
   #readLedgers(): void {
     const disk = this.#disks.get("coordinator") as SimulatedDisk;
     const { runs } = this.#scenario;
-    for (const config of runs)
-      this.#watch.ledger(runIdOf(config), disk, `${folderOf(config, runs.length === 1)}/ledger.jsonl`);
+    for (const config of runs) {
+      const folder = folderOf(config, runs.length === 1);
+      this.#watch.journal(runIdOf(config), disk, `${folder}/eval/results.jsonl`);
+      this.#watch.ledger(runIdOf(config), disk, `${folder}/ledger.jsonl`);
+    }
   }
 
   // ---- Invariants -------------------------------------------------------------------------------------------------
@@ -151,7 +155,7 @@ export class World {
     const owner: Owner = { name, alive: true, frozenUntilMs: 0 };
     const offsetMs = draws.between(0, 1_000_000);
     const clock = new ProcessClock(this.#scheduler, owner, offsetMs, () => draws.between(0, 2));
-    const files = new DiskFiles(this.#diskOf(name), this.#scheduler, draws);
+    const files = new DiskFiles(this.#diskOf(name), this.#scheduler, draws, this.#scenario.syncMs);
     const process = Object.assign(owner, { clock, files });
     const buses = [1, 2].map(() => this.#broker.connect(owner, rightsOf(name)));
     this.#running.set(name, { process, buses });
@@ -197,7 +201,7 @@ export class World {
       this.#end = "done";
     } else if (end.code === "storage" && this.#scenario.faults.some(({ kind }) => kind === "disk-full")) {
       this.#ended(process, "is started again");
-    } else if (mayFail(this.#scenario, end.code)) this.#end = end.code;
+    } else if (end.code === "diverged" && this.#watch.spoilers > 0) this.#end = end.code;
     else this.#watch.violate(`The coordinator failed: ${end.code}: ${end.message}`);
   }
 
@@ -260,11 +264,6 @@ export class World {
 
 /** The simulation itself. */
 const WORLD: Owner = { name: "world", alive: true, frozenUntilMs: 0 };
-
-/** A worker whose values are not finite, where nobody else could be asked, looks like a diverged training. */
-function mayFail(scenario: Scenario, code: string): boolean {
-  return (code === "diverged" && has(scenario, "nan")) || (code === "protocol" && has(scenario, "miscount"));
-}
 
 function rightsOf(name: string): Rights {
   const rights =

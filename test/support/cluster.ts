@@ -1,18 +1,16 @@
 /**
  * A whole cluster for tests: real processes and a real nats-server on top of LocalCluster. Tests wait for what they see
- * on the bus, never for time; everything they wait for has a limit. Faults are drawn from a seed that is printed;
- * SAF_TEST_SEED repeats it.
+ * on the bus, never for time; everything they wait for has a limit.
  */
-import { createHash, randomInt } from "node:crypto";
-import { once } from "node:events";
-import { spawn } from "node:child_process";
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
-import { LocalCluster, type ProcessExit } from "../../deploy/local/cluster.js";
+import { type TestContext, after, before } from "node:test";
+import { LocalCluster } from "../../deploy/local/cluster.js";
+import type { ProcessExit } from "../../deploy/local/process-exit.js";
 import { type NatsBinary, resolveNatsServer } from "../../deploy/local/nats/resolve.js";
 import {
   type EngineChoice,
@@ -25,26 +23,15 @@ import { type PoolConfig, type PoolInput, poolSchema } from "../../shared/config
 import type { ConfigInput } from "../../shared/config/run.js";
 import { type ChunkHeader, decodeChunk } from "../../shared/core/chunk.js";
 import { connectNats } from "../../shared/io/nats-bus.js";
+import { realClock } from "../../shared/io/real-clock.js";
 import { sharedMemoryBus } from "../../shared/io/shared-memory-bus.js";
 import { readMessage, type saf, wire } from "../../shared/messages.js";
 import { type Subjects, subjectsOf } from "../../shared/subjects.js";
 import type { CheckpointState } from "../../shared/records/checkpoint.js";
+import { SEED } from "./draws.js";
 
 /** Longest wait for anything that a cluster does; a machine may be busy with other tests. */
 const PATIENCE_MS = 90_000;
-
-export const SEED = Number(process.env["SAF_TEST_SEED"] ?? randomInt(2 ** 31));
-
-/** Whole numbers below `limit`, the same for the same seed: Mulberry32 (Tommy Ettinger, public domain). */
-export function randomNumbers(seed: number): (limit: number) => number {
-  let state = seed >>> 0;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
-  };
-}
 
 /** What a run of a test decides; the rest is small and quick. */
 export type TestConfig = Pick<ConfigInput, "model" | "seed" | "data" | "evaluate" | "name"> & {
@@ -121,15 +108,20 @@ export interface ClusterSetting {
   restartCoordinator?: boolean;
   /** More arguments of `saf coordinator`. */
   coordinatorArguments?: string[];
-  /** Several runs, all at the same time, each in a folder of its own name; instead of `config`. */
+  /** Several runs, each in a folder of its own name; instead of `config`. */
   runs?: TestConfig[];
+  /** How many of them at the same time: all, unless it says otherwise. */
+  sideBySide?: number;
 }
 
 /** Back when the processes are started; nothing need have joined. Everything is ended after the test. */
-export async function startCluster(t: TestContext, setting: ClusterSetting): Promise<TestCluster> {
+export async function startCluster(
+  t: { after(end: () => Promise<void>): void },
+  setting: ClusterSetting,
+): Promise<TestCluster> {
   const home = await mkdtemp(join(tmpdir(), "saf-test-"));
   const out = join(home, "run");
-  const cluster = new TestCluster(out);
+  const cluster = new TestCluster(out, setting.runs?.length ?? 1);
   // The processes end before their files go.
   t.after(async () => {
     await cluster.stop();
@@ -152,17 +144,35 @@ export async function startCluster(t: TestContext, setting: ClusterSetting): Pro
     out,
     coordinatorArguments: [
       ...files.flatMap((file) => ["--run", file]),
-      ...["--out", out, "--side-by-side", String(configs.length)],
+      ...["--out", out, "--side-by-side", String(setting.sideBySide ?? configs.length)],
       ...(setting.coordinatorArguments ?? []),
     ],
     cacheDir,
     pool: testPool({ min_workers: Math.max(1, setting.workers), ...setting.pool }),
+    clock: realClock,
     restartCoordinator: setting.restartCoordinator ?? false,
     onEvent: (event) => cluster.onEvent(event),
     onNote: (message) => cluster.onNote(message),
   });
   await cluster.watch(local);
   return cluster;
+}
+
+/** One calm cluster for several tests: it trains all its runs before the first of them, and its files go after the last. */
+export function sharedCluster(setting: ClusterSetting, limits: { timeout: number }): () => TestCluster {
+  const ends: (() => Promise<void>)[] = [];
+  let cluster: TestCluster | undefined;
+  before(async () => {
+    cluster = await startCluster({ after: (end) => ends.push(end) }, setting);
+    await cluster.trainedAndStopped();
+  }, limits);
+  after(async () => {
+    for (const end of ends) await end();
+  });
+  return () => {
+    assert.ok(cluster, "the cluster is not started");
+    return cluster;
+  };
 }
 
 interface Waiting {
@@ -181,7 +191,9 @@ export class TestCluster {
   readonly subjects: Subjects = subjectsOf("local");
   /** What LocalCluster said: ends and new starts of processes. */
   readonly notes: string[] = [];
-  readonly phases: string[] = [];
+  /** Runs whose training is over. */
+  readonly #trained = new Set<string>();
+  readonly #runs: number;
   /** Workers as the coordinator last told. */
   table: readonly saf.v1.WorkerRow.$Properties[] = [];
   /** Steps committed, by the newest parameters on the bus. It goes back when a coordinator resumes. */
@@ -200,8 +212,9 @@ export class TestCluster {
   #exitCode: number | undefined;
   #stopped: Promise<void> | undefined;
 
-  constructor(out: string) {
+  constructor(out: string, runs: number) {
     this.out = out;
+    this.#runs = runs;
   }
 
   get local(): LocalCluster {
@@ -252,7 +265,7 @@ export class TestCluster {
   }
 
   onEvent(event: saf.v1.Event): void {
-    if (event.phase != null) this.phases.push(event.phase.name ?? "");
+    if (event.phase?.name === "evaluating") this.#trained.add(event.phase.runId ?? "");
     if (event.workers != null) this.table = event.workers.workers ?? [];
     if (event.note != null) this.notes.push(event.note.message ?? "");
     this.#look();
@@ -323,9 +336,15 @@ export class TestCluster {
     });
   }
 
-  /** All steps are committed; ledger and last checkpoint are on the disk. */
+  /** All steps of every run are committed; ledgers and last checkpoints are on the disk. */
   trained(): Promise<void> {
-    return this.until("the end of training", () => this.phases.includes("evaluating"));
+    return this.until("the end of training", () => this.#trained.size === this.#runs);
+  }
+
+  /** For a test of the training alone: what would be measured next costs as much as a start. */
+  async trainedAndStopped(): Promise<void> {
+    await this.trained();
+    await this.stop();
   }
 
   /** The coordinator's exit code. */
@@ -465,36 +484,4 @@ function names(folder: string): string[] {
   } catch {
     return [];
   }
-}
-
-// ---- The same run in one process ------------------------------------------------------------------------------
-
-const known = new Map<string, Promise<string>>();
-
-/** SHA-256 of the weights that worker/training/local-training.ts comes to, in a process of its own; computed once a file. */
-export function localWeightsSha256(config: ConfigInput): Promise<string> {
-  const text = JSON.stringify(config);
-  let hash = known.get(text);
-  if (hash === undefined) {
-    hash = trainLocally(text);
-    known.set(text, hash);
-  }
-  return hash;
-}
-
-async function trainLocally(config: string): Promise<string> {
-  const { choice, environment } = await programs();
-  const program = fileURLToPath(new URL("local-training-child.js", import.meta.url));
-  const child = spawn(process.execPath, ["--enable-source-maps", program, choice.engine, config], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ...environment },
-    timeout: PATIENCE_MS,
-  });
-  let output = "";
-  let errors = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
-  const [code] = (await once(child, "close")) as [number | null];
-  if (code !== 0) throw new Error(`local-training-child.js ended with exit code ${code}: ${errors}`);
-  return output.trim();
 }

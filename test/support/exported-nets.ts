@@ -7,7 +7,7 @@ import { initialParameters, tensorNamed } from "../../shared/core/layout.js";
 import { type Layer, type Network, layoutOf } from "../../shared/networks/network.js";
 import { networkNamed } from "../../shared/networks/registry.js";
 import { naiveForward } from "../worker/engine/naive-network.js";
-import { randomNumbers } from "./cluster.js";
+import { randomNumbers } from "./draws.js";
 import { hashOf } from "../../shared/io/hash.js";
 
 export interface Example {

@@ -89,6 +89,8 @@ export class HandCluster {
   readonly telemetry: Telemetry;
   readonly committed: CommittedStep[] = [];
   readonly failures: ClusterError[] = [];
+  /** Terms of newer coordinators that it heard of. */
+  readonly rivals: number[] = [];
   /** Steps done as exclusive leases told, before they were committed. */
   readonly told: number[] = [];
   readonly term = 1_700_000_000_000;
@@ -131,6 +133,7 @@ export class HandCluster {
       heartbeatMs: HEARTBEAT_MS,
       quarantine: QUARANTINE,
       dataRange: () => ({}),
+      superseded: (term) => this.rivals.push(term),
       log: (_level, message) => this.log.push(message),
       metrics: {
         ...this.telemetry.pool,

@@ -183,7 +183,8 @@ export class HandWorker {
 
   giveBack(leaseId: number, leaving: boolean, failed = false): void {
     const { control, subjects } = this.#edges;
-    const message = { workerId: this.id, leaseId, reason: "by hand", leaving, failed };
+    const { incarnation } = this;
+    const message = { workerId: this.id, leaseId, reason: "by hand", leaving, failed, incarnation };
     control.publish(subjects.lease(this.id), writeMessage(wire.LeaseReturn, message));
   }
 

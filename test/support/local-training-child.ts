@@ -1,4 +1,7 @@
-/** Trains a run to its end in this one process: node local-training-child.js <engine> <config as JSON>. Prints SHA-256. */
+/**
+ * Trains a run to its end in this one process: node local-training-child.js <engine> <config as JSON>. Prints the SHA-256 of
+ * the weights after each step, one a line.
+ */
 import { hashOf } from "../../shared/io/hash.js";
 import { PartitionedDataset } from "../../coordinator/io/datasets/dataset.js";
 import { loadDataset } from "../../coordinator/io/datasets/data-sets.js";
@@ -44,5 +47,7 @@ const training = new LocalTraining(
     weightDecay: run.train.weightDecay,
   },
 );
-while (training.step < totalSteps(plan)) training.advance();
-process.stdout.write(`${hashOf(training.parameters)}\n`);
+while (training.step < totalSteps(plan)) {
+  training.advance();
+  process.stdout.write(`${hashOf(training.parameters)}\n`);
+}

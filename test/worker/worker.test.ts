@@ -18,7 +18,7 @@ import { MemoryBroker } from "../../shared/memory-bus.js";
 import { readMessage, type saf, wire, writeMessage } from "../../shared/messages.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { resolveRun } from "../../shared/resolve.js";
-import { runHashOf } from "../../shared/run-hash.js";
+import { recipeOf, runHashOf } from "../../shared/run-hash.js";
 import { subjectsOf } from "../../shared/subjects.js";
 import { NO_TRACES } from "../../shared/tracing.js";
 import { CONTROL } from "../../worker/engine/messages.js";
@@ -87,6 +87,8 @@ function nothingSeen() {
     ranges: 0,
     /** Its own term. */
     term: TERM,
+    /** What it says of the run. */
+    spec,
   };
 }
 
@@ -97,7 +99,7 @@ function coordinate(bus: Bus, seen: Seen): void {
   bus.subscribe(subjects.joinPattern, ({ respond }) =>
     respond(writeMessage(wire.JoinReply, { accepted: true, term: seen.term, heartbeatMs: 1000 })),
   );
-  bus.subscribe(subjects.runGet, ({ respond }) => respond(writeMessage(wire.RunSpec, spec)));
+  bus.subscribe(subjects.runGet, ({ respond }) => respond(writeMessage(wire.RunSpec, seen.spec)));
   bus.subscribe(subjects.data, ({ data, respond }) => {
     const { offset, length } = readMessage(wire.DataRequest, data) ?? { offset: 0, length: 0 };
     seen.ranges++;
@@ -151,7 +153,7 @@ async function joined() {
   served.catch(() => undefined);
   const command = (message: saf.v1.WorkerCommand.$Properties): void =>
     coordinator.publish(subjects.command("worker-1"), writeMessage(wire.WorkerCommand, message));
-  const whose = { term: TERM, runId: RUN_ID, attempt: 1 };
+  const whose = { term: TERM, runId: RUN_ID, attempt: 1, recipe: recipeOf(spec) };
   const block = (leaseId: number, change: Partial<saf.v1.BlockLease.$Properties> = {}): void =>
     command({ block: { ...whose, leaseId, step: 0, firstSlot: 0, slotCount: 2, ...change } });
   const stretch = (leaseId: number): void =>
@@ -224,6 +226,26 @@ test("what is loaded once is not loaded again: the run, its images, both splits 
     ["run", "images", "block", "block", "images", "features"],
   );
   assert.equal(seen.ranges, 1);
+});
+
+test("another run under the same name is another run: what was loaded is forgotten, and its own description asked for", async () => {
+  const { clock, engine, seen, block, returned } = await joined();
+  engine.onOrder = ({ leaseId }) => engine.say({ type: "block-done", ...done(leaseId) });
+  block(1);
+  await clock.advance(1000);
+  const other = { ...spec, configJson: JSON.stringify({ ...config, seed: 77 }) };
+  block(2, { recipe: recipeOf(other) });
+  await clock.advance(1000);
+  assert.match(returned().join(), /^2 Run a-run is described by recipe .* failed$/, "it is not there yet");
+  seen.spec = other;
+  block(3, { recipe: recipeOf(other) });
+  await clock.advance(1000);
+  const described = engine.told.flatMap((message) => (message.type === "run" ? [message.seed] : []));
+  assert.deepEqual(described, [0, 77]);
+  assert.deepEqual(
+    engine.orders.map(({ leaseId }) => leaseId),
+    [1, 3],
+  );
 });
 
 test("leases are served one after another; of those that wait, a halted one goes back and a cancelled one is dropped", async () => {

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { at } from "../../../shared/core/at.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { defaultCacheDir } from "../../../shared/io/cache-directory.js";
 import type { DataPlace, DataSource, FileReport } from "./data-source.js";
@@ -64,6 +65,13 @@ async function locate(explicit: string | undefined, env: NodeJS.ProcessEnv): Pro
   return isArchive(place.path) && isNamed ? { ...place, from: `${place.from}${NAMED_FILE}` } : place;
 }
 
+/** One of the six, which are there once the set is read. */
+function fileIn(files: Contents["files"], name: string): Uint8Array {
+  const bytes = files.get(name);
+  if (bytes === undefined) throw new RangeError(`${name} was not read`);
+  return bytes;
+}
+
 async function contentsOf({ path }: DataPlace): Promise<Contents> {
   if (isArchive(path)) {
     const sizes = new Map(CIFAR10_FILES.map((file) => [file, CIFAR10_FILE_BYTES]));
@@ -106,8 +114,8 @@ async function load(place: DataPlace): Promise<Dataset> {
       { hint: "to use it all the same, give the path of the file itself as data.dir or --data-dir" },
     );
   }
-  const batch = (name: string): Uint8Array => files.get(name) as Uint8Array;
-  const split = (names: string[]): Split => splitOf(names.map((name) => ({ name, bytes: batch(name) })));
+  const split = (names: string[]): Split =>
+    splitOf(names.map((name) => ({ name, bytes: fileIn(files, name) })));
   return {
     name: NAME,
     height: SIDE,
@@ -127,7 +135,7 @@ export function splitOf(batches: readonly { name: string; bytes: Uint8Array }[])
   let record = 0;
   for (const { name, bytes } of batches) {
     for (let start = 0; start < bytes.byteLength; start += RECORD_BYTES, record++) {
-      const label = bytes[start] as number;
+      const label = at(bytes, start);
       if (label > 9)
         throw new ClusterError(
           "data",
@@ -137,7 +145,7 @@ export function splitOf(batches: readonly { name: string; bytes: Uint8Array }[])
       const out = record * CHANNELS * PLANE;
       for (let channel = 0; channel < CHANNELS; channel++) {
         const plane = start + 1 + channel * PLANE;
-        for (let p = 0; p < PLANE; p++) pixels[out + CHANNELS * p + channel] = bytes[plane + p] as number;
+        for (let p = 0; p < PLANE; p++) pixels[out + CHANNELS * p + channel] = bytes[plane + p] ?? NaN;
       }
     }
   }
@@ -149,7 +157,7 @@ async function verify(place: DataPlace): Promise<FileReport[]> {
   const restored = restoredNote(files.get(RESTORED));
   if (archive === undefined) {
     return CIFAR10_FILES.map((name) => {
-      const bytes = files.get(name) as Uint8Array;
+      const bytes = fileIn(files, name);
       const note = ["no checksum is published for unpacked files; its size is right", ...restored];
       return {
         file: join(place.path, name),

@@ -107,7 +107,7 @@ function partsOf({ pixels, labels }: Split, imageSize: number): Part[] {
 function meanImage(pixels: Uint8Array, imageSize: number): Float32Array {
   const sums = new Float64Array(imageSize);
   for (let start = 0; start < pixels.length; start += imageSize) {
-    for (let p = 0; p < imageSize; p++) sums[p] = (sums[p] as number) + (pixels[start + p] as number);
+    for (let p = 0; p < imageSize; p++) sums[p] = (sums[p] ?? NaN) + (pixels[start + p] ?? NaN);
   }
   const images = pixels.length / imageSize;
   return Float32Array.from(sums, (sum) => sum / images);

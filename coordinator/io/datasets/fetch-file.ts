@@ -5,7 +5,6 @@ import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { ReadableStream } from "node:stream/web";
 import { ClusterError } from "../../../shared/errors.js";
 
 export interface PublishedFile {
@@ -62,11 +61,7 @@ async function download({ url, bytes }: PublishedFile, path: string): Promise<st
       yield chunk;
     }
   }
-  await pipeline(
-    Readable.fromWeb(response.body as ReadableStream<Uint8Array>),
-    counted,
-    createWriteStream(path),
-  );
+  await pipeline(Readable.fromWeb(response.body), counted, createWriteStream(path));
   return hash.digest("hex");
 }
 

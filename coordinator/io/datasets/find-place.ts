@@ -21,19 +21,13 @@ export async function firstThatHolds(
   candidatesIn: (path: string) => Candidate[],
   fetchCommand: string,
 ): Promise<DataPlace> {
-  const named = [
-    ...(explicit === undefined ? [] : [{ path: explicit, from: "data.dir" }]),
-    ...(explicit === undefined && env["SAF_DATA_DIR"]
-      ? [{ path: env["SAF_DATA_DIR"], from: "SAF_DATA_DIR" }]
-      : []),
-    ...(explicit === undefined ? [{ path: cache, from: "the cache" }] : []),
-  ];
+  const named = placesNamed(explicit, env["SAF_DATA_DIR"], cache);
   for (const { path, from } of named) {
     for (const { place, needs } of candidatesIn(path)) {
       if ((await stat(needs).catch(() => undefined))?.isFile() === true) return { path: place, from };
     }
   }
-  const [first] = named as [DataPlace, ...DataPlace[]];
+  const [first] = named;
   const looked = named.map(({ path, from }) => `${path} (${from})`).join(", ");
   throw new ClusterError("data", `The data set ${name} is not in ${looked}`, {
     hint: `run ${fetchCommand}, or give its place by --data-dir, data.dir or SAF_DATA_DIR; looked for ${candidatesIn(
@@ -42,4 +36,14 @@ export async function firstThatHolds(
       .map(({ needs }) => needs)
       .join(", ")}`,
   });
+}
+
+function placesNamed(
+  explicit: string | undefined,
+  variable: string | undefined,
+  cache: string,
+): [DataPlace, ...DataPlace[]] {
+  if (explicit !== undefined) return [{ path: explicit, from: "data.dir" }];
+  const cached = { path: cache, from: "the cache" };
+  return variable ? [{ path: variable, from: "SAF_DATA_DIR" }, cached] : [cached];
 }

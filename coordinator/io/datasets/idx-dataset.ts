@@ -19,12 +19,12 @@ export async function loadIdxDataset(
     const { path, bytes } = await read(file);
     return parseIdx(bytes, path).data;
   };
-  const [trainPixels, trainLabels, testPixels, testLabels] = (await Promise.all(IDX_FILES.map(load))) as [
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-  ];
+  const [trainPixels, trainLabels, testPixels, testLabels] = await Promise.all([
+    load(IDX_FILES[0]),
+    load(IDX_FILES[1]),
+    load(IDX_FILES[2]),
+    load(IDX_FILES[3]),
+  ]);
   return {
     name,
     height: 28,

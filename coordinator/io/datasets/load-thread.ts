@@ -10,17 +10,17 @@ const MOVED_BYTES = 1024 * 1024;
 
 const { name, dir, checkOnly } = workerData as LoadOrder;
 
-function say(answer: LoadAnswer, moved: ArrayBufferLike[] = []): void {
-  parentPort?.postMessage(answer, moved as ArrayBuffer[]);
+function say(answer: LoadAnswer, moved: ArrayBuffer[] = []): void {
+  parentPort?.postMessage(answer, moved);
 }
 
 /** Large buffers are handed over, not copied. */
-function buffersOf({ dataset, train, test }: PreparedDataset): ArrayBufferLike[] {
+function buffersOf({ dataset, train, test }: PreparedDataset): ArrayBuffer[] {
   const arrays = [
     ...[dataset.train, dataset.test].flatMap(({ pixels, labels }) => [pixels, labels]),
     ...[...train, ...test].map(({ bytes }) => bytes),
   ];
-  const buffers = new Set(arrays.map(({ buffer }) => buffer));
+  const buffers = new Set(arrays.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : [])));
   return [...buffers].filter(({ byteLength }) => byteLength >= MOVED_BYTES);
 }
 

@@ -4,7 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { ClusterError } from "../../../shared/errors.js";
+import { ClusterError, wordsOf } from "../../../shared/errors.js";
 import type { DataPlace, DataSource, FileReport } from "./data-source.js";
 import type { Dataset } from "./dataset.js";
 import { IDX_FILES, type IdxFile, loadIdxDataset } from "./idx-dataset.js";
@@ -43,7 +43,7 @@ async function readDataFile(directory: string, name: IdxFile): Promise<{ path: s
         bytes: path.endsWith(".gz") ? gunzipSync(bytes, { maxOutputLength: MAX_FILE_BYTES }) : bytes,
       };
     } catch (cause) {
-      throw new ClusterError("data", `Cannot read data file ${path}: ${(cause as Error).message}`, { cause });
+      throw new ClusterError("data", `Cannot read data file ${path}: ${wordsOf(cause)}`, { cause });
     }
   }
   throw new ClusterError("data", `Data file ${join(directory, name)} is missing (nor is there ${name}.gz)`, {

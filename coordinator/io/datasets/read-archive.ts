@@ -1,5 +1,5 @@
 /** Takes known files out of a tar.gz, into memory, while its checksum is taken; nothing is written to the disk. */
-import { createHash } from "node:crypto";
+import { type Hash, createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { basename } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -23,6 +23,54 @@ interface Member {
   filled: number;
 }
 
+/** What is taken out of an archive, and the first thing that is wrong with it. */
+class Members {
+  readonly #sizes: ReadonlyMap<string, number>;
+  readonly #extras: readonly string[];
+  readonly #found = new Map<string, Member>();
+  #problem: string | undefined;
+
+  constructor(sizes: ReadonlyMap<string, number>, extras: readonly string[]) {
+    this.#sizes = sizes;
+    this.#extras = extras;
+  }
+
+  take(entry: ReadEntry): void {
+    const name = basename(entry.path);
+    const isExtra = this.#extras.includes(name) && entry.size <= MAX_EXTRA_BYTES;
+    const expected = isExtra ? entry.size : this.#sizes.get(name);
+    if (expected === undefined || entry.type !== "File" || this.#found.has(name)) {
+      entry.resume();
+      return;
+    }
+    if (entry.size !== expected) this.#problem ??= notWhole(name, expected, entry.size);
+    const member: Member = { bytes: new Uint8Array(expected), filled: 0 };
+    this.#found.set(name, member);
+    entry.on("data", (chunk: Buffer) => {
+      const room = chunk.subarray(0, expected - member.filled);
+      member.bytes.set(room, member.filled);
+      member.filled += room.byteLength;
+    });
+  }
+
+  /** Once the archive is read. */
+  problem(): string | undefined {
+    for (const [name, expected] of this.#sizes) {
+      const filled = this.#found.get(name)?.filled ?? 0;
+      if (filled !== expected) this.#problem ??= notWhole(name, expected, filled);
+    }
+    return this.#problem;
+  }
+
+  files(): Map<string, Uint8Array> {
+    return new Map([...this.#found].map(([name, { bytes }]) => [name, bytes]));
+  }
+}
+
+function notWhole(name: string, expected: number, found: number): string {
+  return `${name} in it is not whole: expected ${expected} bytes, found ${found}`;
+}
+
 /**
  * `sizes`: name and exact size of the files that must be there, in whatever folder. `extras`: small ones that may be.
  * Throws ClusterError("data") naming archive and file, expected and found size.
@@ -32,33 +80,31 @@ export async function readArchive(
   sizes: ReadonlyMap<string, number>,
   extras: readonly string[],
 ): Promise<Archive> {
-  const members = new Map<string, Member>();
-  const problems: string[] = [];
-  const parser = new Parser({
-    onReadEntry(entry: ReadEntry) {
-      const name = basename(entry.path);
-      const isExtra = extras.includes(name) && entry.size <= MAX_EXTRA_BYTES;
-      const expected = isExtra ? entry.size : sizes.get(name);
-      if (expected === undefined || entry.type !== "File" || members.has(name)) {
-        entry.resume();
-        return;
-      }
-      if (entry.size !== expected)
-        problems.push(`${name} in it is not whole: expected ${expected} bytes, found ${entry.size}`);
-      const member: Member = { bytes: new Uint8Array(expected), filled: 0 };
-      members.set(name, member);
-      entry.on("data", (chunk: Buffer) => {
-        const room = chunk.subarray(0, expected - member.filled);
-        member.bytes.set(room, member.filled);
-        member.filled += room.byteLength;
-      });
-    },
-  });
+  const members = new Members(sizes, extras);
+  const parser = new Parser({ onReadEntry: (entry: ReadEntry) => members.take(entry) });
   // A few kilobytes can unpack to terabytes. Headers, folders and notes have room besides the files.
   const mostBytes = 2 * [...sizes.values()].reduce((sum, size) => sum + size, MAX_EXTRA_BYTES);
+  const { hash, bytes, failure } = await unpack(path, parser, mostBytes);
+  const problem = members.problem();
+  if (failure !== undefined || problem !== undefined) {
+    const why = failure instanceof Error ? `${failure.message}; ` : "";
+    throw new ClusterError(
+      "data",
+      `Cannot read data file ${path} of ${bytes} bytes: ${why}${problem ?? "it is damaged behind its last file"}`,
+      { cause: failure },
+    );
+  }
+  return { files: members.files(), sha256: hash.digest("hex"), bytes };
+}
+
+/** Puts the whole archive through the parser. `hash` and `bytes`: of what was read of the archive itself. */
+async function unpack(
+  path: string,
+  parser: Parser,
+  mostBytes: number,
+): Promise<{ hash: Hash; bytes: number; failure: unknown }> {
   const hash = createHash("sha256");
   let bytes = 0;
-  let failure: unknown;
   try {
     await pipeline(
       createReadStream(path),
@@ -80,22 +126,8 @@ export async function readArchive(
       },
     );
     parser.end();
-  } catch (error) {
-    failure = error;
+    return { hash, bytes, failure: undefined };
+  } catch (failure) {
+    return { hash, bytes, failure };
   }
-  for (const [name, expected] of sizes) {
-    const filled = members.get(name)?.filled ?? 0;
-    if (filled !== expected && problems.length === 0)
-      problems.push(`${name} in it is not whole: expected ${expected} bytes, found ${filled}`);
-  }
-  if (failure !== undefined || problems.length > 0) {
-    const why = failure instanceof Error ? `${failure.message}; ` : "";
-    throw new ClusterError(
-      "data",
-      `Cannot read data file ${path} of ${bytes} bytes: ${why}${problems[0] ?? "it is damaged behind its last file"}`,
-      { cause: failure },
-    );
-  }
-  const files = new Map([...members].map(([name, member]) => [name, member.bytes]));
-  return { files, sha256: hash.digest("hex"), bytes };
 }

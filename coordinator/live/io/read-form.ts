@@ -11,7 +11,8 @@ export async function readForm(request: IncomingMessage): Promise<URLSearchParam
   const chunks: Buffer[] = [];
   let size = 0;
   try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
+    const body: AsyncIterable<Buffer> = request;
+    for await (const chunk of body) {
       size += chunk.length;
       if (size > LONGEST_FORM_BYTES) return undefined;
       chunks.push(chunk);

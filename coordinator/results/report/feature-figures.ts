@@ -4,7 +4,7 @@ import { type FeatureHistogram, type FeaturePlace, HISTOGRAM_BINS } from "../../
 import { percent } from "./format.js";
 import { html } from "./html.js";
 import type { Html } from "./html.js";
-import { type Panel, figure, panelTitle, whole } from "./plot-frame.js";
+import { type Panel, figure, panelTitle, titleOf, whole } from "./plot-frame.js";
 import { INKS, SERIES_INKS } from "./plot-style.js";
 import { type Measured, NOT_MEASURED } from "./data.js";
 import { at } from "../../../shared/core/at.js";
@@ -32,7 +32,7 @@ export interface SmallPlot {
 }
 
 const smallPlot = (panel: Panel): SmallPlot => ({
-  title: (panel.title as { text: string }).text,
+  title: titleOf(panel),
   spec: whole({ ...panel, title: null }),
 });
 

@@ -60,6 +60,11 @@ export function panelTitle(text: string): Panel {
   return { text, fontSize: 13, anchor: "start", offset: 10 };
 }
 
+/** The text of a panel's title, which `panelTitle` made. */
+export function titleOf({ title }: Panel): string {
+  return typeof title === "object" && title !== null && "text" in title ? String(title.text) : "";
+}
+
 /** Encodings that give each model its colour and dash. */
 export interface Looks {
   colour: Panel;

@@ -108,8 +108,7 @@ function project(directions: Float64Array, offset: Float64Array, width: number, 
   const dimension = offset.length;
   for (let i = 0; i < out.length; i++) {
     let dot = 0;
-    for (let k = 0; k < dimension; k++)
-      dot += (directions[i * dimension + k] as number) * (offset[k] as number);
+    for (let k = 0; k < dimension; k++) dot += (directions[i * dimension + k] ?? NaN) * (offset[k] ?? NaN);
     out[i] = dot / width;
   }
 }
@@ -157,9 +156,10 @@ function wrongOfBlock(
       let sum = 0;
       let size = 0;
       for (let i = 0; i < units; i++) {
-        sum += f(arguments_[i] as number);
+        sum += f(arguments_[i] ?? NaN);
         if (i + 1 !== sizes[size]) continue;
-        if (sum / (i + 1) >= at(thresholds, u) !== isInside) (wrong[unit][size] as number)++;
+        const isWrong = sum / (i + 1) >= at(thresholds, u) !== isInside;
+        if (isWrong) wrong[unit][size] = at(wrong[unit], size) + 1;
         size++;
       }
     });

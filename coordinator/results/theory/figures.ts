@@ -9,7 +9,7 @@ import {
   radialMoments,
   rayResponses,
 } from "./ball-blocks.js";
-import { type Panel, figure, panelTitle, whole } from "../report/plot-frame.js";
+import { type Panel, figure, panelTitle, titleOf, whole } from "../report/plot-frame.js";
 import { FONT_FAMILY, INKS, SERIES_INKS, seriesStyle } from "../report/plot-style.js";
 import { at } from "../../../shared/core/at.js";
 
@@ -83,7 +83,7 @@ export function raysSpec(settings: BallSettings, unit: UnitName): TopLevelSpec {
 /** The panels by themselves, for a page: title and specification. */
 export function raysPlots(settings: BallSettings, unit: UnitName): { title: string; spec: TopLevelSpec }[] {
   return rayPanels(settings, unit).map((panel) => ({
-    title: (panel.title as { text: string }).text,
+    title: titleOf(panel),
     spec: whole({ ...panel, title: null }),
   }));
 }

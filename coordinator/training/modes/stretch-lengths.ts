@@ -1,4 +1,5 @@
 /** Exclusive leases: how long they are, and what a returned state must look like. */
+import { at } from "../../../shared/core/at.js";
 import { type Layout, TAIL } from "../../../shared/core/layout.js";
 import { allFinite } from "../../../shared/core/vectors/vector-memory.js";
 import { type StepPlan, stepSamples, stepsPerEpoch } from "../../../shared/core/schedule.js";
@@ -61,11 +62,11 @@ export function checkState(
   if (!allFinite(stream)) return { ok: false, reason: "nonfinite", detail: "values that are not finite" };
   const steps: StepSum[] = [];
   for (let i = 0; i < count; i++) {
-    const at = i * TAIL.length;
+    const tail = tails.subarray(i * TAIL.length);
     const sum: StepSum = {
-      loss: tails[at + TAIL.loss] as number,
-      hits: tails[at + TAIL.hits] as number,
-      samples: tails[at + TAIL.samples] as number,
+      loss: at(tail, TAIL.loss),
+      hits: at(tail, TAIL.hits),
+      samples: at(tail, TAIL.samples),
     };
     const expected = stepSamples(plan, first + i);
     if (sum.samples !== expected || !Number.isInteger(sum.hits) || sum.hits < 0 || sum.hits > sum.samples) {

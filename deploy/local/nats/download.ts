@@ -53,7 +53,8 @@ async function fetchBytes(url: string): Promise<Buffer> {
     if (!response.ok || response.body === null) throw new Error(`the server answered ${response.status}`);
     const chunks: Uint8Array[] = [];
     let total = 0;
-    for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    const body: AsyncIterable<Uint8Array> = response.body;
+    for await (const chunk of body) {
       total += chunk.length;
       if (total > MAX_DOWNLOAD_BYTES) throw new Error(`the file is larger than ${MAX_DOWNLOAD_BYTES} bytes`);
       chunks.push(chunk);

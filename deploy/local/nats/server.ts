@@ -1,48 +1,21 @@
 /**
  * Runs a local nats-server as a child process: private directory, generated keys, loopback only, and no way for it to
  * outlive us. It can die and be restarted on the same ports with the same streams and keys.
- *
- * Below `directory` (0700): `nats.json` (0600), `keys/<identity>.seed` (0600), `store/`, `ports/`, `lock`.
  */
-import type { ChildProcess } from "node:child_process";
-import { chmod, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { setTimeout as delay } from "node:timers/promises";
+import type { Clock } from "../../../shared/clock.js";
 import { ClusterError } from "../../../shared/errors.js";
-import { configFault } from "./binary.js";
+import { realClock } from "../../../shared/io/real-clock.js";
 import type { NatsBinary } from "./binary.js";
-import { ANY_PORT, checkWorkerName, natsConfig } from "./config.js";
-import { spawnGuarded } from "./guard.js";
-import { configLoadTime, isHealthy, readPorts } from "./monitoring.js";
-import { lockStore } from "./store-lock.js";
-import type { StoreLock } from "./store-lock.js";
-import { publicKeyOf } from "./user-keys.js";
+import { ANY_PORT, checkWorkerName } from "./config.js";
+import { isHealthy, readPorts } from "./monitoring.js";
+import { type NatsCredentials, ServerFiles, type ServerPorts, makeServerDirectory } from "./server-files.js";
+import { type NatsExit, ServerProcess } from "./server-process.js";
+import { type StoreLock, lockStore } from "./store-lock.js";
 
 /** Measured: 50 to 300 ms; the rest is for a machine that is busy or recovers large streams. */
 const START_TIMEOUT_MS = 30_000;
-const RELOAD_TIMEOUT_MS = 15_000;
-/** Between SIGTERM and SIGKILL. Measured: 6 to 12 ms. */
-const STOP_TIMEOUT_MS = 5_000;
-/** The guard of a dead owner needs up to STOP_TIMEOUT_MS as well. */
+/** The guard of a dead owner needs its time to end the server, too. */
 const ABANDONED_SERVER_WAIT_MS = 8_000;
-const POLL_MS = 15;
-const LOG_LINES_KEPT = 50;
-
-export interface NatsCredentials {
-  /** "coordinator", "observer" or the worker's name; also the owner of the inbox prefix. */
-  identity: string;
-  /** File with the nkey seed, mode 0600. */
-  seedFile: string;
-}
-
-/** An end that nobody asked for. */
-export interface NatsExit {
-  code: number | null;
-  signal: NodeJS.Signals | null;
-  /** The last lines of the server's log, 50 at most. */
-  logLines: string[];
-}
 
 export interface StartNatsOptions {
   binary: NatsBinary;
@@ -55,8 +28,8 @@ export interface StartNatsOptions {
   /** Fixed ports; without them the system chooses free ones, and a restart keeps those. */
   port?: number;
   monitorPort?: number;
-  /** Monotonic milliseconds. */
-  clock?: () => number;
+  /** The process's own, unless it says otherwise. */
+  clock?: Clock;
   /** Every line of the server's log. */
   onLog?: (line: string) => void;
 }
@@ -92,9 +65,8 @@ export interface RunningNatsServer {
  */
 export async function startNatsServer(options: StartNatsOptions): Promise<RunningNatsServer> {
   for (const worker of options.workers) checkWorkerName(worker);
-  const clock = options.clock ?? (() => performance.now());
-  await mkdir(options.directory, { recursive: true, mode: 0o700 });
-  await chmod(options.directory, 0o700);
+  const clock = options.clock ?? realClock;
+  await makeServerDirectory(options.directory);
   const lock = await lockStore(options.directory, { clock, serverWaitMs: ABANDONED_SERVER_WAIT_MS });
   try {
     const server = new LocalNatsServer(options, clock, lock);
@@ -106,60 +78,52 @@ export async function startNatsServer(options: StartNatsOptions): Promise<Runnin
   }
 }
 
-interface Launched {
-  child: ChildProcess;
-  pid: number;
-  logLines: string[];
-  /** Whether an end is nobody's news: we cause it, or a start waits for the server and will say so itself. */
-  isExpectedToEnd: boolean;
-  /** Settles when the process has ended and its log is read to the end. */
-  ended: Promise<NatsExit>;
-  exit: NatsExit | undefined;
-}
-
 class LocalNatsServer implements RunningNatsServer {
   url = "";
   monitorUrl = "";
-  readonly version: string;
-  readonly credentials: RunningNatsServer["credentials"];
-
   readonly #options: StartNatsOptions;
-  readonly #clock: () => number;
+  readonly #clock: Clock;
   readonly #lock: StoreLock;
+  readonly #files: ServerFiles;
   readonly #workers: Set<string>;
   readonly #exitCallbacks = new Set<(exit: NatsExit) => void>();
-  #launched: Launched | undefined;
+  #process: ServerProcess | undefined;
   #isStopped = false;
   /** Ports of the running server's configuration; a reload may not change them, not even from "any" to the one in use. */
-  #ports: { port: number; monitorPort: number };
+  #ports: ServerPorts;
   /** addWorkers, restart and stop happen one after the other. */
   #lastChange: Promise<unknown> = Promise.resolve();
 
-  constructor(options: StartNatsOptions, clock: () => number, lock: StoreLock) {
+  constructor(options: StartNatsOptions, clock: Clock, lock: StoreLock) {
     this.#options = options;
     this.#clock = clock;
     this.#lock = lock;
+    this.#files = new ServerFiles(options.directory, options.pool, options.binary);
     this.#workers = new Set(options.workers);
     this.#ports = { port: options.port ?? ANY_PORT, monitorPort: options.monitorPort ?? ANY_PORT };
-    this.version = options.binary.version;
-    this.credentials = {
-      coordinator: this.#credentialsOf("coordinator"),
-      observer: this.#credentialsOf("observer"),
+  }
+
+  get version(): string {
+    return this.#options.binary.version;
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  get credentials(): RunningNatsServer["credentials"] {
+    return {
+      coordinator: this.#files.credentialsOf("coordinator"),
+      observer: this.#files.credentialsOf("observer"),
       worker: (id) => {
-        if (this.#workers.has(id)) return this.#credentialsOf(id);
+        if (this.#workers.has(id)) return this.#files.credentialsOf(id);
         throw new ClusterError("usage", `Cannot give out credentials of worker "${id}": it was never added`);
       },
     };
   }
 
-  get pid(): number {
-    return this.#launched?.pid ?? 0;
-  }
-
   async start(): Promise<void> {
-    for (const folder of ["keys", "store", "ports"]) {
-      await mkdir(join(this.#options.directory, folder), { recursive: true, mode: 0o700 });
-    }
+    await this.#files.prepare();
     await this.#writeConfig();
     await this.#launch();
   }
@@ -173,7 +137,7 @@ class LocalNatsServer implements RunningNatsServer {
       try {
         await this.#writeConfig();
         // A server that is down reads the file when it is restarted.
-        if (this.#running !== undefined) await this.#reload(this.#running);
+        if (this.#running !== undefined) await this.#running.reload(this.monitorUrl);
       } catch (error) {
         for (const id of added) this.#workers.delete(id);
         throw error;
@@ -185,7 +149,7 @@ class LocalNatsServer implements RunningNatsServer {
     return this.#inTurn(async () => {
       if (this.#isStopped) return;
       this.#isStopped = true;
-      await this.#terminate();
+      await this.#running?.terminate();
       this.#lock.release();
     });
   }
@@ -194,7 +158,7 @@ class LocalNatsServer implements RunningNatsServer {
     return this.#inTurn(async () => {
       if (this.#isStopped)
         throw new ClusterError("usage", "Cannot restart nats-server: it was stopped for good");
-      await this.#terminate();
+      await this.#running?.terminate();
       this.#ports = { port: portOf(this.url), monitorPort: portOf(this.monitorUrl) };
       await this.#writeConfig();
       await this.#launch();
@@ -206,8 +170,8 @@ class LocalNatsServer implements RunningNatsServer {
     return () => this.#exitCallbacks.delete(callback);
   }
 
-  get #running(): Launched | undefined {
-    return this.#launched?.exit === undefined ? this.#launched : undefined;
+  get #running(): ServerProcess | undefined {
+    return this.#process?.isRunning === true ? this.#process : undefined;
   }
 
   #inTurn<T>(change: () => Promise<T>): Promise<T> {
@@ -216,164 +180,46 @@ class LocalNatsServer implements RunningNatsServer {
     return result;
   }
 
-  #credentialsOf(identity: string): NatsCredentials {
-    return { identity, seedFile: join(this.#options.directory, "keys", `${identity}.seed`) };
-  }
-
-  get #configFile(): string {
-    return join(this.#options.directory, "nats.json");
-  }
-
-  async #writeConfig(): Promise<void> {
-    const { directory, pool, binary } = this.#options;
-    const publicKey = (identity: string): Promise<string> =>
-      publicKeyOf(this.#credentialsOf(identity).seedFile);
-    const workers = new Map<string, string>();
-    for (const id of this.#workers) workers.set(id, await publicKey(id));
-    const config = natsConfig({
-      pool,
-      serverName: `saf-${pool}`,
-      storeDirectory: join(directory, "store"),
-      portsDirectory: join(directory, "ports"),
-      ...this.#ports,
-      capabilities: binary.capabilities,
-      keys: {
-        coordinator: await publicKey("coordinator"),
-        observer: await publicKey("observer"),
-        system: await publicKey("system"),
-        workers,
-      },
-    });
-
-    const aside = `${this.#configFile}.new`;
-    await writeFile(aside, JSON.stringify(config, null, 1), { mode: 0o600 });
-    const fault = await configFault(binary.path, aside, serverEnvironment());
-    if (fault !== undefined) {
-      throw new ClusterError(
-        "dependency",
-        `nats-server ${this.version} refuses its configuration ${aside}: ${fault}`,
-      );
-    }
-    await rename(aside, this.#configFile);
+  #writeConfig(): Promise<void> {
+    return this.#files.writeConfig(this.#workers, this.#ports);
   }
 
   async #launch(): Promise<void> {
-    const portsDirectory = join(this.#options.directory, "ports");
-    for (const name of await readdir(portsDirectory)) await rm(join(portsDirectory, name), { force: true });
-    const launched = this.#spawn();
-    this.#launched = launched;
+    await this.#files.forgetPorts();
+    const started = this.#startProcess();
     try {
-      const deadline = this.#clock() + START_TIMEOUT_MS;
-      const ports = await this.#until(launched, "telling its ports", deadline, () =>
-        readPorts(portsDirectory, launched.pid),
+      const deadline = this.#clock.now() + START_TIMEOUT_MS;
+      const ports = await started.until("telling its ports", deadline, () =>
+        readPorts(this.#files.portsDirectory, started.pid),
       );
       this.url = ports.url;
       this.monitorUrl = ports.monitorUrl;
-      await this.#until(launched, "being healthy", deadline, () => isHealthy(ports.monitorUrl));
-      launched.isExpectedToEnd = false;
+      await started.until("being healthy", deadline, () => isHealthy(ports.monitorUrl));
+      started.isExpectedToEnd = false;
     } catch (error) {
-      await this.#terminate();
+      await this.#running?.terminate();
       throw error;
     }
   }
 
-  #spawn(): Launched {
+  #startProcess(): ServerProcess {
     const { binary, directory, removeAfterDeath, onLog } = this.#options;
-    const child = spawnGuarded(binary.path, ["-c", this.#configFile], {
-      cwd: directory,
-      env: serverEnvironment(),
-      remove: removeAfterDeath,
+    const started = new ServerProcess({
+      binary,
+      directory,
+      configFile: this.#files.configFile,
+      removeAfterDeath,
+      clock: this.#clock,
+      onLog,
     });
-    const pid = child.pid;
-    if (pid === undefined || child.stderr === null) {
-      child.on("error", () => {}); // why it did not start follows; the message below is enough
-      throw new ClusterError("dependency", "Cannot start nats-server: no process could be made");
-    }
-    this.#lock.setServer(pid);
-
-    const logLines: string[] = [];
-    createInterface({ input: child.stderr }).on("line", (line) => {
-      logLines.push(line);
-      if (logLines.length > LOG_LINES_KEPT) logLines.shift();
-      onLog?.(line);
+    this.#process = started;
+    this.#lock.setServer(started.pid);
+    void started.ended.then((exit) => {
+      if (started.isExpectedToEnd) return;
+      for (const callback of this.#exitCallbacks) callback(exit);
     });
-    const ended = new Promise<NatsExit>((resolve) => {
-      child.once("close", (code, signal) => resolve({ code, signal, logLines }));
-    });
-    const launched: Launched = { child, pid, logLines, isExpectedToEnd: true, ended, exit: undefined };
-    void ended.then((exit) => this.#afterEnd(launched, exit));
-    return launched;
+    return started;
   }
-
-  #afterEnd(launched: Launched, exit: NatsExit): void {
-    launched.exit = exit;
-    if (launched.isExpectedToEnd) return;
-    for (const callback of this.#exitCallbacks) callback(exit);
-  }
-
-  /** Polls `attempt` until it has an answer. An end of the process or the deadline is an error with the log. */
-  async #until<T>(
-    launched: Launched,
-    goal: string,
-    deadline: number,
-    attempt: () => Promise<T | undefined>,
-  ): Promise<T> {
-    for (;;) {
-      const answer = await attempt();
-      if (answer !== undefined) return answer;
-      if (launched.exit !== undefined)
-        throw this.#failed(launched, `ended (${describe(launched.exit)}) before ${goal}`);
-      if (this.#clock() > deadline) throw this.#failed(launched, `took too long in ${goal}`);
-      await delay(POLL_MS);
-    }
-  }
-
-  #failed(launched: Launched, what: string): ClusterError {
-    const log = launched.logLines.map((line) => `\n  ${line}`).join("");
-    return new ClusterError(
-      "dependency",
-      `nats-server ${this.version} ${what}; the end of its log:${log || " (empty)"}`,
-      {
-        hint: `Its configuration is ${this.#configFile}.`,
-      },
-    );
-  }
-
-  /** The time of the last load changes when the server has taken the new file in, users first. */
-  async #reload(launched: Launched): Promise<void> {
-    const before = await configLoadTime(this.monitorUrl);
-    if (before === undefined) throw this.#failed(launched, "does not tell when it loaded its configuration");
-    const oldLines = new Set(launched.logLines);
-    launched.child.kill("SIGHUP");
-    const deadline = this.#clock() + RELOAD_TIMEOUT_MS;
-    await this.#until(launched, "reloading its configuration", deadline, async () => {
-      const refusal = launched.logLines.find(
-        (line) => !oldLines.has(line) && line.includes("Failed to reload"),
-      );
-      if (refusal !== undefined) throw this.#failed(launched, "refuses to reload its configuration");
-      const now = await configLoadTime(this.monitorUrl);
-      return now === before ? undefined : now;
-    });
-  }
-
-  async #terminate(): Promise<void> {
-    const launched = this.#running;
-    if (launched === undefined) return;
-    launched.isExpectedToEnd = true;
-    launched.child.kill("SIGTERM");
-    const killer = setTimeout(() => launched.child.kill("SIGKILL"), STOP_TIMEOUT_MS);
-    await launched.ended;
-    clearTimeout(killer);
-  }
-}
-
-/** Nothing of our environment, which may hold secrets, reaches the server. */
-function serverEnvironment(): NodeJS.ProcessEnv {
-  return { PATH: process.env["PATH"] ?? "" };
-}
-
-function describe(exit: NatsExit): string {
-  return exit.signal === null ? `exit code ${exit.code ?? "unknown"}` : exit.signal;
 }
 
 function portOf(url: string): number {

@@ -8,8 +8,8 @@ import { execFileSync } from "node:child_process";
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { ClusterError } from "../../../shared/errors.js";
+import { type Clock, pause } from "../../../shared/clock.js";
+import { ClusterError, codeIn } from "../../../shared/errors.js";
 
 export interface ProcessIdentity {
   pid: number;
@@ -45,7 +45,7 @@ export function isRunning(identity: ProcessIdentity): boolean {
  */
 export async function lockStore(
   directory: string,
-  { clock, serverWaitMs }: { clock: () => number; serverWaitMs: number },
+  { clock, serverWaitMs }: { clock: Clock; serverWaitMs: number },
 ): Promise<StoreLock> {
   const path = join(directory, "lock");
   const owner = processIdentity(process.pid);
@@ -93,7 +93,7 @@ function createExclusive(path: string, content: LockContent): boolean {
     linkSync(temporary, path);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    if (codeIn(error) === "EEXIST") return false;
     throw error;
   } finally {
     rmSync(temporary, { force: true });
@@ -106,7 +106,7 @@ function removeStale(path: string, staleText: string): void {
   try {
     renameSync(path, aside);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    if (codeIn(error) === "ENOENT") return;
     throw error;
   }
   if (readFileSync(aside, "utf8") !== staleText) linkSync(aside, path);
@@ -119,7 +119,7 @@ function readLock(path: string): { text: string; content: LockContent | null } |
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (codeIn(error) === "ENOENT") return undefined;
     throw error;
   }
   return { text, content: parseLock(text) };
@@ -135,25 +135,27 @@ function parseLock(text: string): LockContent | null {
   }
 }
 
-function isIdentity(value: unknown): value is ProcessIdentity {
-  const { pid, startTime } = (value ?? {}) as Partial<ProcessIdentity>;
-  return Number.isSafeInteger(pid) && (pid ?? 0) > 0 && typeof startTime === "string";
+export function isIdentity(value: unknown): value is ProcessIdentity {
+  if (typeof value !== "object" || value === null || !("pid" in value) || !("startTime" in value))
+    return false;
+  const { pid, startTime } = value;
+  return typeof pid === "number" && Number.isSafeInteger(pid) && pid > 0 && typeof startTime === "string";
 }
 
-async function waitForEnd(server: ProcessIdentity, clock: () => number, waitMs: number): Promise<void> {
-  const killAt = clock() + waitMs;
-  while (isRunning(server) && clock() < killAt) await delay(20);
+async function waitForEnd(server: ProcessIdentity, clock: Clock, waitMs: number): Promise<void> {
+  const killAt = clock.now() + waitMs;
+  while (isRunning(server) && clock.now() < killAt) await pause(clock, 20);
   if (!isRunning(server)) return;
   process.kill(server.pid, "SIGKILL");
-  const giveUpAt = clock() + waitMs;
+  const giveUpAt = clock.now() + waitMs;
   while (isRunning(server)) {
-    if (clock() >= giveUpAt) {
+    if (clock.now() >= giveUpAt) {
       throw new ClusterError(
         "dependency",
         `Cannot take over the store: the abandoned nats-server ${server.pid} does not end`,
       );
     }
-    await delay(20);
+    await pause(clock, 20);
   }
 }
 

@@ -1,7 +1,7 @@
 /** nkeys of the server's users: one seed file for each identity. The server itself only ever sees the public keys. */
 import { readFile } from "node:fs/promises";
 import { createUser, fromSeed } from "nkeys.js";
-import { ClusterError } from "../../../shared/errors.js";
+import { ClusterError, codeIn } from "../../../shared/errors.js";
 import { writeSecret } from "../../credentials/secret-file.js";
 
 /**
@@ -13,7 +13,7 @@ export async function publicKeyOf(seedFile: string): Promise<string> {
   try {
     seed = await readFile(seedFile);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    if (codeIn(error) !== "ENOENT") throw error;
     return createSeed(seedFile);
   }
   try {

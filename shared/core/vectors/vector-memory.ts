@@ -26,7 +26,7 @@ interface Kernels {
 /** What is used of WebAssembly, for which the compiler's settings have no types. */
 interface WasmApi {
   Module: new (bytes: Uint8Array) => object;
-  Instance: new (module: object, imports: object) => { exports: unknown };
+  Instance: new (module: object, imports: object) => { exports: Kernels };
   Memory: new (options: { initial: number; maximum: number; shared: boolean }) => WasmMemory;
 }
 
@@ -34,6 +34,8 @@ interface WasmMemory {
   readonly buffer: SharedArrayBuffer;
   grow(pages: number): number;
 }
+
+declare const WebAssembly: WasmApi;
 
 const PAGE_BYTES = 65_536;
 /** As in build.sh: 4 GiB of address space, of which only what was grown is memory. */
@@ -54,11 +56,11 @@ export class VectorMemory {
   #used = 0;
 
   constructor() {
-    const { WebAssembly: api } = globalThis as unknown as { WebAssembly: WasmApi };
-    compiled ??= new api.Module(Uint8Array.from(atob(VECTORS_WASM), (letter) => letter.charCodeAt(0)));
-    this.#memory = new api.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
-    const { exports } = new api.Instance(compiled, { env: { memory: this.#memory } });
-    this.#kernels = exports as Kernels;
+    compiled ??= new WebAssembly.Module(
+      Uint8Array.from(atob(VECTORS_WASM), (letter) => letter.charCodeAt(0)),
+    );
+    this.#memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
+    this.#kernels = new WebAssembly.Instance(compiled, { env: { memory: this.#memory } }).exports;
   }
 
   /** A vector of zeros. */
@@ -122,7 +124,7 @@ export function addVectors(target: Float32Array, left: Float32Array, right: Floa
     kernels.add(target.byteOffset, left.byteOffset, right.byteOffset, target.length);
     return;
   }
-  for (let i = 0; i < target.length; i++) target[i] = (left[i] as number) + (right[i] as number);
+  for (let i = 0; i < target.length; i++) target[i] = (left[i] ?? NaN) + (right[i] ?? NaN);
 }
 
 export function allFinite(values: Float32Array): boolean {
@@ -130,7 +132,7 @@ export function allFinite(values: Float32Array): boolean {
   if (kernels !== undefined) return kernels.nonfinite(values.byteOffset, values.length) === 0;
   // One pass without branches: zero times anything finite is zero, times infinity or NaN is NaN.
   let probe = 0;
-  for (let i = 0; i < values.length; i++) probe += (values[i] as number) * 0;
+  for (let i = 0; i < values.length; i++) probe += (values[i] ?? NaN) * 0;
   return probe === 0;
 }
 
@@ -191,8 +193,8 @@ export function descend(
     return;
   }
   for (let i = 0; i < sums.length; i++) {
-    const weight = current[i] as number;
-    moved[i] = momentum * (velocity[i] as number) - decay * weight - (sums[i] as number) * perSample;
-    next[i] = weight + rate * (moved[i] as number);
+    const weight = current[i] ?? NaN;
+    moved[i] = momentum * (velocity[i] ?? NaN) - decay * weight - (sums[i] ?? NaN) * perSample;
+    next[i] = weight + rate * (moved[i] ?? NaN);
   }
 }

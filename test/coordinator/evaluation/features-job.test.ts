@@ -100,7 +100,14 @@ test("a lost lease is given again", () => {
   const [lease] = desk.leases;
   assert.ok(lease);
   const { leaseId } = lease;
-  desk.take({ kind: "returned", worker: "worker-1", leaseId, reason: "by hand", hasFailed: false });
+  desk.take({
+    kind: "returned",
+    worker: "worker-1",
+    incarnation: 9,
+    leaseId,
+    reason: "by hand",
+    hasFailed: false,
+  });
   assert.deepEqual(
     desk.leases.map(({ attempt }) => attempt),
     [1, 2],

@@ -198,10 +198,40 @@ describe("a stretch", () => {
     const pool = new Pool().join("a").plan(stretches(setting, { step: 0, stopAt: 8 }));
     pool.plan(stretches(setting, { step: 0, stopAt: 0 })).take({ kind: "recalled", jobId: "job" });
     assert.deepEqual(pool.of("halt"), [{ kind: "halt", worker: "a", leaseId: 1 }]);
-    pool.join("b").take({ kind: "left", worker: "a", reason: "signal" });
+    pool.join("b").take({ kind: "left", worker: "a", incarnation: 9, reason: "signal" });
     assert.equal(pool.held("b"), undefined);
     assert.equal(pool.of("reopened").length, 1);
   });
+});
+
+test("a worker that is late lease after lease rests, and its late results do not restore its standing", () => {
+  const pool = new Pool().join("late").plan(stepByStep(setting, { step: 0, stopAt: 9 }));
+  for (let step = 0; step < 2; step++) {
+    pool.nowMs += 100_000;
+    const [unitId = "", leaseId = 0] = pool.held("late") ?? [];
+    pool.beat("late", leaseId).take({ kind: "tick" });
+    pool.computed("late", unitId, 10);
+  }
+  assert.equal(pool.of("commit").length, 2, "what it brings counts all the same");
+  assert.equal(pool.held("late"), undefined);
+  assert.match(
+    pool.reasons.join("\n"),
+    /late gets no work for 500 ms: 2 leases in a row failed \(lease 2 is overdue/,
+  );
+});
+
+test("what a former process of a worker says does not touch its successor", () => {
+  const pool = new Pool().join("a", 1).plan(oneStep()).join("a", 2);
+  const [, leaseId = 0] = pool.held("a") ?? [];
+  pool.take({ kind: "left", worker: "a", incarnation: 1, reason: "SIGTERM" });
+  pool.take({ kind: "returned", worker: "a", incarnation: 1, leaseId, reason: "", hasFailed: true });
+  assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", leaseId]);
+});
+
+test("nothing is leased any more once a newer coordinator leads the pool", () => {
+  const pool = new Pool().plan(oneStep()).take({ kind: "superseded", term: 8 }).join("a");
+  assert.equal(pool.held("a"), undefined);
+  assert.match(pool.reasons.join("\n"), /Another coordinator leads the pool now, with term 8/);
 });
 
 describe("a worker that works on something else is busy, not free", () => {
@@ -292,7 +322,7 @@ test("a worker that fails lease after lease rests, and others take over", () => 
     .plan(stepByStep(setting, { step: 0, stopAt: 3 }));
   for (let i = 0; i < 2; i++) {
     const [, leaseId] = pool.held("a") ?? ["", 0];
-    pool.take({ kind: "returned", worker: "a", leaseId, reason: "broken", hasFailed: true });
+    pool.take({ kind: "returned", worker: "a", incarnation: 9, leaseId, reason: "broken", hasFailed: true });
   }
   assert.equal(pool.held("a"), undefined);
   assert.match(
@@ -325,10 +355,10 @@ function play(pool: Pool, { what, worker: number, ms, isStrange }: Move): void {
       pool.beat(worker, leaseId);
       break;
     case 2:
-      pool.take({ kind: "returned", worker, leaseId, reason: "r", hasFailed: isStrange });
+      pool.take({ kind: "returned", worker, incarnation: 9, leaseId, reason: "r", hasFailed: isStrange });
       break;
     case 3:
-      pool.take({ kind: "left", worker, reason: "l" });
+      pool.take({ kind: "left", worker, incarnation: 9, reason: "l" });
       break;
     case 4:
       pool.take({ kind: "connection", isConnected: !isStrange });
@@ -372,7 +402,8 @@ for (const [name, plan, total] of [
         // The faults are over: one worker serves what it gets.
         pool.nowMs += 1_000_000;
         pool.take({ kind: "connection", isConnected: true });
-        for (const id of [...pool.book.members.keys()]) pool.take({ kind: "left", worker: id, reason: "" });
+        for (const id of [...pool.book.members.keys()])
+          pool.take({ kind: "left", worker: id, incarnation: 9, reason: "" });
         pool.join("honest");
         for (let i = 0; i < 100; i++) {
           const [unitId] = pool.held("honest") ?? [];
@@ -405,7 +436,8 @@ test("in any schedule of an evaluation each task is done once, and one honest wo
       for (const one of moves) play(pool, one);
       pool.nowMs += 1_000_000;
       pool.take({ kind: "connection", isConnected: true });
-      for (const id of [...pool.book.members.keys()]) pool.take({ kind: "left", worker: id, reason: "" });
+      for (const id of [...pool.book.members.keys()])
+        pool.take({ kind: "left", worker: id, incarnation: 9, reason: "" });
       pool.join("honest");
       for (let i = 0; i < 10; i++) {
         const [unitId] = pool.held("honest") ?? [];

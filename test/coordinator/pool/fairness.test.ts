@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fairOrder } from "../../../coordinator/pool/fairness.js";
-import { SEED, randomNumbers } from "../../support/cluster.js";
+import { SEED, randomNumbers } from "../../support/draws.js";
 
 test("the job with the fewest workers comes first, then the one that has waited longest", () => {
   const shares = {

@@ -26,6 +26,7 @@ const applicant: Applicant = {
   selfTestPassed: true,
   selfTestDetail: "",
   engineName: "wasm",
+  incarnation: 5,
 };
 const engines = ["tensorflow", "wasm"];
 
@@ -50,6 +51,18 @@ test("another protocol, an unknown engine and wrong gradients are refused by nam
     assert.equal(admission.label, label);
     assert.match(admission.reason, pattern);
   }
+});
+
+test("of two processes with one name the one that was started later is the worker; the other is refused", () => {
+  const present = { incarnation: 6, lastSeenMs: 0 };
+  const earlier = admit(applicant, "worker-1", 1, engines, present);
+  assert.ok(!earlier.accepted);
+  assert.equal(earlier.label, "name");
+  assert.match(earlier.reason, /another worker that was started later is here under the name "worker-1"/);
+  for (const incarnation of [5, 6, 7])
+    assert.ok(
+      admit({ ...applicant, incarnation }, "worker-1", 1, engines, { ...present, incarnation: 5 }).accepted,
+    );
 });
 
 test("who speaks for another worker is refused", () => {

@@ -9,8 +9,9 @@ import { runHashOf } from "../../../shared/run-hash.js";
 import { connectNats } from "../../../shared/io/nats-bus.js";
 import { layoutOf } from "../../../shared/networks/network.js";
 import { resolveRun, stepPlan } from "../../../shared/resolve.js";
-import { SEED, type TestCluster, randomNumbers, startCluster, testConfig } from "../../support/cluster.js";
-import { type HandCluster, handCoordinator } from "../../support/hand-coordinator.js";
+import { type TestCluster, startCluster, testConfig } from "../../support/cluster.js";
+import { SEED, randomNumbers } from "../../support/draws.js";
+import { type HandCluster, QUARANTINE, handCoordinator } from "../../support/hand-coordinator.js";
 import {
   type HandRun,
   HandWorker,
@@ -373,22 +374,39 @@ describe("the end of a push", () => {
     await checkWeights(cluster);
   });
 
-  test("a step whose samples do not add up is an error, not a commit", LIMIT, async (t) => {
-    const cluster = await handCoordinator(t);
-    const worker = await cluster.joined("worker-7");
-    const lease = await worker.lease();
-    const values = blockValues(cluster.hand, lease.step, lease.firstSlot, lease.slotCount);
-    values[cluster.hand.layout.size + TAIL.samples] = 7;
-
-    worker.send(worker.frames(lease, values));
-    await worker.end(lease);
-
-    assert.deepEqual(
-      cluster.failures.map(({ code, message }) => ({ code, message })),
-      [{ code: "protocol", message: "Step 0 counted 7 images, expected 8" }],
+  for (const [what, place, value] of [
+    ["too few images", TAIL.samples, 7],
+    ["more hits than images", TAIL.hits, 9],
+    ["half a hit", TAIL.hits, 0.5],
+    ["fewer hits than none", TAIL.hits, -1],
+  ] as const) {
+    test(
+      `that counts ${what} is refused, its worker is named and rests, and the run goes on`,
+      LIMIT,
+      async (t) => {
+        const cluster = await handCoordinator(t);
+        const liar = await cluster.joined("worker-7");
+        for (let attempt = 1; attempt <= QUARANTINE.after; attempt++) {
+          const lease = await liar.lease();
+          assert.equal(lease.attempt, attempt);
+          const values = blockValues(cluster.hand, lease.step, lease.firstSlot, lease.slotCount);
+          values[cluster.hand.layout.size + place] = value;
+          liar.send(liar.frames(lease, values));
+          const reply = await liar.end(lease);
+          assert.equal(reply.status, Status.REFUSED);
+          assert.match(reply.reason, /^it counted .* hits of .* images, expected 8 images$/);
+        }
+        assert.ok(
+          cluster.log.some((line) => /^The result of worker worker-7 for step 0 .* is refused/.test(line)),
+        );
+        assert.ok(cluster.log.some((line) => /^Worker worker-7 gets no work for/.test(line)));
+        assert.deepEqual([cluster.failures, cluster.committed], [[], []]);
+        const honest = await cluster.joined("worker-8");
+        await honest.serveUntil(STEPS);
+        await checkWeights(cluster);
+      },
     );
-    assert.deepEqual(cluster.committed, []);
-  });
+  }
 });
 
 describe("a worker is refused by name", () => {

@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { checkpointOf, ledgerOf, localWeightsSha256, testConfig } from "../../support/cluster.js";
+import { checkpointOf, ledgerOf, testConfig } from "../../support/cluster.js";
+import { localWeightsSha256 } from "../../support/reference-weights.js";
 import { saf } from "../../support/saf.js";
 
 const STEPS = 40;

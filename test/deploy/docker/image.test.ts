@@ -90,19 +90,22 @@ function standInRoot(folder: string): void {
 
 class Buildah {
   readonly #home: string;
+  /** vfs works everywhere, and copies every layer whole: the packages four times. */
+  readonly #driver: "overlay" | "vfs";
 
-  constructor(home: string) {
+  constructor(home: string, driver: "overlay" | "vfs") {
     this.#home = home;
+    this.#driver = driver;
   }
 
   async run(...args: string[]): Promise<{ code: number | null; output: string; ms: number }> {
     const storage = [
       "--storage-driver",
-      "vfs",
+      this.#driver,
       "--root",
-      join(this.#home, "storage"),
+      join(this.#home, `${this.#driver}-storage`),
       "--runroot",
-      join(this.#home, "run"),
+      join(this.#home, `${this.#driver}-run`),
     ];
     const began = performance.now();
     const child = spawn("buildah", [...storage, ...args], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
@@ -120,10 +123,23 @@ class Buildah {
   }
 }
 
-async function makeStandIn(buildah: Buildah, folder: string): Promise<string | undefined> {
+/** The container of the stand-in, where a driver works; else why none does. */
+async function workingBuildah(folder: string): Promise<Buildah | string> {
+  let words = "";
+  for (const driver of ["overlay", "vfs"] as const) {
+    const buildah = new Buildah(folder, driver);
+    const { code, output } = await buildah.run("from", "--name", "stand-in", "scratch");
+    if (code === 0 && (await buildah.run("mount", "stand-in")).code === 0) {
+      await buildah.must("umount", "stand-in");
+      return buildah;
+    }
+    words = output;
+  }
+  return `buildah does not work here: ${words.trim().split("\n").at(-1) ?? ""}`;
+}
+
+async function makeStandIn(buildah: Buildah, folder: string): Promise<void> {
   standInRoot(join(folder, "root"));
-  const { code, output } = await buildah.run("from", "--name", "stand-in", "scratch");
-  if (code !== 0) return `buildah does not work here: ${output.trim().split("\n").at(-1) ?? ""}`;
   await buildah.must("copy", "stand-in", join(folder, "root"), "/");
   const npm = (key: string): string => run("npm", ["config", "get", key]).stdout.trim();
   // Whatever the cache was filled from: entries are kept by address.
@@ -136,7 +152,6 @@ async function makeStandIn(buildah: Buildah, folder: string): Promise<string | u
   ])
     await buildah.must("config", "--env", `${key}=${value}`, "stand-in");
   await buildah.must("commit", "--rm", "stand-in", STAND_IN);
-  return undefined;
 }
 
 const SKIP = (await problem()) ?? false;
@@ -146,10 +161,14 @@ test(
   { timeout: LIMIT_MS, skip: SKIP },
   async (t: TestContext) => {
     const folder = mkdtempSync(join(tmpdir(), "saf-image-"));
-    t.after(() => rmSync(folder, { recursive: true, force: true }));
-    const buildah = new Buildah(folder);
-    const obstacle = await makeStandIn(buildah, folder);
-    if (obstacle !== undefined) return t.skip(obstacle);
+    const buildah = await workingBuildah(folder);
+    t.after(async () => {
+      // The folder can go when nothing is mounted in it.
+      if (typeof buildah !== "string") await buildah.run("rm", "--all");
+      rmSync(folder, { recursive: true, force: true });
+    });
+    if (typeof buildah === "string") return t.skip(buildah);
+    await makeStandIn(buildah, folder);
 
     const cache = run("npm", ["config", "get", "cache"]).stdout.trim();
     const built = await buildah.run(

@@ -1,0 +1,52 @@
+/** A process that is started again when it ends, as its policy says. */
+import { type Clock, pause } from "../../shared/clock.js";
+import type { ProcessExit } from "./process-exit.js";
+import type { Program } from "./program.js";
+import { type RestartDecision, type RestartPolicy, decideRestart } from "./restarts.js";
+
+export interface KeepOptions {
+  start: () => Program;
+  policy: RestartPolicy;
+  clock: Clock;
+  /** Told of every end that nobody asked for, at once, and what follows from it. */
+  onEnd: (exit: ProcessExit, next: RestartDecision) => void;
+}
+
+export class KeptProcess {
+  readonly #options: KeepOptions;
+  readonly #letGo = new AbortController();
+  #program: Program;
+  /** Resolves with the last end: the process is not started again. */
+  readonly settled: Promise<ProcessExit>;
+
+  constructor(options: KeepOptions) {
+    this.#options = options;
+    this.#program = options.start();
+    this.settled = this.#keep();
+  }
+
+  /** The process that runs now, or ran last. */
+  get program(): Program {
+    return this.#program;
+  }
+
+  /** From now on an end is final, and no news. */
+  letGo(): void {
+    this.#letGo.abort();
+  }
+
+  async #keep(): Promise<ProcessExit> {
+    const { start, policy, clock, onEnd } = this.#options;
+    const { signal } = this.#letGo;
+    for (let restarts = 0; ; restarts++) {
+      const exit = await this.#program.exited;
+      if (signal.aborted) return exit;
+      const next = decideRestart(policy, exit, restarts);
+      onEnd(exit, next);
+      if (next.kind !== "restart") return exit;
+      await pause(clock, next.pauseMs, signal);
+      if (signal.aborted) return exit;
+      this.#program = start();
+    }
+  }
+}

@@ -1,0 +1,65 @@
+/** One process of `saf` on this machine. Its standard error goes to a log of its own. */
+import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Clock } from "../../shared/clock.js";
+import type { ProcessExit } from "./process-exit.js";
+
+const SAF = fileURLToPath(new URL("../cli/main.js", import.meta.url));
+const STOP_TIMEOUT_MS = 10_000;
+
+export interface Program {
+  pid: number | undefined;
+  exited: Promise<ProcessExit>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+export interface ProgramStart {
+  /** Names its log. */
+  name: string;
+  args: readonly string[];
+  environment: NodeJS.ProcessEnv;
+  /** Folder of the logs. */
+  logs: string;
+}
+
+/** In a session of its own: a terminal's Ctrl-C reaches only us. Ends when its standard input closes. */
+export function startProgram({ name, args, environment, logs }: ProgramStart): Program {
+  const log = openSync(logFile(logs, name), "a");
+  const child = spawn(process.execPath, ["--enable-source-maps", SAF, ...args, "--exit-with-parent"], {
+    stdio: ["pipe", "ignore", log],
+    detached: true,
+    env: environment,
+  });
+  closeSync(log);
+  child.stdin?.on("error", () => undefined);
+  const exited = new Promise<ProcessExit>((resolve) => {
+    child.once("exit", (code, signal) => resolve({ code, signal }));
+    child.once("error", () => resolve({ code: 1, signal: null }));
+  });
+  return { pid: child.pid, exited, kill: (signal) => void child.kill(signal) };
+}
+
+/** Asks programs to end, and kills those that do not in time. */
+export async function endPrograms(programs: readonly Program[], clock: Clock): Promise<void> {
+  for (const program of programs) program.kill("SIGTERM");
+  await Promise.all(
+    programs.map(async (program) => {
+      const cancel = clock.after(STOP_TIMEOUT_MS, () => program.kill("SIGKILL"));
+      await program.exited;
+      cancel();
+    }),
+  );
+}
+
+/** The last line that a program wrote to its log. */
+export async function lastWords(logs: string, name: string): Promise<string> {
+  const text = await readFile(logFile(logs, name), "utf8").catch(() => "");
+  return text.trim().split("\n").at(-1) ?? "no message";
+}
+
+function logFile(logs: string, name: string): string {
+  return join(logs, `${name}.stderr.log`);
+}

@@ -1,0 +1,89 @@
+/** The weights that a run comes to in one process: what every cluster is compared with. */
+import { createHash } from "node:crypto";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { runIdentity } from "../../coordinator/runs/identity.js";
+import { type ConfigInput, configSchema } from "../../shared/config/run.js";
+import { programs } from "./cluster.js";
+
+const PATIENCE_MS = 90_000;
+const PROGRAM = fileURLToPath(new URL("local-training-child.js", import.meta.url));
+
+/** A training that was cut off after `limit` steps, or ended before: a hash of the weights after each of its steps. */
+interface Trajectory {
+  limit: number;
+  hashes: string[];
+}
+
+const known = new Map<string, Promise<Trajectory>>();
+
+/**
+ * SHA-256 of the weights that worker/training/local-training.ts comes to, in a process of its own. No step depends on
+ * where a run ends: one training serves every run of the same identity that is no longer. The files of one `npm test`
+ * share theirs in the folder SAF_TEST_REFERENCES.
+ */
+export async function localWeightsSha256(input: ConfigInput): Promise<string> {
+  const config = configSchema.parse(input);
+  const limit = config.train.max_steps ?? Infinity;
+  const { choice } = await programs();
+  const identity = runIdentity(config, JSON.stringify(config.data));
+  const key = sha256(JSON.stringify([identity, config.train.epochs, choice.engine]));
+  for (const trajectory of [await known.get(key), storedBefore(key)]) {
+    const hash = trajectory && weightsAt(trajectory, limit);
+    if (hash !== undefined) return hash;
+  }
+  const trajectory = trainLocally(JSON.stringify(input)).then((hashes) => ({ limit, hashes }));
+  known.set(key, trajectory);
+  store(key, await trajectory);
+  return weightsAt(await trajectory, limit) as string;
+}
+
+function weightsAt({ limit, hashes }: Trajectory, steps: number): string | undefined {
+  return hashes[steps - 1] ?? (hashes.length < limit ? hashes.at(-1) : undefined);
+}
+
+async function trainLocally(config: string): Promise<string[]> {
+  const { choice, environment } = await programs();
+  const child = spawn(process.execPath, ["--enable-source-maps", PROGRAM, choice.engine, config], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...environment },
+    timeout: PATIENCE_MS,
+  });
+  let output = "";
+  let errors = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
+  const [code] = (await once(child, "close")) as [number | null];
+  if (code !== 0) throw new Error(`local-training-child.js ended with exit code ${code}: ${errors}`);
+  return output.trim().split("\n");
+}
+
+function fileOf(key: string): string | undefined {
+  const folder = process.env["SAF_TEST_REFERENCES"];
+  return folder === undefined ? undefined : join(folder, `${key}.json`);
+}
+
+function storedBefore(key: string): Trajectory | undefined {
+  const file = fileOf(key);
+  if (file === undefined) return undefined;
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as Trajectory;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whole or not at all: another test file may be reading. */
+function store(key: string, trajectory: Trajectory): void {
+  const file = fileOf(key);
+  if (file === undefined) return;
+  writeFileSync(`${file}.${process.pid}`, JSON.stringify(trajectory));
+  renameSync(`${file}.${process.pid}`, file);
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
