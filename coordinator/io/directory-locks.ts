@@ -4,7 +4,7 @@
  * own clock, so that no two clocks are compared.
  */
 import { randomBytes } from "node:crypto";
-import { open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, pause } from "../../shared/clock.js";
 import { ClusterError } from "../../shared/errors.js";
@@ -18,6 +18,8 @@ const STILL_MS = 20_000;
 /** An owner that is about to end (it was killed with its parent, say) gets this long. */
 const PATIENCE_MS = 2000;
 const LOOK_MS = 100;
+/** No process takes so long to remove one file. */
+const CLAIM_MS = 5000;
 
 interface Owner extends ProcessMark {
   token: string;
@@ -126,8 +128,8 @@ async function take(file: string, own: Owner, clock: Clock): Promise<void> {
       throw heldBy(directory, owner, own);
     if (seen?.text !== text) seen = { text, token: owner?.token, sinceMs: clock.now() };
     const isStill = standing === "unknown" && clock.now() - seen.sinceMs > STILL_MS;
-    if (standing === "gone" || isStill) await clear(file, text, own.token);
-    else await pause(clock, LOOK_MS);
+    const isNobodys = standing === "gone" || isStill;
+    if (!isNobodys || !(await clear(file, text, own, clock))) await pause(clock, LOOK_MS);
   }
 }
 
@@ -151,21 +153,31 @@ async function create(file: string, own: Owner): Promise<boolean> {
   }
 }
 
-/** Clears a lock away that was judged to be nobody's. Who then makes the new one is for `create` to say. */
-async function clear(file: string, judged: string, token: string): Promise<void> {
-  if ((await readOwner(file))?.text !== judged) return;
-  // Of several that clear it, one can move it.
-  const aside = `${file}.${token}`;
-  try {
-    await rename(file, aside);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw storageError(`take over ${file}`, cause);
+/**
+ * Clears a lock away that was judged to be nobody's; false when another one is at it. One at a time, so that nobody clears
+ * what another has made since. Who then makes the new lock is for `create` to say.
+ */
+async function clear(file: string, judged: string, own: Owner, clock: Clock): Promise<boolean> {
+  const claim = `${file}.claim`;
+  if (!(await create(claim, own))) {
+    await dropOldClaim(claim, own, clock);
+    return false;
   }
-  const moved = await readFile(aside, "utf8");
-  // Another one has cleared it and made its own since we looked.
-  if (moved !== judged) await writeFile(file, moved, { flag: "wx" }).catch(() => undefined);
-  await rm(aside, { force: true });
+  try {
+    if ((await readOwner(file))?.text === judged) await rm(file, { force: true });
+  } finally {
+    await rm(claim, { force: true });
+  }
+  return true;
+}
+
+/** A claim lasts a moment: one that stays is of a process that died in between. */
+async function dropOldClaim(claim: string, own: Owner, clock: Clock): Promise<void> {
+  const before = await readOwner(claim);
+  if (before === undefined) return;
+  const isGone = before.owner !== undefined && (await standingOf(before.owner, own)) === "gone";
+  if (!isGone) await pause(clock, CLAIM_MS);
+  if ((await readOwner(claim))?.text === before.text) await rm(claim, { force: true });
 }
 
 /** Undefined where there is no lock; `owner` is undefined where it says nothing that can be understood. */

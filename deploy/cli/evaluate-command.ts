@@ -70,7 +70,6 @@ export function evaluateCommand(): Command {
         pool,
         name,
         out,
-        isFresh: run === undefined,
         prepare,
         title: `saf evaluate ${name}`,
         command: `saf evaluate ${shown(resolve(out))}`,

@@ -35,8 +35,6 @@ export interface LocalRunOptions {
   name: string;
   /** The run directory itself; without it, a fresh one below `runs`. */
   out?: string;
-  /** The run directory must not be there yet; so it is by itself without `out`. */
-  isFresh?: boolean;
   evaluateOnly?: boolean;
   /** Puts into the run directory what is measured, once it is known that the rest is right. */
   prepare?: (out: string) => Promise<void>;
@@ -70,7 +68,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
   await refuseLocked(out, realClock);
   checkPlans(configs);
   await checkFiles(configs, out);
-  if (options.isFresh ?? options.out === undefined) await createFreshDirectory(out);
+  if (options.out === undefined) await createFreshDirectory(out);
   await options.prepare?.(out);
   const cacheDir = defaultCacheDir(process.env);
   const progress = createProgress({ mode: options.progress });

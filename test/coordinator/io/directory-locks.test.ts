@@ -129,6 +129,16 @@ test("a lock file that was torn is nobody's after a while", async (t) => {
   await locks.release(directory);
 });
 
+test("a process that died while it took a lock over is in nobody's way", async (t) => {
+  const directory = await temporaryDirectory(t);
+  await writeFile(join(directory, LOCK_FILE), foreign(1));
+  await writeFile(join(directory, `${LOCK_FILE}.claim`), foreign(1, "def"));
+  const locks = locksOf();
+  await locks.take(directory);
+  await locks.release(directory);
+  assert.equal(existsSync(join(directory, `${LOCK_FILE}.claim`)), false);
+});
+
 test("of several that take over a dead lock at the same time, one has it", async (t) => {
   for (let round = 0; round < 5; round++) {
     const directory = await temporaryDirectory(t);
