@@ -20,10 +20,13 @@ import { Coordinator } from "./coordinator.js";
 import { storageError } from "../shared/io/atomic-file.js";
 import { type BusOptions, type Buses, connectBuses } from "./io/buses.js";
 import { codeCommit } from "./io/code-commit.js";
+import { DirectoryLocks } from "./io/directory-locks.js";
 import { DataShelf } from "./io/data-shelf.js";
 import { environment } from "./io/environment.js";
 import { foreignImages } from "./io/foreign-images.js";
+import { realDirectory } from "./io/run-directory.js";
 import { DiskStorage } from "./io/run-storage.js";
+import { nextTerm } from "./io/term.js";
 import { findSource, readSource } from "./io/transfer-sources.js";
 import type { LiveEvent } from "../shared/events.js";
 import type { LivePage } from "./live/live-thread.js";
@@ -70,32 +73,45 @@ const WORKERS_TOLD_EVERY_MS = 500;
 
 /** Conducts the runs and returns what was found. Throws ClusterError; `error.json` then says why. */
 export async function runCoordinator(
-  options: CoordinatorOptions,
+  given: CoordinatorOptions,
   signal: AbortSignal,
 ): Promise<ResultsDocument> {
-  const home = new DiskStorage(options.out, realClock);
-  await mkdir(options.out, { recursive: true }).catch((cause: unknown) => {
-    throw storageError(`create the run directory ${options.out}`, cause);
+  await mkdir(given.out, { recursive: true }).catch((cause: unknown) => {
+    throw storageError(`create the run directory ${given.out}`, cause);
   });
-  await home.linkLatest();
-  // Of an attempt before this one.
-  await home.remove("error.json");
+  const options = { ...given, out: await realDirectory(given.out) };
+  const locks = new DirectoryLocks({ clock: realClock, wallClock: () => Date.now(), onLost: endWithoutLock });
+  const home = new DiskStorage(options.out, realClock);
+  // Before anything is written, and until nothing is any more.
+  await locks.take(home.path);
   try {
+    await home.linkLatest();
+    // Of an attempt before this one.
+    await home.remove("error.json");
     // They are printed, and were typed by somebody.
     const { title, command } = options;
-    return await serve({ ...options, ...redactTexts({ title, command }) }, home, signal);
+    return await serve({ ...options, ...redactTexts({ title, command }) }, home, locks, signal);
   } catch (error) {
     await home
       .writeJson("error.json", errorDocument(failureOf(error), error, Date.now()))
       .catch(() => undefined);
     throw error;
+  } finally {
+    await locks.release(home.path);
   }
+}
+
+/** At once: whatever this process still wrote would come between another one's lines. */
+function endWithoutLock(error: ClusterError): never {
+  process.stderr.write(`saf: ${error.message}\n`);
+  process.exit(error.exitCode);
 }
 
 /** Log, metrics and the live page: what is there before NATS is, and until the end. */
 async function serve(
   options: CoordinatorOptions,
   home: DiskStorage,
+  locks: DirectoryLocks,
   signal: AbortSignal,
 ): Promise<ResultsDocument> {
   if (options.configs.length === 0) throw new ClusterError("usage", "A coordinator needs at least one run");
@@ -125,7 +141,9 @@ async function serve(
   });
   try {
     const whenReady: Edges["whenReady"] = (reason) => (unready = reason);
-    return await connectAndLead({ options, signal, log, metrics, http, whenReady });
+    // Before anybody hears of it: a term that was given once is never given again.
+    const term = await nextTerm(home, Date.now());
+    return await connectAndLead({ options, signal, log, metrics, http, whenReady, locks, term });
   } finally {
     await http.close();
     logger.flush();
@@ -138,6 +156,8 @@ interface Edges {
   log: Log;
   metrics: Metrics;
   http: HttpService;
+  locks: DirectoryLocks;
+  term: number;
   /** From now on this says why the process is not ready, if it is not. */
   whenReady: (reason: () => string | undefined) => void;
 }
@@ -184,7 +204,6 @@ async function connectAndLead(edges: Edges): Promise<ResultsDocument> {
 
 interface Parts {
   coordinator: Coordinator;
-  term: number;
   /** Aborts, with a ClusterError, when a newer coordinator leads the pool. */
   rival: AbortSignal;
   events: EventPublisher;
@@ -195,7 +214,7 @@ interface Parts {
 
 /** The coordinator, and who hears of it. */
 function assemble(
-  { options, log, metrics, http, whenReady }: Edges,
+  { options, log, metrics, http, whenReady, term }: Edges,
   { control, bulk }: Buses,
   shelf: DataShelf,
 ): Parts {
@@ -208,7 +227,6 @@ function assemble(
     progress.take(event);
   });
   const telemetry = new Telemetry({ metrics, clock, log });
-  const term = Date.now();
   const rival = new AbortController();
   const coordinator = new Coordinator({
     control,
@@ -231,7 +249,7 @@ function assemble(
   whenReady(() => (control.connected && bulk.connected ? undefined : "not connected to NATS"));
   log("info", `Coordinator ready; live page at ${http.url}/; metrics at ${http.url}/metrics`);
   const stopTelling = realClock.every(WORKERS_TOLD_EVERY_MS, () => events.workers(coordinator.table()));
-  return { coordinator, term, rival: rival.signal, events, telemetry, stopTelling };
+  return { coordinator, rival: rival.signal, events, telemetry, stopTelling };
 }
 
 function supersededBy(poolName: string, term: number): ClusterError {
@@ -244,10 +262,10 @@ function supersededBy(poolName: string, term: number): ClusterError {
 
 /** Conducts the runs and writes what they found. */
 async function work(
-  { options, signal, http }: Edges,
+  { options, signal, http, locks, term }: Edges,
   parts: Parts & { buses: Buses; shelf: DataShelf; tracer: Tracer; beganMs: number },
 ): Promise<ResultsDocument> {
-  const { coordinator, term, events, telemetry, buses, shelf, tracer, beganMs } = parts;
+  const { coordinator, events, telemetry, buses, shelf, tracer, beganMs } = parts;
   const {
     min_workers: minWorkers,
     wait_for_workers_ms: patienceMs,
@@ -278,7 +296,7 @@ async function work(
         tracer,
       },
       recruits: coordinator,
-      storage: (directory) => new DiskStorage(directory, realClock),
+      storage: (directory) => new DiskStorage(directory, realClock, locks),
       events,
       telemetry,
       report: (directory, title) => reportAside(directory, { title, command: options.command }),

@@ -5,6 +5,12 @@
 import { z } from "zod";
 import { NORMS, PERTURBATION_KINDS, PROCEDURES } from "./results.js";
 
+/**
+ * Version of what workers find under a measure; part of every task's id. Whoever mends an attack or a score raises it: what
+ * was measured before is kept and measured again. A test pins what each version finds.
+ */
+export const MEASURES_VERSION = 1;
+
 /** The defects of the paper's released evaluation, each on or off: METHOD.md 1.11. */
 const paperSwitchesSchema = z.strictObject({
   /** Batch norm while the attack gradient is taken: of the attack batch (released), or as measured. */

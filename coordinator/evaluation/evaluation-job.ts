@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { ClusterError } from "../../shared/errors.js";
+import { MEASURES_VERSION } from "../../shared/measures.js";
 import type { saf } from "../../shared/messages.js";
 import { recipeOf } from "../../shared/run-hash.js";
 import type { TaskState } from "../../shared/metrics.js";
@@ -44,7 +45,7 @@ export function planTasks(weights: EvaluatedWeights, measures: readonly PlannedM
         imageCount: count,
       };
       const { checkpoint, dataset, seed } = weights;
-      const identity = JSON.stringify([checkpoint, dataset, seed, task]);
+      const identity = JSON.stringify([MEASURES_VERSION, checkpoint, dataset, seed, task]);
       return {
         ...task,
         id: createHash("sha256").update(identity).digest("hex").slice(0, 24),

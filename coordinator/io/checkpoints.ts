@@ -1,9 +1,14 @@
-/** Checkpoints: folders step-XXXXXXXX with safetensors and state.json, `latest` and `best` as links. */
-import { readdir, rename, rm, symlink } from "node:fs/promises";
+/**
+ * Checkpoints: folders step-XXXXXXXX with safetensors and state.json. The links `latest` and `best` are for people: where
+ * none can be made, or a copy has made folders of them, the folders' own descriptions say the same.
+ */
+import { readdir, readlink, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Layout } from "../../shared/core/layout.js";
 import { encodeSafetensors } from "../../shared/core/safetensors.js";
+import { ClusterError } from "../../shared/errors.js";
 import { storageError, writeDirectoryAtomic, writeFileAtomic } from "../../shared/io/atomic-file.js";
+import { pointLink } from "./links.js";
 import { readCheckpoint, readDescription } from "../../shared/io/checkpoint-files.js";
 import { hashOf } from "../../shared/io/hash.js";
 import {
@@ -32,9 +37,12 @@ export class Checkpoints implements CheckpointStore {
 
   /**
    * Writes the state, moves `latest` (and `best`) to it, removes old ones. Throws ClusterError("storage"); the
-   * checkpoints before it stay as they were.
+   * checkpoints before it stay as they were. Once the state is safe nothing throws: the rest is convenience.
    */
-  async write(state: TrainingState, info: CheckpointInfo): Promise<{ path: string; bytes: number }> {
+  async write(
+    state: TrainingState,
+    info: CheckpointInfo,
+  ): Promise<{ path: string; bytes: number; notes: string[] }> {
     const files: Record<string, Uint8Array> = {
       "model.safetensors": encodeSafetensors({
         tensors: tensorsOf(this.#layout, state.parameters),
@@ -71,53 +79,92 @@ export class Checkpoints implements CheckpointStore {
     } else {
       await writeDirectoryAtomic(path, { ...files, "state.json": text(description) });
     }
-    await this.#point("latest", name);
-    if (info.best) await this.#point("best", name);
-    await this.#prune(name);
-    return { path, bytes: Object.values(files).reduce((sum, { byteLength }) => sum + byteLength, 0) };
+    const notes: string[] = [];
+    const optional = (work: Promise<unknown>): Promise<unknown> =>
+      work.catch((error: Error) => notes.push(error.message));
+    for (const link of info.best ? ["latest", "best"] : ["latest"])
+      await optional(pointLink(join(this.#directory, link), name));
+    await optional(this.#prune(name, info.best));
+    return { path, bytes: Object.values(files).reduce((sum, { byteLength }) => sum + byteLength, 0), notes };
   }
 
-  /** The newest checkpoint that is whole, or undefined. Damaged ones are passed over and named in `onDamaged`. */
-  async readLatest(onDamaged: (message: string) => void): Promise<Checkpoint | undefined> {
-    const names = (await readdir(this.#directory).catch(() => []))
-      .filter((name) => FOLDER.test(name))
-      .sort()
-      .reverse();
+  async readLatest(
+    onDamaged: (message: string) => void,
+    accept: (description: CheckpointState) => void = () => undefined,
+  ): Promise<Checkpoint | undefined> {
+    const names = (await this.#names()).reverse();
     for (const name of names) {
-      try {
-        return await this.read(name);
-      } catch (error) {
-        onDamaged(error instanceof Error ? error.message : String(error));
-      }
+      const path = join(this.#directory, name);
+      const description = await unlessDamaged(readDescription(path), onDamaged);
+      if (description === undefined) continue;
+      accept(description);
+      const found = await unlessDamaged(readCheckpoint(path, this.#layout), onDamaged);
+      if (found !== undefined) return found;
     }
-    return undefined;
+    if (names.length === 0) return undefined;
+    throw new ClusterError(
+      "data",
+      `Cannot read any checkpoint in ${this.#directory}: all ${names.length} are damaged`,
+      {
+        hint: "nothing was changed; put a checkpoint back from a copy, or begin a new run in another folder",
+      },
+    );
   }
 
-  /** Throws ClusterError("data") when the checkpoint is damaged or does not fit the network. */
-  read(name: string): Promise<Checkpoint> {
-    return readCheckpoint(join(this.#directory, name), this.#layout);
+  /** Folders of checkpoints, by step. A folder that is not there has none; one that cannot be read is an error. */
+  async #names(): Promise<string[]> {
+    const all = await readdir(this.#directory).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === "ENOENT") return [];
+      throw storageError(`list the checkpoints in ${this.#directory}`, cause);
+    });
+    return all.filter((name) => FOLDER.test(name)).sort();
   }
 
-  async #point(link: string, target: string): Promise<void> {
-    const aside = join(this.#directory, `.${link}.${process.pid}`);
-    try {
-      await rm(aside, { force: true });
-      await symlink(target, aside);
-      await rename(aside, join(this.#directory, link));
-    } catch (cause) {
-      throw storageError(`move the link ${join(this.#directory, link)}`, cause);
-    }
+  /** Throws ClusterError("data") when there is no such checkpoint or it is damaged, ("shape-mismatch") when it does not fit. */
+  async read(name: string): Promise<Checkpoint> {
+    const folder = name === "latest" || name === "best" ? ((await this.#target(name)) ?? name) : name;
+    return readCheckpoint(join(this.#directory, folder), this.#layout);
+  }
+
+  /** Where a link points; without a link, what the descriptions say. */
+  async #target(link: "latest" | "best"): Promise<string | undefined> {
+    const target = await readlink(join(this.#directory, link)).catch(() => "");
+    if (FOLDER.test(target)) return target;
+    const names = await this.#names();
+    if (link === "latest") return names.at(-1);
+    const described = await Promise.all(
+      names.map(async (name) => {
+        const found = await readDescription(join(this.#directory, name)).catch(() => undefined);
+        return { name, accuracy: found?.clean_accuracy ?? -1 };
+      }),
+    );
+    const most = Math.max(...described.map(({ accuracy }) => accuracy));
+    return most < 0 ? undefined : described.find(({ accuracy }) => accuracy === most)?.name;
   }
 
   /** Keeps the newest up to the one just written. Later ones are of a run that went back, for they were damaged. */
-  async #prune(written: string): Promise<void> {
+  async #prune(written: string, isBest: boolean): Promise<void> {
+    const best = isBest ? written : await this.#target("best");
     const all = await readdir(this.#directory);
     const names = all.filter((name) => FOLDER.test(name) && name <= written).sort();
-    const best = await readDescription(join(this.#directory, "best")).catch(() => undefined);
-    const old = names.slice(0, -this.#keep).filter((name) => Number(FOLDER.exec(name)?.[1]) !== best?.step);
+    const old = names.slice(0, -this.#keep).filter((name) => name !== best);
     for (const name of [...old, ...all.filter((entry) => UNFINISHED.test(entry))]) {
       await rm(join(this.#directory, name), { recursive: true, force: true });
     }
+  }
+}
+
+/** Only what is no whole checkpoint is damaged: one that does not fit the network, say, is another matter. */
+async function unlessDamaged<Value>(
+  reading: Promise<Value>,
+  onDamaged: (message: string) => void,
+): Promise<Value | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (!(error instanceof ClusterError) || error.code !== "data") throw error;
+    onDamaged(error.message);
+    return undefined;
   }
 }
 

@@ -9,7 +9,7 @@ import { layoutOf } from "../../shared/networks/network.js";
 import { resolveRun } from "../../shared/resolve.js";
 import { IMPORTED } from "../runs/storage.js";
 import { Checkpoints } from "./checkpoints.js";
-import { RunDirectory } from "./run-directory.js";
+import { RunDirectory, createFreshDirectory } from "./run-directory.js";
 import { tensorsOf, vectorOf } from "../../shared/records/checkpoint.js";
 
 /** A header, and tensors that are then refused by name. */
@@ -94,12 +94,13 @@ function refuseNaN(tensors: readonly NamedTensor[], file: string): void {
   }
 }
 
-/** Writes config.yaml and the checkpoint into `out`. Throws as `readForeignWeights`, and ClusterError("storage"). */
+/** Writes config.yaml and the checkpoint into `out`, which is not there yet. Throws as `readForeignWeights`, and ClusterError("storage"). */
 export async function importWeights(file: string, config: Config, out: string): Promise<void> {
   const { network } = resolveRun(config);
   const layout = layoutOf(network);
   const parameters = await readForeignWeights(file, network.name, layout);
   const directory = new RunDirectory(out);
+  await createFreshDirectory(out);
   await directory.create();
   await directory.writeText("config.yaml", stringify(config));
   const checkpoints = new Checkpoints(directory.checkpoints, layout, config.train.keep_checkpoints);

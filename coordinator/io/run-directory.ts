@@ -1,14 +1,33 @@
 /** runs/<utc>-<name>-<hex>/: everything a run leaves behind. Readable after a kill at any instant. */
 import { randomBytes } from "node:crypto";
-import { mkdir, rename, rm, symlink } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { mkdir, realpath } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { storageError, writeFileAtomic } from "../../shared/io/atomic-file.js";
+import { pointLink } from "./links.js";
 import { readJson } from "../../shared/io/json-document.js";
 
 /** A fresh name, unique and sortable by time: 20261122T101500Z-mrelu-r-m-3fa91c. */
 export function runDirectoryName(name: string, nowMs: number): string {
   const stamp = new Date(nowMs).toISOString().replace(/[-:]/g, "").replace(/\.\d+/, "");
   return `${stamp}-${name}-${randomBytes(3).toString("hex")}`;
+}
+
+/** Makes a folder that is nobody's yet. Throws ClusterError("storage"), also when it is there already. */
+export async function createFreshDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await mkdir(path);
+  } catch (cause) {
+    throw storageError(`create the run directory ${path}`, cause);
+  }
+}
+
+/**
+ * The folder itself, by whatever link it is named: `runs/latest` is another run tomorrow, and a link must not come to lead
+ * to itself. A folder that is not there yet keeps its name.
+ */
+export async function realDirectory(path: string): Promise<string> {
+  return realpath(path).catch(() => resolve(path));
 }
 
 export class RunDirectory {
@@ -50,14 +69,6 @@ export class RunDirectory {
 
   /** Points `latest`, beside this folder, to it: a convenience, which a file system without links only lacks. */
   async linkLatest(): Promise<void> {
-    const link = join(dirname(this.path), "latest");
-    const aside = `${link}.${process.pid}`;
-    try {
-      await rm(aside, { force: true });
-      await symlink(basename(this.path), aside);
-      await rename(aside, link);
-    } catch {
-      // Said above.
-    }
+    await pointLink(join(dirname(this.path), "latest"), basename(this.path)).catch(() => undefined);
   }
 }

@@ -78,7 +78,7 @@ async function fromRun(
     throw new ClusterError("config", `${path} is a run of "${network.name}", not of "${model}"`);
   const layout = layoutOf(network);
   const found = await new Checkpoints(directory.checkpoints, layout, 1).readLatest(() => undefined);
-  if (found === undefined) throw new ClusterError("data", `${path} holds no checkpoint that is whole`);
+  if (found === undefined) throw new ClusterError("data", `${path} holds no checkpoint`);
   const { parameters } = found.state;
   refuseNonFinite(layout, parameters, path);
   return { name: config.name ?? network.name, model: network.name, parameters };

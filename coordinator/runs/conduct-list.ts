@@ -50,10 +50,23 @@ export async function conductList(options: ListOptions, context: ListContext): P
   const document = await resultsDocument(options, source.ends, storage, signal.aborted);
   if (!document.interrupted && document.models.length > 0) {
     events.phase("reporting", "tables, plots, report.html");
-    document.report = await report(out, title);
-    events.finished("report written");
+    document.report = await reportIfPossible(context, out, title);
+    events.finished(document.report === null ? "no report" : "report written");
   }
   document.seconds = (clock.now() - options.beganMs) / 1000;
   await storage(out).writeJson("results.json", document);
   return document;
+}
+
+/** The results are on the disk: a report that cannot be drawn or written costs nothing but itself, and can be made later. */
+async function reportIfPossible(
+  { report, events }: Pick<ListContext, "report" | "events">,
+  out: string,
+  title: string,
+): Promise<string | null> {
+  return report(out, title).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    events.note("warning", `No report was written: ${reason}; saf report ${out} tries again`);
+    return null;
+  });
 }

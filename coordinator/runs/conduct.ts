@@ -30,8 +30,10 @@ export async function conductOrder(
   const told = context.events.ofRun(order.runId, order.name);
   told.phase("loading", "");
   let shown: RunTelemetry | undefined;
+  let isOurs = false;
   try {
     await storage.create();
+    isOurs = true;
     // Of an attempt before this one.
     await storage.remove("error.json");
     shown = telemetry.run(order.runId, order.config);
@@ -49,8 +51,11 @@ export async function conductOrder(
     told.failed(error);
     telemetry.ended(shown, "failed");
     if (order.isAlone) throw error;
-    await recordFailure(storage, failure, error, edges.wallClock()).catch(() => undefined);
+    // Where another process writes, not even a failure is written.
+    if (isOurs) await recordFailure(storage, failure, error, edges.wallClock()).catch(() => undefined);
     return { failure };
+  } finally {
+    if (isOurs) await storage.release().catch(() => undefined);
   }
 }
 
@@ -81,8 +86,10 @@ async function inItsPlace(
     onTrained: () => source.trained(order),
     observer: observerOf(order, data, told, shown),
   });
-  // Once more: workers may have joined on the way.
-  await storage.writeJson("env.json", environment());
+  // Once more: workers may have joined on the way. The run is done without it.
+  await storage
+    .writeJson("env.json", environment())
+    .catch((error: Error) => told.note("warning", error.message));
   return outcome;
 }
 

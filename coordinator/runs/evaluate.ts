@@ -22,7 +22,10 @@ export async function evaluate(
   const { sha256: checkpoint } = weights;
   const { seed } = run.resolved;
   const tasks = planTasks({ checkpoint, dataset: data.sha256, seed, testImages }, measures);
-  const records = recordsOf((await storage.readJournal<ResultLine>(RESULTS)).map(todaysLine), tasks);
+  const lines = await storage.readJournal<ResultLine>(RESULTS, (message) =>
+    observer.note("warning", message),
+  );
+  const records = recordsOf(lines.map(todaysLine), tasks);
   const known = new Set(records.map(({ task }) => task.id));
   const open = tasks.filter(({ id }) => !known.has(id));
   observer.evaluationBegins(records, checkpoint);

@@ -4,6 +4,7 @@
  */
 import { basename, join, resolve } from "node:path";
 import type { Config } from "../../shared/config/run.js";
+import { nameOf, withDistinctNames } from "./run-names.js";
 import type { RunEnd, RunFailure, RunOrder, RunSource } from "./source.js";
 import type { Neighbour } from "./surroundings.js";
 
@@ -38,8 +39,8 @@ export class ListSource implements RunSource {
   /** One run uses the folder `out` itself, several get a folder each inside. */
   constructor(configs: readonly Config[], { out, evaluateOnly }: { out: string; evaluateOnly: boolean }) {
     const isAlone = configs.length === 1;
-    this.#entries = configs.map((config) => {
-      const name = config.name ?? config.model;
+    this.#entries = withDistinctNames(configs).map((config) => {
+      const name = nameOf(config);
       const directory = resolve(isAlone ? out : join(out, name));
       const order = { name, runId: runIdOf(out, name), directory, config, evaluateOnly, isAlone };
       return { order, isTrained: false, isIncomplete: false, end: undefined };

@@ -55,6 +55,11 @@ export class StepBooks {
     return this.#throughput.rate;
   }
 
+  /** Of lines that are not on the disk yet. */
+  get heldBytes(): number {
+    return this.#ledger.heldBytes + this.#metrics.heldBytes;
+  }
+
   /** Resolves when all steps so far are on the disk. Throws ClusterError("storage"). */
   async flush(): Promise<void> {
     await Promise.all([this.#ledger.flush(), this.#metrics.flush()]);

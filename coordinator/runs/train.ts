@@ -1,4 +1,5 @@
 /** The second phase of a run: trains from stop to stop, where it saves the weights and looks how good they are. */
+import { ClusterError } from "../../shared/errors.js";
 import { stepsPerEpoch } from "../../shared/core/schedule.js";
 import { curvesOf } from "../evaluation/curves.js";
 import { accuracyOf } from "../evaluation/model-result.js";
@@ -11,11 +12,14 @@ import { Checkpointing } from "./checkpointing.js";
 import { evaluate } from "./evaluate.js";
 import type { RunSetup } from "./setup.js";
 import { writeStatus } from "./status.js";
+import type { StepBooks } from "./step-books.js";
 import { TrainingPhase } from "./training-phase.js";
 import { weightsOf } from "./weights.js";
 
+type TrainingBeginning = Beginning & { books: StepBooks };
+
 /** The final weights; those of the newest step when the signal came first. Throws ClusterError: "diverged", "storage". */
-export async function train(run: RunSetup, beginning: Beginning): Promise<TrainingState> {
+export async function train(run: RunSetup, beginning: TrainingBeginning): Promise<TrainingState> {
   const { state, books } = beginning;
   const { totalSteps, plan, observer, signal, coordinator } = run;
   if (state.step >= totalSteps) return state;
@@ -39,18 +43,17 @@ export async function train(run: RunSetup, beginning: Beginning): Promise<Traini
 
 async function fromStopToStop(
   run: RunSetup,
-  { books, bestAccuracy }: Beginning,
+  { books, bestAccuracy }: TrainingBeginning,
   phase: TrainingPhase,
 ): Promise<void> {
   const { config, plan, signal, totalSteps } = run;
   const { trainer } = phase;
-  const checkpointing = new Checkpointing(run, bestAccuracy);
+  const checkpointing = new Checkpointing(run, books, bestAccuracy);
   const evaluateEvery = Math.round(config.train.evaluate_every_epochs * stepsPerEpoch(plan));
   const intervals = [config.train.checkpoint_every_steps, evaluateEvery];
   while (trainer.step < totalSteps && !signal.aborted) {
     const before = trainer.step;
     await phase.runTo(nextStop(before, intervals, totalSteps));
-    await books.flush();
     const { step } = trainer;
     if (step === before) break;
     const isLast = step >= totalSteps;
@@ -64,10 +67,18 @@ async function fromStopToStop(
 /** Clean accuracy in the middle of training, on the same workers. */
 async function accuracyBetween(run: RunSetup, trainer: Trainer): Promise<number | null> {
   const { observer, signal, testImages } = run;
-  const records = await evaluate(run, weightsOf(trainer.snapshot()), [cleanMeasure(testImages)]);
-  if (signal.aborted) return null;
-  observer.phase("training", `from step ${trainer.step} on`);
-  return accuracyOf(curvesOf(records));
+  try {
+    const records = await evaluate(run, weightsOf(trainer.snapshot()), [cleanMeasure(testImages)]);
+    if (signal.aborted) return null;
+    return accuracyOf(curvesOf(records));
+  } catch (error) {
+    // Training needs no accuracy on the way.
+    if (!(error instanceof ClusterError) || error.code !== "storage") throw error;
+    observer.note("warning", error.message);
+    return null;
+  } finally {
+    if (!signal.aborted) observer.phase("training", `from step ${trainer.step} on`);
+  }
 }
 
 /** The next step at which something is due. */

@@ -2,10 +2,12 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { proceduresOf } from "../../coordinator/evaluation/plan/procedures.js";
-import { runDirectoryName } from "../../coordinator/io/run-directory.js";
+import { refuseLocked } from "../../coordinator/io/directory-locks.js";
+import { createFreshDirectory, runDirectoryName } from "../../coordinator/io/run-directory.js";
 import type { Config } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
 import { storageError } from "../../shared/io/atomic-file.js";
+import { realClock } from "../../shared/io/real-clock.js";
 import { REPRODUCED_SETS, type Reproduction, membersOf, paperModels } from "../../shared/reproduction.js";
 import { type Plan, ReproductionFile, readReproduction } from "../local/reproduction.js";
 import { loadConfig } from "./config-file.js";
@@ -32,9 +34,12 @@ export async function reproduce(dataset: string, options: ReproduceOptions): Pro
   const plan = planOf(dataset, options, before, out);
   const configs = await configsOf(plan);
   const { value: pool } = await loadPool({ ...options, set: plan.settings });
-  await mkdir(out, { recursive: true }).catch((cause: unknown) => {
-    throw storageError(`create ${out}`, cause);
-  });
+  await refuseLocked(out, realClock);
+  if (options.out === undefined) await createFreshDirectory(out);
+  else
+    await mkdir(out, { recursive: true }).catch((cause: unknown) => {
+      throw storageError(`create ${out}`, cause);
+    });
   const overview = new ReproductionFile(out, plan, before?.begun);
   await overview.write();
   const { document, exitCode } = await runLocally({

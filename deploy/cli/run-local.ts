@@ -2,13 +2,15 @@
 import { mkdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { stringify } from "yaml";
 import { planMeasures } from "../../coordinator/evaluation/plan/procedures.js";
 import { checkAside } from "../../coordinator/io/datasets/load-aside.js";
-import { runDirectoryName } from "../../coordinator/io/run-directory.js";
+import { refuseLocked } from "../../coordinator/io/directory-locks.js";
+import { createFreshDirectory, realDirectory, runDirectoryName } from "../../coordinator/io/run-directory.js";
 import { findSource, readSource } from "../../coordinator/io/transfer-sources.js";
 import { checkSources, sourcesIn } from "../../coordinator/runs/second-networks.js";
+import { nameOf, withDistinctNames } from "../../coordinator/runs/run-names.js";
 import type { ResultsDocument } from "../../coordinator/runs/results-document.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
 import type { Config } from "../../shared/config/run.js";
@@ -57,12 +59,17 @@ export interface LocalRunResult {
 
 /** Throws ClusterError with the coordinator's own code when the run fails. */
 export async function runLocally(options: LocalRunOptions): Promise<LocalRunResult> {
-  const { configs, pool } = options;
+  const { pool } = options;
+  const configs = withDistinctNames(options.configs);
   if (configs.length === 0) throw new ClusterError("usage", "There is nothing to run");
-  const out = resolve(options.out ?? join(options.runs, runDirectoryName(options.name, Date.now())));
-  // What is wrong with settings and files is said before anything is started.
+  const out = await realDirectory(
+    options.out ?? join(options.runs, runDirectoryName(options.name, Date.now())),
+  );
+  // What is wrong with settings and files, and who writes there, is said before anything is started.
+  await refuseLocked(out, realClock);
   checkPlans(configs);
   await checkFiles(configs, out);
+  if (options.out === undefined) await createFreshDirectory(out);
   await options.prepare?.(out);
   const cacheDir = defaultCacheDir(process.env);
   const progress = createProgress({ mode: options.progress });
@@ -193,8 +200,7 @@ export function checkPlans(configs: readonly Config[]): void {
 async function checkFiles(configs: readonly Config[], out: string): Promise<void> {
   const sets = new Map(configs.map(({ data }) => [JSON.stringify(data), data]));
   for (const data of sets.values()) await checkAside(data, process.env);
-  const folderOf = ({ name, model }: Config): string =>
-    configs.length === 1 ? out : join(out, name ?? model);
+  const folderOf = (config: Config): string => (configs.length === 1 ? out : join(out, nameOf(config)));
   const folders = configs.map(folderOf);
   for (const config of configs) {
     await checkSources({ findSource, readSource }, config, folderOf(config), (path) =>
@@ -209,7 +215,7 @@ async function writeRunFiles(out: string, configs: readonly Config[]): Promise<s
   mkdirSync(folder, { recursive: true });
   return Promise.all(
     configs.map(async (config, i) => {
-      const file = join(folder, `${String(i + 1).padStart(2, "0")}-${config.name ?? config.model}.yaml`);
+      const file = join(folder, `${String(i + 1).padStart(2, "0")}-${nameOf(config)}.yaml`);
       await writeFile(file, stringify(config));
       return file;
     }),
@@ -266,7 +272,7 @@ async function failureOf(
       .filter((line) => line !== "")
       .at(-1);
     return new ClusterError(
-      "unexpected",
+      code === EXIT_CODES.dependency ? "dependency" : "unexpected",
       `The coordinator ended with exit code ${code}: ${last ?? "it said nothing"}`,
       {
         hint: `its log is in ${join(out, "logs")}`,

@@ -58,12 +58,20 @@ async function writeSynced(file: string, content: string | Uint8Array): Promise<
   }
 }
 
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, "r");
+/** What file systems answer that know no fsync of a folder: then names are as safe there as they get. */
+const NO_FOLDER_SYNC: readonly string[] = ["EINVAL", "ENOTSUP", "ENOSYS", "EISDIR", "EPERM"];
+
+/** Makes the names in a folder safe. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const ignoreMissing = (error: NodeJS.ErrnoException): undefined => {
+    if (NO_FOLDER_SYNC.includes(error.code ?? "")) return undefined;
+    throw error;
+  };
+  const handle = await open(directory, "r").catch(ignoreMissing);
   try {
-    await handle.sync();
+    await handle?.sync().catch(ignoreMissing);
   } finally {
-    await handle.close();
+    await handle?.close();
   }
 }
 

@@ -1,11 +1,14 @@
 /** eval/results.jsonl: one line a task, with the outcome of every image. */
 import type { Diagnostics } from "../diagnostics.js";
+import { MEASURES_VERSION } from "../measures.js";
 import type { SampleImage } from "../results.js";
 import type { ImageOutcomes } from "./image-outcomes.js";
 import type { TaskRecord, TaskSpec } from "./task.js";
 
 /** A line; bytes and float32 values (little-endian) in base64. Lines of older versions lack what was not known then. */
 export interface ResultLine {
+  /** Version of the measures that found it; absent in lines of older versions. */
+  measures_version?: number;
   /** SHA-256 of the weights; absent in lines of older versions. */
   checkpoint?: string;
   task: Omit<TaskSpec, "firstImage" | "imageCount" | "sampleCount" | "patienceMs"> & {
@@ -41,6 +44,21 @@ export function todaysLine(line: ResultLine & { task: OldTask }): ResultLine {
   };
 }
 
+/**
+ * Without lines that a newer version of the measures has measured again: the same images of the same weights under the same
+ * measure. What was not measured again still counts.
+ */
+export function currentLines(lines: readonly ResultLine[]): ResultLine[] {
+  const newest = new Map<string, number>();
+  const keys = lines.map(({ checkpoint, task, measures_version: version = 0 }) => {
+    const { kind, protocol, attack, norm, measure, first_image: first } = task;
+    const key = JSON.stringify([checkpoint, kind, protocol, attack, norm, measure, first]);
+    newest.set(key, Math.max(version, newest.get(key) ?? 0));
+    return key;
+  });
+  return lines.filter(({ measures_version: version = 0 }, i) => version === newest.get(keys[i] as string));
+}
+
 /** Records of these tasks; the first of each counts. */
 export function recordsOf(lines: readonly ResultLine[], tasks: readonly TaskSpec[]): TaskRecord[] {
   const wanted = new Set(tasks.map(({ id }) => id));
@@ -58,6 +76,7 @@ export function lineOf(
 ): ResultLine {
   const { firstImage, imageCount, sampleCount, patienceMs, ...same } = task;
   return {
+    measures_version: MEASURES_VERSION,
     checkpoint,
     task: {
       ...same,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import {
@@ -12,7 +13,7 @@ import { cleanMeasure, planMeasures } from "../../../coordinator/evaluation/plan
 import { planTasks } from "../../../coordinator/evaluation/evaluation-job.js";
 import { type ConfigInput, configSchema } from "../../../shared/config/run.js";
 import { attackOptions, attackNamed } from "../../../shared/attacks.js";
-import { CORRECTED, RELEASED, measureSchema } from "../../../shared/measures.js";
+import { CORRECTED, MEASURES_VERSION, RELEASED, measureSchema } from "../../../shared/measures.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
 
 const SUBJECT = { checkpoint: "a", dataset: "b", seed: 1, testImages: 1000 };
@@ -238,6 +239,22 @@ describe("tasks", () => {
     assert.ok(shared(ids({}, { bn: "eval" })) < usual.size);
     // A second protocol adds tasks and changes none.
     assert.equal(shared(ids({}, { protocol: ["paper", "corrected"] })), usual.size);
+  });
+
+  test("have another id with every version of the measures", () => {
+    const identityOf = (version: readonly number[]): string =>
+      createHash("sha256")
+        .update(JSON.stringify([...version, ...identity]))
+        .digest("hex")
+        .slice(0, 24);
+    const [task] = planTasks(SUBJECT, [cleanMeasure(100)]);
+    assert.ok(task);
+    const { id, sampleCount, patienceMs, passes, ...decides } = task;
+    assert.ok(patienceMs > 0);
+    const identity = [SUBJECT.checkpoint, SUBJECT.dataset, SUBJECT.seed, decides];
+    assert.deepEqual([id, sampleCount, passes], [identityOf([MEASURES_VERSION]), 0, 100]);
+    assert.notEqual(id, identityOf([MEASURES_VERSION + 1]));
+    assert.notEqual(id, identityOf([]), "as it was before there were versions");
   });
 
   test("are small where images are costly, and may take longer", () => {

@@ -281,3 +281,30 @@ test("on a full disk the error names the checkpoint, and the one before stays re
   await checkpoints.write(stateOf(3, layout), INFO);
   assertState((await checkpoints.read("latest")).state, stateOf(3, layout));
 });
+
+test("identity is compared before content: a description is judged before its tensors are read", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const checkpoints = new Checkpoints(directory, LAYOUT, 3);
+  await checkpoints.write(stateOf(1), INFO);
+  await checkpoints.write(stateOf(2), { ...INFO, identity: "other" });
+  await truncate(join(directory, "step-00000002", "model.safetensors"), 50);
+  const accept = ({ identity }: CheckpointState): void => {
+    if (identity !== "abc") throw new ClusterError("config", `of ${identity}`);
+  };
+  const error = await refusal(checkpoints.readLatest(never, accept));
+  assert.deepEqual([error.code, error.message], ["config", "of other"]);
+});
+
+test("a checkpoint that does not fit the network is no damaged one, and none that is whole is an error", async (t) => {
+  const directory = await temporaryDirectory(t);
+  await new Checkpoints(directory, LAYOUT, 1).write(stateOf(1), INFO);
+  const other = placeTensors(LAYOUT.tensors.slice(1).map((tensor) => ({ ...tensor, shape: [7] })));
+  const misfit = await refusal(new Checkpoints(directory, other, 1).readLatest(never));
+  assert.equal(misfit.code, "shape-mismatch");
+  await rm(join(directory, "step-00000001", "model.safetensors"));
+  const messages: string[] = [];
+  const reading = new Checkpoints(directory, LAYOUT, 1).readLatest((message) => messages.push(message));
+  const damaged = await refusal(reading);
+  assert.equal(damaged.code, "data");
+  assert.equal(messages.length, 1);
+});

@@ -87,10 +87,23 @@ test("wherever a journal is torn off, the whole lines before are read and the ne
   );
 });
 
-test("lines behind a damaged one do not count", async (t) => {
+test("a damaged line hides only itself, and is told of with its place", async (t) => {
   const file = join(await temporaryDirectory(t), "ledger.jsonl");
   await writeFile(file, '{"step":0}\n{"step":\u0000}\n{"step":2}\n');
-  assert.deepEqual(await readJsonLines(file), [{ step: 0 }]);
+  const messages: string[] = [];
+  const tell = (message: string): void => void messages.push(message);
+  assert.deepEqual(await readJsonLines(file, tell), [{ step: 0 }, { step: 2 }]);
+  assert.deepEqual(messages, [`Line 2 of ${file} is damaged and left out`]);
+
+  await appendFile(file, 'null\n7\n{"step":3}\n');
+  const kept = await trimJournal<Line>(file, ({ step }) => step < 3, tell);
+  assert.deepEqual(kept, [{ step: 0 }, { step: 2 }]);
+  assert.equal(messages[1], `3 lines of ${file} are damaged and left out, the first is line 2`);
+  assert.deepEqual(
+    await readJsonLines(file, tell),
+    kept,
+    "what is cut is what lies behind the last kept line",
+  );
 });
 
 test("trimming keeps the records from the start on for which the question holds, and only those bytes", async (t) => {
@@ -160,6 +173,39 @@ test("lines that did not fit on the disk are kept, told of, and written once whe
     (await readJsonLines<Line>(file)).map(({ step }) => step),
     [0, 1, 2],
   );
+});
+
+test("what did not fit on the disk is tried again without being asked for, and told of once", async (t) => {
+  const disk = await smallDisk(t);
+  if (disk === undefined) return t.skip(NO_DISK);
+  const file = join(disk, "ledger.jsonl");
+  const timers: (() => void)[] = [];
+  const clock = {
+    now: () => 0,
+    after: (_delayMs: number, run: () => void) => {
+      timers.push(run);
+      return () => undefined;
+    },
+    every: () => () => undefined,
+  };
+  const errors: Error[] = [];
+  const journal = await Journal.open(file, clock, (error) => errors.push(error));
+  await appendFile(join(disk, "ballast"), new Uint8Array(2_000_000)).catch(() => undefined);
+  const fire = async (): Promise<void> => {
+    timers.shift()?.();
+    while (timers.length === 0 && journal.heldBytes > 0) await new Promise((done) => setTimeout(done, 5));
+  };
+  journal.append({ step: 1, filler: "x".repeat(10_000) });
+  for (let i = 0; i < 4; i++) await fire();
+  assert.equal(errors.length, 1);
+  await truncate(join(disk, "ballast"), 0);
+  await fire();
+  assert.equal(journal.heldBytes, 0);
+  assert.deepEqual(
+    (await readJsonLines<Line>(file)).map(({ step }) => step),
+    [1],
+  );
+  await journal.close();
 });
 
 test(

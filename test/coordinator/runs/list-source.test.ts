@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { ListSource } from "../../../coordinator/runs/list-source.js";
+import { createFreshDirectory } from "../../../coordinator/io/run-directory.js";
+import { nameOf, withDistinctNames } from "../../../coordinator/runs/run-names.js";
+import { temporaryDirectory } from "../io/storage-support.js";
 import type { RunEnd, RunOrder } from "../../../coordinator/runs/source.js";
 import { configSchema } from "../../../shared/config/run.js";
 import type { ModelResult } from "../../../shared/results.js";
@@ -37,6 +40,30 @@ test("a single run uses the folder itself, several get a folder each, under ids 
   const first = nextOf(listOf("one", "two"));
   assert.deepEqual([first.directory, first.isAlone], [resolve(join(OUT, "one")), false]);
   assert.equal(first.runId, "20261122t101500z-two-nets-one");
+});
+
+test("two runs of one name get a folder each, and the same ones every time", () => {
+  const names = (...given: string[]): string[] => {
+    const source = listOf(...given);
+    return given.map(() => {
+      const { name, directory, config } = nextOf(source);
+      assert.equal(directory, resolve(join(OUT, name)));
+      assert.equal(nameOf(config), name);
+      return name;
+    });
+  };
+  assert.deepEqual(names("one", "one", "two", "one"), ["one", "one-2", "two", "one-3"]);
+  assert.deepEqual(names("one", "one", "one-2"), ["one", "one-3", "one-2"]);
+  const long = "a".repeat(30) + "-b";
+  assert.deepEqual(names(long, long), [long, `${"a".repeat(30)}-2`]);
+  const unnamed = configSchema.parse({ model: "plain" });
+  assert.deepEqual(withDistinctNames([unnamed, unnamed]).map(nameOf), ["plain", "plain-2"]);
+});
+
+test("a fresh folder is nobody else's", async (t) => {
+  const path = join(await temporaryDirectory(t), "runs", "one");
+  await createFreshDirectory(path);
+  await assert.rejects(createFreshDirectory(path), { code: "storage" });
 });
 
 test("runs come in the order of the list, and none comes after the last has ended", () => {

@@ -56,6 +56,10 @@ const TRAINED: Checkpoint = checkpointOf(
   { step: 1, parameters, velocity: new Float32Array(layout.size) },
   { model: network.name, identity: runIdentity(config, data.sha256), cleanAccuracy: null, best: false },
 );
+const LEDGER_LINE = JSON.stringify({
+  ...{ step: 0, epoch: 0, first: 0, end: 8, samples: 8 },
+  blocks: [{ slots: [0, config.train.slots], worker: "worker-1", attempt: 1, ms: 1 }],
+});
 /** Everything is measured, too. */
 const RESULTS: readonly string[] = planTasks(
   { checkpoint: hashOf(parameters), dataset: data.sha256, seed, testImages: TEST_IMAGES },
@@ -129,6 +133,7 @@ function stored(directory: string): MemoryStorage {
   const storage = new MemoryStorage(directory);
   storage.kept.push(TRAINED);
   storage.journals.set("eval/results.jsonl", [...RESULTS]);
+  storage.journals.set("ledger.jsonl", [LEDGER_LINE]);
   return storage;
 }
 

@@ -23,6 +23,10 @@ export class MemoryStorage implements RunStorage {
     // Nothing to make.
   }
 
+  async release(): Promise<void> {
+    // Nobody else can reach it.
+  }
+
   async readJson<Value>(name: string): Promise<Value> {
     const text = this.documents.get(name);
     if (text === undefined) throw new ClusterError("data", `Cannot read ${name}: it is missing`);
@@ -45,6 +49,7 @@ export class MemoryStorage implements RunStorage {
     const lines = this.journals.get(name) ?? [];
     this.journals.set(name, lines);
     return {
+      heldBytes: 0,
       append: (record) => lines.push(JSON.stringify(record)),
       flush: async () => undefined,
       close: async () => undefined,
@@ -67,9 +72,13 @@ export class MemoryStorage implements RunStorage {
     return {
       write: async (state: TrainingState, info: CheckpointInfo) => {
         this.kept.push(checkpointOf(state, info));
-        return { bytes: state.parameters.byteLength };
+        return { bytes: state.parameters.byteLength, notes: [] };
       },
-      readLatest: async () => this.kept.at(-1),
+      readLatest: async (_onDamaged, accept) => {
+        const newest = this.kept.at(-1);
+        if (newest !== undefined) accept?.(newest.description);
+        return newest;
+      },
       read: async (name) => {
         const found =
           name === "best"

@@ -39,8 +39,8 @@ for (const [where, make] of Object.entries(STORAGES)) {
     test("a journal keeps what was appended, goes on where it was, and is cut back", async (t) => {
       const storage = await created(t);
       const name = "eval/results.jsonl";
-      assert.deepEqual(await storage.readJournal(name), []);
-      assert.deepEqual(await storage.trimJournal(name, () => true), []);
+      assert.deepEqual(await storage.readJournal(name, never), []);
+      assert.deepEqual(await storage.trimJournal(name, () => true, never), []);
       for (const steps of [
         [0, 1, 2],
         [3, 4],
@@ -51,8 +51,12 @@ for (const [where, make] of Object.entries(STORAGES)) {
         await journal.close();
       }
       const before = ({ step }: { step: number }): boolean => step < 3;
-      assert.deepEqual(await storage.trimJournal(name, before), [{ step: 0 }, { step: 1 }, { step: 2 }]);
-      assert.deepEqual(await storage.readJournal(name), [{ step: 0 }, { step: 1 }, { step: 2 }]);
+      assert.deepEqual(await storage.trimJournal(name, before, never), [
+        { step: 0 },
+        { step: 1 },
+        { step: 2 },
+      ]);
+      assert.deepEqual(await storage.readJournal(name, never), [{ step: 0 }, { step: 1 }, { step: 2 }]);
     });
 
     test("the newest checkpoint and the best are found again; without one there is none", async (t) => {
