@@ -8,15 +8,8 @@ import type { TrainingState } from "../../../shared/records/checkpoint.js";
 import { placeTensors } from "../../../shared/core/layout.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { RandomStream } from "../../../shared/random.js";
-import {
-  isStorageError,
-  killedWriter,
-  LAYOUT,
-  NO_DISK,
-  smallDisk,
-  stateOf,
-  temporaryDirectory,
-} from "./storage-support.js";
+import { killedWriter, NO_DISK, smallDisk } from "./storage-processes.js";
+import { isStorageError, LAYOUT, stateOf, temporaryDirectory } from "./storage-support.js";
 import { hashOf } from "../../../shared/io/hash.js";
 import { type CheckpointState, tensorsOf, vectorOf } from "../../../shared/records/checkpoint.js";
 

@@ -6,7 +6,8 @@ import fc from "fast-check";
 import { Journal, trimJournal } from "../../../coordinator/io/journal.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { RandomStream } from "../../../shared/random.js";
-import { isStorageError, killedWriter, NO_DISK, smallDisk, temporaryDirectory } from "./storage-support.js";
+import { killedWriter, NO_DISK, smallDisk } from "./storage-processes.js";
+import { isStorageError, temporaryDirectory } from "./storage-support.js";
 import { readJsonLines } from "../../../shared/io/json-lines.js";
 import { realClock } from "../../../shared/io/real-clock.js";
 

@@ -5,13 +5,8 @@ import { test } from "node:test";
 import { writeDirectoryAtomic, writeFileAtomic } from "../../../shared/io/atomic-file.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { RandomStream } from "../../../shared/random.js";
-import {
-  isStorageError,
-  killedWriter,
-  NO_DISK,
-  smallDisk,
-  temporaryDirectory,
-} from "../../coordinator/io/storage-support.js";
+import { killedWriter, NO_DISK, smallDisk } from "../../coordinator/io/storage-processes.js";
+import { isStorageError, temporaryDirectory } from "../../coordinator/io/storage-support.js";
 
 const TIMEOUT = { timeout: 60_000 };
 
