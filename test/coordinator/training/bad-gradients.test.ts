@@ -268,7 +268,9 @@ describe("values that are not finite", () => {
     async (t) => {
       const cluster = await handCoordinator(t);
       const broadcast: Uint8Array[] = [];
-      cluster.bus("worker-1").subscribe(cluster.subjects.parameters(0), ({ data }) => broadcast.push(data.slice()));
+      cluster
+        .bus("worker-1")
+        .subscribe(cluster.subjects.parameters(0), ({ data }) => broadcast.push(data.slice()));
       const workers = [cluster.worker("worker-1"), cluster.worker("worker-2")];
       await cluster.allAtOnce(workers);
       for (const worker of workers) {
