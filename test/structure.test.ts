@@ -4,7 +4,7 @@ import { test } from "node:test";
 import ts from "typescript";
 import { type SourceFigures, figuresOf } from "./support/source-figures.js";
 
-const BOUNDS = { classLines: 250, classFields: 12, functionLines: 70, functionLinesP95: 35, casts: 287 };
+const BOUNDS = { classLines: 250, classFields: 12, functionLines: 70, functionLinesP95: 35, casts: 120 };
 
 /** Files that are tables of data, whose functions only list rows. */
 const TABLES = /\/(dashboards|openapi)\b|completion-scripts/;

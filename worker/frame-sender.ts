@@ -12,6 +12,7 @@ import {
   framesLength,
   sealChunk,
 } from "../shared/core/chunk.js";
+import { ONLY_SHARD } from "../shared/core/shards.js";
 
 /** Bytes on their way before the sender waits for the broker. */
 const CREDIT_BYTES = 8 * 1024 * 1024;
@@ -100,7 +101,7 @@ export class FrameSender {
       kind: "gradient",
       ...identity,
       codec: "fp32",
-      shard: 0,
+      shard: ONLY_SHARD,
       ...chunkPlace(identity.totalBytes, chunk),
     };
     sealChunk(frame, header, inPlace);

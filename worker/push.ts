@@ -1,6 +1,7 @@
 /** Values and results on their way to the coordinator, until it has acknowledged them. */
 import type { Bus } from "../shared/bus.js";
 import type { Clock } from "../shared/clock.js";
+import { ONLY_SHARD } from "../shared/core/shards.js";
 import { readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
 import { type RetryPolicy, retry } from "../shared/retry.js";
 import type { Subjects } from "../shared/subjects.js";
@@ -36,7 +37,7 @@ export class Pusher {
   /** Sends the frames of one push as they become ready. */
   begin(push: Push): FrameSender {
     const { bulk, subjects, workerId } = this.#edges;
-    return new FrameSender(bulk, subjects.gradient(0, workerId), push);
+    return new FrameSender(bulk, subjects.gradient(ONLY_SHARD, workerId), push);
   }
 
   /**

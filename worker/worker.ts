@@ -3,6 +3,7 @@
  * die at any instant and nothing is lost.
  */
 import type { BusMessage } from "../shared/bus.js";
+import { ONLY_SHARD } from "../shared/core/shards.js";
 import type { ClusterError } from "../shared/errors.js";
 import { readMessage, wire, writeMessage } from "../shared/messages.js";
 import type { WorkerEdges } from "./edges.js";
@@ -78,7 +79,7 @@ export class Worker {
       signal: stopping,
       images: new ImageSplits(parts),
       memory: new ThreadMemory(),
-      subjects: { runGet: subjects.runGet(id), parameterGet: subjects.parameterGet(0, id) },
+      subjects: { runGet: subjects.runGet(id), parameterGet: subjects.parameterGet(ONLY_SHARD, id) },
     });
     const nextLease = (): Promise<void> => this.#queue.arrival();
     const push = new Pusher({ ...edges, workerId: id, stopping, nextLease });
@@ -95,7 +96,9 @@ export class Worker {
     if (signal.aborted) this.#stop("signal");
     const subscriptions = [
       control.subscribe(subjects.command(this.#id), (message) => this.#onCommand(message)),
-      bulk.subscribe(subjects.parameters(0), ({ data, inPlace }) => this.#runs.accept(data, inPlace)),
+      bulk.subscribe(subjects.parameters(ONLY_SHARD), ({ data, inPlace }) =>
+        this.#runs.accept(data, inPlace),
+      ),
     ];
     this.#membership.listen();
     await control.flush();

@@ -12,6 +12,9 @@ export interface ShardRange {
 
 const SHARDS = 1;
 
+/** The shard by which a worker pushes and pulls the whole vector, while there is one. */
+export const ONLY_SHARD = 0;
+
 /** The ranges of a push of so many values. */
 export function shardRanges(pushSize: number, count: number = SHARDS): ShardRange[] {
   return shardIndices(count).map((index) => ({

@@ -1,5 +1,5 @@
 /** A block of slots of one step: its sum is written into the frames of a push, chunk by chunk. */
-import { CHUNK_BYTES, HEADER_BYTES, bodyLength, chunkCountOf } from "../../../shared/core/chunk.js";
+import { chunkCountOf, frameIn, valuesIn } from "../../../shared/core/chunk.js";
 import { slotImages, stepImages, totalSteps } from "../../../shared/core/schedule.js";
 import { GradientAssembler } from "../../core/gradient-assembler.js";
 import { type SlotInputs, areWeightless, slotInputs } from "../../training/slot-inputs.js";
@@ -23,12 +23,11 @@ export function computeBlock(order: OrderOf<"block">, run: HostedRun, parts: Hos
 }
 
 /** Chunk bodies inside the frames, as views: [header | body] [header | body] … */
-function bodiesOf({ buffer, byteOffset }: Uint8Array, values: number): Float32Array[] {
+function bodiesOf(frames: Uint8Array, values: number): Float32Array[] {
   const totalBytes = values * 4;
-  return Array.from({ length: chunkCountOf(totalBytes) }, (_, chunk) => {
-    const start = byteOffset + chunk * CHUNK_BYTES + HEADER_BYTES;
-    return new Float32Array(buffer, start, bodyLength(totalBytes, chunk) / 4);
-  });
+  return Array.from({ length: chunkCountOf(totalBytes) }, (_, chunk) =>
+    valuesIn(frameIn(frames, totalBytes, chunk)),
+  );
 }
 
 /** A sink that says which chunks are ready; one message for those that one gradient completes: each wakes a thread. */
