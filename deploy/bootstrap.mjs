@@ -98,7 +98,7 @@ function chosen(files, args) {
 }
 
 function runTests(files, args, env) {
-  const options = ["--test", "--test-concurrency=2", "--test-reporter=spec"];
+  const options = ["--test", "--test-concurrency=3", "--test-reporter=spec"];
   const [command, more] = node(...options, ...args.filter((arg) => arg.startsWith("-")), ...files);
   return runInForeground(command, more, { env });
 }

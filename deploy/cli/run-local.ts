@@ -69,12 +69,19 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
   await refuseLocked(out, realClock);
   checkPlans(configs);
   await checkFiles(configs, out);
-  if (options.out === undefined) await createFreshDirectory(out);
-  await options.prepare?.(out);
+  const make = async (): Promise<void> => {
+    if (options.out === undefined) await createFreshDirectory(out);
+  };
+  if (options.prepare !== undefined) {
+    await make();
+    await options.prepare(out);
+  }
   const cacheDir = defaultCacheDir(process.env);
   const progress = createProgress({ mode: options.progress });
   try {
     const { choice, nats } = await findPrograms(options, cacheDir, (line) => progress.say(line));
+    // A run that lacks a program leaves no folder behind.
+    if (options.prepare === undefined) await make();
     const runFiles = await writeRunFiles(out, configs);
     const workers = localWorkers(pool.workers, availableParallelism());
     progress.say(
