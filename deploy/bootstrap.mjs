@@ -98,6 +98,7 @@ function chosen(files, args) {
 }
 
 function runTests(files, args, env) {
+  // One more than the two cores that this is meant for: much of their time the tests wait for processes.
   const options = ["--test", "--test-concurrency=3", "--test-reporter=spec"];
   const [command, more] = node(...options, ...args.filter((arg) => arg.startsWith("-")), ...files);
   return runInForeground(command, more, { env });
