@@ -43,6 +43,23 @@ export function limitOf(patience: Patience, times: LeaseTimes, isWarm: boolean):
   return isWarm ? limit : Math.max(limit, patience.unknownMs) + patience.warmUpMs;
 }
 
+/** Doublings of the patience with an engine, one for each attempt at the same unit. */
+const MOST_DOUBLINGS = 6;
+
+/**
+ * How long an engine may be silent: so many deadlines of one step of the unit, for it tells each step. An engine that is
+ * slow and does not hang must come to its end some day, however slow it is: each attempt at a unit gets twice as long.
+ */
+export function hungLimitOf(
+  deadlines: number,
+  { steps, patience }: { steps: number; patience: Patience },
+  times: LeaseTimes,
+  { isWarm, attempt }: { isWarm: boolean; attempt: number },
+): number {
+  const oneStep = { ...patience, scale: patience.scale / steps };
+  return deadlines * limitOf(oneStep, times, isWarm) * 2 ** Math.min(attempt - 1, MOST_DOUBLINGS);
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const half = sorted.length >> 1;

@@ -11,7 +11,7 @@ import {
   spoiledBy,
   stateOf,
 } from "./book.js";
-import { limitOf } from "./deadline.js";
+import { hungLimitOf, limitOf } from "./deadline.js";
 import type { Turn } from "./turn.js";
 
 /** Gives work to every idle worker that some job has work for. `first` comes first: what it needs is in its engine still. */
@@ -69,11 +69,10 @@ function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): 
   const now = turn.nowMs;
   const leaseId = turn.book.nextLease;
   const attempt = record.grants.length + 1;
-  const limitMs = limitOf(
-    unit.patience,
-    job.times.get(unit.patience.series) ?? [],
-    member.warm.has(job.runId),
-  );
+  const times = job.times.get(unit.patience.series) ?? [];
+  const isWarm = member.warm.has(job.runId);
+  const limitMs = limitOf(unit.patience, times, isWarm);
+  const hungMs = hungLimitOf(turn.book.rules.hungAfter, unit, times, { isWarm, attempt });
   turn.book = { ...turn.book, nextLease: leaseId + 1 };
   turn.setMember(member.id, {
     lease: {
@@ -89,6 +88,7 @@ function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): 
   const granted = {
     leaseId,
     worker: member.id,
+    engine: member.engine,
     attempt,
     grantedMs: now,
     state: "held" as const,
@@ -102,7 +102,7 @@ function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): 
       : { affinities: new Map(job.affinities).set(member.id, unit.affinity) }),
   });
   turn.effects.push(
-    { kind: "lease", worker: member.id, jobId: job.id, unit, leaseId, attempt, atMs: now },
+    { kind: "lease", worker: member.id, jobId: job.id, unit, leaseId, attempt, atMs: now, hungMs },
     { kind: "units", jobId: job.id },
   );
   const again = attempt === 1 ? "" : `, attempt ${attempt}`;

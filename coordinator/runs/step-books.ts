@@ -1,6 +1,8 @@
 /** The books of a training: who computed what (ledger.jsonl), what each step came to (metrics.jsonl), and its speed. */
+import { fingerprintId } from "../../shared/fingerprint.js";
 import type { StepMetric } from "../../shared/results.js";
 import type { CommittedStep } from "../training/training-types.js";
+import { RunEngines } from "./engines.js";
 import type { RunSetup } from "./setup.js";
 import type { RunJournal } from "./storage.js";
 
@@ -15,32 +17,48 @@ export interface LedgerLine {
   first: number;
   end: number;
   samples: number;
-  blocks: { slots: [number, number]; worker: string; attempt: number; ms: number }[];
+  blocks: {
+    slots: [number, number];
+    worker: string;
+    /** Id of its engine in engines.json; lines of versions before November 2026 have none. */
+    engine?: string;
+    attempt: number;
+    ms: number;
+  }[];
 }
 
 export class StepBooks {
   readonly #ledger: RunJournal;
   readonly #metrics: RunJournal;
+  readonly #engines: RunEngines;
   /** When the training would have begun, had it not been interrupted. */
   readonly #startedMs: number;
   readonly #throughput = new Throughput();
 
-  private constructor(ledger: RunJournal, metrics: RunJournal, startedMs: number) {
-    this.#ledger = ledger;
-    this.#metrics = metrics;
+  private constructor(books: { ledger: RunJournal; metrics: RunJournal; engines: RunEngines }, startedMs: number) {
+    this.#ledger = books.ledger;
+    this.#metrics = books.metrics;
+    this.#engines = books.engines;
     this.#startedMs = startedMs;
   }
 
-  /** `secondsBefore`: of training, in attempts before this one. Throws ClusterError("storage"). */
-  static async open({ storage, observer, clock }: RunSetup, secondsBefore: number): Promise<StepBooks> {
+  /**
+   * Goes on behind `step`; `secondsBefore`: of training, in attempts before this one. Throws ClusterError("storage").
+   */
+  static async open(
+    { storage, observer, clock }: RunSetup,
+    { step, secondsBefore }: { step: number; secondsBefore: number },
+  ): Promise<StepBooks> {
     const onError = (error: Error): void => observer.note("warning", error.message);
     const ledger = await storage.openJournal(LEDGER, onError);
     const metrics = await storage.openJournal(METRICS, onError);
-    return new StepBooks(ledger, metrics, clock.now() - 1000 * secondsBefore);
+    const engines = await RunEngines.open(storage, step === 0);
+    return new StepBooks({ ledger, metrics, engines }, clock.now() - 1000 * secondsBefore);
   }
 
   committed(step: CommittedStep): void {
     this.#ledger.append(ledgerLine(step));
+    this.#engines.committed(step);
     this.#metrics.append(stepMetric(step, (step.atMs - this.#startedMs) / 1000));
     this.#throughput.committed(step.samples, step.atMs);
   }
@@ -63,6 +81,7 @@ export class StepBooks {
   /** Resolves when all steps so far are on the disk. Throws ClusterError("storage"). */
   async flush(): Promise<void> {
     await Promise.all([this.#ledger.flush(), this.#metrics.flush()]);
+    await this.#engines.flush();
   }
 
   async close(): Promise<void> {
@@ -100,9 +119,10 @@ function ledgerLine({ step, epoch, firstImage, endImage, samples, blocks }: Comm
     first: firstImage,
     end: endImage,
     samples,
-    blocks: blocks.map(({ first, count, worker, attempt, ms }) => ({
+    blocks: blocks.map(({ first, count, worker, engine, attempt, ms }) => ({
       slots: [first, first + count],
       worker,
+      engine: fingerprintId(engine),
       attempt,
       ms: Math.round(ms * 10) / 10,
     })),

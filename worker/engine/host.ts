@@ -10,6 +10,7 @@ import { HostedRun } from "./orders/hosted-run.js";
 import type { HostParts } from "./orders/order.js";
 import { computeStretch } from "./orders/stretch.js";
 import { computeTask } from "./orders/task.js";
+import { fingerprintOf, sampleOf } from "./sample.js";
 
 export class EngineHost {
   readonly #parts: HostParts;
@@ -24,7 +25,10 @@ export class EngineHost {
   /** Tests the engine and says what came of it. */
   announce(): void {
     const { programs, send } = this.#parts;
-    send({ type: "ready", info: programs.info, selfTest: programs.selfTest() });
+    const selfTest = programs.selfTest();
+    // What a broken engine would come to says nothing: it is refused anyway.
+    const sample = selfTest.passed ? sampleOf(programs) : "";
+    send({ type: "ready", info: programs.info, selfTest, fingerprint: fingerprintOf(programs.info, sample) });
   }
 
   /** Carries one order out before it returns. An order that cannot be carried out is answered with the reason. */

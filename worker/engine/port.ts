@@ -1,12 +1,15 @@
 /** The main thread's side of the engine thread. */
 import { Worker as Thread } from "node:worker_threads";
 import { ClusterError } from "../../shared/errors.js";
+import type { EngineFingerprint } from "../../shared/fingerprint.js";
 import type { EngineInfo, EngineName, SelfTestReport } from "../../shared/engine.js";
+import { setEngineEnvironment } from "./environment.js";
 import type { EngineStart, FromEngine, ToEngine } from "./messages.js";
 
 export interface EnginePort {
   info: EngineInfo;
   selfTest: SelfTestReport;
+  fingerprint: EngineFingerprint;
   send(message: ToEngine): void;
   /** Every message of the engine; `undefined` once the thread has ended by itself. */
   onMessage(handler: (message: FromEngine | undefined) => void): void;
@@ -18,6 +21,7 @@ export interface EnginePort {
  * when `signal` ends it before.
  */
 export function startEngineThread(engine: EngineName, signal?: AbortSignal): Promise<EnginePort> {
+  setEngineEnvironment(engine);
   const data: EngineStart = { engine };
   const thread = new Thread(new URL("./thread.js", import.meta.url), { workerData: data });
   const giveUp = (): void => void thread.terminate();
@@ -33,6 +37,7 @@ export function startEngineThread(engine: EngineName, signal?: AbortSignal): Pro
       resolve({
         info: message.info,
         selfTest: message.selfTest,
+        fingerprint: message.fingerprint,
         send: (order) => thread.postMessage(order),
         onMessage: (handler) => {
           deliver = handler;
