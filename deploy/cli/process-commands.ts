@@ -32,7 +32,12 @@ export function workerCommand(): Command {
         .env("SAF_COORDINATOR_TIMEOUT_S")
         .default(0),
     )
-    .addOption(new Option("--engine <name>", "engine to compute with").env("SAF_ENGINE").default("wasm"))
+    .addOption(
+      new Option(
+        "--engine <name>",
+        "engine to compute with (default: the one that saf setup chose)",
+      ).env("SAF_ENGINE"),
+    )
     .addOption(new Option("--cache-dir <folder>", "where data parts are kept").env("SAF_CACHE_DIR"))
     .action(async (options: WorkerFlags) => {
       // A signal may come while the rest is loaded.

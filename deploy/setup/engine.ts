@@ -131,6 +131,13 @@ function conditionsOf(forced: EngineName | undefined, env: NodeJS.ProcessEnv): C
   };
 }
 
+/** What was chosen here last, whoever forced it, if it still holds; nothing is fetched. */
+export function chosenEngine(cacheDir: string, env: NodeJS.ProcessEnv): EngineChoice | undefined {
+  const record = readRecord(cacheDir) as EngineRecord | undefined;
+  const forced = ENGINE_NAMES.find((name) => name === record?.conditions?.forced);
+  return standingChoice(cacheDir, conditionsOf(forced, env), env);
+}
+
 /** The recorded choice if it still holds: same conditions, and library and addon in place (or put back). */
 function standingChoice(
   cacheDir: string,
