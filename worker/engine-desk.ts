@@ -47,9 +47,13 @@ export class EngineDesk {
     this.#port = port;
     this.#events = events;
     this.#stopping = stopping;
-    this.#watch = new EngineWatch(clock, stopping, (words) => this.#onHung(words));
+    this.#watch = new EngineWatch(clock, (words) => this.#onHung(words));
     port.onMessage((message) => this.#onMessage(message));
-    stopping.addEventListener("abort", () => this.#rejectAll(reasonOf(stopping)), { once: true });
+    const stop = (): void => {
+      this.#watch.close();
+      this.#rejectAll(reasonOf(stopping));
+    };
+    stopping.addEventListener("abort", stop, { once: true });
   }
 
   /** Engine time since the start. */

@@ -28,12 +28,14 @@ export class EngineWatch {
   readonly #onHung: (words: string) => void;
   #hasHung = false;
 
-  /** `onHung` is called once; the watch ends when `stopping` aborts. */
-  constructor(clock: Clock, stopping: AbortSignal, onHung: (words: string) => void) {
+  /** Looks no more. */
+  readonly close: () => void;
+
+  /** `onHung` is called once. */
+  constructor(clock: Clock, onHung: (words: string) => void) {
     this.#clock = clock;
     this.#onHung = onHung;
-    const end = clock.every(LOOK_MS, () => this.#look());
-    stopping.addEventListener("abort", end, { once: true });
+    this.close = clock.every(LOOK_MS, () => this.#look());
   }
 
   begin(leaseId: number, order: WatchedOrder): void {
