@@ -23,7 +23,14 @@ export function fingerprintId(print: EngineFingerprint): string {
   const known = ids.get(print);
   if (known !== undefined) return known;
   const { engine, version, device, flags, cpu, sample } = print;
-  const parts = [engine, version, device, [...flags].sort(), decidesCpu(print) ? [...cpu].sort() : [], sample];
+  const parts = [
+    engine,
+    version,
+    device,
+    [...flags].sort(),
+    decidesCpu(print) ? [...cpu].sort() : [],
+    sample,
+  ];
   const id = fnv(JSON.stringify(parts)).slice(0, 12);
   ids.set(print, id);
   return id;

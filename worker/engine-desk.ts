@@ -43,7 +43,11 @@ export class EngineDesk {
   #tensors = 0;
 
   /** When `stopping` aborts, open orders reject with its reason. */
-  constructor(port: EnginePort, events: EngineEvents, { stopping, clock }: { stopping: AbortSignal; clock: Clock }) {
+  constructor(
+    port: EnginePort,
+    events: EngineEvents,
+    { stopping, clock }: { stopping: AbortSignal; clock: Clock },
+  ) {
     this.#port = port;
     this.#events = events;
     this.#stopping = stopping;

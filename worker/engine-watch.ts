@@ -57,7 +57,8 @@ export class EngineWatch {
     for (const { what, silence, patienceMs } of this.#orders.values()) {
       const state = stateOfEngine(silence, patienceMs);
       const seconds = Math.round(silence.silentMs / 1000);
-      if (state !== "works") return { state, words: `the engine has not answered to ${what} for ${seconds} s` };
+      if (state !== "works")
+        return { state, words: `the engine has not answered to ${what} for ${seconds} s` };
     }
     return undefined;
   }

@@ -74,7 +74,10 @@ export class FeaturesJob implements Job {
     this.#finish(undefined);
   }
 
-  command(_unit: Unit, { leaseId, term, attempt, hungMs: patienceMs }: GrantedLease): saf.v1.WorkerCommand.$Properties {
+  command(
+    _unit: Unit,
+    { leaseId, term, attempt, hungMs: patienceMs }: GrantedLease,
+  ): saf.v1.WorkerCommand.$Properties {
     return {
       task: {
         leaseId,

@@ -13,9 +13,22 @@ export interface EngineRecord extends EngineFingerprint {
 
 type Documents = Pick<RunStorage, "readJson" | "writeJson">;
 
-/** In the order in which they came; none where no checkpoint was written yet, or by a version before November 2026. */
+/**
+ * In the order in which they came; none where no checkpoint was written yet, or by a version before November 2026. What is no
+ * record is left out.
+ */
 export async function recordedEngines(storage: Pick<Documents, "readJson">): Promise<EngineRecord[]> {
-  return storage.readJson<EngineRecord[]>(ENGINES).catch(() => []);
+  const found = await storage.readJson<unknown>(ENGINES).catch(() => []);
+  return Array.isArray(found) ? found.filter(isRecord) : [];
+}
+
+function isRecord(value: unknown): value is EngineRecord {
+  if (typeof value !== "object" || value === null) return false;
+  const { id, engine, version, device, flags, cpu, sample, workers } = value as Partial<EngineRecord>;
+  return (
+    [id, engine, version, device, sample].every((text) => typeof text === "string") &&
+    [flags, cpu, workers].every((list) => Array.isArray(list))
+  );
 }
 
 export class RunEngines {

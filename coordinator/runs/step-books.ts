@@ -35,7 +35,10 @@ export class StepBooks {
   readonly #startedMs: number;
   readonly #throughput = new Throughput();
 
-  private constructor(books: { ledger: RunJournal; metrics: RunJournal; engines: RunEngines }, startedMs: number) {
+  private constructor(
+    books: { ledger: RunJournal; metrics: RunJournal; engines: RunEngines },
+    startedMs: number,
+  ) {
     this.#ledger = books.ledger;
     this.#metrics = books.metrics;
     this.#engines = books.engines;

@@ -33,10 +33,9 @@ export function workerCommand(): Command {
         .default(0),
     )
     .addOption(
-      new Option(
-        "--engine <name>",
-        "engine to compute with (default: the one that saf setup chose)",
-      ).env("SAF_ENGINE"),
+      new Option("--engine <name>", "engine to compute with (default: the one that saf setup chose)").env(
+        "SAF_ENGINE",
+      ),
     )
     .addOption(new Option("--cache-dir <folder>", "where data parts are kept").env("SAF_CACHE_DIR"))
     .action(async (options: WorkerFlags) => {

@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { defaultCacheDir } from "../../shared/io/cache-directory.js";
 import { checkNatsAccess } from "../../shared/io/nats-bus.js";
 import { removeRings } from "../../shared/io/shared-memory-bus.js";
+import { subjectsOf } from "../../shared/subjects.js";
 import type { ConnectionOptions } from "./connection-options.js";
 import { type WorkerEngine, engineForWorker, needsNewProcess } from "../setup/worker-engine.js";
 import { warnOfVariables } from "./environment.js";
@@ -29,11 +30,16 @@ export async function serveAsWorker(
   await warnOfVariables(process.env, own);
   const id = workerName(options.id, process.env["JOB_COMPLETION_INDEX"], hostname());
   const nats = natsAccessOf(options);
+  // What is wrong with the settings is said before an engine is looked for.
   checkNatsAccess(nats, id);
+  subjectsOf(options.pool);
   const { engineNamed, runWorker } = await import("../../worker/main.js");
   const cacheDir = options.cacheDir ?? defaultCacheDir(process.env);
   const named = options.engine ? engineNamed(options.engine) : undefined;
-  const choice = await chosenUntil(stop, engineForWorker(named, { cacheDir, env: process.env, progress: say }));
+  const choice = await chosenUntil(
+    stop,
+    engineForWorker(named, { cacheDir, env: process.env, progress: say }),
+  );
   if (needsNewProcess(choice.environment, process.env)) {
     process.exitCode = await sameAgain(choice.environment);
     return;
@@ -59,10 +65,7 @@ export async function serveAsWorker(
 const say = (line: string): void => void process.stderr.write(`setup: ${line}\n`);
 
 /** A signal that comes first ends the process: what was being fetched is left. */
-async function chosenUntil(
-  stop: Interruption,
-  choice: Promise<WorkerEngine>,
-): Promise<WorkerEngine> {
+async function chosenUntil(stop: Interruption, choice: Promise<WorkerEngine>): Promise<WorkerEngine> {
   const interrupted = new Promise<undefined>((resolve) => {
     if (stop.signal.aborted) resolve(undefined);
     stop.signal.addEventListener("abort", () => resolve(undefined), { once: true });

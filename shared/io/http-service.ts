@@ -133,7 +133,12 @@ class ThreadService implements HttpService {
     const type = "text/plain; charset=utf-8";
     if (question === "ready") {
       const reason = ready();
-      return { status: reason === undefined ? 200 : 503, type, body: `${reason ?? "ok"}\n`, hangs: hangs?.() };
+      return {
+        status: reason === undefined ? 200 : 503,
+        type,
+        body: `${reason ?? "ok"}\n`,
+        hangs: hangs?.(),
+      };
     }
     try {
       const found = await metrics(accept);

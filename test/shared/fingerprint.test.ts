@@ -8,14 +8,22 @@ const differences = (change: Partial<EngineFingerprint>, of = TENSORFLOW): strin
 
 describe("two fingerprints", () => {
   test("are equal in whatever order their lists stand, and have one id of 12 hex digits", () => {
-    const turned = { ...TENSORFLOW, flags: [...TENSORFLOW.flags].reverse(), cpu: [...TENSORFLOW.cpu].reverse() };
+    const turned = {
+      ...TENSORFLOW,
+      flags: [...TENSORFLOW.flags].reverse(),
+      cpu: [...TENSORFLOW.cpu].reverse(),
+    };
     assert.deepEqual(fingerprintDifferences(turned, TENSORFLOW), []);
     assert.equal(fingerprintId(turned), fingerprintId(TENSORFLOW));
     assert.match(fingerprintId(TENSORFLOW), /^[0-9a-f]{12}$/);
   });
 
   const changes: [string, Partial<EngineFingerprint>, string[]][] = [
-    ["another version", { version: "TensorFlow 2.22.0" }, ["TensorFlow 2.22.0, not TensorFlow 2.21.0 with oneDNN"]],
+    [
+      "another version",
+      { version: "TensorFlow 2.22.0" },
+      ["TensorFlow 2.22.0, not TensorFlow 2.21.0 with oneDNN"],
+    ],
     ["another device", { device: "H200" }, ["device H200, not cpu"]],
     [
       "another flag",

@@ -104,7 +104,9 @@ test("an answer of another kind is an error", async () => {
 
 test("an engine that never answers is taken for hung, once, and everything that waits is told", async () => {
   const { clock, desk, hangs, compute } = setUp();
-  const waiting = [compute(1, 20_000), compute(2, 60_000)].map((order) => assert.rejects(order, /Taken for hung/));
+  const waiting = [compute(1, 20_000), compute(2, 60_000)].map((order) =>
+    assert.rejects(order, /Taken for hung/),
+  );
   await clock.advance(9000);
   assert.equal(desk.trouble, undefined);
   await clock.advance(2000);

@@ -18,7 +18,11 @@ export interface Silence {
 export const NO_SILENCE: Silence = { silentMs: 0, progress: 0 };
 
 /** After another look, `sinceMs` after the one before; by then the engine has done `progress`. */
-export function afterLook({ silentMs, progress: before }: Silence, sinceMs: number, progress: number): Silence {
+export function afterLook(
+  { silentMs, progress: before }: Silence,
+  sinceMs: number,
+  progress: number,
+): Silence {
   if (progress !== before) return { silentMs: 0, progress };
   return { silentMs: silentMs + Math.min(sinceMs, MOST_BETWEEN_LOOKS_MS), progress };
 }

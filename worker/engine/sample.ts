@@ -39,7 +39,10 @@ function computed(programs: Programs, network: Network, images: number): Float32
   const layout = layoutOf(network);
   const { height, width, channels } = network.input;
   const random = new RandomStream(SEED, "initialisation", images, 0);
-  const inputs = Float32Array.from({ length: images * height * width * channels }, () => 256 * random.uniform() - 128);
+  const inputs = Float32Array.from(
+    { length: images * height * width * channels },
+    () => 256 * random.uniform() - 128,
+  );
   const labels = Uint8Array.from({ length: images }, (_, image) => image % network.realClasses);
   const pushed = new Float32Array(layout.pushSize);
   const program = programs.create(network, layout);

@@ -35,8 +35,7 @@ class Pool {
   /** The reason where it is refused. */
   join(worker: string, engine: EngineFingerprint, incarnation = 1): string | undefined {
     const refusal = refusesEngine(this.book, worker, engine);
-    if (refusal === undefined)
-      this.take({ kind: "joined", worker, incarnation, engine, pid: 1, leaseId: 0 });
+    if (refusal === undefined) this.take({ kind: "joined", worker, incarnation, engine, pid: 1, leaseId: 0 });
     return refusal;
   }
 
@@ -131,7 +130,10 @@ test("a commit says whose engine computed each unit", () => {
   pool.join("worker-1", WASM);
   pool.commitStep("worker-1");
   const commit = pool.effects.find((effect) => effect.kind === "commit");
-  assert.deepEqual(commit?.units.map(({ worker, engine }) => [worker, engine]), [["worker-1", WASM]]);
+  assert.deepEqual(
+    commit?.units.map(({ worker, engine }) => [worker, engine]),
+    [["worker-1", WASM]],
+  );
 });
 
 describe("an engine may be silent", () => {

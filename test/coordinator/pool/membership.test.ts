@@ -61,8 +61,9 @@ test("of two processes with one name the one that was started later is the worke
   assert.match(earlier.reason, /another worker that was started later is here under the name "worker-1"/);
   for (const incarnation of [5, 6, 7])
     assert.ok(
-      admit({ ...applicant, incarnation }, "worker-1", 1, engines, { present: { ...present, incarnation: 5 } })
-        .accepted,
+      admit({ ...applicant, incarnation }, "worker-1", 1, engines, {
+        present: { ...present, incarnation: 5 },
+      }).accepted,
     );
 });
 

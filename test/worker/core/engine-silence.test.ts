@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LOOK_MS, NO_SILENCE, type Silence, afterLook, stateOfEngine } from "../../../worker/core/engine-silence.js";
+import {
+  LOOK_MS,
+  NO_SILENCE,
+  type Silence,
+  afterLook,
+  stateOfEngine,
+} from "../../../worker/core/engine-silence.js";
 
 /** So many looks in a row, at an engine that has done nothing more. */
 function looks(count: number, silence: Silence = NO_SILENCE, sinceMs = LOOK_MS): Silence {
