@@ -1,8 +1,7 @@
 /** The weights do not depend on how many workers there are, nor on who dies, nor on how the bytes travel. */
 import { randomNumbers } from "../support/draws.js";
 import type { TestCluster } from "../support/cluster.js";
-import type { Bar } from "./main.js";
-import { endedLedgerFault, passed, withPool } from "./pools.js";
+import { type Bar, endedLedgerFault, passed, withPool } from "./pools.js";
 
 const WORKERS = [1, 2, 3, 5, 8];
 const SLOTS = 8;

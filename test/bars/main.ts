@@ -3,12 +3,10 @@
  * document; ends with 1 where the bar is not met. They take minutes and want a quiet machine, so `npm test` has no part of
  * them.
  */
+import type { Bar } from "./pools.js";
 import { hashes } from "./hashes.js";
 import { many } from "./many.js";
 import { goodput, late, recovery, slow } from "./speed.js";
-
-/** Measures with the options that were given, and says whether its bar is met. */
-export type Bar = (options: Record<string, number>) => Promise<{ bar: string; isMet: boolean }>;
 
 const BARS: Record<string, Bar> = { recovery, goodput, slow, late, hashes, many };
 

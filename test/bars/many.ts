@@ -1,8 +1,7 @@
 /** Many workers for a long time: nobody is cut off, and no memory grows. */
 import { readFileSync } from "node:fs";
 import type { TestCluster } from "../support/cluster.js";
-import type { Bar } from "./main.js";
-import { endedLedgerFault, passed, speedOf, withPool } from "./pools.js";
+import { type Bar, endedLedgerFault, passed, speedOf, withPool } from "./pools.js";
 
 const MIB = 2 ** 20;
 /** Samples of memory in a run. */

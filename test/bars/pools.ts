@@ -26,6 +26,9 @@ export const planOf = ({ slots }: { slots: number }): StepPlan => ({
   epochs: MOST_EPOCHS,
 });
 
+/** Measures with the options that were given, and says whether its bar is met. */
+export type Bar = (options: Record<string, number>) => Promise<{ bar: string; isMet: boolean }>;
+
 /** Calls `measure` with a pool that has trained its first steps; ends everything afterwards. */
 export async function withPool<Value>(
   setting: PoolSetting,

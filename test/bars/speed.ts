@@ -1,8 +1,7 @@
 /** What slow and dying workers cost: steps a second against a calm pool of the same size, measured one after the other. */
 import type { PoolInput } from "../../shared/config/pool.js";
 import { randomNumbers } from "../support/draws.js";
-import type { Bar } from "./main.js";
-import { endedLedgerFault, passed, quantile, speedOf, withPool } from "./pools.js";
+import { type Bar, endedLedgerFault, passed, quantile, speedOf, withPool } from "./pools.js";
 
 const WORKERS = 4;
 
