@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import type { PoolConfig } from "../shared/config/pool.js";
 import type { Config } from "../shared/config/run.js";
 import { pause } from "../shared/clock.js";
+import { enginesFor } from "../shared/engine.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
 import type { EngineFingerprint } from "../shared/fingerprint.js";
 import type { HttpOptions } from "../shared/io/http-server.js";
@@ -119,6 +120,7 @@ async function serve(
   signal: AbortSignal,
 ): Promise<ResultsDocument> {
   if (options.configs.length === 0) throw new ClusterError("usage", "A coordinator needs at least one run");
+  enginesFor(options.configs);
   checkNatsAccess(options.nats, "coordinator");
   const onStderr = options.logFile === "-";
   const logger = createLogger("coordinator", {
@@ -261,6 +263,7 @@ function assemble(
     hungAfter: pool.hung_after,
     mixedEngines: pool.mixed_engines,
     committedEngines,
+    engines: enginesFor(options.configs),
     dataRange: (request) => shelf.range(request),
     log: (level, message, fields) => {
       log(level, message, fields);

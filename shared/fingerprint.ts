@@ -15,8 +15,8 @@ export interface EngineFingerprint {
   sample: string;
 }
 
-/** WebAssembly gives the same bits on every processor. */
-const decidesCpu = ({ engine }: EngineFingerprint): boolean => engine !== "wasm";
+/** WebAssembly gives the same bits on every processor, and so do whole numbers. */
+const decidesCpu = ({ engine }: EngineFingerprint): boolean => engine.startsWith("tensorflow");
 
 /** Equal for fingerprints without a difference: 12 hex digits, as ledger.jsonl names an engine. */
 export function fingerprintId(print: EngineFingerprint): string {

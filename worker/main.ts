@@ -30,6 +30,8 @@ export interface WorkerOptions {
   engine: EngineName;
   /** Who chose it, in words; for the log. */
   engineWhy?: string | undefined;
+  /** Of the emulated engine: time for a slot. */
+  computeMs: number;
   cacheDirectory: string;
   http: HttpOptions;
   logLevel?: string | undefined;
@@ -114,7 +116,7 @@ async function endEngine({ hangs, stop }: Startup["engine"]): Promise<void> {
 
 async function serve(startup: Startup, subjects: Subjects, metricsUrl: string): Promise<void> {
   const { options, signal, log, metrics, unready, closing } = startup;
-  const engine = await startEngineThread(options.engine, signal);
+  const engine = await startEngineThread(options, signal);
   startup.engine.stop = () => engine.stop();
   metrics.set("engineInfo", 1, { backend: engine.info.name, version: engine.info.version });
   const { flags, cpu, sample } = engine.fingerprint;

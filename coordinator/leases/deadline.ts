@@ -12,7 +12,7 @@ export type LeaseTimes = readonly number[];
 export interface Patience {
   /** Leases of this series took times that say how long this one may take. */
   series: string;
-  /** How many times as long: steps of a stretch; else 1. */
+  /** How many times as long: steps of a stretch, slots of a block; else 1. */
   scale: number;
   /** Shortest limit, however fast others were. */
   floorMs: number;
@@ -36,6 +36,14 @@ export function usualLimit(times: LeaseTimes): number | undefined {
   return Math.max(3 * middle, middle + DEVIATIONS * spread);
 }
 
+/** Times of its own usual time that a worker gets, and of the others' limit that this can be: it must come at all. */
+const OWN = { times: 3, most: 10 };
+
+/** A slow worker that is as fast as it always is is not late. `ownMs`: what such a unit takes it; undefined: unknown. */
+export function ownLimit(limitMs: number, ownMs: number | undefined): number {
+  return Math.max(limitMs, Math.min(OWN.times * (ownMs ?? 0), OWN.most * limitMs));
+}
+
 /** How long a worker may take. `isWarm`: it has served this run before. */
 export function limitOf(patience: Patience, times: LeaseTimes, isWarm: boolean): number {
   const usual = usualLimit(times);
@@ -47,17 +55,11 @@ export function limitOf(patience: Patience, times: LeaseTimes, isWarm: boolean):
 const MOST_DOUBLINGS = 6;
 
 /**
- * How long an engine may be silent: so many deadlines of one step of the unit, for it tells each step. An engine that is
- * slow and does not hang must come to its end some day, however slow it is: each attempt at a unit gets twice as long.
+ * How long an engine may be silent: so many deadlines of one step, for it tells each. An engine that is slow and does not
+ * hang must come to its end some day, however slow it is: each attempt at a unit gets twice as long.
  */
-export function hungLimitOf(
-  deadlines: number,
-  { steps, patience }: { steps: number; patience: Patience },
-  times: LeaseTimes,
-  { isWarm, attempt }: { isWarm: boolean; attempt: number },
-): number {
-  const oneStep = { ...patience, scale: patience.scale / steps };
-  return deadlines * limitOf(oneStep, times, isWarm) * 2 ** Math.min(attempt - 1, MOST_DOUBLINGS);
+export function hungLimitOf(deadlines: number, deadlineMs: number, attempt: number): number {
+  return deadlines * deadlineMs * 2 ** Math.min(attempt - 1, MOST_DOUBLINGS);
 }
 
 export function median(values: readonly number[]): number {

@@ -1,4 +1,5 @@
 /** Who is alive, from heartbeats and the time. */
+import { ENGINE_NAMES } from "../../shared/engine.js";
 import { isWorkerName } from "../../shared/subjects.js";
 
 export interface Presence {
@@ -43,9 +44,17 @@ export interface PoolView {
   spoils?: string | undefined;
 }
 
+/** Real gradients and made-up ones never meet in a run. */
+function foreignEngine(name: string, engines: readonly string[]): string {
+  const isKnown = ENGINE_NAMES.some((known) => known === name);
+  return isKnown
+    ? `its engine is "${name}", and the runs here are computed by ${engines.join(" or ")} only`
+    : `its engine "${name}" is unknown`;
+}
+
 /**
  * A worker with wrong gradients, or another protocol, would spoil the run: it is refused by name. `speaker` is the name
- * that its credentials let it speak under; who speaks for another is refused too.
+ * that its credentials let it speak under; who speaks for another is refused too. `engines`: those that may serve.
  */
 export function admit(
   applicant: Applicant,
@@ -79,7 +88,7 @@ export function admit(
     };
   }
   if (!engines.includes(applicant.engineName)) {
-    return { accepted: false, label: "engine", reason: `its engine "${applicant.engineName}" is unknown` };
+    return { accepted: false, label: "engine", reason: foreignEngine(applicant.engineName, engines) };
   }
   if (!applicant.selfTestPassed) {
     return {

@@ -1,5 +1,6 @@
 /** The books of a training: who computed what (ledger.jsonl), what each step came to (metrics.jsonl), and its speed. */
 import { fingerprintId } from "../../shared/fingerprint.js";
+import type { EMULATED } from "../../shared/engine.js";
 import type { StepMetric } from "../../shared/results.js";
 import type { CommittedStep } from "../training/training-types.js";
 import { RunEngines } from "./engines.js";
@@ -17,6 +18,8 @@ export interface LedgerLine {
   first: number;
   end: number;
   samples: number;
+  /** Only where the gradients were made up. */
+  engine?: typeof EMULATED;
   blocks: {
     slots: [number, number];
     worker: string;
@@ -33,12 +36,14 @@ export class StepBooks {
   readonly #engines: RunEngines;
   /** When the training would have begun, had it not been interrupted. */
   readonly #startedMs: number;
+  readonly #engine: LedgerLine["engine"];
   readonly #throughput = new Throughput();
 
   private constructor(
     books: { ledger: RunJournal; metrics: RunJournal; engines: RunEngines },
-    startedMs: number,
+    { startedMs, engine }: { startedMs: number; engine: LedgerLine["engine"] },
   ) {
+    this.#engine = engine;
     this.#ledger = books.ledger;
     this.#metrics = books.metrics;
     this.#engines = books.engines;
@@ -49,18 +54,19 @@ export class StepBooks {
    * Goes on behind `step`; `secondsBefore`: of training, in attempts before this one. Throws ClusterError("storage").
    */
   static async open(
-    { storage, observer, clock }: RunSetup,
+    { storage, observer, clock, config }: RunSetup,
     { step, secondsBefore }: { step: number; secondsBefore: number },
   ): Promise<StepBooks> {
     const onError = (error: Error): void => observer.note("warning", error.message);
     const ledger = await storage.openJournal(LEDGER, onError);
     const metrics = await storage.openJournal(METRICS, onError);
     const engines = await RunEngines.open(storage, step === 0);
-    return new StepBooks({ ledger, metrics, engines }, clock.now() - 1000 * secondsBefore);
+    const startedMs = clock.now() - 1000 * secondsBefore;
+    return new StepBooks({ ledger, metrics, engines }, { startedMs, engine: config.engine });
   }
 
   committed(step: CommittedStep): void {
-    this.#ledger.append(ledgerLine(step));
+    this.#ledger.append(ledgerLine(step, this.#engine));
     this.#engines.committed(step);
     this.#metrics.append(stepMetric(step, (step.atMs - this.#startedMs) / 1000));
     this.#throughput.committed(step.samples, step.atMs);
@@ -115,13 +121,17 @@ class Throughput {
   }
 }
 
-function ledgerLine({ step, epoch, firstImage, endImage, samples, blocks }: CommittedStep): LedgerLine {
+function ledgerLine(
+  { step, epoch, firstImage, endImage, samples, blocks }: CommittedStep,
+  engine: LedgerLine["engine"],
+): LedgerLine {
   return {
     step,
     epoch,
     first: firstImage,
     end: endImage,
     samples,
+    ...(engine === undefined ? {} : { engine }),
     blocks: blocks.map(({ first, count, worker, engine, attempt, ms }) => ({
       slots: [first, first + count],
       worker,

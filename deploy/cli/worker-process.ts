@@ -1,5 +1,7 @@
 /** What `saf worker` does. */
 import { hostname } from "node:os";
+import { EMULATED } from "../../shared/engine.js";
+import { ClusterError } from "../../shared/errors.js";
 import { defaultCacheDir } from "../../shared/io/cache-directory.js";
 import { checkNatsAccess } from "../../shared/io/nats-bus.js";
 import { removeRings } from "../../shared/io/shared-memory-bus.js";
@@ -16,6 +18,7 @@ import { workerName } from "./worker-name.js";
 export interface WorkerFlags extends ConnectionOptions {
   id?: string;
   engine?: string;
+  computeMs?: string;
   cacheDir?: string;
   coordinatorTimeout: number;
 }
@@ -54,6 +57,7 @@ export async function serveAsWorker(
       nats,
       engine: choice.engine,
       engineWhy: choice.why,
+      computeMs: choice.engine === EMULATED ? await computeMsFor(id, options.computeMs) : 0,
       cacheDirectory: `${cacheDir}/parts`,
       http: httpOptionsOf(options),
     },
@@ -73,4 +77,15 @@ async function chosenUntil(stop: Interruption, choice: Promise<WorkerEngine>): P
   const first = await Promise.race([choice, interrupted]);
   if (first === undefined) process.exit(stop.exitCode());
   return first;
+}
+
+/** Throws ClusterError("usage"). */
+async function computeMsFor(id: string, said: string | undefined): Promise<number> {
+  // The schema takes a while to load.
+  const { computeMsOf, poolSchema } = await import("../../shared/config/pool.js");
+  const computeMs = computeMsOf(said || poolSchema.parse({}).compute_ms, id);
+  if (computeMs !== undefined) return computeMs;
+  throw new ClusterError("usage", `Cannot read --compute-ms "${said}"`, {
+    hint: "milliseconds, for one worker behind its name: 50, or worker-1=250,50",
+  });
 }

@@ -1,6 +1,6 @@
 /** Which engine a worker takes that was started by hand, and what its process needs for it. */
 import type { EngineName } from "../../shared/engine.js";
-import { chosenEngine, provisionEngine } from "./engine.js";
+import { provisionEngine, recordedEngine } from "./engine.js";
 
 export interface WorkerEngine {
   engine: EngineName;
@@ -18,7 +18,7 @@ export async function engineForWorker(
   named: EngineName | undefined,
   { cacheDir, env, progress }: { cacheDir: string; env: NodeJS.ProcessEnv; progress: (line: string) => void },
 ): Promise<WorkerEngine> {
-  const chosen = chosenEngine(cacheDir, env);
+  const chosen = recordedEngine(cacheDir, env);
   if (named !== undefined) {
     const environment = chosen?.engine === named ? chosen.environment : {};
     return { engine: named, environment, why: "named by --engine or SAF_ENGINE" };

@@ -53,7 +53,7 @@ export function setEngineEnvironment(engine: EngineName): void {
 
 /** As NAME=value; empty for an engine whose bits follow from nothing here. */
 export function decidingFlags(engine: string, env: NodeJS.ProcessEnv): string[] {
-  if (engine === "wasm") return [];
+  if (!engine.startsWith("tensorflow")) return [];
   return DECIDING.flatMap((name) => {
     const value = env[name];
     // Where the compiler of a Python installation is, decides nothing.

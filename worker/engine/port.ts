@@ -2,7 +2,7 @@
 import { Worker as Thread } from "node:worker_threads";
 import { ClusterError } from "../../shared/errors.js";
 import type { EngineFingerprint } from "../../shared/fingerprint.js";
-import type { EngineInfo, EngineName, SelfTestReport } from "../../shared/engine.js";
+import type { EngineInfo, SelfTestReport } from "../../shared/engine.js";
 import { setEngineEnvironment } from "./environment.js";
 import type { EngineStart, FromEngine, ToEngine } from "./messages.js";
 
@@ -20,9 +20,9 @@ export interface EnginePort {
  * Starts the engine thread and waits for its self-test. Throws ClusterError("dependency") when it does not start, or
  * when `signal` ends it before.
  */
-export function startEngineThread(engine: EngineName, signal?: AbortSignal): Promise<EnginePort> {
+export function startEngineThread(data: EngineStart, signal?: AbortSignal): Promise<EnginePort> {
+  const { engine } = data;
   setEngineEnvironment(engine);
-  const data: EngineStart = { engine };
   const thread = new Thread(new URL("./thread.js", import.meta.url), { workerData: data });
   const giveUp = (): void => void thread.terminate();
   signal?.addEventListener("abort", giveUp, { once: true });

@@ -7,6 +7,7 @@ import { hungLimitOf } from "../../../coordinator/leases/deadline.js";
 import type { Effect, LeaseEvent } from "../../../coordinator/leases/events.js";
 import type { MixedEngines } from "../../../coordinator/pool/engines.js";
 import { stepByStep } from "../../../coordinator/training/modes/step-by-step.js";
+import { stretches } from "../../../coordinator/training/modes/stretches.js";
 import type { EngineFingerprint } from "../../../shared/fingerprint.js";
 import { TENSORFLOW, WASM } from "../../support/fingerprints.js";
 
@@ -137,31 +138,34 @@ test("a commit says whose engine computed each unit", () => {
 });
 
 describe("an engine may be silent", () => {
-  const patience = { series: "block", scale: 1, floorMs: 2000, unknownMs: 60_000, warmUpMs: 5000 };
-  const times = [100, 100, 100];
-  const limit = (steps: number, scale: number, how: { isWarm: boolean; attempt: number }): number =>
-    hungLimitOf(10, { steps, patience: { ...patience, scale } }, times, how);
+  const leases = (pool: Pool): number[] =>
+    pool.effects.flatMap((effect) => (effect.kind === "lease" ? effect.hungMs : []));
 
-  test("for ten deadlines of a block, and longer while the worker warms up", () => {
-    assert.equal(limit(1, 1, { isWarm: true, attempt: 1 }), 20_000);
-    assert.equal(limit(1, 1, { isWarm: false, attempt: 1 }), 650_000);
-  });
-
-  test("for ten deadlines of one step of a stretch: it tells each", () => {
-    assert.equal(limit(1500, 1500, { isWarm: true, attempt: 1 }), 20_000);
-  });
-
-  test("twice as long at each attempt, so that a slow one comes to its end some day", () => {
-    const limits = [1, 2, 3, 7, 8].map((attempt) => limit(1, 1, { isWarm: true, attempt }) / 20_000);
+  test("for ten deadlines, twice as long at each attempt: a slow one comes to its end some day", () => {
+    const limits = [1, 2, 3, 7, 8].map((attempt) => hungLimitOf(10, 2000, attempt) / 20_000);
     assert.deepEqual(limits, [1, 2, 4, 64, 64]);
+    assert.equal(hungLimitOf(0, 2000, 1), 0);
   });
 
-  test("for ever when hung_after is 0, and every lease says for how long", () => {
-    assert.equal(hungLimitOf(0, { steps: 1, patience }, times, { isWarm: true, attempt: 1 }), 0);
+  test("for those of the first lease, which may take a minute, and then of its own", () => {
     const pool = new Pool();
     pool.join("worker-1", WASM);
     pool.commitStep("worker-1");
-    const lease = pool.effects.find((effect) => effect.kind === "lease");
-    assert.ok(lease !== undefined && lease.hungMs >= 10 * 1000);
+    pool.take({ kind: "serve", first: undefined });
+    assert.deepEqual(leases(pool), [10 * 60_000, 10 * setting.floorMs]);
+  });
+
+  test("for those of one step where it is leased many: it tells each", () => {
+    const pool = new Pool();
+    pool.join("worker-1", WASM);
+    const plan = stretches(setting, { step: 0, stopAt: 60 }, { steps: 8, stepMs: 900 });
+    const unitId = "steps 0-7";
+    pool.take(
+      { kind: "planned", jobId: "job", runId: "run", plan, isFresh: false },
+      { kind: "serve", first: undefined },
+      { kind: "computed", jobId: "job", unitId, worker: "worker-1", steps: 8, toldMs: undefined },
+      { kind: "serve", first: undefined },
+    );
+    assert.equal(leases(pool).at(-1), 10 * setting.floorMs);
   });
 });

@@ -38,7 +38,10 @@ test("a run that begins anew is bound to no engine of before, and neither to wha
   const anew = await RunEngines.open(storage, true);
   anew.committed(stepOf("worker-1", TENSORFLOW));
   await anew.flush();
-  assert.deepEqual((await recordedEngines(storage)).map(({ engine }) => engine), ["tensorflow"]);
+  assert.deepEqual(
+    (await recordedEngines(storage)).map(({ engine }) => engine),
+    ["tensorflow"],
+  );
 
   for (const text of ["{}", "[1, null, {}]", '[{"id": "1"', '"engines"']) {
     await writeFile(join(folder, "engines.json"), text);

@@ -19,19 +19,23 @@ async function setUpWasm(t: TestContext): Promise<string> {
   return cacheDir;
 }
 
-test("a worker takes the engine that saf setup chose, also a forced one, unless another one is named", LIMIT, async (t) => {
-  const cacheDir = await setUpWasm(t);
-  const env: NodeJS.ProcessEnv = { ...process.env };
-  delete env["SAF_ENGINE"];
-  const record = await readFile(join(cacheDir, "engine.json"), "utf8");
+test(
+  "a worker takes the engine that saf setup chose, also a forced one, unless another one is named",
+  LIMIT,
+  async (t) => {
+    const cacheDir = await setUpWasm(t);
+    const env: NodeJS.ProcessEnv = { ...process.env };
+    delete env["SAF_ENGINE"];
+    const record = await readFile(join(cacheDir, "engine.json"), "utf8");
 
-  const chosen = await engineForWorker(undefined, { cacheDir, env, progress });
-  assert.deepEqual([chosen.engine, chosen.why], ["wasm", "chosen by saf setup"]);
-  const named = await engineForWorker("tensorflow", { cacheDir, env, progress });
-  assert.deepEqual([named.engine, named.environment], ["tensorflow", {}]);
-  // Whoever asks changes nothing for the others.
-  assert.equal(await readFile(join(cacheDir, "engine.json"), "utf8"), record);
-});
+    const chosen = await engineForWorker(undefined, { cacheDir, env, progress });
+    assert.deepEqual([chosen.engine, chosen.why], ["wasm", "chosen by saf setup"]);
+    const named = await engineForWorker("tensorflow", { cacheDir, env, progress });
+    assert.deepEqual([named.engine, named.environment], ["tensorflow", {}]);
+    // Whoever asks changes nothing for the others.
+    assert.equal(await readFile(join(cacheDir, "engine.json"), "utf8"), record);
+  },
+);
 
 test("only what the loader reads at the start needs another process", () => {
   assert.ok(needsNewProcess({ LD_LIBRARY_PATH: "/cuda" }, {}));
@@ -39,18 +43,24 @@ test("only what the loader reads at the start needs another process", () => {
   assert.ok(!needsNewProcess({ XLA_FLAGS: "--a", SAF_GPU_NAME: "H200" }, {}));
 });
 
-test("a worker whose libraries lie elsewhere starts itself again, and its end is the second one's", LIMIT, async (t) => {
-  const cacheDir = await setUpWasm(t);
-  const file = join(cacheDir, "engine.json");
-  const record = JSON.parse(await readFile(file, "utf8")) as { choice: { environment: Record<string, string> } };
-  record.choice.environment = { LD_LIBRARY_PATH: cacheDir };
-  await writeFile(file, JSON.stringify(record));
+test(
+  "a worker whose libraries lie elsewhere starts itself again, and its end is the second one's",
+  LIMIT,
+  async (t) => {
+    const cacheDir = await setUpWasm(t);
+    const file = join(cacheDir, "engine.json");
+    const record = JSON.parse(await readFile(file, "utf8")) as {
+      choice: { environment: Record<string, string> };
+    };
+    record.choice.environment = { LD_LIBRARY_PATH: cacheDir };
+    await writeFile(file, JSON.stringify(record));
 
-  const nowhere = ["--nats-url", "nats://127.0.0.1:1", "--nats-timeout", "1"];
-  const { code, stderr } = await saf(["worker", "--cache-dir", cacheDir, ...nowhere], {
-    env: { SAF_ENGINE: undefined, LD_LIBRARY_PATH: undefined },
-  });
-  assert.equal(code, 5, stderr);
-  assert.match(stderr, /Engine tfjs-backend-wasm [\d.]+ on cpu, chosen by saf setup/);
-  assert.equal(stderr.match(/^saf: Cannot connect to NATS/gm)?.length, 1, stderr);
-});
+    const nowhere = ["--nats-url", "nats://127.0.0.1:1", "--nats-timeout", "1"];
+    const { code, stderr } = await saf(["worker", "--cache-dir", cacheDir, ...nowhere], {
+      env: { SAF_ENGINE: undefined, LD_LIBRARY_PATH: undefined },
+    });
+    assert.equal(code, 5, stderr);
+    assert.match(stderr, /Engine tfjs-backend-wasm [\d.]+ on cpu, chosen by saf setup/);
+    assert.equal(stderr.match(/^saf: Cannot connect to NATS/gm)?.length, 1, stderr);
+  },
+);

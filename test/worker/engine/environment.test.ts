@@ -19,7 +19,12 @@ test("what the operator decided about oneDNN and the log stays", () => {
 });
 
 test("flags are the variables that decide bits, and no others", () => {
-  const env = { TF_ENABLE_ONEDNN_OPTS: "1", ONEDNN_MAX_CPU_ISA: "AVX2", TF_CPP_MIN_LOG_LEVEL: "2", HOME: "/root" };
+  const env = {
+    TF_ENABLE_ONEDNN_OPTS: "1",
+    ONEDNN_MAX_CPU_ISA: "AVX2",
+    TF_CPP_MIN_LOG_LEVEL: "2",
+    HOME: "/root",
+  };
   assert.deepEqual(decidingFlags("tensorflow", env), ["TF_ENABLE_ONEDNN_OPTS=1", "ONEDNN_MAX_CPU_ISA=AVX2"]);
   assert.deepEqual(decidingFlags("wasm", env), []);
 });
