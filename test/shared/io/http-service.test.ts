@@ -62,13 +62,13 @@ test("a main thread that hangs is not ready at once, and not alive after half a 
 });
 
 test("a process that answers, but says that it hangs, is not alive", async (t) => {
-  let hangs: string | undefined;
+  const said: { hangs?: string } = {};
   const service = await serveHttp({
     script: new URL("../../../shared/io/probe-thread.js", import.meta.url),
     http: { host: "127.0.0.1", port: 0 },
     metrics: () => Promise.resolve({ type: "text/plain", text: "" }),
-    ready: () => hangs,
-    hangs: () => hangs,
+    ready: () => said.hangs,
+    hangs: () => said.hangs,
     log: () => undefined,
   });
   t.after(() => service.close());
@@ -77,6 +77,6 @@ test("a process that answers, but says that it hangs, is not alive", async (t) =
     return [response.status, await response.text()];
   };
   assert.deepEqual(await alive(), [200, "ok\n"]);
-  hangs = "the engine has not answered to block 7 for 20 s";
-  await eventually(async () => assert.deepEqual(await alive(), [503, `${hangs}\n`]));
+  said.hangs = "the engine has not answered to block 7 for 20 s";
+  await eventually(async () => assert.deepEqual(await alive(), [503, `${said.hangs}\n`]));
 });
