@@ -29,7 +29,12 @@ export async function serveAsWorker(
   own: readonly (string | undefined)[],
   stop: Interruption,
 ): Promise<void> {
-  if (options.exitWithParent === true) exitWithParent(() => removeRings(options.sharedMemory));
+  if (options.exitWithParent === true)
+    exitWithParent(() => {
+      removeRings(options.sharedMemory);
+      // An exit would wait for an engine in a native call, and one that hangs would outlive everybody.
+      process.kill(process.pid, "SIGKILL");
+    });
   await warnOfVariables(process.env, own);
   const id = workerName(options.id, process.env["JOB_COMPLETION_INDEX"], hostname());
   const nats = natsAccessOf(options);
