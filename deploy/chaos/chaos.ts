@@ -1,0 +1,104 @@
+/** The same training twice, once calm and once under faults that a seed draws: both must come to the same weights. */
+import { cp, mkdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { StepPlan } from "../../shared/core/schedule.js";
+import { totalSteps } from "../../shared/core/schedule.js";
+import { type Recovery, recoveries } from "./core/recovery.js";
+import { type Fault, type FaultKind, drawSchedule } from "./core/schedule.js";
+import { type Trained, type TrainingSetting, trainOnce } from "./training.js";
+import { problemsOf } from "./verdict.js";
+
+export interface ChaosSetting extends Omit<TrainingSetting, "onInjected"> {
+  plan: StepPlan;
+  seed: number;
+  /** Faults in a round. */
+  faults: number;
+  kinds: readonly FaultKind[];
+  longestMs: number;
+  /** Rounds follow, with the seeds that follow, until so much time has passed since the first; 0: one round. */
+  forMs: number;
+  /** What does not hold is kept here; the runs themselves are on the disk, where there is one. */
+  folder: string;
+  say: (text: string) => void;
+}
+
+export interface Round {
+  seed: number;
+  seconds: number;
+  step: number;
+  sha256: string;
+  /** What does not hold, one sentence each. */
+  problems: string[];
+  faults: Recovery[];
+  /** Where its files are, if something does not hold. */
+  kept: string | undefined;
+}
+
+export interface Chaos {
+  steps: number;
+  calm: { seconds: number; step: number; sha256: string; problems: string[] };
+  rounds: Round[];
+}
+
+export async function chaos(setting: ChaosSetting): Promise<Chaos> {
+  const { plan, clock, signal, say } = setting;
+  const steps = totalSteps(plan);
+  const place = join(groundOf(setting), "calm");
+  say(`calm: ${steps} steps`);
+  const calm = await trainOnce({ ...setting, onInjected: () => undefined }, place, []);
+  const problems = problemsOf(calm, calm, plan, steps);
+  const found: Chaos = { steps, calm: { ...figures(calm), problems }, rounds: [] };
+  if (problems.length > 0 || signal.aborted) return found;
+  say(`calm: ${calm.seconds.toFixed(1)} s, weights ${calm.sha256.slice(0, 16)}…`);
+  await rm(place, { recursive: true, force: true });
+  const startedMs = clock.now();
+  do {
+    const round = await roundOf(setting, calm, setting.seed + found.rounds.length, steps);
+    if (signal.aborted) break;
+    found.rounds.push(round);
+  } while (clock.now() - startedMs < setting.forMs);
+  return found;
+}
+
+async function roundOf(setting: ChaosSetting, calm: Trained, seed: number, steps: number): Promise<Round> {
+  const { plan, say, workers, faults, kinds, longestMs } = setting;
+  const place = join(groundOf(setting), `seed-${seed}`);
+  await mkdir(place, { recursive: true });
+  const schedule = drawSchedule({ seed, faults, kinds, workers, steps, longestMs });
+  say(`seed ${seed}: ${schedule.length} faults`);
+  const onInjected = (fault: Fault): void => say(`seed ${seed}: ${wordsFor(fault)}`);
+  const trained = await trainOnce({ ...setting, onInjected }, place, schedule);
+  const problems = problemsOf(calm, trained, plan, steps);
+  const kept = problems.length === 0 ? undefined : await keep(place, setting);
+  if (kept !== place) await rm(place, { recursive: true, force: true });
+  return {
+    seed,
+    ...figures(trained),
+    problems,
+    faults: recoveries(trained.injected, trained.commits),
+    kept,
+  };
+}
+
+function groundOf({ disk, folder }: ChaosSetting): string {
+  return disk?.folder ?? folder;
+}
+
+/** Away from the disk, which goes. */
+async function keep(place: string, { disk, folder }: ChaosSetting): Promise<string> {
+  if (disk === undefined) return place;
+  const kept = join(folder, basename(place));
+  await cp(place, kept, { recursive: true });
+  return kept;
+}
+
+function figures({ seconds, step, sha256 }: Trained): { seconds: number; step: number; sha256: string } {
+  return { seconds, step, sha256 };
+}
+
+/** "kill worker-2 after step 31", "cut coordinator for 1.2 s after step 40". */
+export function wordsFor({ kind, target, atStep, lastsMs, messages }: Fault): string {
+  const howLong = lastsMs === 0 ? "" : ` for ${(lastsMs / 1000).toFixed(1)} s`;
+  const howMany = messages === 0 ? "" : ` ${messages} message(s)`;
+  return `${kind} ${target}${howMany}${howLong} after step ${atStep}`;
+}
