@@ -1,5 +1,6 @@
 /** The same training twice, once calm and once under faults that a seed draws: both must come to the same weights. */
-import { cp, mkdir, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type { StepPlan } from "../../shared/core/schedule.js";
 import { totalSteps } from "../../shared/core/schedule.js";
@@ -17,7 +18,7 @@ export interface ChaosSetting extends Omit<TrainingSetting, "onInjected"> {
   longestMs: number;
   /** Rounds follow, with the seeds that follow, until so much time has passed since the first; 0: one round. */
   forMs: number;
-  /** What does not hold is kept here; the runs themselves are on the disk, where there is one. */
+  /** Where the runs are, if there is no disk for them. */
   folder: string;
   say: (text: string) => void;
 }
@@ -69,8 +70,8 @@ async function roundOf(setting: ChaosSetting, calm: Trained, seed: number, steps
   const onInjected = (fault: Fault): void => say(`seed ${seed}: ${wordsFor(fault)}`);
   const trained = await trainOnce({ ...setting, onInjected }, place, schedule);
   const problems = problemsOf(calm, trained, plan, steps);
-  const kept = problems.length === 0 ? undefined : await keep(place, setting);
-  if (kept !== place) await rm(place, { recursive: true, force: true });
+  const kept = problems.length === 0 ? undefined : await keep(place);
+  await rm(place, { recursive: true, force: true });
   return {
     seed,
     ...figures(trained),
@@ -84,10 +85,9 @@ function groundOf({ disk, folder }: ChaosSetting): string {
   return disk?.folder ?? folder;
 }
 
-/** Away from the disk, which goes. */
-async function keep(place: string, { disk, folder }: ChaosSetting): Promise<string> {
-  if (disk === undefined) return place;
-  const kept = join(folder, basename(place));
+/** Somewhere else than where everything goes in the end. */
+async function keep(place: string): Promise<string> {
+  const kept = join(await mkdtemp(join(tmpdir(), "saf-chaos-")), basename(place));
   await cp(place, kept, { recursive: true });
   return kept;
 }

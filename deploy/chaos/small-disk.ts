@@ -25,14 +25,17 @@ export class SmallDisk {
       timeoutMs: MOUNT_TIMEOUT_MS,
     });
     const words = stderr.trim().split("\n")[0] ?? "";
-    return code === 0 ? new SmallDisk(folder, bytes) : `no small disk can be mounted here (${words || "mount failed"})`;
+    return code === 0
+      ? new SmallDisk(folder, bytes)
+      : `no small disk can be mounted here (${words || "mount failed"})`;
   }
 
   /** Takes all the room there is. */
   async fill(): Promise<void> {
     const file = await open(this.#filler, "w");
     try {
-      for (let size = BLOCK_BYTES; size >= 1; size = Math.floor(size / 2)) await fillWith(file, size, this.#bytes);
+      for (let size = BLOCK_BYTES; size >= 1; size = Math.floor(size / 2))
+        await fillWith(file, size, this.#bytes);
     } finally {
       await file.close();
     }
@@ -53,11 +56,7 @@ export class SmallDisk {
 }
 
 /** Blocks of one size until no other fits. */
-async function fillWith(
-  file: Awaited<ReturnType<typeof open>>,
-  size: number,
-  most: number,
-): Promise<void> {
+async function fillWith(file: Awaited<ReturnType<typeof open>>, size: number, most: number): Promise<void> {
   const block = Buffer.alloc(size);
   for (let written = 0; written < most; written += size) {
     try {

@@ -10,9 +10,7 @@ const DEFAULT_FAULTS = 12;
 export function chaosCommand(): Command {
   return addClusterOptions(addConfigOptions(new Command("chaos")))
     .description("train calmly, then under faults that a seed draws: weights and ledger must be the same")
-    .addOption(
-      new Option("--seed <number>", "of the faults").argParser(seedNumber).makeOptionMandatory(),
-    )
+    .addOption(new Option("--seed <number>", "of the faults").argParser(seedNumber).makeOptionMandatory())
     .addOption(
       new Option("--faults <count>", "faults in a round").argParser(wholeNumber).default(DEFAULT_FAULTS),
     )

@@ -59,7 +59,14 @@ export function chaosDocument(
   };
 }
 
-function roundDocument({ seed, seconds, sha256, problems, kept, faults }: Round): ChaosDocument["rounds"][number] {
+function roundDocument({
+  seed,
+  seconds,
+  sha256,
+  problems,
+  kept,
+  faults,
+}: Round): ChaosDocument["rounds"][number] {
   return {
     ...{ seed, holds: problems.length === 0, seconds: rounded(seconds), sha256, problems },
     kept: kept ?? null,
@@ -100,7 +107,9 @@ export function renderChaos(document: ChaosDocument, width: number): string {
     `calm: ${calm.seconds.toFixed(1)} s, weights ${calm.sha256.slice(0, 16)}…`,
     ...calm.problems.map((problem) => `! ${problem}`),
     ...rounds.flatMap((round) => ["", ...roundLines(round, width)]),
-    ...(recovery.length === 0 ? [] : ["", "from the end of a fault to the next commit", recoveryTable(recovery)]),
+    ...(recovery.length === 0
+      ? []
+      : ["", "from the end of a fault to the next commit", recoveryTable(recovery)]),
     "",
     holds
       ? "The weights are the calm run's, and every image counted exactly once."
@@ -108,7 +117,10 @@ export function renderChaos(document: ChaosDocument, width: number): string {
   ].join("\n");
 }
 
-function roundLines({ seed, seconds, sha256, faults, problems, kept }: ChaosDocument["rounds"][number], width: number): string[] {
+function roundLines(
+  { seed, seconds, sha256, faults, problems, kept }: ChaosDocument["rounds"][number],
+  width: number,
+): string[] {
   return [
     `seed ${seed}: ${seconds.toFixed(1)} s, weights ${sha256.slice(0, 16)}…`,
     faultTable(faults),
@@ -120,7 +132,10 @@ function roundLines({ seed, seconds, sha256, faults, problems, kept }: ChaosDocu
 const plain = { style: { head: [], border: [], "padding-left": 0, "padding-right": 2 }, chars: noBorders() };
 
 function faultTable(faults: readonly InjectedFault[]): string {
-  const table = new Table({ ...plain, head: ["at", "step", "fault", "target", "lasted", "next commit", "after end"] });
+  const table = new Table({
+    ...plain,
+    head: ["at", "step", "fault", "target", "lasted", "next commit", "after end"],
+  });
   for (const one of faults) {
     const { at_s: at, after_step: step, fault, target, lasted_s: lasted, messages, missed } = one;
     const what = messages === 0 ? fault : `${fault} ${messages}`;
@@ -153,14 +168,24 @@ function folded(words: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of words.split(" ")) {
     const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    if (last !== undefined && last.length + 1 + word.length <= width)
+      lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(lines.length === 0 ? word : `  ${word}`);
   }
   return lines;
 }
 
 function noBorders(): Record<string, string> {
-  const names = ["top", "top-mid", "top-left", "top-right", "bottom", "bottom-mid", "bottom-left", "bottom-right"];
+  const names = [
+    "top",
+    "top-mid",
+    "top-left",
+    "top-right",
+    "bottom",
+    "bottom-mid",
+    "bottom-left",
+    "bottom-right",
+  ];
   const more = ["left", "left-mid", "mid", "mid-mid", "right", "right-mid", "middle"];
   return Object.fromEntries([...names, ...more].map((name) => [name, ""]));
 }

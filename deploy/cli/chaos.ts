@@ -1,6 +1,6 @@
 /** What `saf chaos` does. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { loadAside } from "../../coordinator/io/datasets/load-aside.js";
@@ -15,13 +15,13 @@ import { FAULT_KINDS, type FaultKind } from "../chaos/core/schedule.js";
 import { SmallDisk } from "../chaos/small-disk.js";
 import { localWorkers } from "../local/cluster.js";
 import { resolveNatsServer } from "../local/nats/resolve.js";
+import { createScratch } from "../local/scratch.js";
 import { defaultCacheDir, engineInEnvironment, provisionEngine, workerEnvironment } from "../setup/engine.js";
 import { type Skipped, chaosDocument, renderChaos } from "./chaos-view.js";
 import { chosenEngine } from "./chosen-engine.js";
 import { loadConfig } from "./config-file.js";
 import { printResult, reportError } from "./output.js";
 import { loadPool, ofRun } from "./pool-options.js";
-import { createProgress } from "./progress.js";
 import type { ClusterOptions } from "./run-options.js";
 import { type Interruption, interruption } from "./signals.js";
 
@@ -43,24 +43,17 @@ export async function chaosOf(options: ChaosOptions): Promise<void> {
   const { value: pool } = await loadPool(options);
   const { configs, engine } = chosenEngine([loaded], options.engine ?? engineInEnvironment(process.env));
   const config = trainingAlone(configs[0] ?? loaded);
-  const progress = createProgress({ mode: options.progress });
-  const stop = interruption((name) => progress.say(`${name}: ending the processes`, "warning"));
-  const folder = await mkdtemp(join(tmpdir(), "saf-chaos-"));
-  let isKept = false;
+  const say = (text: string): void => void process.stderr.write(`chaos: ${text}\n`);
+  const stop = interruption((name) => say(`${name}: ending the processes`));
+  const folder = await createScratch(undefined);
   try {
-    const { setting, skipped } = await settingOf({ ...options, engine }, config, pool, {
-      folder,
-      stop,
-      say: (text) => progress.say(text),
-    });
+    const ground = { folder, stop, say };
+    const { setting, skipped } = await settingOf({ ...options, engine }, config, pool, ground);
     const found = await chaos(setting).finally(() => setting.disk?.unmount());
-    isKept = found.rounds.some(({ kept }) => kept !== undefined);
-    progress.stop();
     tell(options, found, setting, skipped);
     if (stop.exitCode() !== 0) process.exitCode = stop.exitCode();
   } finally {
-    progress.stop();
-    if (!isKept) await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -90,7 +83,11 @@ async function settingOf(
   const { dataset } = await loadAside(config.data, process.env);
   const plan = stepPlan(config, resolved, dataset.train.labels.length);
   const { engine: force, natsServer: explicit } = options;
-  const choice = await provisionEngine({ cacheDir, progress: say, ...(force === undefined ? {} : { force }) });
+  const choice = await provisionEngine({
+    cacheDir,
+    progress: say,
+    ...(force === undefined ? {} : { force }),
+  });
   const nats = await resolveNatsServer({
     ...{ env: process.env, cacheDir, install: true, progress: say },
     ...(explicit === undefined ? {} : { explicit }),

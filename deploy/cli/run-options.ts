@@ -9,7 +9,6 @@ export type ProgressMode = (typeof PROGRESS_MODES)[number];
 
 /** What a local cluster is started with. */
 export interface ClusterOptions {
-  progress: ProgressMode;
   engine?: EngineName;
   computeMs?: string;
   natsServer?: string;
@@ -19,6 +18,7 @@ export interface ClusterOptions {
 
 export interface RunOptions extends ClusterOptions {
   json?: true;
+  progress: ProgressMode;
   httpPort?: number;
   runs: string;
 }
@@ -26,15 +26,15 @@ export interface RunOptions extends ClusterOptions {
 export function addRunOptions(command: Command): Command {
   return addClusterOptions(command)
     .option("--json", "print the results as one JSON document")
+    .addOption(
+      new Option("--progress <mode>", "how progress is shown").choices([...PROGRESS_MODES]).default("auto"),
+    )
     .addOption(httpPort())
     .option("--runs <folder>", "where run directories are made", "runs");
 }
 
 export function addClusterOptions(command: Command): Command {
   return addPoolOptions(command)
-    .addOption(
-      new Option("--progress <mode>", "how progress is shown").choices([...PROGRESS_MODES]).default("auto"),
-    )
     .addOption(
       new Option("--engine <name>", "this engine or an error (also SAF_ENGINE)").choices([...ENGINE_NAMES]),
     )

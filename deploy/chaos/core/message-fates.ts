@@ -42,7 +42,8 @@ function fits(fate: MessageFault, payload: Uint8Array | undefined): boolean {
 /** One bit in the middle of the values is another one. */
 function corrupted(bytes: Uint8Array, payload: Uint8Array): Uint8Array {
   const changed = bytes.slice();
-  const at = payload.byteOffset - bytes.byteOffset + HEADER_BYTES + ((payload.byteLength - HEADER_BYTES) >> 1);
+  const at =
+    payload.byteOffset - bytes.byteOffset + HEADER_BYTES + ((payload.byteLength - HEADER_BYTES) >> 1);
   changed[at] = (changed[at] ?? 0) ^ 1;
   return changed;
 }
