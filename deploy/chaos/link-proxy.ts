@@ -56,13 +56,14 @@ export class LinkProxy {
   /** Resolves when so many messages were taken, or `signal` takes the rest back. */
   take(fate: MessageFault, messages: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      const disarm = this.#fates.arm(fate, messages, resolve);
-      const giveUp = (): void => {
+      const end = (): void => {
         disarm();
+        signal.removeEventListener("abort", end);
         resolve();
       };
-      if (signal.aborted) giveUp();
-      else signal.addEventListener("abort", giveUp, { once: true });
+      const disarm = this.#fates.arm(fate, messages, end);
+      if (signal.aborted) end();
+      else signal.addEventListener("abort", end, { once: true });
     });
   }
 
