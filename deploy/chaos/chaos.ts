@@ -39,6 +39,8 @@ export interface Chaos {
   steps: number;
   calm: { seconds: number; step: number; sha256: string; problems: string[] };
   rounds: Round[];
+  /** The user wanted no more of it: what was not finished is left out. */
+  interrupted: boolean;
 }
 
 export async function chaos(setting: ChaosSetting): Promise<Chaos> {
@@ -47,15 +49,18 @@ export async function chaos(setting: ChaosSetting): Promise<Chaos> {
   const place = join(groundOf(setting), "calm");
   say(`calm: ${steps} steps`);
   const calm = await trainOnce({ ...setting, onInjected: () => undefined }, place, []);
-  const problems = problemsOf(calm, calm, plan, steps);
-  const found: Chaos = { steps, calm: { ...figures(calm), problems }, rounds: [] };
+  const problems = signal.aborted ? [] : problemsOf(calm, calm, plan, steps);
+  const found: Chaos = {
+    ...{ steps, calm: { ...figures(calm), problems }, rounds: [] },
+    interrupted: signal.aborted,
+  };
   if (problems.length > 0 || signal.aborted) return found;
   say(`calm: ${calm.seconds.toFixed(1)} s, weights ${calm.sha256.slice(0, 16)}…`);
   await rm(place, { recursive: true, force: true });
   const startedMs = clock.now();
   do {
     const round = await roundOf(setting, calm, setting.seed + found.rounds.length, steps);
-    if (signal.aborted) break;
+    if (signal.aborted) return { ...found, interrupted: true };
     found.rounds.push(round);
   } while (clock.now() - startedMs < setting.forMs);
   return found;

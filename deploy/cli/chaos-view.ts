@@ -25,7 +25,9 @@ interface InjectedFault {
 
 /** What `--json` prints. */
 export interface ChaosDocument {
+  /** So far, where it was interrupted. */
   holds: boolean;
+  interrupted: boolean;
   engine: string;
   workers: number;
   steps: number;
@@ -45,12 +47,13 @@ export interface ChaosDocument {
 }
 
 export function chaosDocument(
-  { steps, calm, rounds }: Chaos,
+  { steps, calm, rounds, interrupted }: Chaos,
   ground: { engine: string; workers: number; skipped: readonly Skipped[] },
 ): ChaosDocument {
   const { seconds, sha256, problems } = calm;
   return {
     holds: problems.length === 0 && rounds.length > 0 && rounds.every((round) => round.problems.length === 0),
+    interrupted,
     ...ground,
     steps,
     calm: { seconds: rounded(seconds), sha256, problems },
@@ -100,7 +103,7 @@ function rounded(seconds: number): number {
 // ---- For people -------------------------------------------------------------------------------------------------
 
 export function renderChaos(document: ChaosDocument, width: number): string {
-  const { engine, workers, steps, calm, rounds, recovery, skipped, holds } = document;
+  const { engine, workers, steps, calm, rounds, recovery, skipped } = document;
   return [
     `engine ${engine}, ${workers} worker(s), ${steps} steps`,
     ...skipped.flatMap(({ kind, why }) => folded(`left out: ${kind}, ${why}`, width)),
@@ -111,10 +114,14 @@ export function renderChaos(document: ChaosDocument, width: number): string {
       ? []
       : ["", "from the end of a fault to the next commit", recoveryTable(recovery)]),
     "",
-    holds
-      ? "The weights are the calm run's, and every image counted exactly once."
-      : "Something does not hold.",
+    verdictOf(document),
   ].join("\n");
+}
+
+function verdictOf({ holds, interrupted, rounds }: ChaosDocument): string {
+  if (holds) return "The weights are the calm run's, and every image counted exactly once.";
+  const isBroken = !interrupted || rounds.some((round) => !round.holds);
+  return isBroken ? "Something does not hold." : "Interrupted before a run under faults was over.";
 }
 
 function roundLines(

@@ -144,6 +144,6 @@ function tell(options: ChaosOptions, found: Chaos, setting: ChaosSetting, skippe
   const width = process.stdout.columns ?? 100;
   printResult(options.json === true ? document : renderChaos(document, width));
   // Not thrown: stdout has its one document already.
-  if (!document.holds && setting.signal.aborted !== true)
+  if (!document.holds && !document.interrupted)
     reportError(new ClusterError("quality", "Something does not hold under faults: see above"));
 }

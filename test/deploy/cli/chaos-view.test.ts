@@ -7,6 +7,7 @@ const sha256 = "ab".repeat(32);
 const kill = { kind: "kill", target: "nats-server", atStep: 3, phaseMs: 0, lastsMs: 0, messages: 0 } as const;
 const found: Chaos = {
   steps: 1000,
+  interrupted: false,
   calm: { seconds: 12.3456, step: 1000, sha256, problems: [] },
   rounds: [
     {
@@ -78,5 +79,7 @@ test("what people read fits into 80 columns, and names all that the document nam
   ])
     assert.ok(text.includes(word), `${word} is missing:\n${text}`);
   assert.match(text, /Something does not hold/);
+  const early = renderChaos(chaosDocument({ ...found, rounds: [], interrupted: true }, ground), 80);
+  assert.match(early, /Interrupted before a run under faults was over/);
   assert.match(renderChaos(chaosDocument(found, ground), 80), /every image counted exactly once/);
 });
