@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { SmallDisk } from "../../../deploy/chaos/small-disk.js";
 
 const home = mkdtempSync(join(tmpdir(), "saf-test-"));
@@ -14,7 +14,7 @@ const skip = typeof disk === "string" ? disk : false;
 test(
   "a full disk takes nothing more, and everything again once it is freed",
   { skip, timeout: 20_000 },
-  async (t) => {
+  async () => {
     assert.ok(disk instanceof SmallDisk);
     t.after(async () => {
       await disk.unmount();
