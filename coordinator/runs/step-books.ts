@@ -1,11 +1,16 @@
-/** The books of a training: who computed what (ledger.jsonl), what each step came to (metrics.jsonl), and its speed. */
+/**
+ * The books of a training: who computed what (ledger.jsonl), what each step came to (metrics.jsonl), which weights it had
+ * (weights.jsonl), and its speed.
+ */
 import type { StepMetric } from "../../shared/results.js";
 import type { CommittedStep } from "../training/training-types.js";
 import type { RunSetup } from "./setup.js";
 import type { RunJournal } from "./storage.js";
+import type { Weights } from "./weights.js";
 
 export const LEDGER = "ledger.jsonl";
 export const METRICS = "metrics.jsonl";
+export const WEIGHTS = "weights.jsonl";
 
 /** A line of ledger.jsonl: who computed what, and that each image was counted once. */
 export interface LedgerLine {
@@ -18,31 +23,51 @@ export interface LedgerLine {
   blocks: { slots: [number, number]; worker: string; attempt: number; ms: number }[];
 }
 
+/** A line of weights.jsonl, of a saved state and of some others: a step that is computed again can be compared with it. */
+export interface WeightsLine {
+  /** Steps committed. */
+  step: number;
+  weights_sha256: string;
+}
+
+interface Journals {
+  ledger: RunJournal;
+  metrics: RunJournal;
+  weights: RunJournal;
+}
+
 export class StepBooks {
-  readonly #ledger: RunJournal;
-  readonly #metrics: RunJournal;
+  readonly #journals: Journals;
   /** When the training would have begun, had it not been interrupted. */
   readonly #startedMs: number;
   readonly #throughput = new Throughput();
 
-  private constructor(ledger: RunJournal, metrics: RunJournal, startedMs: number) {
-    this.#ledger = ledger;
-    this.#metrics = metrics;
+  private constructor(journals: Journals, startedMs: number) {
+    this.#journals = journals;
     this.#startedMs = startedMs;
   }
 
   /** `secondsBefore`: of training, in attempts before this one. Throws ClusterError("storage"). */
   static async open({ storage, observer, clock }: RunSetup, secondsBefore: number): Promise<StepBooks> {
     const onError = (error: Error): void => observer.note("warning", error.message);
-    const ledger = await storage.openJournal(LEDGER, onError);
-    const metrics = await storage.openJournal(METRICS, onError);
-    return new StepBooks(ledger, metrics, clock.now() - 1000 * secondsBefore);
+    const journals = {
+      ledger: await storage.openJournal(LEDGER, onError),
+      metrics: await storage.openJournal(METRICS, onError),
+      weights: await storage.openJournal(WEIGHTS, onError),
+    };
+    return new StepBooks(journals, clock.now() - 1000 * secondsBefore);
   }
 
   committed(step: CommittedStep): void {
-    this.#ledger.append(ledgerLine(step));
-    this.#metrics.append(stepMetric(step, (step.atMs - this.#startedMs) / 1000));
+    const { ledger, metrics } = this.#journals;
+    ledger.append(ledgerLine(step));
+    metrics.append(stepMetric(step, (step.atMs - this.#startedMs) / 1000));
     this.#throughput.committed(step.samples, step.atMs);
+  }
+
+  /** The weights after a step, under their hash. */
+  named({ step, sha256 }: Pick<Weights, "step" | "sha256">): void {
+    this.#journals.weights.append({ step, weights_sha256: sha256 } satisfies WeightsLine);
   }
 
   /** Something else than training goes on. */
@@ -57,16 +82,20 @@ export class StepBooks {
 
   /** Of lines that are not on the disk yet. */
   get heldBytes(): number {
-    return this.#ledger.heldBytes + this.#metrics.heldBytes;
+    return this.#all.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
   }
 
   /** Resolves when all steps so far are on the disk. Throws ClusterError("storage"). */
   async flush(): Promise<void> {
-    await Promise.all([this.#ledger.flush(), this.#metrics.flush()]);
+    await Promise.all(this.#all.map((journal) => journal.flush()));
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#ledger.close(), this.#metrics.close()]);
+    await Promise.all(this.#all.map((journal) => journal.close()));
+  }
+
+  get #all(): RunJournal[] {
+    return Object.values<RunJournal>({ ...this.#journals });
   }
 }
 

@@ -13,6 +13,7 @@ import { coordinatorCommand, workerCommand } from "./process-commands.js";
 import { reproduceCommand } from "./reproduce-command.js";
 import { doctorCommand, setupCommand } from "./setup-command.js";
 import { trainCommand } from "./train-command.js";
+import { verifyCommand } from "./verify-command.js";
 
 /** Parsing throws CommanderError where commander alone would end the process, so that every exit code is ours. */
 export function createProgram(): Command {
@@ -29,6 +30,7 @@ export function createProgram(): Command {
     evaluateCommand(),
     reproduceCommand(),
     reportCommand(),
+    verifyCommand(),
     exportCommand(),
     benchCommand(),
     dataCommand(),
