@@ -101,6 +101,20 @@ export interface Member {
   note: string;
 }
 
+/** A lease that was taken away from its worker before it brought a result. */
+export interface TakenLease {
+  atMs: number;
+  worker: string;
+  runId: string;
+  jobId: string;
+  unit: Unit;
+  /** In words. */
+  reason: string;
+}
+
+/** The newest that are remembered. */
+export const MOST_TAKEN = 8;
+
 export interface PoolRules {
   heartbeatMs: number;
   quarantine: QuarantineRule;
@@ -114,10 +128,12 @@ export interface LeaseBook {
   members: ReadonlyMap<string, Member>;
   /** In the order in which they came. */
   jobs: ReadonlyMap<string, JobRecord>;
+  /** The last leases that were taken away, the oldest first. */
+  taken: readonly TakenLease[];
 }
 
 export function emptyBook(rules: PoolRules): LeaseBook {
-  return { rules, nextLease: 1, isPaused: false, members: new Map(), jobs: new Map() };
+  return { rules, nextLease: 1, isPaused: false, members: new Map(), jobs: new Map(), taken: [] };
 }
 
 /** In place of a lease's number: another coordinator gave it. */

@@ -116,6 +116,7 @@ export function returned(turn: Turn, event: EventOf<"returned">): void {
 export function left(turn: Turn, { worker, incarnation, reason }: EventOf<"left">): void {
   if (!turn.book.members.has(worker) || isFormer(turn, worker, incarnation)) return;
   turn.say("info", `Worker ${worker} left: ${reason.slice(0, 200)}`, { worker });
+  turn.tookAway(worker, `it left: ${reason.slice(0, 200)}`);
   forget(turn, worker, "returned", "returned");
 }
 
@@ -124,6 +125,7 @@ export function died(turn: Turn, { worker, pid }: EventOf<"died">): void {
   if (turn.book.members.get(worker)?.pid !== pid) return;
   turn.say("warn", `Worker ${worker} is lost: its process ${pid} has ended`, { worker });
   turn.effects.push({ kind: "member", change: "lost", worker });
+  turn.tookAway(worker, `its process ${pid} has ended`);
   forget(turn, worker, "lost", "lost");
 }
 
@@ -160,6 +162,7 @@ export function ticked(turn: Turn): void {
     const silentMs = turn.nowMs - (turn.book.members.get(id)?.lastSeenMs ?? 0);
     turn.say("warn", `Worker ${id} is lost: no heartbeat for ${Math.round(silentMs)} ms`, { worker: id });
     turn.effects.push({ kind: "member", change: "lost", worker: id });
+    turn.tookAway(id, `no heartbeat for ${Math.round(silentMs)} ms`);
     forget(turn, id, "lost", "lost");
   }
   for (const [id, { lease }] of turn.book.members) {
@@ -172,6 +175,7 @@ function expire(turn: Turn, worker: string, lease: Lease): void {
   const heldMs = Math.round(turn.nowMs - lease.grantedMs);
   const retries = (turn.book.members.get(worker)?.retries ?? 0) + 1;
   const note = `lease ${lease.id} is overdue after ${heldMs} ms`;
+  turn.tookAway(worker, note);
   turn.setMember(worker, { lease: { ...lease, isOverdue: true }, retries, note });
   turn.effects.push({ kind: "ended", outcome: "expired" }, { kind: "able" });
   turn.say(

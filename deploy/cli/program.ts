@@ -12,6 +12,7 @@ import { exportCommand } from "./export-command.js";
 import { coordinatorCommand, workerCommand } from "./process-commands.js";
 import { reproduceCommand } from "./reproduce-command.js";
 import { doctorCommand, setupCommand } from "./setup-command.js";
+import { statusCommand } from "./status-command.js";
 import { trainCommand } from "./train-command.js";
 import { verifyCommand } from "./verify-command.js";
 
@@ -31,6 +32,7 @@ export function createProgram(): Command {
     reproduceCommand(),
     reportCommand(),
     verifyCommand(),
+    statusCommand(),
     exportCommand(),
     benchCommand(),
     dataCommand(),

@@ -48,3 +48,16 @@ export function wrapped(text: string, width: number): string[] {
   }
   return [...lines, line];
 }
+
+/** Narrower than this, words stand below their head. */
+const NARROWEST = 20;
+
+/** Words behind a head of `start` columns, in lines that begin where the first one does. */
+export function hanging(start: number, words: string, width: number): { first: string; more: string[] } {
+  const isNarrow = width - start < NARROWEST;
+  const indent = isNarrow ? Math.min(4, Math.max(0, width - 1)) : start;
+  const lines = wrapped(words, Math.max(1, width - indent)).map((line) => " ".repeat(indent) + line);
+  if (isNarrow) return { first: "", more: lines };
+  const [first = "", ...more] = lines;
+  return { first: first.slice(indent), more };
+}

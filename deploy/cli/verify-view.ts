@@ -2,7 +2,7 @@
 import { type Finding, type Verdict, counted, grouped } from "../verify/finding.js";
 import type { Verification } from "../verify/verify-run.js";
 import { shown } from "./output.js";
-import { type Terminal, plainWords, wrapped } from "./terminal.js";
+import { type Terminal, hanging, plainWords, wrapped } from "./terminal.js";
 
 export function renderVerification(verification: Verification, terminal: Terminal): string {
   const { directory, name, findings } = verification;
@@ -36,9 +36,9 @@ function findingLines(
   };
   const mark = MARKS[verdict][unicode ? "unicode" : "ascii"];
   const start = mark.length + 1 + indent;
-  const [first = "", ...more] = wrapped(plainWords(words), Math.max(20, width - start));
+  const { first, more } = hanging(start, plainWords(words), width);
   const head = (subject === before ? "" : subject).padEnd(indent);
-  return [`${paint[verdict](mark)} ${head}${first}`, ...more.map((line) => " ".repeat(start) + line)];
+  return [`${paint[verdict](mark)} ${head}${first}`.trimEnd(), ...more];
 }
 
 function verdictLines({ findings, steps, recomputed }: Verification, { width, palette }: Terminal): string[] {
