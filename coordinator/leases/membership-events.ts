@@ -76,9 +76,9 @@ export function heard(turn: Turn, event: EventOf<"heard">): void {
 
 /** A worker that works on something else did not get the command, or has not come to it: it is not to begin any more. */
 function takeBack(turn: Turn, worker: string, lease: Lease, named: number): void {
-  const works = named === 0 ? "that it is idle" : "another lease";
+  const works = named === 0 ? "says that it is idle" : "names another lease";
   const heldMs = Math.round(turn.nowMs - lease.grantedMs);
-  const why = `its heartbeat names ${works} ${heldMs} ms after lease ${lease.id} was given`;
+  const why = `its heartbeat ${works} ${heldMs} ms after lease ${lease.id} was given`;
   turn.cancelLease(worker, why);
   turn.say("debug", `Lease ${lease.id} of worker ${worker} is taken back: ${why}`);
 }

@@ -108,7 +108,8 @@ function heldWait(
   const usual = median(job.times.get(lease.unit.patience.series) ?? []) * lease.unit.patience.scale;
   // A series of which nothing is known has no usual time: NaN is in no relation.
   const isLate = lease.isOverdue || heldMs > LATE * usual;
-  return { text: `${what} waits for ${of}: held for ${seconds(heldMs)}, ${deadline}`, isLate };
+  const waits = what.startsWith("steps ") ? "wait" : "waits";
+  return { text: `${what} ${waits} for ${of}: held for ${seconds(heldMs)}, ${deadline}`, isLate };
 }
 
 function openWait(

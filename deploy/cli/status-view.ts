@@ -91,7 +91,7 @@ const WORKER_COLUMNS = [
   "holds",
   "since",
   "img/s",
-  "speed",
+  "vs median",
   "deadline",
   "retries",
   "engine",
@@ -104,7 +104,7 @@ function workerLines(status: StatusView, terminal: Terminal): string[] {
   const { palette, width } = terminal;
   const rows = status.workers.map((worker) => workerRow(worker, status, terminal));
   const header = WORKER_COLUMNS.map((text): Cell => ({
-    text: text === "speed" ? "" : text,
+    text,
     paint: palette.dim,
   }));
   const isUsed = WORKER_COLUMNS.map((_, i) => rows.some((row) => row[i]?.text !== ""));

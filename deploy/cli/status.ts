@@ -24,6 +24,10 @@ const WATCH_MS = 1000;
 /** A page that is written to a file is drawn less often. */
 const PLAIN_MS = 10_000;
 const PATIENCE_MS = 5000;
+/** A coordinator that was killed is started again within this. */
+const COMES_BACK_MS = 30_000;
+/** States of a run that is over. */
+const ENDED: readonly string[] = ["done", "interrupted", "failed"];
 
 /** Where a coordinator may be. */
 interface Place {
@@ -36,11 +40,12 @@ interface Place {
 /** Throws ClusterError: "dependency" when nothing runs, "usage" for a folder that is no run's. */
 export async function status(run: string | undefined, flags: StatusFlags): Promise<void> {
   const token = flags.httpTokenFile === undefined ? undefined : await tokenIn(flags.httpTokenFile);
-  const places = flags.url === undefined ? await placesOf(run, flags.runs) : [placeAt(flags.url, run)];
-  const running = await askAll(places, token);
+  const find = async (): Promise<Place[]> =>
+    flags.url === undefined ? placesOf(run, flags.runs) : [placeAt(flags.url, run)];
+  const running = await askAll(await find(), token);
   if (running.length === 0) throw await nothingRuns(run, flags);
   if (flags.json === true) printResult({ coordinators: running });
-  else if (flags.watch === true) await watch(places, running, token);
+  else if (flags.watch === true) await watch(running, async () => askAll(await find(), token));
   else printResult(lines(running).join("\n"));
 }
 
@@ -87,9 +92,14 @@ async function nothingRuns(run: string | undefined, { url, runs }: StatusFlags):
 
 /** How a run ended, as its directory says. */
 async function endOf(directory: string): Promise<string> {
-  const found = await readJson<Partial<RunStatus>>(join(directory, "status.json")).catch(() => undefined);
+  const found = await stateOf(directory);
   if (found?.state === undefined) return "";
   return `: ${found.state}, step ${found.step} of ${found.steps}`;
+}
+
+/** Of a folder of several runs there is none. */
+async function stateOf(directory: string): Promise<Partial<RunStatus> | undefined> {
+  return readJson<Partial<RunStatus>>(join(directory, "status.json")).catch(() => undefined);
 }
 
 // ---- Asking -----------------------------------------------------------------------------------------------------
@@ -140,25 +150,36 @@ function lines(running: readonly Running[]): string[] {
   return running.flatMap((one, i) => [...(i === 0 ? [] : [""]), ...renderStatus(one, Date.now(), terminal)]);
 }
 
-/** Until nobody answers any more; bounded by the runs themselves. */
-async function watch(
-  places: readonly Place[],
-  first: readonly Running[],
-  token: string | undefined,
-): Promise<void> {
+/** Until those who answered first have ended. A coordinator that was killed has a while to come back. */
+async function watch(first: readonly Running[], ask: () => Promise<Running[]>): Promise<void> {
   const isTerminal = process.stdout.isTTY && process.env["TERM"] !== "dumb";
   const region = createLogUpdate(process.stdout);
   let running = first;
-  while (running.length > 0) {
-    const text = lines(running).join("\n");
+  let [heardMs, printedMs] = [Date.now(), -Infinity];
+  while (running.length > 0 || (await mayComeBack(first, heardMs))) {
+    if (running.length > 0) heardMs = Date.now();
+    const silent = `nobody answers for ${Math.round((Date.now() - heardMs) / 1000)} s; trying again`;
+    const text = running.length > 0 ? lines(running).join("\n") : silent;
     if (isTerminal) region(text);
-    else printResult(`${text}\n`);
-    await pause(isTerminal ? WATCH_MS : PLAIN_MS);
-    running = await askAll(places, token);
+    else if (Date.now() - printedMs >= PLAIN_MS) {
+      printResult(`${text}\n`);
+      printedMs = Date.now();
+    }
+    await pause(WATCH_MS);
+    running = await ask();
   }
   region.done();
-  for (const { directory, url } of places) {
+  for (const { directory, url } of first) {
     const end = directory === null ? "" : await endOf(directory);
     process.stderr.write(`${directory ?? url} has ended${end}\n`);
   }
+}
+
+/** While no directory says how its run ended, for a while. */
+async function mayComeBack(first: readonly Running[], heardMs: number): Promise<boolean> {
+  if (Date.now() - heardMs > COMES_BACK_MS) return false;
+  const states = await Promise.all(
+    first.map(({ directory }) => (directory === null ? undefined : stateOf(directory))),
+  );
+  return states.some((state) => state !== undefined && !ENDED.includes(state.state ?? "done"));
 }

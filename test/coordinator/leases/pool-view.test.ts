@@ -146,7 +146,7 @@ test("a stretch and the tasks of an evaluation are named in words, many of them 
   const pool = new Pool();
   pool.join("worker-1");
   pool.plan(stretches(setting, { step: 8, stopAt: 100 }));
-  assert.match(pool.waits[0] ?? "", /^steps 8–15 waits for worker-1: held for 0 ms, deadline in 2 min$/);
+  assert.match(pool.waits[0] ?? "", /^steps 8–15 wait for worker-1: held for 0 ms, deadline in 2 min$/);
 
   const tasks = new Pool();
   tasks.join("worker-1", "worker-2", "worker-3", "worker-4", "worker-5");

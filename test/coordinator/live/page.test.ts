@@ -44,7 +44,7 @@ const POOL: PoolView = {
     },
     {
       runId: "run-mrelu-r-m",
-      text: "steps 300–331 waits for worker-2: held for 320 ms, deadline in 12.0 s",
+      text: "steps 300–331 wait for worker-2: held for 320 ms, deadline in 12.0 s",
       is_late: false,
     },
   ],
@@ -60,7 +60,7 @@ const POOL: PoolView = {
       runId: "run-plain",
       worker: "worker-2",
       unit: "step 288, slots 0–1",
-      reason: "its heartbeat names that it is idle 4210 ms after lease 5 was given",
+      reason: "its heartbeat says that it is idle 4210 ms after lease 5 was given",
       ago_seconds: 31,
     },
   ],

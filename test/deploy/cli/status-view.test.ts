@@ -94,7 +94,7 @@ test("80 columns show who is slow, what is waited for and why leases were taken 
 mrelu-r-m  training  step 120/600  20 %  334 img/s  1 min 44 s left
   step 120 waits for slots 2–3 of worker-2: held for 4.2 s, deadline in 1.1 s
 
-worker    state         holds                since  img/s               deadline
+worker    state         holds                since  img/s  vs median    deadline
 worker-1  idle          –                             209
 worker-2  busy          step 120, slots 2–3  4.2 s     41  5.1x slower  in 1.1 s
 worker-3  rests 12.0 s  –                             210
@@ -107,7 +107,7 @@ leases taken away
 
 test("120 columns have room for retries and engines", () => {
   const text = renderStatus(running(), NOW, terminal(120)).join("\n");
-  assert.match(text, /^worker +state +holds +since +img\/s +deadline +retries +engine$/m);
+  assert.match(text, /^worker +state +holds +since +img\/s +vs median +deadline +retries +engine$/m);
   assert.match(text, /^worker-2 .* 5\.1x slower +in 1\.1 s +3 +tensorflow$/m);
 });
 
