@@ -151,9 +151,7 @@ export class Coordinator {
   }
 
   /** The pool as people see it. */
-  view(): PoolView {
-    return poolView(this.#book, this.#edges.clock.now());
-  }
+  readonly view = (): PoolView => poolView(this.#book, this.#edges.clock.now());
 
   /** Who is in the pool, and for how long each has been silent. */
   members(): { id: string; silentMs: number }[] {

@@ -178,8 +178,7 @@ async function watch(first: readonly Running[], ask: () => Promise<Running[]>): 
 /** While no directory says how its run ended, for a while. */
 async function mayComeBack(first: readonly Running[], heardMs: number): Promise<boolean> {
   if (Date.now() - heardMs > COMES_BACK_MS) return false;
-  const states = await Promise.all(
-    first.map(({ directory }) => (directory === null ? undefined : stateOf(directory))),
-  );
+  const directories = first.flatMap(({ directory }) => directory ?? []);
+  const states = await Promise.all(directories.map(stateOf));
   return states.some((state) => state !== undefined && !ENDED.includes(state.state ?? "done"));
 }

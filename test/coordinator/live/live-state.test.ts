@@ -178,8 +178,7 @@ test("the slowest worker is marked when it is clearly slower, and one that left 
 test("who holds what, what is waited for and what was taken away name the run, and its time", () => {
   const state = new LiveState(PAGE);
   state.apply(opened());
-  const lease = {
-    runId: RUN,
+  const held = {
     unit: "step 7, slots 0–1",
     attempt: 2,
     held_seconds: 4.2,
@@ -190,14 +189,13 @@ test("who holds what, what is waited for and what was taken away name the run, a
     workers: { workers: ["worker-1", "worker-2"].map((workerId) => ({ workerId, state: "busy" })) },
     pool: {
       workers: [
-        { id: "worker-1", holds: lease, rests_seconds: 0 },
+        { id: "worker-1", holds: { runId: RUN, ...held }, rests_seconds: 0 },
         { id: "worker-2", holds: null, rests_seconds: 9 },
       ],
       waits: [{ runId: RUN, text: "step 7 waits for slots 0–1 of worker-1", is_late: true }],
       taken: [{ runId: "run-gone", worker: "worker-2", unit: "step 6", reason: "late", ago_seconds: 12 }],
     },
   });
-  const { runId: _, ...held } = lease;
   assert.deepEqual(
     state.workers.map(({ holds, rests_seconds: rests }) => [holds, rests]),
     [

@@ -115,7 +115,6 @@ test("no line is wider than the terminal, with colours or without", () => {
   for (const width of [20, 30, 40, 60, 80, 120]) {
     for (const colours of [false, true]) {
       for (const line of renderStatus(running(), NOW, terminal(width, colours)))
-        // eslint-disable-next-line no-control-regex
         assert.ok(line.replace(/\u001b\[\d+m/g, "").length <= width, `${width}: ${line}`);
     }
   }

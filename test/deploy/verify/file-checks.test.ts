@@ -65,7 +65,7 @@ function taskLine(id: string, firstImage: number, wrong: number[]): ResultLine {
   };
   return lineOf(
     {
-      task: task as unknown as Parameters<typeof lineOf>[0]["task"],
+      task: task,
       worker: "w",
       outcomes: [outcome],
       samples: [],
