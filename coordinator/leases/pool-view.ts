@@ -70,7 +70,11 @@ function waitsOfJob(book: LeaseBook, job: JobRecord, nowMs: number): JobWait[] {
     .flatMap(({ id, lease }) => (lease?.jobId === job.id && isMissing(job, lease) ? [{ id, lease }] : []))
     .sort((a, b) => a.lease.grantedMs - b.lease.grantedMs);
   const open = missing.filter(isOpen).length;
-  const named = held.slice(0, MOST_NAMED).map((one) => heldWait(job, what, one, nowMs));
+  const named = held.slice(0, MOST_NAMED).map((one) => {
+    const wait = heldWait(job, what, one, nowMs);
+    const rival = held.find(({ id, lease }) => id !== one.id && lease.unit.id === one.lease.unit.id);
+    return rival === undefined ? wait : { ...wait, text: `${wait.text}; ${rival.id} computes it too` };
+  });
   const more = held.length - named.length;
   return [
     ...named,

@@ -2,6 +2,7 @@
  * The books of a training: who computed what (ledger.jsonl), what each step came to (metrics.jsonl), which weights it had
  * (weights.jsonl), and its speed.
  */
+import type { EMULATED } from "../../shared/engine.js";
 import type { StepMetric } from "../../shared/results.js";
 import type { CommittedStep } from "../training/training-types.js";
 import type { RunSetup } from "./setup.js";
@@ -20,6 +21,8 @@ export interface LedgerLine {
   first: number;
   end: number;
   samples: number;
+  /** Only where the gradients were made up. */
+  engine?: typeof EMULATED;
   blocks: { slots: [number, number]; worker: string; attempt: number; ms: number }[];
 }
 
@@ -40,27 +43,36 @@ export class StepBooks {
   readonly #journals: Journals;
   /** When the training would have begun, had it not been interrupted. */
   readonly #startedMs: number;
+  readonly #engine: LedgerLine["engine"];
   readonly #throughput = new Throughput();
 
-  private constructor(journals: Journals, startedMs: number) {
+  private constructor(
+    journals: Journals,
+    { startedMs, engine }: { startedMs: number; engine: LedgerLine["engine"] },
+  ) {
     this.#journals = journals;
+    this.#engine = engine;
     this.#startedMs = startedMs;
   }
 
   /** `secondsBefore`: of training, in attempts before this one. Throws ClusterError("storage"). */
-  static async open({ storage, observer, clock }: RunSetup, secondsBefore: number): Promise<StepBooks> {
+  static async open(
+    { storage, observer, clock, config }: RunSetup,
+    secondsBefore: number,
+  ): Promise<StepBooks> {
     const onError = (error: Error): void => observer.note("warning", error.message);
     const journals = {
       ledger: await storage.openJournal(LEDGER, onError),
       metrics: await storage.openJournal(METRICS, onError),
       weights: await storage.openJournal(WEIGHTS, onError),
     };
-    return new StepBooks(journals, clock.now() - 1000 * secondsBefore);
+    const startedMs = clock.now() - 1000 * secondsBefore;
+    return new StepBooks(journals, { startedMs, engine: config.engine });
   }
 
   committed(step: CommittedStep): void {
     const { ledger, metrics } = this.#journals;
-    ledger.append(ledgerLine(step));
+    ledger.append(ledgerLine(step, this.#engine));
     metrics.append(stepMetric(step, (step.atMs - this.#startedMs) / 1000));
     this.#throughput.committed(step.samples, step.atMs);
   }
@@ -122,13 +134,17 @@ class Throughput {
   }
 }
 
-function ledgerLine({ step, epoch, firstImage, endImage, samples, blocks }: CommittedStep): LedgerLine {
+function ledgerLine(
+  { step, epoch, firstImage, endImage, samples, blocks }: CommittedStep,
+  engine: LedgerLine["engine"],
+): LedgerLine {
   return {
     step,
     epoch,
     first: firstImage,
     end: endImage,
     samples,
+    ...(engine === undefined ? {} : { engine }),
     blocks: blocks.map(({ first, count, worker, attempt, ms }) => ({
       slots: [first, first + count],
       worker,

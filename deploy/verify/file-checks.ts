@@ -52,7 +52,10 @@ function checkSettings(files: RunFiles, { isIdentity }: Expected): Finding[] {
   }
   if (whole.length === 0)
     return [finding("settings", "unproven", "no checkpoint says which settings are its own")];
-  return [finding("settings", "holds", "config.yaml and the images are those of every checkpoint")];
+  const holds = finding("settings", "holds", "config.yaml and the images are those of every checkpoint");
+  if (files.config.engine === undefined) return [holds];
+  const words = `engine: ${files.config.engine}: the gradients were made up, and no figure says anything of the network`;
+  return [holds, finding("settings", "unproven", words)];
 }
 
 function faultsOf<Entry>(subject: string, { name, faults }: LinesFile<Entry>): Finding[] {

@@ -110,6 +110,12 @@ test("a whole run holds, and says of what", () => {
   assert.equal(found[2]?.words, "12 blocks by 2 workers, none leased again");
 });
 
+test("a run whose gradients were made up says so", () => {
+  const run = wholeRun();
+  const found = checkFiles({ ...run, config: { ...run.config, engine: "emulated" } }, expected);
+  assert.match(found[1]?.words ?? "", /^engine: emulated: the gradients were made up/);
+});
+
 test("a run that was interrupted holds as far as it went", () => {
   const run = wholeRun();
   const files: RunFiles = {
