@@ -70,12 +70,23 @@ function waitsOfJob(book: LeaseBook, job: JobRecord, nowMs: number): JobWait[] {
     .flatMap(({ id, lease }) => (lease?.jobId === job.id && isMissing(job, lease) ? [{ id, lease }] : []))
     .sort((a, b) => a.lease.grantedMs - b.lease.grantedMs);
   const open = missing.filter(isOpen).length;
-  const named = held.slice(0, MOST_NAMED).map((one) => {
-    const wait = heldWait(job, what, one, nowMs);
-    const rival = held.find(({ id, lease }) => id !== one.id && lease.unit.id === one.lease.unit.id);
-    return rival === undefined ? wait : { ...wait, text: `${wait.text}; ${rival.id} computes it too` };
+  // Who helps with a unit that is late is named behind its first holder.
+  const units = [...new Set(held.map(({ lease }) => lease.unit.id))];
+  const named = units.slice(0, MOST_NAMED).flatMap((unit) => {
+    const [first, ...helpers] = held.filter(({ lease }) => lease.unit.id === unit);
+    return first === undefined
+      ? []
+      : [
+          heldWait(
+            job,
+            what,
+            first,
+            helpers.map(({ id }) => id),
+            nowMs,
+          ),
+        ];
   });
-  const more = held.length - named.length;
+  const more = units.length - named.length;
   return [
     ...named,
     ...(more > 0 ? [{ text: `${what} waits for ${more} more in work`, isLate: false }] : []),
@@ -100,6 +111,7 @@ function heldWait(
   job: JobRecord,
   what: string,
   { id, lease }: { id: string; lease: Lease },
+  helpers: readonly string[],
   nowMs: number,
 ): JobWait {
   const heldMs = nowMs - lease.grantedMs;
@@ -113,7 +125,8 @@ function heldWait(
   // A series of which nothing is known has no usual time: NaN is in no relation.
   const isLate = lease.isOverdue || heldMs > LATE * usual;
   const waits = what.startsWith("steps ") ? "wait" : "waits";
-  return { text: `${what} ${waits} for ${of}: held for ${seconds(heldMs)}, ${deadline}`, isLate };
+  const also = helpers.length === 0 ? "" : `; ${helpers.join(", ")} computes it too`;
+  return { text: `${what} ${waits} for ${of}: held for ${seconds(heldMs)}, ${deadline}${also}`, isLate };
 }
 
 function openWait(
