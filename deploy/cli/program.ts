@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { VERSION } from "../../shared/version.js";
 import { checkOpenFiles } from "../local/places.js";
 import { benchCommand } from "./bench-command.js";
+import { chaosCommand } from "./chaos-command.js";
 import { completionCommand } from "./completion.js";
 import { configCommand } from "./config-command.js";
 import { credsCommand } from "./creds-command.js";
@@ -40,6 +41,7 @@ export function createProgram(): Command {
     reproduceCommand(),
     reportCommand(),
     exportCommand(),
+    chaosCommand(),
     benchCommand(),
     dataCommand(),
     setupCommand(),

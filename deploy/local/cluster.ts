@@ -66,6 +66,14 @@ export interface LocalClusterOptions {
   restartCoordinator: boolean;
   /** Port of the live page; without it, a free one. */
   httpPort?: number | undefined;
+  /** How the processes reach the server; directly, unless it says otherwise. */
+  route?: (serverUrl: string) => Promise<Route>;
+}
+
+export interface Route {
+  /** For a process, by its name. */
+  urlOf(name: string): string;
+  close(): Promise<void>;
 }
 
 /** What a cluster stands on. */
@@ -73,6 +81,7 @@ interface Ground {
   nats: RunningNatsServer;
   scratch: Scratch;
   events: Bus;
+  route: Route | undefined;
 }
 
 export class LocalCluster {
@@ -191,7 +200,7 @@ export class LocalCluster {
     this.#stopping.abort();
     const workers = [...this.#workers.values()];
     for (const kept of [this.#coordinator, ...workers]) kept.letGo();
-    const { nats, scratch, events } = this.#ground;
+    const { nats, scratch, events, route } = this.#ground;
     const { clock } = this.#options;
     await events.close();
     // The workers last: the coordinator needs them to finish its step, and then writes a checkpoint.
@@ -200,6 +209,7 @@ export class LocalCluster {
       workers.map(({ program }) => program),
       clock,
     );
+    await route?.close();
     await nats.stop();
     await removeScratch(scratch);
   }
@@ -218,7 +228,7 @@ export class LocalCluster {
 
   #startCoordinator(): Program {
     const { pool, httpPort, coordinatorArguments: others } = this.#options;
-    const connection = this.#connectionOf(this.#ground.nats.credentials.coordinator);
+    const connection = this.#connectionOf("coordinator", this.#ground.nats.credentials.coordinator);
     return startProgram({
       name: "coordinator",
       args: coordinatorArguments(connection, { pool, httpPort, page: this.#page, others }),
@@ -230,7 +240,7 @@ export class LocalCluster {
   #startWorker(id: string): Program {
     this.#absent.delete(id);
     const { engine, cacheDir, workerEnvironment, pool } = this.#options;
-    const connection = this.#connectionOf(this.#ground.nats.credentials.worker(id));
+    const connection = this.#connectionOf(id, this.#ground.nats.credentials.worker(id));
     const logFile = join(this.#logs, `${id}.jsonl`);
     return startProgram({
       name: id,
@@ -240,9 +250,9 @@ export class LocalCluster {
     });
   }
 
-  #connectionOf({ seedFile }: NatsCredentials): Connection {
-    const { nats, scratch } = this.#ground;
-    return { url: nats.url, seedFile, pool: POOL, memory: scratch.memory };
+  #connectionOf(name: string, { seedFile }: NatsCredentials): Connection {
+    const { nats, scratch, route } = this.#ground;
+    return { url: route?.urlOf(name) ?? nats.url, seedFile, pool: POOL, memory: scratch.memory };
   }
 
   get #logs(): string {
@@ -334,7 +344,7 @@ async function makeGround(options: LocalClusterOptions, scratch: Scratch): Promi
       connectTimeoutMs: 10_000,
       onFailedMessage: tellOnce(options.onNote),
     });
-    return { nats, scratch, events };
+    return { nats, scratch, events, route: await options.route?.(nats.url) };
   } catch (error) {
     await nats.stop();
     throw error;
