@@ -10,7 +10,7 @@ import type { Effect, LeaseEvent, Reason } from "./leases/events.js";
 import type { Job, JobDesk, JobLeases } from "./leases/job.js";
 import { type Listener, listen } from "./listen.js";
 import { poolView } from "./leases/pool-view.js";
-import { LineLimit } from "./pool/line-limit.js";
+import { LineLimit } from "../shared/line-limit.js";
 import type { CoordinatorEdges, CoordinatorMetrics, LogLevel } from "./coordinator-edges.js";
 
 const TICKS_PER_HEARTBEAT = 4;

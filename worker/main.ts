@@ -8,6 +8,7 @@ import type { HttpOptions } from "../shared/io/http-server.js";
 import { serveHttp } from "../shared/io/http-service.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
+import { failedMessages } from "../shared/io/failed-messages.js";
 import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { startTracing } from "../shared/io/otlp-tracing.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
@@ -98,7 +99,6 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
     if (!signal.aborted) throw error;
   } finally {
     await Promise.all([endEngine(engine), ...closing.map((close) => close())]);
-    logger.flush();
   }
 }
 
@@ -166,6 +166,7 @@ async function connectBuses({
   metrics,
   closing,
 }: Startup): Promise<{ control: Bus; bulk: Bus }> {
+  const onFailedMessage = failedMessages(log, metrics, realClock.now);
   const connect = async (purpose: string): Promise<Bus> => {
     const bus = await connectNats({
       ...options.nats,
@@ -179,6 +180,7 @@ async function connectBuses({
         metrics.add("natsRefusals");
       },
       onWarning: (message) => log("warn", message),
+      onFailedMessage,
     });
     closing.push(() => bus.close());
     return bus;

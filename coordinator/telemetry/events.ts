@@ -42,8 +42,8 @@ export class EventPublisher {
     bus: Bus,
     subjects: Subjects,
     clock: () => number,
+    wallClock: () => number,
     tell: (event: LiveEvent) => void = () => undefined,
-    wallClock: () => number = () => Date.now(),
   ) {
     this.#bus = bus;
     this.#subjects = subjects;
