@@ -2,9 +2,11 @@
  * The books of a training: who computed what (ledger.jsonl), what each step came to (metrics.jsonl), which weights it had
  * (weights.jsonl), and its speed.
  */
+import { fingerprintId } from "../../shared/fingerprint.js";
 import type { EMULATED } from "../../shared/engine.js";
 import type { StepMetric } from "../../shared/results.js";
 import type { CommittedStep } from "../training/training-types.js";
+import { RunEngines } from "./engines.js";
 import type { RunSetup } from "./setup.js";
 import type { RunJournal } from "./storage.js";
 import type { Weights } from "./weights.js";
@@ -23,7 +25,14 @@ export interface LedgerLine {
   samples: number;
   /** Only where the gradients were made up. */
   engine?: typeof EMULATED;
-  blocks: { slots: [number, number]; worker: string; attempt: number; ms: number }[];
+  blocks: {
+    slots: [number, number];
+    worker: string;
+    /** Id of its engine in engines.json; lines of versions before November 2026 have none. */
+    engine?: string;
+    attempt: number;
+    ms: number;
+  }[];
 }
 
 /** A line of weights.jsonl, of a saved state and of some others: a step that is computed again can be compared with it. */
@@ -41,24 +50,28 @@ interface Journals {
 
 export class StepBooks {
   readonly #journals: Journals;
+  readonly #engines: RunEngines;
   /** When the training would have begun, had it not been interrupted. */
   readonly #startedMs: number;
   readonly #engine: LedgerLine["engine"];
   readonly #throughput = new Throughput();
 
   private constructor(
-    journals: Journals,
+    books: { journals: Journals; engines: RunEngines },
     { startedMs, engine }: { startedMs: number; engine: LedgerLine["engine"] },
   ) {
-    this.#journals = journals;
     this.#engine = engine;
+    this.#journals = books.journals;
+    this.#engines = books.engines;
     this.#startedMs = startedMs;
   }
 
-  /** `secondsBefore`: of training, in attempts before this one. Throws ClusterError("storage"). */
+  /**
+   * Goes on behind `step`; `secondsBefore`: of training, in attempts before this one. Throws ClusterError("storage").
+   */
   static async open(
     { storage, observer, clock, config }: RunSetup,
-    secondsBefore: number,
+    { step, secondsBefore }: { step: number; secondsBefore: number },
   ): Promise<StepBooks> {
     const onError = (error: Error): void => observer.note("warning", error.message);
     const journals = {
@@ -66,13 +79,15 @@ export class StepBooks {
       metrics: await storage.openJournal(METRICS, onError),
       weights: await storage.openJournal(WEIGHTS, onError),
     };
+    const engines = await RunEngines.open(storage, step === 0);
     const startedMs = clock.now() - 1000 * secondsBefore;
-    return new StepBooks(journals, { startedMs, engine: config.engine });
+    return new StepBooks({ journals, engines }, { startedMs, engine: config.engine });
   }
 
   committed(step: CommittedStep): void {
     const { ledger, metrics } = this.#journals;
     ledger.append(ledgerLine(step, this.#engine));
+    this.#engines.committed(step);
     metrics.append(stepMetric(step, (step.atMs - this.#startedMs) / 1000));
     this.#throughput.committed(step.samples, step.atMs);
   }
@@ -100,6 +115,7 @@ export class StepBooks {
   /** Resolves when all steps so far are on the disk. Throws ClusterError("storage"). */
   async flush(): Promise<void> {
     await Promise.all(this.#all.map((journal) => journal.flush()));
+    await this.#engines.flush();
   }
 
   async close(): Promise<void> {
@@ -145,9 +161,10 @@ function ledgerLine(
     end: endImage,
     samples,
     ...(engine === undefined ? {} : { engine }),
-    blocks: blocks.map(({ first, count, worker, attempt, ms }) => ({
+    blocks: blocks.map(({ first, count, worker, engine, attempt, ms }) => ({
       slots: [first, first + count],
       worker,
+      engine: fingerprintId(engine),
       attempt,
       ms: Math.round(ms * 10) / 10,
     })),

@@ -8,6 +8,7 @@ import { poolView } from "../../../coordinator/leases/pool-view.js";
 import type { Unit, WorkPlan } from "../../../coordinator/leases/unit.js";
 import { stepByStep } from "../../../coordinator/training/modes/step-by-step.js";
 import { stretches } from "../../../coordinator/training/modes/stretches.js";
+import { WASM } from "../../support/fingerprints.js";
 import type { PoolView } from "../../../shared/pool-view.js";
 
 const HEARTBEAT_MS = 1000;
@@ -15,7 +16,12 @@ const setting = { plan: { images: 64, batchSize: 8, slots: 4, epochs: 9 }, floor
 
 /** A pool that decides for itself, and is looked at. */
 class Pool {
-  book: LeaseBook = emptyBook({ heartbeatMs: HEARTBEAT_MS, quarantine: { after: 2, firstMs: 5000 } });
+  book: LeaseBook = emptyBook({
+    heartbeatMs: HEARTBEAT_MS,
+    quarantine: { after: 2, firstMs: 5000 },
+    hungAfter: 10,
+    mixedEngines: "refuse",
+  });
   nowMs = 0;
 
   take(event: LeaseEvent): void {
@@ -25,7 +31,7 @@ class Pool {
 
   join(...workers: string[]): void {
     for (const worker of workers)
-      this.take({ kind: "joined", worker, incarnation: 1, engine: "wasm", pid: 7, leaseId: 0 });
+      this.take({ kind: "joined", worker, incarnation: 1, engine: WASM, pid: 7, leaseId: 0 });
   }
 
   plan(plan: WorkPlan, jobId = "run/train"): void {
