@@ -151,7 +151,6 @@ export class Coordinator {
     });
   }
 
-  /** The pool as people see it. */
   readonly view = (): PoolView => poolView(this.#book, this.#edges.clock.now());
 
   /** Who is in the pool, and for how long each has been silent. */

@@ -60,7 +60,6 @@ export class StepBooks {
     { journals, engines }: { journals: Journals; engines: RunEngines },
     { startedMs, engine }: { startedMs: number; engine: LedgerLine["engine"] },
   ) {
-    this.#journals = journals;
     this.#engine = engine;
     this.#engines = engines;
     this.#startedMs = startedMs;
