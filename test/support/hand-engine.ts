@@ -8,6 +8,14 @@ type Order = Extract<ToEngine, { leaseId: number }>;
 export class HandEngine implements EnginePort {
   readonly info: EngineInfo;
   readonly selfTest = { passed: true, seconds: 0, checks: [] };
+  readonly fingerprint = {
+    engine: "wasm",
+    version: "by hand",
+    device: "cpu",
+    flags: [],
+    cpu: [],
+    sample: "1",
+  };
   readonly told: ToEngine[] = [];
   #deliver: (message: FromEngine | undefined) => void = () => undefined;
   /** What it does with an order. */

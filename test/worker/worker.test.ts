@@ -14,6 +14,7 @@ import {
   sealChunk,
 } from "../../shared/core/chunk.js";
 import { stateSize } from "../../shared/core/stretch.js";
+import { ClusterError } from "../../shared/errors.js";
 import { MemoryBroker } from "../support/memory-bus.js";
 import { readMessage, type saf, wire, writeMessage } from "../../shared/messages.js";
 import { layoutOf } from "../../shared/networks/network.js";
@@ -422,4 +423,21 @@ test("a stretch ends early when a coordinator of another term takes the worker i
   command({ rejoin: { term: TERM + 1 } });
   await clock.advance(10);
   assert.equal(new Int32Array(order.control)[CONTROL.halt], 1);
+});
+
+test("a worker whose engine never answers says why it goes, and ends with exit code 1, coordinator or not", async () => {
+  const { clock, seen, served, block, command } = await joined();
+  block(4, { patienceMs: 20_000 });
+  await clock.advance(0);
+  // Nobody may be there to see it: the order is cancelled, and then nothing is said any more.
+  command({ cancel: { leaseId: 4, reason: "its deadline is over" } });
+  await clock.advance(30_000);
+  await assert.rejects(served, (error: unknown) => {
+    assert.ok(error instanceof ClusterError);
+    assert.equal(error.exitCode, 1);
+    assert.match(error.message, /^Taken for hung: the engine has not answered to block 4 for 2[01] s$/);
+    return true;
+  });
+  const goodbye = seen.returns.find((back) => back?.leaving === true);
+  assert.match(goodbye?.reason ?? "", /^Taken for hung: the engine has not answered/);
 });
