@@ -3,11 +3,13 @@
  * say what is to be done and take what comes back; who holds what, only the book knows.
  */
 import { type saf, wire, writeMessage } from "../shared/messages.js";
+import type { PoolView } from "../shared/pool-view.js";
 import { type LeaseBook, ableCount, emptyBook, isHeld, refusesEngine, stateOf } from "./leases/book.js";
 import { decide } from "./leases/decide.js";
 import type { Effect, LeaseEvent, Reason } from "./leases/events.js";
 import type { Job, JobDesk, JobLeases } from "./leases/job.js";
 import { type Listener, listen } from "./listen.js";
+import { poolView } from "./leases/pool-view.js";
 import { LineLimit } from "./pool/line-limit.js";
 import type { CoordinatorEdges, CoordinatorMetrics, LogLevel } from "./coordinator-edges.js";
 
@@ -148,6 +150,9 @@ export class Coordinator {
       };
     });
   }
+
+  /** The pool as people see it. */
+  readonly view = (): PoolView => poolView(this.#book, this.#edges.clock.now());
 
   /** Who is in the pool, and for how long each has been silent. */
   members(): { id: string; silentMs: number }[] {

@@ -26,6 +26,7 @@ import { DirectoryLocks } from "./io/directory-locks.js";
 import { DataShelf } from "./io/data-shelf.js";
 import { environment } from "./io/environment.js";
 import { foreignImages } from "./io/foreign-images.js";
+import { LIVE_FILE, type LiveFile } from "./io/live-file.js";
 import { realDirectory } from "./io/run-directory.js";
 import { DiskStorage } from "./io/run-storage.js";
 import { nextTerm } from "./io/term.js";
@@ -102,6 +103,7 @@ export async function runCoordinator(
       .catch(() => undefined);
     throw error;
   } finally {
+    await home.remove(LIVE_FILE).catch(() => undefined);
     await locks.release(home.path);
   }
 }
@@ -149,6 +151,9 @@ async function serve(
     const whenReady: Edges["whenReady"] = (reason) => (unready = reason);
     // Before anybody hears of it: a term that was given once is never given again.
     const term = await nextTerm(home, Date.now());
+    const live: LiveFile = { url: `${http.url}/`, started: page.started };
+    // Who looks for it without it must be told the address.
+    await home.writeJson(LIVE_FILE, live).catch((error: Error) => log("warn", error.message));
     const committedEngines = await enginesBefore(options, log);
     return await connectAndLead({
       ...{ options, signal, log, metrics, http, whenReady, locks, term, committedEngines },
@@ -276,7 +281,9 @@ function assemble(
   telemetry.watchPool(() => coordinator.members());
   whenReady(() => (control.connected && bulk.connected ? undefined : "not connected to NATS"));
   log("info", `Coordinator ready; live page at ${http.url}/; metrics at ${http.url}/metrics`);
-  const stopTelling = realClock.every(WORKERS_TOLD_EVERY_MS, () => events.workers(coordinator.table()));
+  const stopTelling = realClock.every(WORKERS_TOLD_EVERY_MS, () =>
+    events.workers(coordinator.table(), coordinator.view()),
+  );
   return { coordinator, rival: rival.signal, events, telemetry, stopTelling };
 }
 

@@ -14,7 +14,9 @@ import { exportCommand } from "./export-command.js";
 import { coordinatorCommand, workerCommand } from "./process-commands.js";
 import { reproduceCommand } from "./reproduce-command.js";
 import { doctorCommand, setupCommand } from "./setup-command.js";
+import { statusCommand } from "./status-command.js";
 import { trainCommand } from "./train-command.js";
+import { verifyCommand } from "./verify-command.js";
 
 const PROCESSES = ["coordinator", "worker"];
 
@@ -37,6 +39,8 @@ export function createProgram(): Command {
     evaluateCommand(),
     reproduceCommand(),
     reportCommand(),
+    verifyCommand(),
+    statusCommand(),
     exportCommand(),
     chaosCommand(),
     benchCommand(),
