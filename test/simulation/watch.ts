@@ -149,20 +149,17 @@ export class Watch {
     this.#check(isAgreed, () => `${runId} ended as diverged, though others could be asked`);
   }
 
-  task(runId: string, { task, outcomes }: TaskRecord): void {
+  task(runId: string, { task, outcomes, diagnostics }: TaskRecord): void {
     this.progressMs = this.#now();
     this.measured++;
     const { reference, nextStep: version } = this.#of(runId);
-    for (const { predictions } of outcomes) {
-      predictions.forEach((prediction, i) => {
-        const right = reference.answer(version, task.firstImage + i);
-        this.#check(
-          prediction === right,
-          () =>
-            `${runId} task ${task.id}: image ${task.firstImage + i} is called ${prediction}, expected ${right}`,
-        );
-      });
-    }
+    const right = reference.findings(version, task);
+    const told = textOf(outcomes, diagnostics);
+    const expected = textOf(right.outcomes, right.diagnostics);
+    this.#check(
+      told === expected,
+      () => `${runId} task ${task.id} of ${task.measure.how} came to ${told}, expected ${expected}`,
+    );
   }
 
   ended(runId: string): void {
@@ -196,6 +193,16 @@ export class Watch {
     );
   }
 }
+
+/** What was found of each image, and of the network. */
+function textOf(outcomes: readonly Told[], diagnostics: TaskRecord["diagnostics"]): string {
+  const answers = outcomes.map(({ strength, predictions, confidences, wrong, distances }) =>
+    [strength, ...predictions, ...confidences, ...wrong, ...distances].join(" "),
+  );
+  return JSON.stringify({ answers, diagnostics });
+}
+
+type Told = Omit<TaskRecord["outcomes"][number], "origins">;
 
 function linesOf(disk: SimulatedDisk, file: string): string[] {
   const node = disk.find(file);

@@ -2,7 +2,6 @@
  * Carries out what the main thread orders, on whatever engine it is handed: one file in orders/ for each kind of order.
  * It knows no thread, so the same code runs in one process with an engine that is made up.
  */
-import { VectorMemory } from "../../shared/core/vectors/vector-memory.js";
 import type { ToEngine } from "./messages.js";
 import { computeBlock } from "./orders/block.js";
 import { computeFeatures } from "./orders/features.js";
@@ -14,8 +13,6 @@ import { computeTask } from "./orders/task.js";
 export class EngineHost {
   readonly #parts: HostParts;
   readonly #runs = new Map<string, HostedRun>();
-  /** Of the exclusive leases of all runs. */
-  readonly #vectors = new VectorMemory();
 
   constructor(parts: HostParts) {
     this.#parts = parts;
@@ -39,10 +36,11 @@ export class EngineHost {
   }
 
   #carryOut(order: ToEngine): void {
+    const { programs, vectors } = this.#parts;
     switch (order.type) {
       case "run":
         this.#runs.get(order.runId)?.dispose();
-        this.#runs.set(order.runId, new HostedRun(this.#parts.programs, order, this.#vectors));
+        this.#runs.set(order.runId, new HostedRun(programs, order, vectors));
         return;
       case "forget":
         this.#runs.get(order.runId)?.dispose();

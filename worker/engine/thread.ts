@@ -3,6 +3,7 @@
  * main thread. Started by port.ts.
  */
 import { parentPort, workerData } from "node:worker_threads";
+import { VectorMemory } from "../../shared/core/vectors/vector-memory.js";
 import { EngineHost } from "./host.js";
 import type { EngineStart, ToEngine } from "./messages.js";
 import { startPrograms } from "./start.js";
@@ -12,6 +13,7 @@ if (port === null) throw new Error("thread.js must be started as a worker thread
 const host = new EngineHost({
   programs: await startPrograms((workerData as EngineStart).engine),
   send: (message) => port.postMessage(message),
+  vectors: new VectorMemory(),
   now: () => performance.now(),
 });
 port.on("message", (order: ToEngine) => host.handle(order));
