@@ -24,6 +24,7 @@ import { DirectoryLocks } from "./io/directory-locks.js";
 import { DataShelf } from "./io/data-shelf.js";
 import { environment } from "./io/environment.js";
 import { foreignImages } from "./io/foreign-images.js";
+import { realProcesses } from "./io/process-mark.js";
 import { realDirectory } from "./io/run-directory.js";
 import { DiskStorage } from "./io/run-storage.js";
 import { nextTerm } from "./io/term.js";
@@ -80,7 +81,12 @@ export async function runCoordinator(
     throw storageError(`create the run directory ${given.out}`, cause);
   });
   const options = { ...given, out: await realDirectory(given.out) };
-  const locks = new DirectoryLocks({ clock: realClock, wallClock: () => Date.now(), onLost: endWithoutLock });
+  const locks = new DirectoryLocks({
+    clock: realClock,
+    wallClock: () => Date.now(),
+    processes: realProcesses,
+    onLost: endWithoutLock,
+  });
   const home = new DiskStorage(options.out, realClock);
   // Before anything is written, and until nothing is any more.
   await locks.take(home.path);

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { type Clock, pause } from "../../shared/clock.js";
 import { ClusterError } from "../../shared/errors.js";
 import { storageError } from "../../shared/io/atomic-file.js";
-import { type ProcessMark, ownMark, standingOf } from "./process-mark.js";
+import { type ProcessMark, type Processes, realProcesses } from "./process-mark.js";
 
 export const LOCK_FILE = "lock.json";
 const BEAT_MS = 3000;
@@ -30,6 +30,7 @@ interface Owner extends ProcessMark {
 
 export interface LockEdges {
   clock: Clock;
+  processes: Processes;
   /** Milliseconds since 1970, for people. */
   wallClock: () => number;
   /** Another process writes a directory of ours: nothing more must be written. */
@@ -63,7 +64,7 @@ export class DirectoryLocks {
       return;
     }
     const owner = await this.#newOwner();
-    await take(join(directory, LOCK_FILE), owner, this.#edges.clock);
+    await take(join(directory, LOCK_FILE), owner, this.#edges);
     this.#held.set(directory, { owner, count: 1, beats: 0 });
     this.#stopBeating ??= this.#edges.clock.every(BEAT_MS, () => void this.#beat());
   }
@@ -83,7 +84,7 @@ export class DirectoryLocks {
 
   async #newOwner(): Promise<Owner> {
     const since = new Date(this.#edges.wallClock()).toISOString();
-    return { ...(await ownMark()), token: randomBytes(12).toString("hex"), since, beat: beatText(0) };
+    return { ...(await this.#edges.processes.own()), token: randomBytes(12).toString("hex"), since, beat: beatText(0) };
   }
 
   async #beat(): Promise<void> {
@@ -103,17 +104,20 @@ export class DirectoryLocks {
 
 /** Throws ClusterError("dependency") when a living process of this machine holds the directory's lock. */
 export async function refuseLocked(directory: string, clock: Clock): Promise<void> {
-  const own = await ownMark();
+  const own = await realProcesses.own();
   const began = clock.now();
   for (;;) {
     const owner = (await readOwner(join(directory, LOCK_FILE)))?.owner;
-    if (owner === undefined || (await standingOf(owner, own)) !== "alive") return;
+    if (owner === undefined || (await realProcesses.standing(owner, own)) !== "alive") return;
     if (clock.now() - began > PATIENCE_MS) throw heldBy(directory, owner, own);
     await pause(clock, LOOK_MS);
   }
 }
 
-async function take(file: string, own: Owner, clock: Clock): Promise<void> {
+type Looking = Pick<LockEdges, "clock" | "processes">;
+
+async function take(file: string, own: Owner, edges: Looking): Promise<void> {
+  const { clock, processes } = edges;
   const directory = file.slice(0, -LOCK_FILE.length - 1);
   const began = clock.now();
   let seen: { text: string; token: string | undefined; sinceMs: number } | undefined;
@@ -121,7 +125,7 @@ async function take(file: string, own: Owner, clock: Clock): Promise<void> {
     const found = await readOwner(file);
     if (found === undefined) continue;
     const { text, owner } = found;
-    const standing = owner === undefined ? "unknown" : await standingOf(owner, own);
+    const standing = owner === undefined ? "unknown" : await processes.standing(owner, own);
     if (standing === "alive" && clock.now() - began > PATIENCE_MS) throw heldBy(directory, owner, own);
     // The same owner has beaten while we looked.
     if (standing === "unknown" && seen?.token === owner?.token && seen !== undefined && seen.text !== text)
@@ -129,7 +133,7 @@ async function take(file: string, own: Owner, clock: Clock): Promise<void> {
     if (seen?.text !== text) seen = { text, token: owner?.token, sinceMs: clock.now() };
     const isStill = standing === "unknown" && clock.now() - seen.sinceMs > STILL_MS;
     const isNobodys = standing === "gone" || isStill;
-    if (!isNobodys || !(await clear(file, text, own, clock))) await pause(clock, LOOK_MS);
+    if (!isNobodys || !(await clear(file, text, own, edges))) await pause(clock, LOOK_MS);
   }
 }
 
@@ -157,10 +161,10 @@ async function create(file: string, own: Owner): Promise<boolean> {
  * Clears a lock away that was judged to be nobody's; false when another one is at it. One at a time, so that nobody clears
  * what another has made since. Who then makes the new lock is for `create` to say.
  */
-async function clear(file: string, judged: string, own: Owner, clock: Clock): Promise<boolean> {
+async function clear(file: string, judged: string, own: Owner, edges: Looking): Promise<boolean> {
   const claim = `${file}.claim`;
   if (!(await create(claim, own))) {
-    await dropOldClaim(claim, own, clock);
+    await dropOldClaim(claim, own, edges);
     return false;
   }
   try {
@@ -172,10 +176,10 @@ async function clear(file: string, judged: string, own: Owner, clock: Clock): Pr
 }
 
 /** A claim lasts a moment: one that stays is of a process that died in between. */
-async function dropOldClaim(claim: string, own: Owner, clock: Clock): Promise<void> {
+async function dropOldClaim(claim: string, own: Owner, { clock, processes }: Looking): Promise<void> {
   const before = await readOwner(claim);
   if (before === undefined) return;
-  const isGone = before.owner !== undefined && (await standingOf(before.owner, own)) === "gone";
+  const isGone = before.owner !== undefined && (await processes.standing(before.owner, own)) === "gone";
   if (!isGone) await pause(clock, CLAIM_MS);
   if ((await readOwner(claim))?.text === before.text) await rm(claim, { force: true });
 }

@@ -4,7 +4,6 @@
  */
 import { subjectsOf } from "../../shared/subjects.js";
 import { type saf, wire, writeMessage } from "../../shared/messages.js";
-import { POOL } from "./coordinator-process.js";
 import type { Draws } from "./draws.js";
 import type { SimulatedBus } from "./network.js";
 import type { Surroundings } from "./surroundings.js";
@@ -14,6 +13,8 @@ const MOST_HEARD = 16;
 
 export interface ForgerSetting {
   process: Surroundings;
+  /** The name of its pool. */
+  pool: string;
   name: string;
   /** Everybody, itself included. */
   names: readonly string[];
@@ -24,8 +25,8 @@ export interface ForgerSetting {
 }
 
 export function forge(setting: ForgerSetting): void {
-  const { process, bulk } = setting;
-  const subjects = subjectsOf(POOL);
+  const { process, bulk, pool } = setting;
+  const subjects = subjectsOf(pool);
   const heard: Uint8Array[] = [];
   bulk.subscribe(subjects.parameters(0), ({ data }) => {
     heard.push(data.slice());
@@ -35,10 +36,10 @@ export function forge(setting: ForgerSetting): void {
 }
 
 function say(
-  { name, names, runIds, control, bulk, draws }: ForgerSetting,
+  { pool, name, names, runIds, control, bulk, draws }: ForgerSetting,
   heard: readonly Uint8Array[],
 ): void {
-  const subjects = subjectsOf(POOL);
+  const subjects = subjectsOf(pool);
   const identity = {
     workerId: draws.pick(names),
     runId: draws.pick(runIds),
