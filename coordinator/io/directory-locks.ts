@@ -84,7 +84,12 @@ export class DirectoryLocks {
 
   async #newOwner(): Promise<Owner> {
     const since = new Date(this.#edges.wallClock()).toISOString();
-    return { ...(await this.#edges.processes.own()), token: randomBytes(12).toString("hex"), since, beat: beatText(0) };
+    return {
+      ...(await this.#edges.processes.own()),
+      token: randomBytes(12).toString("hex"),
+      since,
+      beat: beatText(0),
+    };
   }
 
   async #beat(): Promise<void> {

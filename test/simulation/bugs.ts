@@ -5,16 +5,20 @@
 import { readFileSync } from "node:fs";
 import { register } from "node:module";
 
+/** Texts that must each stand once in a compiled file, and what stands there instead. */
+interface Changes {
+  /** From the root of the compiled files. */
+  file: string;
+  texts: readonly (readonly [from: string, to: string])[];
+}
+
 export interface Bug {
   name: string;
   /** The commit that fixed it. */
   fixedBy: string;
   /** What went wrong. */
   what: string;
-  /** From the root of the compiled files. */
-  file: string;
-  /** Texts that must each stand once in the file, and what stands there instead. */
-  changes: readonly (readonly [from: string, to: string])[];
+  changes: readonly Changes[];
 }
 
 export const BUGS: readonly Bug[] = [
@@ -22,38 +26,129 @@ export const BUGS: readonly Bug[] = [
     name: "settled-by-another-block",
     fixedBy: "63f5442",
     what: "the last chunk of an old block settled the lease that its worker held by then",
-    file: "coordinator/leases/work-events.js",
-    changes: [["if (lease?.jobId === jobId && lease.unit.id === unitId)", "if (lease !== undefined)"]],
+    changes: [
+      {
+        file: "coordinator/leases/work-events.js",
+        texts: [["if (lease?.jobId === jobId && lease.unit.id === unitId)", "if (lease !== undefined)"]],
+      },
+    ],
   },
   {
     name: "offered-to-the-lost",
     fixedBy: "23349cd",
     what: "a worker that was lost or left was offered its own block again, before it was out of the pool",
-    file: "coordinator/leases/membership-events.js",
     changes: [
-      [
-        'import { limitOf } from "./deadline.js";',
-        'import { limitOf } from "./deadline.js";\nimport { serveAll } from "./serve.js";',
-      ],
-      [
-        'turn.dropLease(worker, state, outcome, "");',
-        'turn.dropLease(worker, state, outcome, "");\n    serveAll(turn, worker);',
-      ],
+      {
+        file: "coordinator/leases/membership-events.js",
+        texts: [
+          [
+            'import { limitOf } from "./deadline.js";',
+            'import { limitOf } from "./deadline.js";\nimport { serveAll } from "./serve.js";',
+          ],
+          [
+            'turn.dropLease(worker, state, outcome, "");',
+            'turn.dropLease(worker, state, outcome, "");\n    serveAll(turn, worker);',
+          ],
+        ],
+      },
     ],
   },
   {
     name: "joined-to-a-torn-line",
     fixedBy: "dc9c3d3",
     what: "what was appended to a journal behind a torn line joined it, and all after it was lost at the next reading",
-    file: "coordinator/io/journal.js",
-    changes: [["if (whole < bytes.length)", "if (false)"]],
+    changes: [{ file: "coordinator/io/journal.js", texts: [["if (whole < bytes.length)", "if (false)"]] }],
   },
   {
     name: "diverged-by-one",
     fixedBy: "d66b047",
     what: "one worker that sent values that are not finite ended the run of all",
-    file: "coordinator/pool/standing.js",
-    changes: [["if (attempts.size >= 2)", "if (attempts.size >= 1)"]],
+    changes: [
+      {
+        file: "coordinator/pool/standing.js",
+        texts: [["if (attempts.size >= 2)", "if (attempts.size >= 1)"]],
+      },
+    ],
+  },
+  {
+    name: "leased-to-the-busy",
+    fixedBy: "917ce88",
+    what: "a worker that joined again while it computed was leased unit after unit, and forgot none of them",
+    changes: [
+      {
+        file: "coordinator/leases/membership-events.js",
+        texts: [
+          ["strayLease: isStray ? leaseId : 0,", "strayLease: 0,"],
+          ["{ strayLease: isStray ? leaseId : 0 }", "{ strayLease: 0 }"],
+          ["turn.cancelLease(worker, why);", 'turn.dropLease(worker, "returned", "returned", why);'],
+        ],
+      },
+      {
+        file: "worker/worker.js",
+        texts: [["asking: () => this.#queue.clear(),", "asking: () => undefined,"]],
+      },
+    ],
+  },
+  {
+    name: "two-leaders",
+    fixedBy: "e688cfc",
+    what: "a coordinator went on when a later one led its pool, and each took the workers from the other",
+    changes: [
+      {
+        file: "coordinator/coordinator.js",
+        texts: [
+          ["if (this.#isSuperseded)\n            return;\n        this.#isSuperseded = true;", "return;"],
+        ],
+      },
+    ],
+  },
+  {
+    name: "answered-anywhere",
+    fixedBy: "ecc6c55",
+    what: "the coordinator answered on any subject, and a worker took a later term from any lease: a refusal was a lease to it",
+    changes: [
+      {
+        file: "coordinator/hearing.js",
+        texts: [["if (replyTo.startsWith(`${inboxPrefix(speaker)}.`))", "if (true)"]],
+      },
+      {
+        file: "worker/worker.js",
+        texts: [["if (term === this.#membership.term)", "if (term >= this.#membership.term)"]],
+      },
+    ],
+  },
+  {
+    name: "known-by-name",
+    fixedBy: "da04b5d",
+    what: "a worker kept what it had loaded by the name of a run, under which another run came",
+    changes: [
+      { file: "worker/runs.js", texts: [["if (run !== undefined && recipe !== run.recipe)", "if (false)"]] },
+    ],
+  },
+  {
+    name: "two-writers",
+    fixedBy: "d1235e2",
+    what: "nothing kept two coordinators from writing one run directory",
+    changes: [
+      {
+        file: "coordinator/io/directory-locks.js",
+        texts: [
+          ["await take(join(directory, LOCK_FILE), owner, this.#edges);", ""],
+          ["this.#stopBeating ??= this.#edges.clock.every(BEAT_MS, () => void this.#beat());", ""],
+        ],
+      },
+    ],
+  },
+  {
+    name: "term-of-the-clock",
+    fixedBy: "d1235e2",
+    what: "the term was the time of day alone, and fell when the clock stepped back",
+    changes: [
+      {
+        file: "coordinator/io/term.js",
+        texts: [['text === "" ? 0 : termIn(text, directory.path) + 1', "0"]],
+      },
+    ],
   },
 ];
 
@@ -62,23 +157,26 @@ export function putBack(name: string): void {
   const bug = BUGS.find((candidate) => candidate.name === name);
   if (bug === undefined)
     throw new RangeError(`Unknown bug "${name}": ${BUGS.map((known) => known.name).join(", ")}`);
-  const url = new URL(`../../${bug.file}`, import.meta.url);
-  const source = bug.changes.reduce(
-    (text, [from, to]) => {
-      const parts = text.split(from);
-      if (parts.length !== 2) throw new Error(`${bug.file} holds ${parts.length - 1} times: ${from}`);
-      return parts.join(to);
-    },
-    readFileSync(url, "utf8"),
-  );
-  register(`data:text/javascript,${encodeURIComponent(LOADER)}`, { data: { url: url.href, source } });
+  const changed = bug.changes.map(({ file, texts }): [url: string, source: string] => {
+    const url = new URL(`../../${file}`, import.meta.url);
+    return [url.href, withTexts(readFileSync(url, "utf8"), file, texts)];
+  });
+  register(`data:text/javascript,${encodeURIComponent(LOADER)}`, { data: changed });
+}
+
+function withTexts(source: string, file: string, texts: Changes["texts"]): string {
+  return texts.reduce((text, [from, to]) => {
+    const parts = text.split(from);
+    if (parts.length !== 2) throw new Error(`${file} holds ${parts.length - 1} times: ${from}`);
+    return parts.join(to);
+  }, source);
 }
 
 /** Runs in a thread of its own, where Node asks for each file. */
 const LOADER = `
 let changed;
-export function initialize(data) { changed = data; }
+export function initialize(data) { changed = new Map(data); }
 export async function load(url, context, next) {
-  if (url !== changed.url) return next(url, context);
-  return { format: "module", source: changed.source, shortCircuit: true };
+  const source = changed.get(url);
+  return source === undefined ? next(url, context) : { format: "module", source, shortCircuit: true };
 }`;

@@ -253,7 +253,10 @@ export class SimulatedBus implements Bus {
         });
       let cancel = (): void => undefined;
       // A payload that is too large throws, before anything is begun.
-      const reply = { subject: `${inboxPrefix(this.owner.name)}.simulated`, inbox: { bus: this, answer, nobody } };
+      const reply = {
+        subject: `${inboxPrefix(this.owner.name)}.simulated`,
+        inbox: { bus: this, answer, nobody },
+      };
       this.#send({ subject, data, reply });
       this.#open.add(fail);
       const { scheduler } = this.#broker;

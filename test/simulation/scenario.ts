@@ -114,7 +114,9 @@ export function drawRun(draws: Draws, index: number): Config {
 const DAY_MS = 86_400_000;
 
 function drawRival(draws: Draws, span: { fromMs: number; untilMs: number }, hasClock: boolean): Fault {
-  const does = draws.pick(hasClock ? (["resume", "evaluate"] as const) : (["resume", "evaluate", "pool"] as const));
+  const does = draws.pick(
+    hasClock ? (["resume", "evaluate"] as const) : (["resume", "evaluate", "pool"] as const),
+  );
   return { ...span, kind: "rival", does, isRemote: does !== "pool" && draws.chance(0.3) };
 }
 

@@ -190,10 +190,7 @@ export class Witness {
   #slotsOnce(runId: string, { step, blocks }: CommittedStep, slots: number): void {
     const counts = new Array<number>(slots).fill(0);
     for (const { first, count, worker } of blocks) {
-      this.#watch.check(
-        worker !== "",
-        () => `${runId} step ${step}: nobody computed slots from ${first} on`,
-      );
+      this.#watch.check(worker !== "", () => `${runId} step ${step}: nobody computed slots from ${first} on`);
       for (let slot = first; slot < first + count; slot++) counts[slot] = (counts[slot] ?? 0) + 1;
     }
     this.#watch.check(

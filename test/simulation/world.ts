@@ -1,6 +1,13 @@
 /** Puts a scenario into the world, lets time run, and says how it ended. */
 import type { Config } from "../../shared/config/run.js";
-import { type CoordinatorEnd, type Task, coordinate, folderOf, outBelow, runIdOf } from "./coordinator-process.js";
+import {
+  type CoordinatorEnd,
+  type Task,
+  coordinate,
+  folderOf,
+  outBelow,
+  runIdOf,
+} from "./coordinator-process.js";
 import { Draws } from "./draws.js";
 import { type Fault, FaultCounts, type Incident, type RivalFault, isMessageFault } from "./faults.js";
 import { forge } from "./forger.js";
@@ -253,7 +260,11 @@ export class World {
       const { does } = fault;
       if (end.kind === "done") {
         if (does === "resume") this.#done(project.runs);
-      } else if (!this.#mayFail(end.code) && !(does === "evaluate" && end.code === "data") && end.code !== "diverged")
+      } else if (
+        !this.#mayFail(end.code) &&
+        !(does === "evaluate" && end.code === "data") &&
+        end.code !== "diverged"
+      )
         this.#watch.violate(`The rival failed: ${end.code}: ${end.message}`);
     });
     if (fault.does !== "pool") this.#startWorker(RIVAL_WORKER, project.task.pool);

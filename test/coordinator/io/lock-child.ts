@@ -7,5 +7,7 @@ const [directory = ""] = process.argv.slice(2);
 const onLost = (error: Error): never => {
   throw error;
 };
-await new DirectoryLocks({ clock: realClock, processes: realProcesses, wallClock: () => 0, onLost }).take(directory);
+await new DirectoryLocks({ clock: realClock, processes: realProcesses, wallClock: () => 0, onLost }).take(
+  directory,
+);
 process.stdout.write("held\n");
