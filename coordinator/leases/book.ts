@@ -112,12 +112,14 @@ export interface LeaseBook {
   /** NATS is out of reach: what would be said now is lost, so nothing is leased. */
   isPaused: boolean;
   members: ReadonlyMap<string, Member>;
+  /** A later coordinator that workers say they have joined, while none is here. */
+  followed: { term: number; sinceMs: number; lastMs: number } | undefined;
   /** In the order in which they came. */
   jobs: ReadonlyMap<string, JobRecord>;
 }
 
 export function emptyBook(rules: PoolRules): LeaseBook {
-  return { rules, nextLease: 1, isPaused: false, members: new Map(), jobs: new Map() };
+  return { rules, nextLease: 1, isPaused: false, members: new Map(), followed: undefined, jobs: new Map() };
 }
 
 /** In place of a lease's number: another coordinator gave it. */

@@ -1,6 +1,6 @@
 /**
- * Bugs that the history fixed, put back while the simulation runs: the text of a compiled file is replaced as Node loads
- * it, so the product holds no switch. `npm run simulate -- --bug NAME`.
+ * Mendings that the history brought, taken out while the simulation runs: the text of a compiled file is replaced as Node
+ * loads it, so the product holds no switch. `npm run simulate -- --bug NAME`.
  */
 import { readFileSync } from "node:fs";
 import { register } from "node:module";
@@ -152,16 +152,30 @@ export const BUGS: readonly Bug[] = [
   },
 ];
 
-/** From now on files are loaded with this bug. Call it before any file of the product is imported. */
-export function putBack(name: string): void {
-  const bug = BUGS.find((candidate) => candidate.name === name);
-  if (bug === undefined)
+type Simulation = typeof import("./simulate.js");
+
+let isRegistered = false;
+
+/** The simulation with this bug in the product; modules of its own, beside those of another bug or of none. */
+export async function simulationWith(name: string): Promise<Simulation> {
+  if (BUGS.every((bug) => bug.name !== name))
     throw new RangeError(`Unknown bug "${name}": ${BUGS.map((known) => known.name).join(", ")}`);
-  const changed = bug.changes.map(({ file, texts }): [url: string, source: string] => {
+  if (!isRegistered) {
+    const changed = BUGS.map((bug) => [bug.name, changedFiles(bug)]);
+    const data = { root: new URL("../../", import.meta.url).href, changed };
+    register(`data:text/javascript,${encodeURIComponent(LOADER)}`, { data });
+    isRegistered = true;
+  }
+  const simulation: Simulation = await import(`./simulate.js?bug=${name}`);
+  return simulation;
+}
+
+/** By address, with the bug. */
+export function changedFiles({ changes }: Bug): [url: string, source: string][] {
+  return changes.map(({ file, texts }) => {
     const url = new URL(`../../${file}`, import.meta.url);
     return [url.href, withTexts(readFileSync(url, "utf8"), file, texts)];
   });
-  register(`data:text/javascript,${encodeURIComponent(LOADER)}`, { data: changed });
 }
 
 function withTexts(source: string, file: string, texts: Changes["texts"]): string {
@@ -172,11 +186,22 @@ function withTexts(source: string, file: string, texts: Changes["texts"]): strin
   }, source);
 }
 
-/** Runs in a thread of its own, where Node asks for each file. */
+/** Runs in a thread of its own, where Node asks for each file. What a file with a bug imports has it too. */
 const LOADER = `
-let changed;
-export function initialize(data) { changed = new Map(data); }
+let root, changed;
+export function initialize(data) {
+  root = data.root;
+  changed = new Map(data.changed.map(([bug, files]) => [bug, new Map(files)]));
+}
+const parted = (url) => /^([^?]*)[?]bug=([a-z-]+)$/.exec(url) ?? [];
+export async function resolve(specifier, context, next) {
+  const found = await next(specifier, context);
+  const [, , bug] = parted(context.parentURL ?? "");
+  const isOurs = bug !== undefined && found.url.startsWith(root) && !found.url.includes("/node_modules/");
+  return isOurs ? { ...found, url: found.url + "?bug=" + bug } : found;
+}
 export async function load(url, context, next) {
-  const source = changed.get(url);
+  const [, file, bug] = parted(url);
+  const source = changed.get(bug)?.get(file);
   return source === undefined ? next(url, context) : { format: "module", source, shortCircuit: true };
 }`;

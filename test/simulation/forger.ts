@@ -40,6 +40,7 @@ export function forge(setting: ForgerSetting): void {
   const subjects = subjectsOf(pool);
   const learnt: Learnt = { frames: [], recipes: new Map() };
   bulk.subscribe(subjects.parameters(0), ({ data }) => {
+    if (data.byteLength === 0) return;
     learnt.frames.push(data.slice());
     if (learnt.frames.length > MOST_HEARD) learnt.frames.shift();
   });
