@@ -14,6 +14,8 @@ interface Changes {
 
 export interface Bug {
   name: string;
+  /** The first one that finds it. */
+  seed: number;
   /** The commit that fixed it. */
   fixedBy: string;
   /** What went wrong. */
@@ -24,6 +26,7 @@ export interface Bug {
 export const BUGS: readonly Bug[] = [
   {
     name: "settled-by-another-block",
+    seed: 411,
     fixedBy: "63f5442",
     what: "the last chunk of an old block settled the lease that its worker held by then",
     changes: [
@@ -35,6 +38,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "offered-to-the-lost",
+    seed: 5,
     fixedBy: "23349cd",
     what: "a worker that was lost or left was offered its own block again, before it was out of the pool",
     changes: [
@@ -55,12 +59,14 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "joined-to-a-torn-line",
+    seed: 0,
     fixedBy: "dc9c3d3",
     what: "what was appended to a journal behind a torn line joined it, and all after it was lost at the next reading",
     changes: [{ file: "coordinator/io/journal.js", texts: [["if (whole < bytes.length)", "if (false)"]] }],
   },
   {
     name: "diverged-by-one",
+    seed: 34,
     fixedBy: "d66b047",
     what: "one worker that sent values that are not finite ended the run of all",
     changes: [
@@ -72,6 +78,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "leased-to-the-busy",
+    seed: 297,
     fixedBy: "917ce88",
     what: "a worker that joined again while it computed was leased unit after unit, and forgot none of them",
     changes: [
@@ -91,6 +98,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "two-leaders",
+    seed: 206,
     fixedBy: "e688cfc",
     what: "a coordinator went on when a later one led its pool, and each took the workers from the other",
     changes: [
@@ -104,6 +112,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "answered-anywhere",
+    seed: 3,
     fixedBy: "ecc6c55",
     what: "the coordinator answered on any subject, and a worker took a later term from any lease: a refusal was a lease to it",
     changes: [
@@ -119,6 +128,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "known-by-name",
+    seed: 195,
     fixedBy: "da04b5d",
     what: "a worker kept what it had loaded by the name of a run, under which another run came",
     changes: [
@@ -127,6 +137,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "two-writers",
+    seed: 41,
     fixedBy: "d1235e2",
     what: "nothing kept two coordinators from writing one run directory",
     changes: [
@@ -141,6 +152,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "term-of-the-clock",
+    seed: 16,
     fixedBy: "d1235e2",
     what: "the term was the time of day alone, and fell when the clock stepped back",
     changes: [

@@ -39,11 +39,13 @@ export interface Outcome {
   trace: Trace;
 }
 
-/** Once nothing goes wrong any more, something must be committed or measured within this time. */
+/** Once nothing goes wrong any more, something must be committed or measured within this time, and `MOST.still` events. */
 export const PROGRESS_MS = 10 * 60_000;
 /** Bounds of what a world may hold at any time. */
-const MOST = { events: 3000, connections: 30, load: 200 };
+const MOST = { pending: 3000, connections: 30, still: 100_000 };
 const RESTART_MS = 1000;
+const LOOK_MS = 2;
+const LONGEST_LOOK_MS = 600;
 
 const POOL = "sim";
 const HOST = "machine-1";
@@ -69,6 +71,8 @@ export class World {
   readonly #watch: Watch;
   readonly #project: Project;
   #longestStillMs = 0;
+  /** The last progress, and events until then. */
+  #seen = { progressMs: 0, events: 0 };
   /** The clock of the coordinator's machine is behind by so much. */
   #behindMs = 0;
   #end = "";
@@ -152,16 +156,18 @@ export class World {
     const watch = this.#watch;
     const { pending, nowMs } = this.#scheduler;
     watch.leases();
-    if (pending > MOST.events) watch.violate(`${pending} events are pending: something grows`);
+    if (pending > MOST.pending) watch.violate(`${pending} events are pending: something grows`);
     if (this.#broker.connections > MOST.connections)
       watch.violate(`${this.#broker.connections} connections are open`);
     const stillMs = nowMs - Math.max(watch.progressMs, this.#scenario.calmMs);
     this.#longestStillMs = Math.max(this.#longestStillMs, stillMs);
-    if (stillMs > PROGRESS_MS) {
-      const { unfinished } = this.#project.runs;
-      watch.violate(
-        `No progress for ${Math.round(stillMs / 1000)} s after the last fault; unfinished: ${unfinished.join(", ")}`,
-      );
+    if (stillMs <= 0 || watch.progressMs !== this.#seen.progressMs)
+      this.#seen = { progressMs: watch.progressMs, events: this.#trace.events };
+    const stillEvents = this.#trace.events - this.#seen.events;
+    if (stillMs > PROGRESS_MS || stillEvents > MOST.still) {
+      const time = `${Math.round(stillMs / 1000)} s and ${stillEvents} events`;
+      const unfinished = this.#project.runs.unfinished.join(", ");
+      watch.violate(`No progress for ${time} after the last fault; unfinished: ${unfinished}`);
     }
     return watch.violation !== undefined || this.#end !== "";
   }
@@ -317,7 +323,19 @@ export class World {
     else if (fault.kind === "silence") this.#broker.setSilent(fault.who, true);
     else if (fault.kind === "hang") this.#stage.hang(fault.who, 1);
     else if (fault.kind === "freeze") this.#stage.freeze(fault.who, fault.untilMs);
-    else if (fault.kind === "crash") this.#crash(fault.who);
+    else if (fault.kind === "crash") this.#crashSoon(fault.who, fault.untilMs);
+  }
+
+  /** At the worst moment, if one comes soon: while the coordinator's disk holds what is not safe. */
+  #crashSoon(name: string, untilMs: number): void {
+    const { nowMs } = this.#scheduler;
+    const latestMs = Math.min((nowMs + untilMs) / 2, nowMs + LONGEST_LOOK_MS);
+    const look = (): void => {
+      const atMs = this.#scheduler.nowMs + LOOK_MS;
+      if (name !== "coordinator" || this.#stage.disk(name).isUnsafe || atMs > latestMs) this.#crash(name);
+      else this.#scheduler.at(atMs, WORLD, "look", look);
+    };
+    look();
   }
 
   /** A machine loses its power, with all that runs on it; or its process is killed, where another machine has the disk. */
