@@ -18,6 +18,8 @@ export interface CoordinatorEdges {
   term: number;
   heartbeatMs: number;
   quarantine: QuarantineRule;
+  /** Engines whose workers may serve; by itself, the real ones. */
+  engines?: readonly string[] | undefined;
   /** Answers a worker's request for a range of a data part. */
   dataRange: (request: saf.v1.DataRequest) => saf.v1.DataRange.$Properties;
   log: (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;

@@ -1,7 +1,7 @@
 /** What workers say to the coordinator: decoded, checked, handed to the job that it is for, and told as events. */
 import { type ChunkHeader, ENVELOPE_BYTES, decodeChunk, sealOf } from "../shared/core/chunk.js";
 import { shardIndices } from "../shared/core/shards.js";
-import { ENGINE_NAMES } from "../shared/engine.js";
+import { REAL_ENGINES } from "../shared/engine.js";
 import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
 import { isToken, speakerOf } from "../shared/subjects.js";
 import type { CoordinatorEdges, LogLevel } from "./coordinator-edges.js";
@@ -82,13 +82,13 @@ class Ear {
     const request = readMessage(wire.JoinRequest, data);
     if (request === undefined) return;
     if (this.#follows(speaker, request.term)) return;
-    const { term, heartbeatMs, metrics } = this.#edges;
+    const { term, heartbeatMs, metrics, engines = REAL_ENGINES } = this.#edges;
     const answer = (accepted: boolean, reason: string): void =>
       send(
         writeMessage(wire.JoinReply, { accepted, reason: reason.slice(0, MOST_REASON), term, heartbeatMs }),
       );
     const present = this.#context.member(request.workerId);
-    const admission = admit(request, speaker, PROTOCOL_VERSION, ENGINE_NAMES, present);
+    const admission = admit(request, speaker, PROTOCOL_VERSION, engines, present);
     if (!admission.accepted) {
       metrics.workerRefused(admission.label);
       const name = request.workerId.slice(0, 64);

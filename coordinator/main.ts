@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import type { PoolConfig } from "../shared/config/pool.js";
 import type { Config } from "../shared/config/run.js";
 import { pause } from "../shared/clock.js";
+import { enginesFor } from "../shared/engine.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
 import type { HttpOptions } from "../shared/io/http-server.js";
 import { type HttpService, serveHttp } from "../shared/io/http-service.js";
@@ -121,6 +122,7 @@ async function serve(
   signal: AbortSignal,
 ): Promise<ResultsDocument> {
   if (options.configs.length === 0) throw new ClusterError("usage", "A coordinator needs at least one run");
+  enginesFor(options.configs);
   checkNatsAccess(options.nats, "coordinator");
   const onStderr = options.logFile === "-";
   const logger = createLogger("coordinator", {
@@ -242,6 +244,7 @@ function assemble(
     term,
     heartbeatMs: pool.heartbeat_ms,
     quarantine: { after: pool.quarantine_after, firstMs: pool.quarantine_ms },
+    engines: enginesFor(options.configs),
     dataRange: (request) => shelf.range(request),
     log: (level, message, fields) => {
       log(level, message, fields);

@@ -54,6 +54,15 @@ const commands = {
     return runInForeground(...node(join(root, "dist/test/simulation/main.js"), ...args));
   },
 
+  /** What is promised under faults, measured: test/bars/main.ts. */
+  async bars(args) {
+    await ensurePackages();
+    await ensureBuild();
+    const code = await setUp();
+    if (code !== 0) return code;
+    return runInForeground(...node(join(root, "dist/test/bars/main.js"), ...args));
+  },
+
   async build(args) {
     await ensurePackages();
     await ensureBuild({ force: args.includes("--force") });

@@ -1,4 +1,5 @@
 /** What an evaluation found: the shapes that the coordinator writes, the report draws and `--json` prints. */
+import type { EMULATED } from "./engine.js";
 
 /** What was done to the images before they were shown to the network. */
 export const PERTURBATION_KINDS = ["clean", "adversarial", "nonsense", "noisy"] as const;
@@ -109,6 +110,8 @@ export interface SampleImage extends SeriesLabel {
 /** Everything known about one trained network. */
 export interface ModelResult {
   name: string;
+  /** Only where the gradients were made up: no number here says anything of the network. */
+  engine?: typeof EMULATED;
   /** Share of right answers on the clean test images. */
   clean_accuracy: number;
   /** Test images behind `clean_accuracy`. */

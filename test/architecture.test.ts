@@ -88,6 +88,26 @@ const isPure = (file: string): boolean =>
   (isIn(file, "coordinator/evaluation") && !/\/([^/]*-job|served-weights)\.[jt]s$/.test(file)) ||
   (isIn(file, "shared") && !isIn(file, "shared/io"));
 
+test("pure files take time, chance and the process from whoever calls them", () => {
+  const surroundings =
+    /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|set(Timeout|Interval|Immediate)|process\.\w+)\b/;
+  const wrong = sourceFiles()
+    .filter((file) => isPure(file) && file.endsWith(".ts"))
+    .flatMap((file) =>
+      codeLines(file).flatMap(([line, text]) =>
+        surroundings.test(text) ? [`${file}:${line}: ${text.trim()}`] : [],
+      ),
+    );
+  assert.deepEqual(wrong, []);
+});
+
+/** Lines of a file, numbered from 1, without its comments. */
+function codeLines(file: string): [number, string][] {
+  const text = readFileSync(join(root, file), "utf8");
+  const bare = text.replace(/\/\*[^]*?\*\//g, (comment) => comment.replace(/[^\n]/g, " "));
+  return bare.split("\n").map((line, i) => [i + 1, line.replace(/(^|\s)\/\/.*$/, "")]);
+}
+
 test("the sources of every program are found", () => {
   for (const folder of ["shared", "coordinator", "worker", "deploy", "test"]) {
     assert.ok(

@@ -26,6 +26,8 @@ export interface WorkerOptions {
   /** Folder of shared memory for bulk bytes, when coordinator and worker run on one machine. */
   sharedMemory?: string | undefined;
   engine: EngineName;
+  /** Of the emulated engine: time for a slot. */
+  computeMs: number;
   cacheDirectory: string;
   http: HttpOptions;
   logLevel?: string | undefined;
@@ -89,7 +91,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
 
 async function serve(startup: Startup, subjects: Subjects, metricsUrl: string): Promise<void> {
   const { options, signal, log, metrics, unready, closing } = startup;
-  const engine = await startEngineThread(options.engine, signal);
+  const engine = await startEngineThread(options, signal);
   closing.push(() => engine.stop());
   metrics.set("engineInfo", 1, { backend: engine.info.name, version: engine.info.version });
   log("info", `Engine ${engine.info.version} on ${engine.info.device}`);

@@ -1,16 +1,18 @@
 /** What a worker prepares once for a run: its description, its images, its place for parameters and frames. */
 import type { Bus } from "../shared/bus.js";
-import { configSchema } from "../shared/config/run.js";
+import { type Config, configSchema } from "../shared/config/run.js";
 import { anchorOf } from "../shared/core/anchor.js";
 import { framesLength } from "../shared/core/chunk.js";
 import type { Layout } from "../shared/core/layout.js";
 import type { StepPlan } from "../shared/core/schedule.js";
+import { EMULATED, type EngineName, enginesFor } from "../shared/engine.js";
 import { ClusterError } from "../shared/errors.js";
 import { readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
 import { layoutOf } from "../shared/networks/network.js";
 import { type ResolvedRun, resolveRun, stepPlan } from "../shared/resolve.js";
 import { type Patience, type RetryPolicy, retry } from "../shared/retry.js";
 import { recipeOf, runHashOf } from "../shared/run-hash.js";
+import type { SharedImages } from "./engine/messages.js";
 import type { EnginePort } from "./engine/port.js";
 import type { ImageSplits, Split } from "./images.js";
 import {
@@ -81,6 +83,7 @@ export async function prepareRun(sources: RunSources, runId: string, wanted: str
     );
   const { configJson, data, parameterCount } = spec;
   const config = configSchema.parse(JSON.parse(configJson));
+  checkEngine(sources.engine.info.name, runId, config);
   const run = resolveRun(config);
   const layout = layoutOf(run.network);
   if (layout.size !== parameterCount || data == null) {
@@ -114,6 +117,16 @@ export async function prepareRun(sources: RunSources, runId: string, wanted: str
     takeAnchor: anchorTaker(vectors, { ...identity, memory: named(memory, "anchor") }, run, plan),
     loadImages: imageLoader(sources, runId, data),
   };
+}
+
+/** The coordinator lets only such workers in; made-up gradients among real ones would be seen by nobody. */
+function checkEngine(engine: EngineName, runId: string, config: Config): void {
+  const wanted = enginesFor([config]);
+  if (wanted.includes(engine)) return;
+  throw new ClusterError(
+    "protocol",
+    `Cannot serve run ${runId} with engine "${engine}": it is computed by ${wanted.join(" or ")} only`,
+  );
 }
 
 async function describe(
@@ -187,10 +200,12 @@ function imageLoader(
   data: saf.v1.DataManifest.$Properties,
 ): PreparedRun["loadImages"] {
   const loaded = new Map<Split, Promise<void>>();
+  const isUnseen = engine.info.name === EMULATED;
   return (split) => {
     let loading = loaded.get(split);
     if (loading === undefined) {
-      loading = splits.load(data, split).then((images) => {
+      const found = isUnseen && split === "train" ? unseenImages(data) : splits.load(data, split);
+      loading = found.then((images) => {
         engine.send({ type: "images", runId, split, images });
       });
       loaded.set(split, loading);
@@ -198,4 +213,10 @@ function imageLoader(
     }
     return loading;
   };
+}
+
+/** The emulated engine knows training images by their indices: none of them is fetched. */
+function unseenImages({ train }: saf.v1.DataManifest.$Properties): Promise<SharedImages> {
+  const count = (train ?? []).reduce((sum, part) => sum + (part.images ?? 0), 0);
+  return Promise.resolve({ pixels: new SharedArrayBuffer(0), labels: new SharedArrayBuffer(0), count });
 }

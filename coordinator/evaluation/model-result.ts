@@ -19,6 +19,8 @@ import { at } from "../../shared/core/at.js";
 
 interface NetworkFacts {
   name: string;
+  /** Only where weights and answers are made up. */
+  engine?: ModelResult["engine"];
   realClasses: number;
   samplesPerSecond: number;
   /** L∞ strength at which every image must fall. */
@@ -37,6 +39,7 @@ export function modelResult(network: NetworkFacts, records: readonly EvaluationR
   const distortions = series.flatMap(distortion);
   const result: ModelResult = {
     name: network.name,
+    ...(network.engine === undefined ? {} : { engine: network.engine }),
     clean_accuracy: accuracyOf(curves),
     n: curves.find(({ kind }) => kind === "clean")?.n ?? 0,
     samples_per_second: network.samplesPerSecond,

@@ -4,14 +4,16 @@
  */
 import { type QuarantineRule, type Standing, isDivergence, rests } from "../pool/standing.js";
 import type { LeaseTimes } from "./deadline.js";
+import type { Paces } from "./pace.js";
 import type { Unit, WorkPlan } from "./unit.js";
 
 /**
  * How a grant stands. `returned`: its worker gave it back or was given up; `refused`: what came does not fit; `failed`: the
  * worker could not compute it; `spoiled`: its values were not finite; `expired`: its deadline passed, and a late result
- * still counts if it comes first.
+ * still counts if it comes first. `raced`: in time, but another worker has it too, and whoever is first counts.
  */
-export type GrantState = "held" | "done" | "returned" | "lost" | "expired" | "refused" | "failed" | "spoiled";
+export type GrantState =
+  "held" | "raced" | "done" | "returned" | "lost" | "expired" | "refused" | "failed" | "spoiled";
 
 /** One lease of a unit, for as long as the unit is remembered. */
 export interface Grant {
@@ -55,6 +57,8 @@ export interface JobRecord {
   lastServed: number;
   /** Times by series (Patience.series). */
   times: ReadonlyMap<string, LeaseTimes>;
+  /** How fast workers are at its units. */
+  paces: Paces;
   /** The affinity of the unit that each worker held last. */
   affinities: ReadonlyMap<string, string>;
 }
@@ -142,12 +146,7 @@ export function grantOf(record: UnitRecord | undefined, worker: string): Grant |
   return record?.grants.findLast((grant) => grant.worker === worker);
 }
 
-/** Workers that may get work: those in quarantine are left out. */
-export function servedCount({ members }: LeaseBook, nowMs: number): number {
-  return [...members.values()].filter(({ standing }) => !rests(standing, nowMs)).length;
-}
-
-/** Without those that are overdue: one that hangs keeps its heartbeat. */
+/** Workers that may get work, without those in quarantine and those that are overdue: one that hangs keeps its heartbeat. */
 export function ableCount({ members }: LeaseBook, nowMs: number): number {
   return [...members.values()].filter(
     ({ lease, strayLease, standing }) =>

@@ -12,7 +12,7 @@ export type LeaseTimes = readonly number[];
 export interface Patience {
   /** Leases of this series took times that say how long this one may take. */
   series: string;
-  /** How many times as long: steps of a stretch; else 1. */
+  /** How many times as long: steps of a stretch, slots of a block; else 1. */
   scale: number;
   /** Shortest limit, however fast others were. */
   floorMs: number;
@@ -34,6 +34,14 @@ export function usualLimit(times: LeaseTimes): number | undefined {
   const middle = median(times);
   const spread = median(times.map((ms) => Math.abs(ms - middle)));
   return Math.max(3 * middle, middle + DEVIATIONS * spread);
+}
+
+/** Times of its own usual time that a worker gets, and of the others' limit that this can be: it must come at all. */
+const OWN = { times: 3, most: 10 };
+
+/** A slow worker that is as fast as it always is is not late. `ownMs`: what such a unit takes it; undefined: unknown. */
+export function ownLimit(limitMs: number, ownMs: number | undefined): number {
+  return Math.max(limitMs, Math.min(OWN.times * (ownMs ?? 0), OWN.most * limitMs));
 }
 
 /** How long a worker may take. `isWarm`: it has served this run before. */

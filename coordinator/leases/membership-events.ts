@@ -3,6 +3,7 @@ import { lostWorkers } from "../pool/membership.js";
 import { GOOD_STANDING } from "../pool/standing.js";
 import type { Lease, Member } from "./book.js";
 import { limitOf } from "./deadline.js";
+import { withoutWorker } from "./pace.js";
 import type { LeaseEvent, LeaseOutcome, StretchProgress } from "./events.js";
 import type { LostState, Turn } from "./turn.js";
 
@@ -132,7 +133,10 @@ function forget(turn: Turn, worker: string, state: LostState, outcome: LeaseOutc
   turn.dropLease(worker, state, outcome, "");
   const members = new Map(turn.book.members);
   members.delete(worker);
-  turn.book = { ...turn.book, members };
+  const jobs = [...turn.book.jobs].map(
+    ([id, job]) => [id, { ...job, paces: withoutWorker(job.paces, worker) }] as const,
+  );
+  turn.book = { ...turn.book, members, jobs: new Map(jobs) };
   turn.effects.push({ kind: "member", change: "gone", worker }, { kind: "able" });
 }
 

@@ -1,5 +1,6 @@
 /** Who gets which unit: idle workers one after another, jobs by their fair share, units in their order. */
 import { fairOrder } from "../pool/fairness.js";
+import { helps, speedsOf, takeoverFor } from "./balance.js";
 import {
   type JobRecord,
   type LeaseBook,
@@ -7,12 +8,13 @@ import {
   type UnitRecord,
   ableCount,
   isOpen,
-  servedCount,
   spoiledBy,
   stateOf,
 } from "./book.js";
-import { limitOf } from "./deadline.js";
+import { limitOf, ownLimit } from "./deadline.js";
+import { paceOf } from "./pace.js";
 import type { Turn } from "./turn.js";
+import type { Unit } from "./unit.js";
 
 /** Gives work to every idle worker that some job has work for. `first` comes first: what it needs is in its engine still. */
 export function serveAll(turn: Turn, first?: string): void {
@@ -32,6 +34,28 @@ function serve(turn: Turn, id: string): void {
     grant(turn, job, member, chosen);
     return;
   }
+  for (const { id: jobId } of jobs) {
+    const job = turn.book.jobs.get(jobId);
+    if (job !== undefined && takeOver(turn, job, member)) return;
+  }
+}
+
+/** An idle worker gets what another one holds, where it will have it much sooner. */
+function takeOver(turn: Turn, job: JobRecord, member: Member): boolean {
+  const takeover = takeoverFor(turn.book, job, member, turn.nowMs);
+  if (takeover === undefined) return false;
+  const { record, holder, leftMs } = takeover;
+  const first = record.grants.find(({ state }) => state === "held");
+  if (first === undefined) return false;
+  const heldMs = Math.round(turn.nowMs - first.grantedMs);
+  const why = `worker ${member.id} computes it too: after ${heldMs} ms it needs about ${Math.round(leftMs)} ms more`;
+  turn.setGrant(job.id, record.unit.id, first.leaseId, { state: "raced" });
+  turn.setMember(holder, { note: `lease ${first.leaseId} is slow, ${why}` });
+  turn.say("debug", `Worker ${holder} is slow with ${record.unit.id} of ${job.id}; ${why}`);
+  const current = turn.book.jobs.get(job.id);
+  const raced = current?.units.get(record.unit.id);
+  if (current !== undefined && raced !== undefined) grant(turn, current, member, raced);
+  return true;
 }
 
 function shareOf({ members }: LeaseBook, job: JobRecord): { held: number; lastServed: number } {
@@ -42,7 +66,7 @@ function shareOf({ members }: LeaseBook, job: JobRecord): { held: number; lastSe
 /** The job with its units; they are cut for those who are here when the first of them is leased. */
 function planned(turn: Turn, job: JobRecord): JobRecord {
   if (job.isPlanned) return job;
-  const units = job.plan.units(servedCount(turn.book, turn.nowMs));
+  const units = job.plan.units({ speeds: (series) => speedsOf(turn.book, job, series, turn.nowMs) });
   if (units.length === 0) return job;
   const records = units.map((unit): [string, UnitRecord] => [unit.id, { unit, grants: [], done: undefined }]);
   const change = { isPlanned: true, units: new Map(records) };
@@ -50,7 +74,8 @@ function planned(turn: Turn, job: JobRecord): JobRecord {
   return { ...job, ...change };
 }
 
-function unitFor(turn: Turn, job: JobRecord, { id }: Member): UnitRecord | undefined {
+function unitFor(turn: Turn, job: JobRecord, member: Member): UnitRecord | undefined {
+  const { id } = member;
   // What was not finite from a worker goes to another one, while there is one.
   const isAlone = ableCount(turn.book, turn.nowMs) <= 1;
   const last = job.affinities.get(id);
@@ -58,10 +83,18 @@ function unitFor(turn: Turn, job: JobRecord, { id }: Member): UnitRecord | undef
   for (const record of job.units.values()) {
     if (!isOpen(record) || !job.plan.wants(record.unit)) continue;
     if (record.grants.length > 0 && !isAlone && spoiledBy(record).has(id)) continue;
+    if (!helps(turn.book, job, member, record.unit, turn.nowMs)) return undefined;
     if (last === undefined || record.unit.affinity === last) return record;
     first ??= record;
   }
   return first;
+}
+
+function limitFor(turn: Turn, job: JobRecord, member: Member, { patience, images }: Unit): number {
+  const times = job.times.get(patience.series) ?? [];
+  const pace = paceOf(job.paces, patience.series, member.id, turn.nowMs);
+  const limitMs = limitOf(patience, times, member.warm.has(job.runId));
+  return ownLimit(limitMs, pace === undefined ? undefined : pace * images);
 }
 
 function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): void {
@@ -69,11 +102,7 @@ function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): 
   const now = turn.nowMs;
   const leaseId = turn.book.nextLease;
   const attempt = record.grants.length + 1;
-  const limitMs = limitOf(
-    unit.patience,
-    job.times.get(unit.patience.series) ?? [],
-    member.warm.has(job.runId),
-  );
+  const limitMs = limitFor(turn, job, member, unit);
   turn.book = { ...turn.book, nextLease: leaseId + 1 };
   turn.setMember(member.id, {
     lease: {

@@ -12,7 +12,7 @@ import {
 import type { Effect, LeaseOutcome, Reason, ReopenReason } from "./events.js";
 
 /** How a lease can end without a result. */
-export type LostState = Exclude<GrantState, "held" | "done">;
+export type LostState = Exclude<GrantState, "held" | "raced" | "done">;
 
 export class Turn {
   book: LeaseBook;
@@ -101,6 +101,9 @@ export class Turn {
     const record = job?.units.get(unit.id);
     if (job === undefined || record === undefined || !isOpen(record)) return;
     if (!record.grants.some((grant) => grant.leaseId === leaseId)) return;
+    const other = record.grants.find((grant) => grant.state === "raced");
+    // Its first holder has it still.
+    if (other !== undefined) return this.setGrant(jobId, unit.id, other.leaseId, { state: "held" });
     if (!job.plan.wants(unit)) this.forgetUnit(job, unit.id);
     const why: ReopenReason = state === "failed" || state === "refused" ? "failed" : "given_back";
     this.effects.push({ kind: "reopened", jobId, unit, leaseId, why }, { kind: "units", jobId });

@@ -10,6 +10,8 @@ export interface Unit {
   /** What its holder counts its progress in: steps of a stretch; else 1. */
   steps: number;
   patience: Patience;
+  /** It begins from a state that only its holder has, and nothing else waits for it: no second worker may help. */
+  isExclusive?: true;
   /** Whoever held a unit of this affinity last is offered the next one first: it has its inputs ready. */
   affinity?: string;
 }
@@ -24,13 +26,19 @@ export interface Computed {
   stepMs: number;
 }
 
+/** The workers that may be served. */
+export interface Crew {
+  /** Their speeds at units of a series, relative to the fastest. */
+  speeds(series: string): readonly number[];
+}
+
 /**
  * What a job wants done, as a value that does not change: a training's mode, an evaluation's list. The book asks it for
  * units when somebody could take them.
  */
 export interface WorkPlan {
-  /** The units to lease now, in order, cut for so many workers. */
-  units(workers: number): readonly Unit[];
+  /** The units to lease now, in order, cut for the workers that are there. */
+  units(crew: Crew): readonly Unit[];
   /** Is a unit of an earlier plan of the same job still wanted? */
   wants(unit: Unit): boolean;
   /**

@@ -11,6 +11,7 @@ import {
   spoiledBy,
 } from "./book.js";
 import { withTime } from "./deadline.js";
+import { withPace } from "./pace.js";
 import type { CommittedUnit, LeaseEvent } from "./events.js";
 import type { Turn } from "./turn.js";
 import type { Unit, WorkPlan } from "./unit.js";
@@ -25,7 +26,7 @@ const SMOOTHING = 0.9;
 export function planned(turn: Turn, { jobId, runId, plan, isFresh }: EventOf<"planned">): void {
   const known = turn.book.jobs.get(jobId);
   const units = known === undefined || isFresh ? new Map<string, UnitRecord>() : wantedUnits(known, plan);
-  const nothingYet = { lastServed: 0, times: new Map(), affinities: new Map() };
+  const nothingYet = { lastServed: 0, times: new Map(), affinities: new Map(), paces: new Map() };
   const job = { ...nothingYet, ...known, id: jobId, runId, plan, units, isPlanned: units.size > 0 };
   turn.book = { ...turn.book, jobs: new Map(turn.book.jobs).set(jobId, job) };
   turn.effects.push({ kind: "units", jobId });
@@ -64,7 +65,9 @@ export function computed(turn: Turn, event: EventOf<"computed">): void {
   const done: Done = { worker, attempt: grant.attempt, ms, atMs: turn.nowMs, stepMs };
   turn.setUnit(jobId, { ...record, done });
   turn.setGrant(jobId, unitId, grant.leaseId, { state: "done" });
-  recordTime(turn, jobId, { series: record.unit.patience.series, ms: stepMs }, toldMs === undefined);
+  const { series, scale } = record.unit.patience;
+  const partMs = (stepMs * record.unit.steps) / scale;
+  recordTime(turn, jobId, { series, ms: partMs }, toldMs === undefined);
   const lease = turn.book.members.get(worker)?.lease;
   if (lease?.jobId === jobId && lease.unit.id === unitId) finishLease(turn, worker, lease);
   advance(turn, jobId, { unit: record.unit, worker, steps, stepMs });
@@ -115,6 +118,7 @@ function finishLease(turn: Turn, worker: string, lease: Lease): void {
   const member = turn.book.members.get(worker);
   if (member === undefined) return;
   const ms = turn.nowMs - lease.grantedMs;
+  recordPace(turn, worker, lease, !member.warm.has(lease.runId));
   turn.setMember(worker, {
     lease: undefined,
     standing: lease.isOverdue ? member.standing : GOOD_STANDING,
@@ -126,6 +130,13 @@ function finishLease(turn: Turn, worker: string, lease: Lease): void {
     images: member.images + lease.unit.images,
   });
   turn.effects.push({ kind: "ended", outcome: "done" });
+}
+
+function recordPace(turn: Turn, worker: string, { jobId, unit, grantedMs }: Lease, isCold: boolean): void {
+  const job = turn.book.jobs.get(jobId);
+  if (job === undefined || unit.images === 0) return;
+  const pace = { msPerImage: Math.max(1, turn.nowMs - grantedMs) / unit.images, atMs: turn.nowMs, isCold };
+  turn.setJob(jobId, { paces: withPace(job.paces, { series: unit.patience.series, worker }, pace) });
 }
 
 /** An exponentially weighted mean that begins with its first value. */

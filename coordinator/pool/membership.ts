@@ -1,4 +1,5 @@
 /** Who is alive, from heartbeats and the time. */
+import { ENGINE_NAMES } from "../../shared/engine.js";
 import { isWorkerName } from "../../shared/subjects.js";
 
 export interface Presence {
@@ -35,9 +36,17 @@ export type Admission =
   | { accepted: true }
   | { accepted: false; label: "name" | "protocol" | "self_test" | "engine"; reason: string };
 
+/** Real gradients and made-up ones never meet in a run. */
+function foreignEngine(name: string, engines: readonly string[]): string {
+  const isKnown = ENGINE_NAMES.some((known) => known === name);
+  return isKnown
+    ? `its engine is "${name}", and the runs here are computed by ${engines.join(" or ")} only`
+    : `its engine "${name}" is unknown`;
+}
+
 /**
  * A worker with wrong gradients, or another protocol, would spoil the run: it is refused by name. `speaker` is the name
- * that its credentials let it speak under; who speaks for another is refused too. `present`: who is in the pool under this
+ * that its credentials let it speak under; who speaks for another is refused too. `engines`: those that may serve. `present`: who is in the pool under this
  * name; of two processes the one that was started later is it.
  */
 export function admit(
@@ -72,7 +81,7 @@ export function admit(
     };
   }
   if (!engines.includes(applicant.engineName)) {
-    return { accepted: false, label: "engine", reason: `its engine "${applicant.engineName}" is unknown` };
+    return { accepted: false, label: "engine", reason: foreignEngine(applicant.engineName, engines) };
   }
   if (!applicant.selfTestPassed) {
     return {

@@ -22,6 +22,7 @@ export async function diagnose(
   const { name, network } = resolved;
   const measured = {
     name,
+    engine: config.engine,
     realClasses: network.realClasses,
     samplesPerSecond,
     everything: everythingFalls(network),

@@ -22,7 +22,9 @@ export function runIdentity(config: Config, datasetHash: string): string {
 
 /** Is it the identity of a run with these settings, in a directory of this version or of one before? */
 export function isIdentityOf(identity: string, config: Config, datasetHash: string): boolean {
-  return identity === runIdentity(config, datasetHash) || identity === writtenIdentity(config, datasetHash);
+  if (identity === runIdentity(config, datasetHash)) return true;
+  // No run of then was emulated.
+  return config.engine === undefined && identity === writtenIdentity(config, datasetHash);
 }
 
 /**

@@ -1,4 +1,5 @@
 /** The books of a training: who computed what (ledger.jsonl), what each step came to (metrics.jsonl), and its speed. */
+import type { EMULATED } from "../../shared/engine.js";
 import type { StepMetric } from "../../shared/results.js";
 import type { CommittedStep } from "../training/training-types.js";
 import type { RunSetup } from "./setup.js";
@@ -15,6 +16,8 @@ export interface LedgerLine {
   first: number;
   end: number;
   samples: number;
+  /** Only where the gradients were made up. */
+  engine?: typeof EMULATED;
   blocks: { slots: [number, number]; worker: string; attempt: number; ms: number }[];
 }
 
@@ -23,24 +26,34 @@ export class StepBooks {
   readonly #metrics: RunJournal;
   /** When the training would have begun, had it not been interrupted. */
   readonly #startedMs: number;
+  readonly #engine: LedgerLine["engine"];
   readonly #throughput = new Throughput();
 
-  private constructor(ledger: RunJournal, metrics: RunJournal, startedMs: number) {
+  private constructor(
+    ledger: RunJournal,
+    metrics: RunJournal,
+    { startedMs, engine }: { startedMs: number; engine: LedgerLine["engine"] },
+  ) {
+    this.#engine = engine;
     this.#ledger = ledger;
     this.#metrics = metrics;
     this.#startedMs = startedMs;
   }
 
   /** `secondsBefore`: of training, in attempts before this one. Throws ClusterError("storage"). */
-  static async open({ storage, observer, clock }: RunSetup, secondsBefore: number): Promise<StepBooks> {
+  static async open(
+    { storage, observer, clock, config }: RunSetup,
+    secondsBefore: number,
+  ): Promise<StepBooks> {
     const onError = (error: Error): void => observer.note("warning", error.message);
     const ledger = await storage.openJournal(LEDGER, onError);
     const metrics = await storage.openJournal(METRICS, onError);
-    return new StepBooks(ledger, metrics, clock.now() - 1000 * secondsBefore);
+    const startedMs = clock.now() - 1000 * secondsBefore;
+    return new StepBooks(ledger, metrics, { startedMs, engine: config.engine });
   }
 
   committed(step: CommittedStep): void {
-    this.#ledger.append(ledgerLine(step));
+    this.#ledger.append(ledgerLine(step, this.#engine));
     this.#metrics.append(stepMetric(step, (step.atMs - this.#startedMs) / 1000));
     this.#throughput.committed(step.samples, step.atMs);
   }
@@ -93,13 +106,17 @@ class Throughput {
   }
 }
 
-function ledgerLine({ step, epoch, firstImage, endImage, samples, blocks }: CommittedStep): LedgerLine {
+function ledgerLine(
+  { step, epoch, firstImage, endImage, samples, blocks }: CommittedStep,
+  engine: LedgerLine["engine"],
+): LedgerLine {
   return {
     step,
     epoch,
     first: firstImage,
     end: endImage,
     samples,
+    ...(engine === undefined ? {} : { engine }),
     blocks: blocks.map(({ first, count, worker, attempt, ms }) => ({
       slots: [first, first + count],
       worker,

@@ -5,6 +5,7 @@ import { blockOfNode } from "../../shared/core/slots.js";
 import { type saf, wire } from "../../shared/messages.js";
 import { grantOf } from "../leases/book.js";
 import type { ChunkVerdict, JobLeases, Verdict } from "../leases/job.js";
+import { BLOCK_SERIES } from "./modes/mode.js";
 import { blockId } from "./modes/step-by-step.js";
 import type { Shard } from "./shard.js";
 import type { StepInWork } from "./step-in-work.js";
@@ -19,8 +20,6 @@ export interface GradientContext {
 }
 
 const { Status } = wire.PushReply;
-/** The series of their times. */
-const SERIES = "block";
 
 export class Gradients {
   readonly #shards: readonly Shard[];
@@ -98,8 +97,12 @@ export class Gradients {
 
   /** The worker's own figures: compute and wait, not the time it was queued behind other processes of its machine. */
   #through(status: saf.v1.PushReply.Status, message: saf.v1.PushEnd): Verdict<saf.v1.PushReply.$Properties> {
-    const ms = 1000 * (message.computeSeconds + message.waitSeconds);
-    return { reply: { status }, settled: { outcome: "done", reason: "", told: { series: SERIES, ms } } };
+    const count = blockOfNode(this.#context.slots, message.node)?.count ?? 1;
+    const ms = (1000 * (message.computeSeconds + message.waitSeconds)) / count;
+    return {
+      reply: { status },
+      settled: { outcome: "done", reason: "", told: { series: BLOCK_SERIES, ms } },
+    };
   }
 
   get #chunks(): number {

@@ -1,6 +1,6 @@
 /** `saf bench`: what the cluster costs, as ratios measured side by side in interleaved rounds. */
 import { Command, Option } from "commander";
-import { ENGINE_NAMES } from "../../shared/engine.js";
+import { REAL_ENGINES } from "../../shared/engine.js";
 import { ClusterError } from "../../shared/errors.js";
 import type { BenchOptions } from "./bench.js";
 
@@ -15,7 +15,7 @@ export function benchCommand(): Command {
   return new Command("bench")
     .description("measure the cluster against the bare engine loop and PyTorch DDP, side by side")
     .option("--json", "print every round as one JSON document")
-    .addOption(new Option("--engine <name>", "this engine or an error").choices([...ENGINE_NAMES]))
+    .addOption(new Option("--engine <name>", "this engine or an error").choices([...REAL_ENGINES]))
     .option("--nats-server <path>", "this nats-server program")
     .addOption(
       new Option("--python <path>", "python with torch, for the peer").env("SAF_PYTHON").default("python3"),

@@ -11,6 +11,7 @@ export interface PoolFlags {
   /** Of the run and of the pool, as they were typed. */
   set: readonly string[];
   workers?: number | "auto";
+  computeMs?: string;
 }
 
 /** Variables that set one setting of the pool each: how a ConfigMap says them. */
@@ -34,20 +35,23 @@ function isOfPool(assignment: string): boolean {
 
 /** Throws ClusterError("config"), one line a problem. */
 export async function loadPool(
-  { poolFile, set, workers }: PoolFlags,
+  { poolFile, set, workers, computeMs }: PoolFlags,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Loaded<PoolConfig>> {
   const said = [...POOL_VARIABLES].flatMap(([name, path]) => {
     const value = env[name];
     return value === undefined || value === "" ? [] : [{ name, path, value }];
   });
-  const flag = workers === undefined ? [] : [`${POOL_PREFIX}workers=${workers}`];
+  const flags = [
+    ...(workers === undefined ? [] : [`${POOL_PREFIX}workers=${workers}`]),
+    ...(computeMs === undefined ? [] : [`${POOL_PREFIX}compute_ms=${computeMs}`]),
+  ];
   return loadSettings(
     poolSchema,
     {
       files: poolFile === undefined || poolFile === "" ? [] : [poolFile],
       variables: said,
-      set: [...flag, ...set.filter(isOfPool)],
+      set: [...flags, ...set.filter(isOfPool)],
       prefix: POOL_PREFIX,
     },
     { misplaced: runSettingInPoolFile },

@@ -33,6 +33,12 @@ export function workerCommand(): Command {
         .default(0),
     )
     .addOption(new Option("--engine <name>", "engine to compute with").env("SAF_ENGINE").default("wasm"))
+    .addOption(
+      new Option(
+        "--compute-ms <milliseconds>",
+        "emulated engine: time that a slot takes; worker-1=250,50 names one worker's own (default: 50)",
+      ).env("SAF_COMPUTE_MS"),
+    )
     .addOption(new Option("--cache-dir <folder>", "where data parts are kept").env("SAF_CACHE_DIR"))
     .action(async (options: WorkerFlags) => {
       // A signal may come while the rest is loaded.

@@ -7,12 +7,15 @@ import { configCommand } from "./config-command.js";
 import { credsCommand } from "./creds-command.js";
 import { dataCommand } from "./data-command.js";
 import { demoCommand } from "./demo-command.js";
+import { warnOfVariables } from "./environment.js";
 import { evaluateCommand, reportCommand } from "./evaluate-command.js";
 import { exportCommand } from "./export-command.js";
 import { coordinatorCommand, workerCommand } from "./process-commands.js";
 import { reproduceCommand } from "./reproduce-command.js";
 import { doctorCommand, setupCommand } from "./setup-command.js";
 import { trainCommand } from "./train-command.js";
+
+const PROCESSES = ["coordinator", "worker"];
 
 /** Parsing throws CommanderError where commander alone would end the process, so that every exit code is ours. */
 export function createProgram(): Command {
@@ -21,7 +24,11 @@ export function createProgram(): Command {
     .version(VERSION)
     .option("--debug", "print the stack of an error", false)
     .showHelpAfterError("(run with --help for the options)")
-    .exitOverride();
+    .exitOverride()
+    // The processes of a cluster know more exactly what they read.
+    .hook("preAction", async (_, action) => {
+      if (!PROCESSES.includes(action.name())) await warnOfVariables(process.env, variablesOf(program));
+    });
 
   for (const command of [
     demoCommand(),
@@ -43,6 +50,11 @@ export function createProgram(): Command {
     program.addCommand(inheriting(command, program));
   }
   return program;
+}
+
+/** Variables that options of a command, or of one below it, read. */
+function variablesOf(command: Command): (string | undefined)[] {
+  return [...command.options.map(({ envVar }) => envVar), ...command.commands.flatMap(variablesOf)];
 }
 
 /** A command made on its own takes over no settings by itself, and neither do the ones below it. */

@@ -21,7 +21,14 @@ import type { saf } from "../../shared/messages.js";
 import { resolveRun } from "../../shared/resolve.js";
 import { LocalCluster, type LocalClusterOptions, localWorkers } from "../local/cluster.js";
 import { type NatsBinary, resolveNatsServer } from "../local/nats/resolve.js";
-import { type EngineChoice, defaultCacheDir, provisionEngine, workerEnvironment } from "../setup/engine.js";
+import {
+  type EngineChoice,
+  defaultCacheDir,
+  engineInEnvironment,
+  provisionEngine,
+  workerEnvironment,
+} from "../setup/engine.js";
+import { chosenEngine } from "./chosen-engine.js";
 import { type ProgressDisplay, createProgress } from "./progress.js";
 import type { ProgressMode } from "./run-options.js";
 import { interruption } from "./signals.js";
@@ -60,7 +67,10 @@ export interface LocalRunResult {
 /** Throws ClusterError with the coordinator's own code when the run fails. */
 export async function runLocally(options: LocalRunOptions): Promise<LocalRunResult> {
   const { pool } = options;
-  const configs = withDistinctNames(options.configs);
+  const { configs, engine } = chosenEngine(
+    withDistinctNames(options.configs),
+    options.engine ?? engineInEnvironment(process.env),
+  );
   if (configs.length === 0) throw new ClusterError("usage", "There is nothing to run");
   const out = await realDirectory(
     options.out ?? join(options.runs, runDirectoryName(options.name, Date.now())),
@@ -79,7 +89,9 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
   const cacheDir = defaultCacheDir(process.env);
   const progress = createProgress({ mode: options.progress });
   try {
-    const { choice, nats } = await findPrograms(options, cacheDir, (line) => progress.say(line));
+    const { choice, nats } = await findPrograms({ ...options, engine }, cacheDir, (line) =>
+      progress.say(line),
+    );
     // A run that lacks a program leaves no folder behind.
     if (options.prepare === undefined) await make();
     const runFiles = await writeRunFiles(out, configs);
@@ -104,7 +116,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
 
 /** Installs what is missing. */
 async function findPrograms(
-  { engine, natsServer }: LocalRunOptions,
+  { engine, natsServer }: Pick<LocalRunOptions, "natsServer"> & { engine: EngineName | undefined },
   cacheDir: string,
   progress: (line: string) => void,
 ): Promise<{ choice: EngineChoice; nats: NatsBinary }> {

@@ -11,6 +11,7 @@ export interface RunOptions {
   json?: true;
   progress: ProgressMode;
   engine?: EngineName;
+  computeMs?: string;
   natsServer?: string;
   httpPort?: number;
   runs: string;
@@ -27,6 +28,7 @@ export function addRunOptions(command: Command): Command {
     .addOption(
       new Option("--engine <name>", "this engine or an error (also SAF_ENGINE)").choices([...ENGINE_NAMES]),
     )
+    .option("--compute-ms <milliseconds>", "emulated engine: time that a slot takes; sets pool.compute_ms")
     .option("--nats-server <path>", "this nats-server program")
     .addOption(httpPort())
     .option("--runs <folder>", "where run directories are made", "runs")

@@ -1,10 +1,10 @@
 /** `saf setup` and `saf doctor`: get what a run needs; say what is there. */
 import { Command, Option } from "commander";
-import { ENGINE_NAMES } from "../../shared/engine.js";
+import { REAL_ENGINES } from "../../shared/engine.js";
 import type { SetupOptions } from "./setup.js";
 
 const engineOption = (): Option =>
-  new Option("--engine <name>", "this engine or an error (also SAF_ENGINE)").choices([...ENGINE_NAMES]);
+  new Option("--engine <name>", "this engine or an error (also SAF_ENGINE)").choices([...REAL_ENGINES]);
 
 export function setupCommand(): Command {
   return new Command("setup")

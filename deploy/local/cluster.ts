@@ -241,12 +241,12 @@ export class LocalCluster {
 
   #startWorker(id: string): Program {
     this.#absent.delete(id);
-    const { engine, cacheDir, workerEnvironment } = this.#options;
+    const { engine, cacheDir, workerEnvironment, pool } = this.#options;
     const connection = this.#connectionOf(this.#ground.nats.credentials.worker(id));
     const logFile = join(this.#logs, `${id}.jsonl`);
     return startProgram({
       name: id,
-      args: workerArguments(connection, { id, engine, cacheDir, logFile }),
+      args: workerArguments(connection, { id, engine, computeMs: pool.compute_ms, cacheDir, logFile }),
       environment: workerProcessEnvironment(process.env, workerEnvironment),
       logs: this.#logs,
     });

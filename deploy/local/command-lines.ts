@@ -1,6 +1,6 @@
 /** What the processes of a local cluster are started with. */
 import type { PoolConfig } from "../../shared/config/pool.js";
-import type { EngineName } from "../../shared/engine.js";
+import { EMULATED, type EngineName } from "../../shared/engine.js";
 
 /** How a process reaches the others. */
 export interface Connection {
@@ -36,17 +36,20 @@ export function coordinatorArguments(
 export interface WorkerSetting {
   id: string;
   engine: EngineName;
+  /** Of the emulated engine: time for a slot, as the pool's setting says it. */
+  computeMs: string | number;
   cacheDir: string;
   logFile: string;
 }
 
 export function workerArguments(
   connection: Connection,
-  { id, engine, cacheDir, logFile }: WorkerSetting,
+  { id, engine, computeMs, cacheDir, logFile }: WorkerSetting,
 ): string[] {
   return [
     ...["worker", "--id", id, ...connectionOptions(connection), ...memoryOptions(connection)],
     ...["--engine", engine, "--cache-dir", cacheDir, "--log-file", logFile],
+    ...(engine === EMULATED ? ["--compute-ms", String(computeMs)] : []),
   ];
 }
 

@@ -4,7 +4,13 @@
  */
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { ENGINE_NAMES, type EngineName } from "../../shared/engine.js";
+import {
+  EMULATED,
+  ENGINE_NAMES,
+  type EngineName,
+  REAL_ENGINES,
+  type RealEngine,
+} from "../../shared/engine.js";
 import { ClusterError, codeIn } from "../../shared/errors.js";
 import {
   findAddonPackage,
@@ -48,6 +54,15 @@ export interface ProvisionOptions {
   refresh?: boolean;
 }
 
+/** Needs nothing, and is never chosen by itself. */
+const EMULATION: EngineChoice = {
+  engine: EMULATED,
+  version: "emulated 1",
+  device: "nothing real",
+  why: [],
+  environment: {},
+};
+
 /**
  * Idempotent: a choice that still stands is returned at once, re-linked if `npm ci` took the link away. Safe to be killed
  * and to run twice at once. Throws ClusterError("dependency") when a forced engine, or any engine, is not to be had.
@@ -55,7 +70,8 @@ export interface ProvisionOptions {
 export async function provisionEngine(options: ProvisionOptions): Promise<EngineChoice> {
   const env = options.env ?? process.env;
   const { cacheDir, progress, refresh = false } = options;
-  const forced = options.force ?? forcedByEnvironment(env);
+  const forced = options.force ?? engineInEnvironment(env);
+  if (forced === EMULATED) return EMULATION;
   const conditions = conditionsOf(forced, env);
   const context: SetupContext = { cacheDir, env, progress };
 
@@ -109,7 +125,8 @@ function hasWideVectors(): boolean {
   }
 }
 
-function forcedByEnvironment(env: NodeJS.ProcessEnv): EngineName | undefined {
+/** What SAF_ENGINE names. Throws ClusterError("usage") for what is no engine. */
+export function engineInEnvironment(env: NodeJS.ProcessEnv): EngineName | undefined {
   const name = env["SAF_ENGINE"];
   if (!name) return undefined;
   const known = ENGINE_NAMES.find((candidate) => candidate === name);
@@ -144,7 +161,7 @@ interface Conditions {
 
 const ADDON_PACKAGES: readonly AddonPackageName[] = ["@tensorflow/tfjs-node", "@tensorflow/tfjs-node-gpu"];
 
-function conditionsOf(forced: EngineName | undefined, env: NodeJS.ProcessEnv): Conditions {
+function conditionsOf(forced: RealEngine | undefined, env: NodeJS.ProcessEnv): Conditions {
   return {
     forced: forced ?? null,
     wheel: env["SAF_TF_WHEEL"] || null,
@@ -198,9 +215,9 @@ interface Chosen {
 /** What one rung came to: an engine that passed, or why each way to it was left. */
 type RungResult = { kind: "passed"; chosen: Chosen } | { kind: "left"; reasons: string[] };
 
-async function chooseEngine(forced: EngineName | undefined, context: SetupContext): Promise<Chosen> {
+async function chooseEngine(forced: RealEngine | undefined, context: SetupContext): Promise<Chosen> {
   const why: string[] = [];
-  for (const engine of forced === undefined ? ENGINE_NAMES : [forced]) {
+  for (const engine of forced === undefined ? REAL_ENGINES : [forced]) {
     const result = await tryRung(engine, context);
     if (result.kind === "passed") {
       result.chosen.choice.why.unshift(...why);
@@ -223,7 +240,7 @@ async function chooseEngine(forced: EngineName | undefined, context: SetupContex
   });
 }
 
-function tryRung(engine: EngineName, context: SetupContext): Promise<RungResult> {
+function tryRung(engine: RealEngine, context: SetupContext): Promise<RungResult> {
   if (engine === "tensorflow-gpu") return tryGpu(context);
   if (engine === "tensorflow") return tryTensorflow(context);
   return tryWasm(context);
@@ -308,7 +325,7 @@ interface Source {
 
 /** First what is installed, then what the cache has, then what can be fetched; each must pass the probe. */
 async function trySources(
-  engine: EngineName,
+  engine: RealEngine,
   packageFolder: string,
   sources: Source[],
   environment: Record<string, string>,
@@ -348,7 +365,7 @@ async function trySources(
 
 /** Links what was provided and probes it; a reason means that the package is without an addon again. */
 async function trySource(
-  engine: EngineName,
+  engine: RealEngine,
   packageFolder: string,
   provision: Provision,
   environment: Record<string, string>,
@@ -369,7 +386,7 @@ async function trySource(
 
 /** Probes an engine as a worker would run it; the reason when it does not pass. */
 async function tryEngine(
-  engine: EngineName,
+  engine: RealEngine,
   environment: Record<string, string>,
   entry: string | undefined,
   { env, progress }: SetupContext,

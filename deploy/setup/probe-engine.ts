@@ -1,15 +1,15 @@
 /** Entry of the probe's child process: `node probe-engine.js <engine>` prints one line of JSON and exits. */
-import { ENGINE_NAMES, type EngineName } from "../../shared/engine.js";
+import { REAL_ENGINES, type RealEngine } from "../../shared/engine.js";
 import { startEngine } from "../../worker/engine/eager/backend.js";
 import { runSelfTest } from "../../worker/engine/eager/self-test.js";
 import { measureSpeed } from "../../worker/engine/eager/speed-probe.js";
 import type { ProbeReport } from "./probe.js";
 
-function isEngineName(name: string | undefined): name is EngineName {
-  return ENGINE_NAMES.some((known) => known === name);
+function isRealEngine(name: string | undefined): name is RealEngine {
+  return REAL_ENGINES.some((known) => known === name);
 }
 
-async function probe(name: EngineName): Promise<ProbeReport | { error: string }> {
+async function probe(name: RealEngine): Promise<ProbeReport | { error: string }> {
   try {
     const { tf, info } = await startEngine(name);
     const selfTest = runSelfTest(tf);
@@ -21,6 +21,6 @@ async function probe(name: EngineName): Promise<ProbeReport | { error: string }>
 }
 
 const name = process.argv[2];
-const answer = isEngineName(name) ? await probe(name) : { error: `there is no engine "${name ?? ""}"` };
+const answer = isRealEngine(name) ? await probe(name) : { error: `there is no engine "${name ?? ""}"` };
 // A failed check has the error Infinity, which JSON writes as null.
 process.stdout.write(`${JSON.stringify(answer)}\n`, () => process.exit(0));

@@ -1,6 +1,6 @@
 /** Tries an engine in a process of its own: a library that crashes must not take the command line with it. */
 import { fileURLToPath } from "node:url";
-import type { EngineInfo, EngineName, SelfTestReport } from "../../shared/engine.js";
+import type { EngineInfo, RealEngine, SelfTestReport } from "../../shared/engine.js";
 import { runCommand, explain } from "../run-command.js";
 
 /** What probe-engine.ts prints, as one line of JSON. */
@@ -16,7 +16,7 @@ export type ProbeResult = { kind: "passed"; report: ProbeReport } | { kind: "ref
 const PROBE_TIMEOUT_MS = 120_000;
 
 /** Loads the engine, runs the gradient self-test and measures. `env` is the child's whole environment. */
-export async function probeEngine(name: EngineName, env: NodeJS.ProcessEnv): Promise<ProbeResult> {
+export async function probeEngine(name: RealEngine, env: NodeJS.ProcessEnv): Promise<ProbeResult> {
   const entry = fileURLToPath(new URL("./probe-engine.js", import.meta.url));
   const result = await runCommand(process.execPath, [entry, name], { env, timeoutMs: PROBE_TIMEOUT_MS });
   const answer = lastJson(result.stdout);

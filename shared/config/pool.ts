@@ -5,6 +5,11 @@
 import { z } from "zod";
 import { setting, settings } from "./setting.js";
 
+const DEFAULT_COMPUTE_MS = 50;
+const MOST_COMPUTE_MS = 600_000;
+const COMPUTE_MS = /^([a-z0-9-]{1,32}=)?\d{1,6}(,([a-z0-9-]{1,32}=)?\d{1,6})*$/;
+const COMPUTE_MS_FORM = "expected milliseconds, for one worker behind its name, as in worker-1=250,50";
+
 export const poolSchema = settings({
   workers: setting(
     "nothing",
@@ -41,6 +46,13 @@ export const poolSchema = settings({
     z.int().min(50).max(3_600_000).default(5000),
     "length of that while; each further failure doubles it, up to 64 times",
   ),
+  compute_ms: setting(
+    "nothing",
+    z
+      .union([z.int().min(0).max(MOST_COMPUTE_MS), z.string().regex(COMPUTE_MS, COMPUTE_MS_FORM)])
+      .default(DEFAULT_COMPUTE_MS),
+    "emulated engine: milliseconds that a slot takes; worker-1=250,50 makes one worker slower than the others",
+  ),
   wait_for_workers_ms: setting(
     "nothing",
     z.int().min(1000).max(1_000_000_000).default(120_000),
@@ -51,3 +63,18 @@ export const poolSchema = settings({
 /** A pool's settings, defaults filled in. */
 export type PoolConfig = z.output<typeof poolSchema>;
 export type PoolInput = z.input<typeof poolSchema>;
+
+/** What `compute_ms` says for a worker: its own time, else the one without a name, else the default. Undefined: it says nothing that can be read. */
+export function computeMsOf(said: string | number, worker: string): number | undefined {
+  const parsed = poolSchema.shape.compute_ms.safeParse(said);
+  if (!parsed.success) return undefined;
+  const times = new Map(
+    String(parsed.data)
+      .split(",")
+      .map((part): [string, number] => {
+        const [time = "", name = ""] = part.split("=").reverse();
+        return [name, Number(time)];
+      }),
+  );
+  return times.get(worker) ?? times.get("") ?? DEFAULT_COMPUTE_MS;
+}

@@ -5,6 +5,7 @@
  */
 import { DATA_SET_NAMES } from "../data-set-names.js";
 import { at } from "../core/at.js";
+import { EMULATED } from "../engine.js";
 import { z } from "zod";
 import { NORMS, PERTURBATION_KINDS, PROCEDURES } from "../results.js";
 import { section, setting, settings } from "./setting.js";
@@ -183,6 +184,11 @@ export const configSchema = settings({
     "weights",
     z.int().min(0).max(4_294_967_295).default(0),
     "seed of every random draw of the run",
+  ),
+  engine: setting(
+    "weights",
+    z.literal(EMULATED).optional(),
+    "emulated: made-up gradients that take their time, to measure the cluster; no figure of such a run says anything of the network (default: real gradients, by the best engine of each worker)",
   ),
   data: section({
     set: setting("weights", z.enum(DATA_SET_NAMES).default("mnist"), "data set"),

@@ -27,21 +27,39 @@ export function blockOfNode(slots: number, node: number): Block | undefined {
 }
 
 /**
- * How large the blocks of a step should be for so many workers: as large as possible (fewer bytes to send) without
- * making the step longer than blocks of one slot would.
+ * How large the blocks of a step should be for these workers: as large as possible (fewer bytes to send) without making
+ * the step longer than smaller blocks would. `speeds`: slots in a unit of time, by worker.
  */
-export function blockSize(slots: number, workers: number): number {
-  const rounds = (count: number): number => Math.ceil(slots / count / Math.max(1, workers)) * count;
+export function blockSize(slots: number, speeds: readonly number[]): number {
   let best = 1;
+  let shortest = makespan(slots, 1, speeds);
   for (let count = 2; count <= slots; count *= 2) {
-    if (rounds(count) <= rounds(best)) best = count;
+    const time = makespan(slots, count, speeds);
+    if (time > shortest * (1 + 1e-9)) continue;
+    best = count;
+    shortest = time;
   }
   return best;
 }
 
+/** The time of a step in blocks of `count` slots, when each block goes to whoever will be through with it first. */
+function makespan(slots: number, count: number, speeds: readonly number[]): number {
+  const times = speeds.length === 0 ? [1] : speeds.map((speed) => 1 / speed);
+  const ends = times.map(() => 0);
+  for (let left = slots / count; left > 0; left--) {
+    let first = 0;
+    for (let worker = 1; worker < times.length; worker++) {
+      const isSooner = ends[worker]! + count * times[worker]! < ends[first]! + count * times[first]!;
+      if (isSooner) first = worker;
+    }
+    ends[first]! += count * times[first]!;
+  }
+  return Math.max(...ends);
+}
+
 /** The blocks of one step, in slot order. */
-export function planBlocks(slots: number, workers: number): Block[] {
-  const count = blockSize(slots, workers);
+export function planBlocks(slots: number, speeds: readonly number[]): Block[] {
+  const count = blockSize(slots, speeds);
   return Array.from({ length: slots / count }, (_, i) => ({ first: i * count, count }));
 }
 

@@ -7,7 +7,7 @@ import { LEAST_PAYLOAD_BYTES } from "../../shared/core/chunk.js";
 import { ClusterError } from "../../shared/errors.js";
 import { connectNats } from "../../shared/io/nats-bus.js";
 import { sharedMemoryBus } from "../../shared/io/shared-memory-bus.js";
-import { MemoryBroker } from "../../shared/memory-bus.js";
+import { MemoryBroker } from "../support/memory-bus.js";
 import { anyServer, NO_SERVER } from "../deploy/nats-support.js";
 import { OpenNats } from "../support/open-nats.js";
 import { busContract, type World } from "./bus.contract.js";

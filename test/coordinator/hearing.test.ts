@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Hearing, MOST_BYTES_ON_THE_WAY, MOST_WAITING } from "../../coordinator/hearing.js";
 import type { Bus, BusMessage, Subscription } from "../../shared/bus.js";
 import { connectNats } from "../../shared/io/nats-bus.js";
-import { MemoryBroker } from "../../shared/memory-bus.js";
+import { MemoryBroker } from "../support/memory-bus.js";
 import type { Unheard } from "../../shared/metrics.js";
 import { subjectsOf } from "../../shared/subjects.js";
 import { NO_SERVER, anyServer } from "../deploy/nats-support.js";

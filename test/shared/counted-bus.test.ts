@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { countedBus, requestOperation, trafficKind } from "../../shared/counted-bus.js";
-import { MemoryBroker } from "../../shared/memory-bus.js";
+import { MemoryBroker } from "../support/memory-bus.js";
 import { REQUESTS } from "../../shared/metrics.js";
 import { subjectsOf } from "../../shared/subjects.js";
 

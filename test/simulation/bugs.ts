@@ -4,6 +4,9 @@
  */
 import { readFileSync } from "node:fs";
 import { register } from "node:module";
+import type { RivalFault } from "./faults.js";
+import type { Scenario } from "./scenario.js";
+import type * as simulating from "./simulate.js";
 
 /** Texts that must each stand once in a compiled file, and what stands there instead. */
 interface Changes {
@@ -14,8 +17,8 @@ interface Changes {
 
 export interface Bug {
   name: string;
-  /** The first one that finds it. */
-  seed: number;
+  /** Which worlds can show it, where few can. */
+  shownBy?: (scenario: Scenario) => boolean;
   /** The commit that fixed it. */
   fixedBy: string;
   /** What went wrong. */
@@ -23,10 +26,22 @@ export interface Bug {
   changes: readonly Changes[];
 }
 
+const rivalWho =
+  (...does: RivalFault["does"][]) =>
+  ({ faults }: Scenario): boolean =>
+    faults.some((fault) => fault.kind === "rival" && does.includes(fault.does));
+
+/** The coordinator, when its clock has stepped back. */
+function startsAgainBehind({ faults }: Scenario): boolean {
+  const backMs = Math.min(...faults.filter(({ kind }) => kind === "clock").map(({ fromMs }) => fromMs));
+  return faults.some(
+    ({ kind, who, untilMs }) => kind === "crash" && who === "coordinator" && untilMs > backMs,
+  );
+}
+
 export const BUGS: readonly Bug[] = [
   {
     name: "settled-by-another-block",
-    seed: 411,
     fixedBy: "63f5442",
     what: "the last chunk of an old block settled the lease that its worker held by then",
     changes: [
@@ -38,7 +53,6 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "offered-to-the-lost",
-    seed: 5,
     fixedBy: "23349cd",
     what: "a worker that was lost or left was offered its own block again, before it was out of the pool",
     changes: [
@@ -59,14 +73,12 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "joined-to-a-torn-line",
-    seed: 0,
     fixedBy: "dc9c3d3",
     what: "what was appended to a journal behind a torn line joined it, and all after it was lost at the next reading",
     changes: [{ file: "coordinator/io/journal.js", texts: [["if (whole < bytes.length)", "if (false)"]] }],
   },
   {
     name: "diverged-by-one",
-    seed: 34,
     fixedBy: "d66b047",
     what: "one worker that sent values that are not finite ended the run of all",
     changes: [
@@ -78,7 +90,6 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "leased-to-the-busy",
-    seed: 297,
     fixedBy: "917ce88",
     what: "a worker that joined again while it computed was leased unit after unit, and forgot none of them",
     changes: [
@@ -98,7 +109,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "two-leaders",
-    seed: 206,
+    shownBy: rivalWho("pool"),
     fixedBy: "e688cfc",
     what: "a coordinator went on when a later one led its pool, and each took the workers from the other",
     changes: [
@@ -112,7 +123,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "answered-anywhere",
-    seed: 3,
+    shownBy: ({ workers }) => workers.some(({ nature }) => nature === "forger"),
     fixedBy: "ecc6c55",
     what: "the coordinator answered on any subject, and a worker took a later term from any lease: a refusal was a lease to it",
     changes: [
@@ -128,7 +139,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "known-by-name",
-    seed: 195,
+    shownBy: rivalWho("pool"),
     fixedBy: "da04b5d",
     what: "a worker kept what it had loaded by the name of a run, under which another run came",
     changes: [
@@ -137,7 +148,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "two-writers",
-    seed: 41,
+    shownBy: rivalWho("resume", "evaluate"),
     fixedBy: "d1235e2",
     what: "nothing kept two coordinators from writing one run directory",
     changes: [
@@ -152,7 +163,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "term-of-the-clock",
-    seed: 16,
+    shownBy: startsAgainBehind,
     fixedBy: "d1235e2",
     what: "the term was the time of day alone, and fell when the clock stepped back",
     changes: [
@@ -164,7 +175,7 @@ export const BUGS: readonly Bug[] = [
   },
 ];
 
-type Simulation = typeof import("./simulate.js");
+type Simulation = Pick<typeof simulating, "prepare" | "simulateOne" | "simulateMany" | "outcomeOf">;
 
 let isRegistered = false;
 
@@ -178,8 +189,7 @@ export async function simulationWith(name: string): Promise<Simulation> {
     register(`data:text/javascript,${encodeURIComponent(LOADER)}`, { data });
     isRegistered = true;
   }
-  const simulation: Simulation = await import(`./simulate.js?bug=${name}`);
-  return simulation;
+  return (await import(`./simulate.js?bug=${name}`)) as Simulation;
 }
 
 /** By address, with the bug. */

@@ -34,7 +34,7 @@ import { SEED } from "./draws.js";
 const PATIENCE_MS = 90_000;
 
 /** What a run of a test decides; the rest is small and quick. */
-export type TestConfig = Pick<ConfigInput, "model" | "seed" | "data" | "evaluate" | "name"> & {
+export type TestConfig = Pick<ConfigInput, "model" | "seed" | "data" | "evaluate" | "name" | "engine"> & {
   train?: ConfigInput["train"];
 };
 
@@ -112,6 +112,8 @@ export interface ClusterSetting {
   runs?: TestConfig[];
   /** How many of them at the same time: all, unless it says otherwise. */
   sideBySide?: number;
+  /** Made-up gradients that take their time (`pool.compute_ms`); else the engine that was set up. */
+  isEmulated?: boolean;
 }
 
 /** Back when the processes are started; nothing need have joined. Everything is ended after the test. */
@@ -138,8 +140,8 @@ export async function startCluster(
   }
   const local = await LocalCluster.start({
     nats,
-    engine: choice.engine,
-    workerEnvironment: environment,
+    engine: setting.isEmulated === true ? "emulated" : choice.engine,
+    workerEnvironment: setting.isEmulated === true ? {} : environment,
     workers: setting.workers,
     out,
     coordinatorArguments: [

@@ -10,7 +10,7 @@ import { initialParameters } from "../../shared/core/layout.js";
 import type { ClusterError } from "../../shared/errors.js";
 import { Metrics } from "../../shared/io/metrics-registry.js";
 import { realClock } from "../../shared/io/real-clock.js";
-import { MemoryBroker } from "../../shared/memory-bus.js";
+import { MemoryBroker } from "./memory-bus.js";
 import type { Bus } from "../../shared/bus.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { resolveRun, stepPlan } from "../../shared/resolve.js";

@@ -47,10 +47,12 @@ function measure(file: string, typescript: typeof ts, figures: SourceFigures): v
     return { place: `${file}:${first}`, name, lines: lineOf(node.getEnd()) - first + 1 };
   };
   const visit = (node: ts.Node): void => {
-    if (typescript.isClassDeclaration(node)) {
-      const fields = node.members.filter((member) => typescript.isPropertyDeclaration(member)).length;
-      figures.classes.push({ ...measured(node, node.name?.text ?? "class"), fields });
-    } else if (typescript.isFunctionLike(node) && "body" in node && node.body !== undefined) {
+    if (typescript.isClassLike(node))
+      figures.classes.push({
+        ...measured(node, node.name?.text ?? "class"),
+        fields: fieldsOf(node, typescript),
+      });
+    else if (typescript.isFunctionLike(node) && "body" in node && node.body !== undefined) {
       const name = node.name === undefined ? "function" : node.name.getText();
       figures.functions.push(measured(node, name));
     } else if (
@@ -62,6 +64,16 @@ function measure(file: string, typescript: typeof ts, figures: SourceFigures): v
     typescript.forEachChild(node, visit);
   };
   visit(source);
+}
+
+/** Declared ones, and parameters of the constructor that are fields besides. */
+function fieldsOf({ members }: ts.ClassLikeDeclaration, typescript: typeof ts): number {
+  const declared = members.filter((member) => typescript.isPropertyDeclaration(member));
+  const given = members
+    .filter((member) => typescript.isConstructorDeclaration(member))
+    .flatMap(({ parameters }) => parameters)
+    .filter((parameter) => typescript.isParameterPropertyDeclaration(parameter, parameter.parent));
+  return declared.length + given.length;
 }
 
 /** JSON.parse(…) as T, (await import(…)) as T, require(…) as T: somebody else's bytes get their type there. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BODY_BYTES, HEADER_BYTES, decodeChunk } from "../../shared/core/chunk.js";
-import { MemoryBroker } from "../../shared/memory-bus.js";
+import { MemoryBroker } from "../support/memory-bus.js";
 import { FrameSender } from "../../worker/frame-sender.js";
 
 const CHUNKS = 4;

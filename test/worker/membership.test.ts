@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ClusterError } from "../../shared/errors.js";
-import { MemoryBroker } from "../../shared/memory-bus.js";
+import { MemoryBroker } from "../support/memory-bus.js";
 import { readMessage, type saf, wire, writeMessage } from "../../shared/messages.js";
 import { subjectsOf } from "../../shared/subjects.js";
 import { Membership } from "../../worker/membership.js";

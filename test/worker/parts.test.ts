@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ClusterError } from "../../shared/errors.js";
 import { realClock } from "../../shared/io/real-clock.js";
-import { MemoryBroker } from "../../shared/memory-bus.js";
+import { MemoryBroker } from "../support/memory-bus.js";
 import { readMessage, wire, writeMessage } from "../../shared/messages.js";
 import { partFiles } from "../../worker/io/part-files.js";
 import { DataParts } from "../../worker/parts.js";

@@ -14,7 +14,7 @@ import {
   sealChunk,
 } from "../../shared/core/chunk.js";
 import { stateSize } from "../../shared/core/stretch.js";
-import { MemoryBroker } from "../../shared/memory-bus.js";
+import { MemoryBroker } from "../support/memory-bus.js";
 import { readMessage, type saf, wire, writeMessage } from "../../shared/messages.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { resolveRun } from "../../shared/resolve.js";

@@ -15,6 +15,8 @@ export interface SharedImages {
 
 export interface EngineStart {
   engine: EngineName;
+  /** Of the emulated engine: time for a slot. */
+  computeMs: number;
 }
 
 /** Whole numbers in shared memory that a stretch and the main thread tell each other. */

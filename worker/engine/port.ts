@@ -1,7 +1,7 @@
 /** The main thread's side of the engine thread. */
 import { Worker as Thread } from "node:worker_threads";
 import { ClusterError } from "../../shared/errors.js";
-import type { EngineInfo, EngineName, SelfTestReport } from "../../shared/engine.js";
+import type { EngineInfo, SelfTestReport } from "../../shared/engine.js";
 import type { EngineStart, FromEngine, ToEngine } from "./messages.js";
 
 export interface EnginePort {
@@ -17,8 +17,8 @@ export interface EnginePort {
  * Starts the engine thread and waits for its self-test. Throws ClusterError("dependency") when it does not start, or
  * when `signal` ends it before.
  */
-export function startEngineThread(engine: EngineName, signal?: AbortSignal): Promise<EnginePort> {
-  const data: EngineStart = { engine };
+export function startEngineThread(data: EngineStart, signal?: AbortSignal): Promise<EnginePort> {
+  const { engine } = data;
   const thread = new Thread(new URL("./thread.js", import.meta.url), { workerData: data });
   const giveUp = (): void => void thread.terminate();
   signal?.addEventListener("abort", giveUp, { once: true });

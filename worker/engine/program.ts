@@ -30,6 +30,13 @@ export interface PushSink {
   add(offset: number, values: Float32Array): void;
 }
 
+/** Which images of which step a slot has. */
+export interface SlotIdentity {
+  seed: number;
+  step: number;
+  indices: Uint32Array;
+}
+
 /** A network on an engine, with parameters of its own. One caller at a time. */
 export interface Program {
   readonly network: Network;
@@ -44,6 +51,9 @@ export interface Program {
    * then the gradients, last layer first.
    */
   train(inputs: Float32Array, labels: Uint8Array, sink: PushSink): void;
+
+  /** Instead of `train`, for an engine that looks at no picture: nobody need make any. */
+  trainUnseen?(slot: SlotIdentity, sink: PushSink): void;
 
   /** Outputs alone, with stored statistics. */
   predict(inputs: Float32Array): Float32Array;

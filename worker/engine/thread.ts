@@ -10,8 +10,9 @@ import { startPrograms } from "./start.js";
 
 const port = parentPort;
 if (port === null) throw new Error("thread.js must be started as a worker thread");
+const { engine, computeMs } = workerData as EngineStart;
 const host = new EngineHost({
-  programs: await startPrograms((workerData as EngineStart).engine),
+  programs: await startPrograms(engine, computeMs),
   send: (message) => port.postMessage(message),
   vectors: new VectorMemory(),
   now: () => performance.now(),

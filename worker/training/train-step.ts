@@ -22,11 +22,15 @@ export function computeSlots(
   sink: SlotSink,
   ready?: ReadonlyMap<number, SlotInputs>,
 ): void {
+  const { program, plan, images } = context;
   for (let slot = block.first; slot < block.first + block.count; slot++) {
     sink.beginSlot();
-    const { inputs, labels } =
-      ready?.get(slot) ?? slotInputs(context, step, slotImages(context.plan, order, step, slot));
-    context.program.train(inputs, labels, sink);
+    const indices = slotImages(plan, order, step, slot);
+    if (program.trainUnseen !== undefined) program.trainUnseen({ seed: images.seed, step, indices }, sink);
+    else {
+      const { inputs, labels } = ready?.get(slot) ?? slotInputs(context, step, indices);
+      program.train(inputs, labels, sink);
+    }
     sink.endSlot();
   }
 }

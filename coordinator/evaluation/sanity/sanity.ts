@@ -47,21 +47,24 @@ export function checkSanity(evidence: Evidence): NumberedCheck[] {
   return findings.map((finding, i) => ({ number: i + 1, title: at(TITLES, i), ...finding }));
 }
 
+/** Nothing that an emulated engine answers may look like a measurement. */
+const MADE_UP = "the engine was emulated: weights and answers are made up";
+
 /** The result with its checks, and every point that a failed one concerns marked. */
 export function withChecks(result: ModelResult, checks: readonly NumberedCheck[]): ModelResult {
   const marks = checks
     .filter(({ status }) => status === "failed")
     .map((check) => ({ reason: reasonOf(check), concerns: check.concerns }));
+  const madeUp = result.engine === undefined ? [] : [MADE_UP];
   return {
     ...result,
     curves: result.curves.map((point) => {
-      const reasons = marks
-        .filter(({ concerns }) => isConcerned(point, concerns))
-        .map(({ reason }) => reason);
+      const doubts = marks.filter(({ concerns }) => isConcerned(point, concerns));
+      const reasons = [...madeUp, ...doubts.map(({ reason }) => reason)];
       return reasons.length === 0 ? point : { ...point, unreliable: reasons };
     }),
     checks: checks.map(({ number, title, status, detail }) => ({ number, title, status, detail })),
-    unreliable: marks.map(({ reason }) => reason),
+    unreliable: [...madeUp, ...marks.map(({ reason }) => reason)],
   };
 }
 

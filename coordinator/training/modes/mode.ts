@@ -15,6 +15,9 @@ export interface ModeSetting {
 /** A worker that has to load the engine's network and the images first gets this long. */
 export const COLD_LEASE_MS = 60_000;
 
+/** The series of a block's times (Patience.series): of one slot. */
+export const BLOCK_SERIES = "block";
+
 /** From the step that is in work to the one before which the training stops. */
 export interface Course {
   step: number;

@@ -2,14 +2,16 @@
 import { stepSamples } from "../../../shared/core/schedule.js";
 import { type Block, planBlocks, slotRange } from "../../../shared/core/slots.js";
 import type { Unit } from "../../leases/unit.js";
-import { COLD_LEASE_MS, type Course, type Mode, type ModeSetting } from "./mode.js";
+import { BLOCK_SERIES, COLD_LEASE_MS, type Course, type Mode, type ModeSetting } from "./mode.js";
 
 export function stepByStep(setting: ModeSetting, { step, stopAt }: Course): Mode {
   const { plan } = setting;
   return {
     kind: "step",
-    units: (workers) =>
-      step >= stopAt ? [] : planBlocks(plan.slots, workers).map((block) => blockUnit(setting, step, block)),
+    units: (crew) =>
+      step >= stopAt
+        ? []
+        : planBlocks(plan.slots, crew.speeds(BLOCK_SERIES)).map((block) => blockUnit(setting, step, block)),
     wants: () => step < stopAt,
     advance: (_last, isComplete) =>
       isComplete
@@ -25,7 +27,7 @@ function blockUnit({ plan, floorMs }: ModeSetting, step: number, block: Block): 
     id: blockId(step, block),
     images: slotRange(samples, plan.slots, last).end - slotRange(samples, plan.slots, block.first).start,
     steps: 1,
-    patience: { series: "block", scale: 1, floorMs, unknownMs: COLD_LEASE_MS, warmUpMs: 0 },
+    patience: { series: BLOCK_SERIES, scale: block.count, floorMs, unknownMs: COLD_LEASE_MS, warmUpMs: 0 },
     affinity: `slot ${block.first}`,
   };
 }

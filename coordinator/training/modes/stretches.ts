@@ -37,6 +37,7 @@ function stretchUnit({ plan, floorMs }: ModeSetting, { step, stopAt }: Course, l
     id: stretchId(step, count),
     images,
     steps: count,
+    isExclusive: true,
     patience: {
       series: "stretch",
       scale: count,

@@ -57,6 +57,16 @@ test("a sound evaluation passes all that it can be asked, and nothing is marked"
   assert.ok(result.curves.every(({ unreliable }) => unreliable === undefined));
 });
 
+test("nothing that an emulated engine answered passes for a measurement, also when networks are compared", () => {
+  const facts = { name: "mrelu", realClasses: 10, samplesPerSecond: 0, everything: 0.5 };
+  const result = modelResult({ ...facts, engine: "emulated" }, sound());
+  for (const settled of [result, ...checkedTogether([result, resultOf(sound(), "plain")]).slice(0, 1)]) {
+    assert.equal(settled.engine, "emulated");
+    assert.match(settled.unreliable?.[0] ?? "", /the engine was emulated/);
+    assert.ok(settled.curves.every(({ unreliable }) => unreliable?.[0]?.includes("emulated") === true));
+  }
+});
+
 test("what a check would compare is missing: it was not run, and says what it needs", () => {
   const result = resultOf([clean()]);
   for (const { number, status, detail } of result.checks ?? []) {

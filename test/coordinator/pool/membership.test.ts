@@ -6,6 +6,7 @@ import {
   lostWorkers,
   MISSED_HEARTBEATS,
 } from "../../../coordinator/pool/membership.js";
+import { enginesFor } from "../../../shared/engine.js";
 
 test("a worker is lost after three missed heartbeats, not a millisecond before", () => {
   const workers = new Map([
@@ -51,6 +52,24 @@ test("another protocol, an unknown engine and wrong gradients are refused by nam
     assert.equal(admission.label, label);
     assert.match(admission.reason, pattern);
   }
+});
+
+test("real gradients and made-up ones never meet in a run", () => {
+  const emulated = { ...applicant, engineName: "emulated" };
+  for (const [worker, served] of [
+    [emulated, enginesFor([{}])],
+    [applicant, enginesFor([{ engine: "emulated" }])],
+  ] as const) {
+    const admission = admit(worker, "worker-1", 1, served);
+    assert.ok(!admission.accepted);
+    assert.equal(admission.label, "engine");
+    assert.match(
+      admission.reason,
+      /its engine is "(emulated|wasm)", and the runs here are computed by .* only/,
+    );
+  }
+  assert.deepEqual(admit(emulated, "worker-1", 1, enginesFor([{ engine: "emulated" }])), { accepted: true });
+  assert.throws(() => enginesFor([{}, { engine: "emulated" }]), /Some of these runs are emulated/);
 });
 
 test("of two processes with one name the one that was started later is the worker; the other is refused", () => {

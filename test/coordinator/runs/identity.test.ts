@@ -15,6 +15,7 @@ const OTHER_VALUES: Record<string, [unknown, unknown]> = {
   name: ["one", "other"],
   model: ["mrelu-a", "rbf-a"],
   seed: [1, 2],
+  engine: ["emulated", undefined],
   "data.set": ["mnist", "fashion-mnist"],
   "data.dir": ["here", "there"],
   "train.epochs": [1, 2.5],

@@ -19,7 +19,7 @@ import { Telemetry } from "../../../coordinator/telemetry/telemetry.js";
 import { configSchema } from "../../../shared/config/run.js";
 import { initialParameters } from "../../../shared/core/layout.js";
 import { Metrics } from "../../../shared/io/metrics-registry.js";
-import { MemoryBroker } from "../../../shared/memory-bus.js";
+import { MemoryBroker } from "../../support/memory-bus.js";
 import { layoutOf } from "../../../shared/networks/network.js";
 import { resolveRun } from "../../../shared/resolve.js";
 import { subjectsOf } from "../../../shared/subjects.js";

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { MeasuredRange } from "../../../coordinator/evaluation/curves.js";
 import { EventPublisher, Speed } from "../../../coordinator/telemetry/events.js";
 import { readMessage, type saf, wire } from "../../../shared/messages.js";
-import { MemoryBroker } from "../../../shared/memory-bus.js";
+import { MemoryBroker } from "../../support/memory-bus.js";
 import { subjectsOf } from "../../../shared/subjects.js";
 import type { LiveEvent } from "../../../shared/events.js";
 

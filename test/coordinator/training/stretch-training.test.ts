@@ -336,9 +336,10 @@ describe("an exclusive lease goes to another worker", () => {
     const two = await cluster.joined("worker-2");
     // Two minutes are given to a first lease. Both workers are heard of all the time.
     for (let i = 0; i < 30; i++) {
-      cluster.nowMs += 10_000;
-      one.beat({ leaseId: lease.leaseId });
-      two.beat();
+      await cluster.jump(10_000, () => {
+        one.beat({ leaseId: lease.leaseId });
+        two.beat();
+      });
       await cluster.ticks(1);
       if (two.hasLease) break;
     }
@@ -358,9 +359,10 @@ describe("an exclusive lease goes to another worker", () => {
     const lease = await one.stretch();
     const two = await cluster.joined("worker-2");
     for (let steps = 1; steps <= 7; steps++) {
-      cluster.nowMs += 60_000;
-      one.beat({ leaseId: lease.leaseId, progress: { steps, loss: 2, accuracy: 0.25 } });
-      two.beat();
+      await cluster.jump(60_000, () => {
+        one.beat({ leaseId: lease.leaseId, progress: { steps, loss: 2, accuracy: 0.25 } });
+        two.beat();
+      });
       await cluster.ticks(1);
     }
     assert.equal(two.hasLease, false);

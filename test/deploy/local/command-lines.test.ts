@@ -18,7 +18,8 @@ function optionOf(args: readonly string[], name: string): string | undefined {
 }
 
 test("both programs learn where the server is, who they are and where the rings lie", () => {
-  const worker = { id: "worker-1", engine: "wasm", cacheDir: "cache", logFile: "worker-1.jsonl" } as const;
+  const files = { cacheDir: "cache", logFile: "worker-1.jsonl" };
+  const worker = { id: "worker-1", engine: "wasm", computeMs: 50, ...files } as const;
   const coordinator = { pool, httpPort: undefined, page: undefined, others: ["--run", "run.yaml"] };
   for (const args of [workerArguments(connection, worker), coordinatorArguments(connection, coordinator)]) {
     assert.equal(optionOf(args, "--nats-url"), connection.url);
@@ -31,6 +32,14 @@ test("both programs learn where the server is, who they are and where the rings 
   const args = coordinatorArguments(connection, coordinator);
   assert.ok(args.includes("pool.heartbeat_ms=250"));
   assert.deepEqual(args.slice(-2), ["--run", "run.yaml"]);
+});
+
+test("only the emulated engine is told how long a slot takes", () => {
+  const files = { cacheDir: "cache", logFile: "worker-1.jsonl" };
+  const argsOf = (engine: "wasm" | "emulated"): string[] =>
+    workerArguments(connection, { id: "worker-1", engine, computeMs: "worker-1=250,50", ...files });
+  assert.equal(optionOf(argsOf("emulated"), "--compute-ms"), "worker-1=250,50");
+  assert.equal(optionOf(argsOf("wasm"), "--compute-ms"), undefined);
 });
 
 test("the live page gets the port that was asked for, and after a restart the one that it had", () => {

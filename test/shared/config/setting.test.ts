@@ -49,7 +49,7 @@ test("every setting of a run and of the pool is marked; the pool decides nothing
   assert.deepEqual(
     [...ofRun].filter(([, decides]) => decides === "weights").map(([path]) => path),
     [
-      ...["model", "seed", "data.set", "train.batch_size", "train.slots", "train.learning_rate"],
+      ...["model", "seed", "engine", "data.set", "train.batch_size", "train.slots", "train.learning_rate"],
       ...["train.momentum", "train.weight_decay", "train.limit_images", "train.adversarial_rounds"],
     ],
   );

@@ -10,6 +10,9 @@ import {
   slotRange,
 } from "../../../shared/core/slots.js";
 
+/** So many workers, all as fast. */
+const equal = (workers: number): number[] => Array<number>(workers).fill(1);
+
 const slotCount = fc.integer({ min: 0, max: 10 }).map((power) => 2 ** power);
 
 test("powers of two are told from other numbers", () => {
@@ -71,7 +74,7 @@ test("numbers that are no node of the tree have no block", () => {
 test("blocks cover every slot once, in order, and never make a step longer than single slots would", () => {
   fc.assert(
     fc.property(slotCount, fc.integer({ min: 0, max: 300 }), (slots, workers) => {
-      const blocks = planBlocks(slots, workers);
+      const blocks = planBlocks(slots, equal(workers));
       let next = 0;
       for (const { first, count } of blocks) {
         assert.equal(first, next);
@@ -80,7 +83,7 @@ test("blocks cover every slot once, in order, and never make a step longer than 
       }
       assert.equal(next, slots);
       const hands = Math.max(1, workers);
-      const count = blockSize(slots, workers);
+      const count = blockSize(slots, equal(workers));
       const makespan = Math.ceil(blocks.length / hands) * count;
       assert.ok(makespan <= Math.ceil(slots / hands), `${slots} slots, ${workers} workers: ${makespan}`);
       // As large as possible: twice the size would take longer.
@@ -90,12 +93,20 @@ test("blocks cover every slot once, in order, and never make a step longer than 
 });
 
 test("one worker gets one block, as many workers as slots one slot each, three of four slots singles", () => {
-  assert.equal(blockSize(8, 1), 8);
-  assert.equal(blockSize(8, 2), 4);
-  assert.equal(blockSize(8, 8), 1);
-  assert.equal(blockSize(4, 3), 2); // two rounds of one, or one round of two: fewer bytes
-  assert.equal(blockSize(8, 3), 1); // three rounds of one; blocks of two would take four
-  assert.equal(blockSize(8, 100), 1);
+  assert.equal(blockSize(8, equal(1)), 8);
+  assert.equal(blockSize(8, equal(2)), 4);
+  assert.equal(blockSize(8, equal(8)), 1);
+  assert.equal(blockSize(4, equal(3)), 2); // two rounds of one, or one round of two: fewer bytes
+  assert.equal(blockSize(8, equal(3)), 1); // three rounds of one; blocks of two would take four
+  assert.equal(blockSize(8, equal(100)), 1);
+});
+
+test("beside fast workers a slow one gets what it can do in the time of the step", () => {
+  // Fifteen slots for three, one for the slow one: five rounds.
+  assert.equal(blockSize(16, [1, 1, 1, 0.2]), 1);
+  // Four slots are done by the fast ones in two rounds, in blocks of two as soon.
+  assert.equal(blockSize(4, [1, 1, 1, 0.2]), 2);
+  assert.equal(blockSize(8, [1, 1e-9]), 8);
 });
 
 test("the slots of a batch share its images out without gap or overlap, sizes within one", () => {

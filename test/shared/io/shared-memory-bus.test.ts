@@ -8,7 +8,7 @@ import { breakSeal, sealOf } from "../../../shared/core/chunk.js";
 import { countedBus } from "../../../shared/counted-bus.js";
 import { FileMapping } from "../../../shared/io/file-mapping.js";
 import { sharedMemoryBus } from "../../../shared/io/shared-memory-bus.js";
-import { MemoryBroker } from "../../../shared/memory-bus.js";
+import { MemoryBroker } from "../../support/memory-bus.js";
 
 const LARGE = 256 * 1024;
 

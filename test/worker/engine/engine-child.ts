@@ -1,13 +1,13 @@
 /** Child of engine.test.ts: starts an engine, does one task, reports as a line of JSON or as a message to its parent. */
 import { parentPort } from "node:worker_threads";
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import type { EngineName } from "../../../shared/engine.js";
+import type { RealEngine } from "../../../shared/engine.js";
 import { startEngine } from "../../../worker/engine/eager/backend.js";
 import { runSelfTest } from "../../../worker/engine/eager/self-test.js";
 import { measureSpeed } from "../../../worker/engine/eager/speed-probe.js";
 import type { TensorFlow } from "../../../worker/engine/eager/tfjs.js";
 
-const [engineName, task] = process.argv.slice(2) as [EngineName, string];
+const [engineName, task] = process.argv.slice(2) as [RealEngine, string];
 
 /** Spoils one cell of every product with a transposed left factor: what a subtly broken kernel would do. */
 function plantInWeightGradient(tf: TensorFlow, spoil: (cell: number) => number): void {

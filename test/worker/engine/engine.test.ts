@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { fileURLToPath } from "node:url";
-import type { EngineName, SelfTestReport } from "../../../shared/engine.js";
+import type { RealEngine, SelfTestReport } from "../../../shared/engine.js";
 import { findAddonPackage, hasAddon } from "../../../deploy/setup/addon.js";
 
 // A process has one engine, so each test runs in a process of its own: this file, told what to do.
@@ -22,7 +22,7 @@ interface ChildReport {
   listeners: number;
 }
 
-async function runChild(engine: EngineName, task: string): Promise<ChildReport> {
+async function runChild(engine: RealEngine, task: string): Promise<ChildReport> {
   const child = spawn(process.execPath, [CHILD, engine, task], {
     env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: "3" },
     stdio: ["ignore", "pipe", "ignore"],

@@ -1,6 +1,6 @@
 /** Loads one engine of the ladder and hands out TensorFlow.js running on it. */
 import { ClusterError } from "../../../shared/errors.js";
-import type { EngineName } from "../../../shared/engine.js";
+import type { RealEngine } from "../../../shared/engine.js";
 import { startWasm } from "../wasm/backend.js";
 import { startTensorflow } from "./tensorflow-backend.js";
 import type { Engine } from "./tfjs.js";
@@ -11,7 +11,7 @@ import type { Engine } from "./tfjs.js";
  * Throws ClusterError("dependency") when the engine is not installed or has no such device.
  */
 export async function startEngine(
-  name: EngineName,
+  name: RealEngine,
   { replaceKernels = true }: { replaceKernels?: boolean } = {},
 ): Promise<Engine> {
   try {

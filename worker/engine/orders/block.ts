@@ -52,7 +52,8 @@ function announcingSink(
 function prepareNext(context: StepContext, run: HostedRun, { step, first, count }: OrderOf<"block">): void {
   const { plan, program } = context;
   const next = step + 1;
-  if (next >= totalSteps(plan) || !areWeightless(program.network.augmentation)) return;
+  const { augmentation } = program.network;
+  if (next >= totalSteps(plan) || !areWeightless(augmentation) || program.trainUnseen !== undefined) return;
   const order = run.epochOrder(stepImages(plan, next).epoch);
   const slots = new Map<number, SlotInputs>();
   for (let slot = first; slot < first + count; slot++)

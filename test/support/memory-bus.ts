@@ -1,9 +1,9 @@
 /** The bus in memory: the twin of NATS for tests of the layers above. One broker stands for one server. */
-import { type Bus, type BusMessage, RequestError, type RequestFailure, type Subscription } from "./bus.js";
-import type { Clock } from "./clock.js";
-import { subjectMatches } from "./core/subject-match.js";
-import { ClusterError } from "./errors.js";
-import { inboxPrefix } from "./subjects.js";
+import { type Bus, type BusMessage, RequestError, type RequestFailure, type Subscription } from "../../shared/bus.js";
+import type { Clock } from "../../shared/clock.js";
+import { subjectMatches } from "../../shared/core/subject-match.js";
+import { ClusterError } from "../../shared/errors.js";
+import { inboxPrefix } from "../../shared/subjects.js";
 
 interface Listener {
   pattern: string;

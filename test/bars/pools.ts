@@ -1,0 +1,92 @@
+/** Pools with the emulated engine, for measurements: a slot takes its time and no core. */
+import type { PoolInput } from "../../shared/config/pool.js";
+import type { StepPlan } from "../../shared/core/schedule.js";
+import { ledgerFault } from "../../coordinator/runs/ledger-proof.js";
+import { type TestCluster, ledgerOf, startCluster } from "../support/cluster.js";
+
+/** More steps than any measurement takes. */
+const NO_END = 1_000_000;
+const MOST_EPOCHS = 10_000;
+const IMAGES = 60_000;
+const BATCH = 64;
+
+export interface PoolSetting {
+  workers: number;
+  slots: number;
+  pool: PoolInput;
+  steps?: number;
+  seed?: number;
+  restartCoordinator?: boolean;
+}
+
+export const planOf = ({ slots }: { slots: number }): StepPlan => ({
+  images: IMAGES,
+  batchSize: BATCH,
+  slots,
+  epochs: MOST_EPOCHS,
+});
+
+/** Measures with the options that were given, and says whether its bar is met. */
+export type Bar = (options: Record<string, number>) => Promise<{ bar: string; isMet: boolean }>;
+
+/** Calls `measure` with a pool that has trained its first steps; ends everything afterwards. */
+export async function withPool<Value>(
+  setting: PoolSetting,
+  measure: (cluster: TestCluster) => Promise<Value>,
+): Promise<Value> {
+  const ends: (() => Promise<void>)[] = [];
+  try {
+    const { workers, slots, steps, seed = 0 } = setting;
+    const cluster = await startCluster(
+      { after: (end) => ends.push(end) },
+      {
+        workers,
+        isEmulated: true,
+        pool: { heartbeat_ms: 1000, ...setting.pool },
+        ...(setting.restartCoordinator === undefined
+          ? {}
+          : { restartCoordinator: setting.restartCoordinator }),
+        config: {
+          engine: "emulated",
+          model: "mrelu-r",
+          seed,
+          train: {
+            lease: "step",
+            batch_size: BATCH,
+            slots,
+            // Nothing but steps: a measurement of steps must not meet another phase.
+            ...{ epochs: MOST_EPOCHS, max_steps: steps ?? NO_END, evaluate_every_epochs: 0 },
+          },
+        },
+      },
+    );
+    await cluster.untilStep(3);
+    return await measure(cluster);
+  } finally {
+    for (const end of ends) await end();
+  }
+}
+
+export const passed = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Steps a second over so many seconds from now on. */
+export async function speedOf(cluster: TestCluster, seconds: number): Promise<number> {
+  const [before, beganMs] = [cluster.step, performance.now()];
+  await passed(1000 * seconds);
+  return (1000 * (cluster.step - before)) / (performance.now() - beganMs);
+}
+
+/** Ends the run as Ctrl-C does, and returns what its ledger does not prove; undefined: every image once. */
+export async function endedLedgerFault(cluster: TestCluster, slots: number): Promise<string | undefined> {
+  cluster.local.interrupt();
+  await cluster.finished();
+  const { step } = cluster.checkpoint();
+  const lines = ledgerOf(cluster.out) as Parameters<typeof ledgerFault>[0];
+  if (lines.length !== step) return `${lines.length} records of ${step} steps`;
+  return ledgerFault(lines, planOf({ slots }), step);
+}
+
+export const quantile = (values: readonly number[], share: number): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? NaN;
+};
