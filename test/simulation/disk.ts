@@ -47,17 +47,17 @@ export class SimulatedDisk {
   readonly root: FolderNode = folder();
   readonly #draws: Draws;
   #changes: Change[] = [];
-  /** Files with content that is not safe. */
-  readonly #unsafe = new Set<FileNode>();
+  /** Files that were appended to, and the end of which is not safe. */
+  readonly #appended = new Set<FileNode>();
   isFull = false;
 
   constructor(draws: Draws) {
     this.#draws = draws;
   }
 
-  /** Would a crash now lose or tear what a file holds? */
-  get isUnsafe(): boolean {
-    return this.#unsafe.size > 0;
+  /** May a crash now tear the end of a file? */
+  get isAppended(): boolean {
+    return this.#appended.size > 0;
   }
 
   // ---- Looking ----------------------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ export class SimulatedDisk {
       this.isFull && isLonger ? this.#draws.whole(file.bytes.byteLength, bytes.byteLength - 1) : Infinity;
     file.bytes = bytes.slice(0, Math.min(fits, bytes.byteLength));
     file.unsafe.push(file.bytes);
-    this.#unsafe.add(file);
+    if (isLonger && file.safe.byteLength > 0) this.#appended.add(file);
     if (fits < bytes.byteLength) throw new DiskError("ENOSPC", path);
   }
 
@@ -145,7 +145,7 @@ export class SimulatedDisk {
     if (node.kind === "file") {
       node.safe = node.bytes;
       node.unsafe = [];
-      this.#unsafe.delete(node);
+      this.#appended.delete(node);
     }
     for (const change of this.#changes.splice(0)) change();
   }
@@ -155,7 +155,7 @@ export class SimulatedDisk {
     const kept = this.#draws.whole(0, this.#changes.length);
     for (const change of this.#changes.slice(0, kept)) change();
     this.#changes = [];
-    this.#unsafe.clear();
+    this.#appended.clear();
     this.#settle(this.root);
   }
 

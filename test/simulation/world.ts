@@ -326,13 +326,13 @@ export class World {
     else if (fault.kind === "crash") this.#crashSoon(fault.who, fault.untilMs);
   }
 
-  /** At the worst moment, if one comes soon: while the coordinator's disk holds what is not safe. */
+  /** At the worst moment, if one comes soon: while a file of the coordinator's has an end that is not safe. */
   #crashSoon(name: string, untilMs: number): void {
     const { nowMs } = this.#scheduler;
     const latestMs = Math.min((nowMs + untilMs) / 2, nowMs + LONGEST_LOOK_MS);
     const look = (): void => {
       const atMs = this.#scheduler.nowMs + LOOK_MS;
-      if (name !== "coordinator" || this.#stage.disk(name).isUnsafe || atMs > latestMs) this.#crash(name);
+      if (name !== "coordinator" || this.#stage.disk(name).isAppended || atMs > latestMs) this.#crash(name);
       else this.#scheduler.at(atMs, WORLD, "look", look);
     };
     look();
