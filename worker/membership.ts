@@ -16,7 +16,7 @@ export type MembershipEdges = Pick<
   WorkerEdges,
   "control" | "subjects" | "clock" | "process" | "coordinatorTimeoutMs" | "log"
 > & {
-  engine: Pick<WorkerEdges["engine"], "info" | "selfTest">;
+  engine: Pick<WorkerEdges["engine"], "info" | "selfTest" | "fingerprint">;
   metrics: Pick<WorkerEdges["metrics"], "reconnected">;
   /** Aborts when the worker stops. */
   stopping: AbortSignal;
@@ -151,6 +151,11 @@ export class Membership {
       term: this.#term,
       leaseId: this.#events.work().leaseId ?? 0,
       leaseTerm: this.#events.work().leaseTerm ?? 0,
+      fingerprint: {
+        flags: [...engine.fingerprint.flags],
+        cpu: [...engine.fingerprint.cpu],
+        sample: engine.fingerprint.sample,
+      },
     });
   }
 

@@ -63,6 +63,14 @@ export interface LocalClusterOptions {
   restartCoordinator: boolean;
   /** Port of the live page; without it, a free one. */
   httpPort?: number | undefined;
+  /** How the processes reach the server; directly, unless it says otherwise. */
+  route?: (serverUrl: string) => Promise<Route>;
+}
+
+export interface Route {
+  /** For a process, by its name. */
+  urlOf(name: string): string;
+  close(): Promise<void>;
 }
 
 /** What a cluster stands on. */
@@ -73,6 +81,7 @@ interface Ground {
   /** Folder of the processes' rings. */
   memory: string | undefined;
   events: Bus;
+  route: Route | undefined;
 }
 
 export class LocalCluster {
@@ -119,7 +128,8 @@ export class LocalCluster {
       purpose: "events",
       connectTimeoutMs: 10_000,
     });
-    return new LocalCluster(options, { nats, scratch, memory, events });
+    const route = await options.route?.(nats.url);
+    return new LocalCluster(options, { nats, scratch, memory, events, route });
   }
 
   /** Where the server is and who may use it: for whoever looks on, or takes the place of a process. */
@@ -201,7 +211,7 @@ export class LocalCluster {
     this.#stopping.abort();
     const workers = [...this.#workers.values()];
     for (const kept of [this.#coordinator, ...workers]) kept.letGo();
-    const { nats, scratch, memory, events } = this.#ground;
+    const { nats, scratch, memory, events, route } = this.#ground;
     const { clock } = this.#options;
     await events.close();
     // The workers last: the coordinator needs them to finish its step, and then writes a checkpoint.
@@ -210,6 +220,7 @@ export class LocalCluster {
       workers.map(({ program }) => program),
       clock,
     );
+    await route?.close();
     await nats.stop();
     for (const folder of [scratch, memory]) {
       if (folder !== undefined) await rm(folder, { recursive: true, force: true });
@@ -230,7 +241,7 @@ export class LocalCluster {
 
   #startCoordinator(): Program {
     const { pool, httpPort, coordinatorArguments: others } = this.#options;
-    const connection = this.#connectionOf(this.#ground.nats.credentials.coordinator);
+    const connection = this.#connectionOf("coordinator", this.#ground.nats.credentials.coordinator);
     return startProgram({
       name: "coordinator",
       args: coordinatorArguments(connection, { pool, httpPort, page: this.#page, others }),
@@ -242,7 +253,7 @@ export class LocalCluster {
   #startWorker(id: string): Program {
     this.#absent.delete(id);
     const { engine, cacheDir, workerEnvironment, pool } = this.#options;
-    const connection = this.#connectionOf(this.#ground.nats.credentials.worker(id));
+    const connection = this.#connectionOf(id, this.#ground.nats.credentials.worker(id));
     const logFile = join(this.#logs, `${id}.jsonl`);
     return startProgram({
       name: id,
@@ -252,9 +263,9 @@ export class LocalCluster {
     });
   }
 
-  #connectionOf({ seedFile }: NatsCredentials): Connection {
-    const { nats, memory } = this.#ground;
-    return { url: nats.url, seedFile, pool: POOL, memory };
+  #connectionOf(name: string, { seedFile }: NatsCredentials): Connection {
+    const { nats, memory, route } = this.#ground;
+    return { url: route?.urlOf(name) ?? nats.url, seedFile, pool: POOL, memory };
   }
 
   get #logs(): string {

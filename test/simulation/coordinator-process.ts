@@ -110,6 +110,7 @@ async function lead(setting: CoordinatorSetting, locks: DirectoryLocks, term: nu
     ...{ control, bulk, subjects, clock, term },
     heartbeatMs: rules.heartbeat_ms,
     quarantine: { after: rules.quarantine_after, firstMs: rules.quarantine_ms },
+    ...{ hungAfter: rules.hung_after, mixedEngines: rules.mixed_engines, committedEngines: [] },
     dataRange: (request) => shelf.range(request),
     log: (level, message) => note(`${level}: ${message}`),
     metrics: {
