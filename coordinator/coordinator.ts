@@ -208,6 +208,9 @@ export class Coordinator {
       case "announce":
         this.#announce();
         break;
+      case "superseded":
+        this.#onSuperseded(effect.term);
+        break;
       case "commit":
         job?.onCommit?.(effect.commit, effect.units);
         break;

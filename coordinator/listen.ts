@@ -87,6 +87,7 @@ class Ear {
   onJoin({ data, speaker, answer: send }: Heard): void {
     const request = readMessage(wire.JoinRequest, data);
     if (request === undefined) return;
+    if (this.#follows(speaker, request.term)) return;
     const { term, heartbeatMs, metrics, engines = REAL_ENGINES } = this.#edges;
     const answer = (accepted: boolean, reason: string): void =>
       send(
@@ -128,6 +129,14 @@ class Ear {
         ? undefined
         : { steps: progress.steps ?? 0, loss: progress.loss ?? 0, accuracy: progress.accuracy ?? 0 };
     this.#context.take({ kind: "heard", worker, incarnation, isOurTerm, leaseId, rssBytes, progress: told });
+    this.#follows(worker, beat.term);
+  }
+
+  /** Has this worker joined a later coordinator? It would heed nothing of ours, so it is not taken in. */
+  #follows(worker: string, term: number): boolean {
+    if (!(term > this.#edges.term)) return false;
+    this.#context.take({ kind: "follows", worker, term });
+    return true;
   }
 
   /** What a worker says that it works on. */

@@ -28,6 +28,7 @@ import { DataShelf } from "./io/data-shelf.js";
 import { environment } from "./io/environment.js";
 import { foreignImages } from "./io/foreign-images.js";
 import { LIVE_FILE, type LiveFile } from "./io/live-file.js";
+import { realProcesses } from "./io/process-mark.js";
 import { realDirectory } from "./io/run-directory.js";
 import { checkRunDirectory } from "./io/run-place.js";
 import { DiskStorage } from "./io/run-storage.js";
@@ -90,7 +91,12 @@ export async function runCoordinator(
   });
   const options = { ...given, out: await realDirectory(given.out) };
   checkRunDirectory(options.out);
-  const locks = new DirectoryLocks({ clock: realClock, wallClock: () => Date.now(), onLost: endWithoutLock });
+  const locks = new DirectoryLocks({
+    clock: realClock,
+    wallClock: () => Date.now(),
+    processes: realProcesses,
+    onLost: endWithoutLock,
+  });
   const home = new DiskStorage(options.out, realClock);
   // Before anything is written, and until nothing is any more.
   await whenThereIsRoom(() => locks.take(home.path), {

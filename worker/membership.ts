@@ -148,6 +148,7 @@ export class Membership {
       pid: process.pid,
       metricsUrl: process.metricsUrl,
       incarnation: process.incarnation,
+      term: this.#term,
       leaseId: this.#events.work().leaseId ?? 0,
       leaseTerm: this.#events.work().leaseTerm ?? 0,
       fingerprint: {

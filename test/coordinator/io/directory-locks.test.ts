@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { DirectoryLocks, LOCK_FILE, refuseLocked } from "../../../coordinator/io/directory-locks.js";
+import { realProcesses } from "../../../coordinator/io/process-mark.js";
 import { DiskStorage } from "../../../coordinator/io/run-storage.js";
 import { nextTerm } from "../../../coordinator/io/term.js";
 import type { Clock } from "../../../shared/clock.js";
@@ -24,7 +25,10 @@ const fastClock: Clock = {
 
 const never = (error: Error): never => assert.fail(error);
 const locksOf = (onLost: (error: ClusterError) => void = never, clock = fastClock): DirectoryLocks =>
-  new DirectoryLocks({ clock, wallClock: () => Date.UTC(2026, 10, 30), onLost });
+  new DirectoryLocks({
+    ...{ clock, processes: realProcesses, onLost },
+    wallClock: () => Date.UTC(2026, 10, 30),
+  });
 
 async function refusal(taking: Promise<unknown>): Promise<ClusterError> {
   const error = await taking.then(

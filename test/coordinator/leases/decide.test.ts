@@ -259,6 +259,44 @@ test("nothing is leased any more once a newer coordinator leads the pool", () =>
   assert.match(pool.reasons.join("\n"), /Another coordinator leads the pool now, with term 8/);
 });
 
+describe("a worker that has joined a later coordinator, which we never heard of", () => {
+  const follow = (pool: Pool, beats: number): Pool => {
+    for (let beat = 0; beat < beats; beat++) {
+      pool.nowMs += HEARTBEAT_MS;
+      pool.take({ kind: "follows", worker: "a", term: 8 }).take({ kind: "tick" });
+    }
+    return pool;
+  };
+
+  test("costs the others nothing", () => {
+    const pool = new Pool().join("b").plan(oneStep());
+    for (let beat = 0; beat < 100; beat++) {
+      follow(pool, 1).beat("b", 1);
+      assert.deepEqual(pool.of("superseded"), []);
+    }
+  });
+
+  test("tells a coordinator without workers that its pool is another one's", () => {
+    const pool = follow(new Pool().plan(oneStep()), 31);
+    assert.deepEqual(pool.of("superseded"), []);
+    assert.deepEqual(follow(pool, 1).of("superseded"), [{ kind: "superseded", term: 8 }]);
+    assert.equal(
+      pool.reasons.filter((reason) => /a has joined a later coordinator, of term 8/.test(reason)).length,
+      1,
+    );
+  });
+
+  test("tells it nothing when others come meanwhile, or it says so no more", () => {
+    const pool = follow(new Pool(), 20)
+      .join("b")
+      .take({ kind: "left", worker: "b", incarnation: 1, reason: "" });
+    assert.deepEqual(follow(pool, 20).of("superseded"), []);
+    pool.nowMs += 16 * HEARTBEAT_MS;
+    pool.take({ kind: "tick" });
+    assert.deepEqual(follow(pool, 20).of("superseded"), []);
+  });
+});
+
 describe("a worker that works on something else is busy, not free", () => {
   const cancels = (pool: Pool): number[] =>
     pool.effects.flatMap((effect) => (effect.kind === "cancel" ? [effect.leaseId] : []));
