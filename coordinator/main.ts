@@ -25,9 +25,10 @@ import { DirectoryLocks } from "./io/directory-locks.js";
 import { DataShelf } from "./io/data-shelf.js";
 import { environment } from "./io/environment.js";
 import { foreignImages } from "./io/foreign-images.js";
-import { realDirectory } from "./io/run-directory.js";
+import { FarWorkers } from "./pool/far-workers.js";
+import { RunDirectory, realDirectory } from "./io/run-directory.js";
 import { DiskStorage } from "./io/run-storage.js";
-import { nextTerm } from "./io/term.js";
+import { nextTermIn } from "./io/term.js";
 import { findSource, readSource } from "./io/transfer-sources.js";
 import type { LiveEvent } from "../shared/events.js";
 import type { LivePage } from "./live/live-thread.js";
@@ -59,6 +60,8 @@ export interface CoordinatorOptions extends BusOptions {
   dismissWorkers: boolean;
   /** When everything is done, go on serving until the signal comes. */
   stay: boolean;
+  /** Where a pool that outlives runs keeps the last term. */
+  termFolder?: string | undefined;
   /** Whoever starts the workers tells of those that end: takes the one that is to hear of it. */
   onWorkerDeath?: (tell: (worker: string, pid: number) => void) => void;
   logLevel?: string | undefined;
@@ -144,7 +147,9 @@ async function serve(
   try {
     const whenReady: Edges["whenReady"] = (reason) => (unready = reason);
     // Before anybody hears of it: a term that was given once is never given again.
-    const term = await nextTerm(home, Date.now());
+    const { termFolder } = options;
+    const pool = termFolder === undefined ? undefined : new RunDirectory(termFolder);
+    const term = await nextTermIn(home, pool, Date.now());
     return await connectAndLead({ options, signal, log, metrics, http, whenReady, locks, term });
   } finally {
     await http.close();
@@ -206,6 +211,7 @@ async function connectAndLead(edges: Edges): Promise<ResultsDocument> {
 
 interface Parts {
   coordinator: Coordinator;
+  farWorkers: FarWorkers;
   /** Aborts, with a ClusterError, when a newer coordinator leads the pool. */
   rival: AbortSignal;
   events: EventPublisher;
@@ -230,6 +236,7 @@ function assemble(
   });
   const telemetry = new Telemetry({ metrics, clock, log });
   const rival = new AbortController();
+  const farWorkers = new FarWorkers();
   const coordinator = new Coordinator({
     control,
     bulk,
@@ -239,6 +246,7 @@ function assemble(
     heartbeatMs: pool.heartbeat_ms,
     quarantine: { after: pool.quarantine_after, firstMs: pool.quarantine_ms },
     engines: enginesFor(options.configs),
+    farWorkers,
     dataRange: (request) => shelf.range(request),
     log: (level, message, fields) => {
       log(level, message, fields);
@@ -252,7 +260,7 @@ function assemble(
   whenReady(() => (control.connected && bulk.connected ? undefined : "not connected to NATS"));
   log("info", `Coordinator ready; live page at ${http.url}/; metrics at ${http.url}/metrics`);
   const stopTelling = realClock.every(WORKERS_TOLD_EVERY_MS, () => events.workers(coordinator.table()));
-  return { coordinator, rival: rival.signal, events, telemetry, stopTelling };
+  return { coordinator, farWorkers, rival: rival.signal, events, telemetry, stopTelling };
 }
 
 function supersededBy(poolName: string, term: number): ClusterError {
@@ -268,7 +276,7 @@ async function work(
   { options, signal, http, locks, term }: Edges,
   parts: Parts & { buses: Buses; shelf: DataShelf; tracer: Tracer; beganMs: number },
 ): Promise<ResultsDocument> {
-  const { coordinator, events, telemetry, buses, shelf, tracer, beganMs } = parts;
+  const { coordinator, farWorkers, events, telemetry, buses, shelf, tracer, beganMs } = parts;
   const {
     min_workers: minWorkers,
     wait_for_workers_ms: patienceMs,
@@ -288,7 +296,12 @@ async function work(
         signal,
         clock: realClock,
         wallClock: () => Date.now(),
-        broadcast: (shard, frame) => buses.bulk.publish(subjects.parameters(shard), frame),
+        broadcast: (shard, frame) => {
+          buses.bulk.publish(subjects.parameters(shard), frame);
+          // A copy: the memory changes with the next step, and these bytes may wait for the network.
+          if (farWorkers.isAmong(coordinator.book.members))
+            buses.bytes?.publish(subjects.parametersAsBytes(shard), Uint8Array.from(frame));
+        },
         mapped: buses.bulk.mapped,
         shelf,
         surroundings: {
