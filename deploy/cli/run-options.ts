@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ENGINE_NAMES, type EngineName } from "../../shared/engine.js";
 import { httpPort } from "./http-options.js";
+import { type ListenPlace, listenOption } from "./listen-option.js";
 import { addPoolOptions } from "./config-options.js";
 
 const PROGRESS_MODES = ["auto", "bar", "plain", "json", "none"] as const;
@@ -17,6 +18,8 @@ export interface RunOptions {
   runs: string;
   workers?: number | "auto";
   poolFile?: string;
+  listen?: ListenPlace;
+  alone?: true;
 }
 
 export function addRunOptions(command: Command): Command {
@@ -34,10 +37,12 @@ export function addRunOptions(command: Command): Command {
     .option("--runs <folder>", "where run directories are made", "runs")
     .addOption(
       new Option("-w, --workers <count>", "worker processes, or auto: one per core").argParser(workerCount),
-    );
+    )
+    .addOption(listenOption("let other machines join this run here, and print the token").conflicts("alone"))
+    .option("--alone", "use this machine only, even where saf up leads a pool of several");
 }
 
-function workerCount(text: string): number | "auto" {
+export function workerCount(text: string): number | "auto" {
   if (text === "auto") return "auto";
   const count = Number(text);
   if (Number.isInteger(count) && count >= 1 && count <= 256) return count;

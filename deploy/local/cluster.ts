@@ -7,7 +7,7 @@ import { mkdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Bus } from "../../shared/bus.js";
-import { type Clock, pause } from "../../shared/clock.js";
+import type { Clock } from "../../shared/clock.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
 import type { EngineName } from "../../shared/engine.js";
 import { ClusterError, EXIT_CODES } from "../../shared/errors.js";
@@ -21,30 +21,39 @@ import {
   workerArguments,
   workerProcessEnvironment,
 } from "./command-lines.js";
+import { Crew } from "./crew.js";
 import { deathNotice } from "./death-notice.js";
 import { KeptProcess } from "./kept-process.js";
+import { keepServer } from "./kept-server.js";
 import type { NatsBinary } from "./nats/resolve.js";
 import type { NatsCredentials } from "./nats/server-files.js";
-import type { NatsExit } from "./nats/server-process.js";
 import { type RunningNatsServer, startNatsServer } from "./nats/server.js";
 import { type ProcessExit, describeExit } from "./process-exit.js";
-import { type Program, endPrograms, lastWords, logFile, startProgram } from "./program.js";
-import {
-  COORDINATOR_RESTARTS,
-  type RestartDecision,
-  SERVER_RESTARTS,
-  WORKER_RESTARTS,
-  decideRestart,
-  withoutRestarts,
-} from "./restarts.js";
+import { type Program, endPrograms, startProgram } from "./program.js";
+import { COORDINATOR_RESTARTS, type RestartDecision, withoutRestarts } from "./restarts.js";
 import { createScratch, sweepScratch } from "./scratch.js";
 
-const POOL = "local";
+/** Name of a pool that is made here. */
+export const POOL = "local";
 /** Credentials made in advance, so that workers can be added without touching the server. */
 const SPARE_WORKERS = 16;
 
+/** Where the processes of a run meet, when machines may join them there. */
+export interface OpenPool {
+  /** Where its nats-server is, for the processes of this machine, and who they are there. */
+  readonly server: Pick<RunningNatsServer, "url" | "credentials">;
+  /** Who signed the server's certificate. */
+  readonly caFile: string;
+  /** Where it keeps what its runs leave to the next: the last term. */
+  readonly folder: string;
+  /** Aborts, with a ClusterError, when its server is gone for good. */
+  readonly lost?: AbortSignal;
+}
+
 export interface LocalClusterOptions {
   nats: NatsBinary;
+  /** Without it, a nats-server on loopback that is this run's alone. */
+  open?: OpenPool | undefined;
   engine: EngineName;
   /** Variables of the worker processes: thread caps, library paths. */
   workerEnvironment: Record<string, string>;
@@ -67,34 +76,53 @@ export interface LocalClusterOptions {
 
 /** What a cluster stands on. */
 interface Ground {
-  nats: RunningNatsServer;
-  /** Private folder of keys and the server's store. */
-  scratch: string;
+  server: OpenPool["server"];
+  caFile: string | undefined;
+  /** The server, where it is this run's alone. */
+  own: RunningNatsServer | undefined;
   /** Folder of the processes' rings. */
   memory: string | undefined;
   events: Bus;
+  /** Gives back all of it. */
+  leave(): Promise<void>;
 }
 
 export class LocalCluster {
   readonly #options: LocalClusterOptions;
   readonly #ground: Ground;
   readonly #coordinator: KeptProcess;
-  readonly #workers = new Map<string, KeptProcess>();
-  /** Workers that are given up for now, or were sent away. */
-  readonly #absent = new Set<string>();
+  readonly #crew: Crew;
   readonly #stopping = new AbortController();
   /** Aborts, with a ClusterError, when nobody is left who could do the work. */
   readonly #hopeless = new AbortController();
   #nextWorker = 1;
   /** Where the live page is. */
   #page: string | undefined;
+  /** Workers of other machines that were in the pool when the coordinator last told. */
+  #joinedCount = 0;
 
   private constructor(options: LocalClusterOptions, ground: Ground) {
     this.#options = options;
     this.#ground = ground;
-    ground.nats.onExit((exit) => void this.#serverEnded(exit));
+    const { clock, onNote } = options;
+    if (ground.own !== undefined)
+      keepServer(ground.own, {
+        ...{ clock, onNote, signal: this.#stopping.signal },
+        onLost: (message) => this.#giveUp(message),
+      });
+    options.open?.lost?.addEventListener("abort", () => this.#hopeless.abort(options.open?.lost?.reason));
     ground.events.subscribe(subjectsOf(POOL).eventPattern, ({ data }) => this.#onEvent(data));
     this.#coordinator = this.#keepCoordinator();
+    this.#crew = new Crew({
+      ...{ clock, onNote, logs: this.#logs },
+      start: (id) => this.#startWorker(id),
+      // It knows at once; by heartbeats the coordinator would know three of them later.
+      onDeath: (worker, pid) => this.#coordinator.program.tell(deathNotice({ worker, pid })),
+      onNobodyLeft: (message, hint) => {
+        if (this.#joinedCount === 0) this.#giveUp(message, hint);
+        else onNote(`${message}; ${this.#joinedCount} worker(s) of other machines go on without it`);
+      },
+    });
     for (let i = 0; i < options.workers; i++) this.addWorker();
   }
 
@@ -104,27 +132,13 @@ export class LocalCluster {
     for (const folder of await sweepScratch())
       options.onNote(`removed ${folder}, left behind by a saf that was killed`);
     const memory = options.pool.shared_memory ? await sharedMemoryFolder() : undefined;
-    const scratch = await createScratch(memory);
-    const nats = await startNatsServer({
-      binary: options.nats,
-      directory: join(scratch, "nats"),
-      removeAfterDeath: scratch,
-      pool: POOL,
-      workers: Array.from({ length: options.workers + SPARE_WORKERS }, (_, i) => `worker-${i + 1}`),
-      clock: options.clock,
-    });
-    const events = await connectNats({
-      ...nats.credentials.observer,
-      url: nats.url,
-      purpose: "events",
-      connectTimeoutMs: 10_000,
-    });
-    return new LocalCluster(options, { nats, scratch, memory, events });
+    const ground = await groundOf(options, memory);
+    return new LocalCluster(options, ground);
   }
 
   /** Where the server is and who may use it: for whoever looks on, or takes the place of a process. */
-  get server(): Pick<RunningNatsServer, "url" | "credentials"> {
-    return this.#ground.nats;
+  get server(): OpenPool["server"] {
+    return this.#ground.server;
   }
 
   /** Folder of the processes' rings; undefined where bulk bytes go through NATS. */
@@ -137,8 +151,11 @@ export class LocalCluster {
     return this.#page;
   }
 
+  /** Throws ClusterError("usage") when the server is not this run's alone. */
   get natsPid(): number {
-    return this.#ground.nats.pid;
+    const { own } = this.#ground;
+    if (own === undefined) throw new ClusterError("usage", "This run has no nats-server of its own");
+    return own.pid;
   }
 
   get coordinatorPid(): number | undefined {
@@ -146,34 +163,23 @@ export class LocalCluster {
   }
 
   get workerIds(): string[] {
-    return [...this.#workers.keys()];
+    return this.#crew.ids;
   }
 
   workerPid(id: string): number | undefined {
-    return this.#workers.get(id)?.program.pid;
+    return this.#crew.pidOf(id);
   }
 
   /** One more worker process; joins when it is ready. Returns its id. */
   addWorker(): string {
     const id = `worker-${this.#nextWorker++}`;
-    const worker = new KeptProcess({
-      start: () => this.#startWorker(id),
-      policy: WORKER_RESTARTS,
-      clock: this.#options.clock,
-      onEnd: (exit, next) => void this.#workerEnded(id, exit, next),
-    });
-    this.#workers.set(id, worker);
+    this.#crew.add(id);
     return id;
   }
 
   /** Ends a worker that is not started again. Undefined when there is none of this id. */
-  async removeWorker(id: string, signal: NodeJS.Signals): Promise<ProcessExit | undefined> {
-    const worker = this.#workers.get(id);
-    this.#workers.delete(id);
-    this.#absent.delete(id);
-    worker?.letGo();
-    worker?.program.kill(signal);
-    return worker?.program.exited;
+  removeWorker(id: string, signal: NodeJS.Signals): Promise<ProcessExit | undefined> {
+    return this.#crew.remove(id, signal);
   }
 
   /** Resolves with the coordinator's exit code when the work is done; with 5 when nobody is left to do it: see `failure`. */
@@ -199,21 +205,13 @@ export class LocalCluster {
   async stop(): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort();
-    const workers = [...this.#workers.values()];
-    for (const kept of [this.#coordinator, ...workers]) kept.letGo();
-    const { nats, scratch, memory, events } = this.#ground;
-    const { clock } = this.#options;
-    await events.close();
+    this.#coordinator.letGo();
+    this.#crew.letGo();
+    await this.#ground.events.close();
     // The workers last: the coordinator needs them to finish its step, and then writes a checkpoint.
-    await endPrograms([this.#coordinator.program], clock);
-    await endPrograms(
-      workers.map(({ program }) => program),
-      clock,
-    );
-    await nats.stop();
-    for (const folder of [scratch, memory]) {
-      if (folder !== undefined) await rm(folder, { recursive: true, force: true });
-    }
+    await endPrograms([this.#coordinator.program], this.#options.clock);
+    await this.#crew.stop();
+    await this.#ground.leave();
   }
 
   // ---- Starts -------------------------------------------------------------------------------------------------
@@ -229,20 +227,22 @@ export class LocalCluster {
   }
 
   #startCoordinator(): Program {
-    const { pool, httpPort, coordinatorArguments: others } = this.#options;
-    const connection = this.#connectionOf(this.#ground.nats.credentials.coordinator);
+    const { pool, httpPort, open, coordinatorArguments: others } = this.#options;
+    const connection = this.#connectionOf(this.#ground.server.credentials.coordinator);
     return startProgram({
       name: "coordinator",
-      args: coordinatorArguments(connection, { pool, httpPort, page: this.#page, others }),
+      args: coordinatorArguments(connection, {
+        ...{ pool, httpPort, others, page: this.#page },
+        termFolder: open?.folder,
+      }),
       environment: withoutSettings(process.env),
       logs: this.#logs,
     });
   }
 
   #startWorker(id: string): Program {
-    this.#absent.delete(id);
     const { engine, cacheDir, workerEnvironment, pool } = this.#options;
-    const connection = this.#connectionOf(this.#ground.nats.credentials.worker(id));
+    const connection = this.#connectionOf(this.#ground.server.credentials.worker(id));
     const logFile = join(this.#logs, `${id}.jsonl`);
     return startProgram({
       name: id,
@@ -253,8 +253,8 @@ export class LocalCluster {
   }
 
   #connectionOf({ seedFile }: NatsCredentials): Connection {
-    const { nats, memory } = this.#ground;
-    return { url: nats.url, seedFile, pool: POOL, memory };
+    const { server, caFile, memory } = this.#ground;
+    return { url: server.url, seedFile, caFile, pool: POOL, memory };
   }
 
   get #logs(): string {
@@ -272,9 +272,14 @@ export class LocalCluster {
       this.#page = event.serving.url;
       this.#coordinator.served();
     }
-    for (const { workerId, samples } of event.workers?.workers ?? [])
-      if (Number(samples ?? 0) > 0) this.#workers.get(workerId ?? "")?.served();
+    if (event.workers != null) this.#onWorkers(event.workers.workers ?? []);
     this.#options.onEvent(event);
+  }
+
+  #onWorkers(rows: readonly saf.v1.WorkerRow.$Properties[]): void {
+    const ours = new Set(this.#crew.ids);
+    this.#joinedCount = rows.filter(({ workerId }) => !ours.has(workerId ?? "")).length;
+    for (const { workerId, samples } of rows) if (Number(samples ?? 0) > 0) this.#crew.served(workerId ?? "");
   }
 
   #coordinatorEnded(exit: ProcessExit, next: RestartDecision): void {
@@ -282,62 +287,49 @@ export class LocalCluster {
     this.#options.onNote(`The coordinator ended (${describeExit(exit)}); starting it again where it was`);
   }
 
-  async #workerEnded(id: string, exit: ProcessExit, next: RestartDecision): Promise<void> {
-    const { onNote } = this.#options;
-    // It knows at once; by heartbeats the coordinator would know three of them later.
-    const pid = this.workerPid(id);
-    if (pid !== undefined) this.#coordinator.program.tell(deathNotice({ worker: id, pid }));
-    if (next.kind === "restart") onNote(`${id} ended (${describeExit(exit)}); starting it again`);
-    else this.#absent.add(id);
-    if (next.kind !== "rest") return;
-    const left = this.#workers.size - this.#absent.size;
-    const words = await lastWords(this.#logs, id);
-    if (left === 0) {
-      const hint = `its log is in ${logFile(this.#logs, id)}`;
-      this.#giveUp(`No worker is left: ${id} ended last (${describeExit(exit)}): ${words}`, hint);
-      return;
-    }
-    const total = this.#workers.size;
-    onNote(
-      `${id} ended (${describeExit(exit)}) and is given up for now: ${words}; ` +
-        `${left} of ${total} workers go on without it; it is tried again in ${Math.round(next.pauseMs / 1000)} s`,
-    );
-  }
-
   /** Nothing here can do the work any more: waiting would have no end. */
   #giveUp(message: string, hint?: string): void {
     this.#hopeless.abort(new ClusterError("dependency", message, hint === undefined ? {} : { hint }));
   }
-
-  async #serverEnded(exit: NatsExit): Promise<void> {
-    const { clock, onNote } = this.#options;
-    const { signal } = this.#stopping;
-    if (signal.aborted) return;
-    const ended = `nats-server ended (${describeExit(exit)})`;
-    onNote(`${ended}: ${exit.logLines.at(-1) ?? "no log"}; starting it again`);
-    const isBack = await restarted(this.#ground.nats, exit, { clock, signal, onNote });
-    if (!isBack && !signal.aborted) this.#giveUp(`${ended} and does not start again`);
-  }
 }
 
-/** Is the server there again? Tries a few times, until `signal` says that nobody needs it. */
-async function restarted(
-  nats: RunningNatsServer,
-  exit: NatsExit,
-  { clock, signal, onNote }: Pick<LocalClusterOptions, "clock" | "onNote"> & { signal: AbortSignal },
-): Promise<boolean> {
-  for (let restarts = 0; ; restarts++) {
-    const next = decideRestart(SERVER_RESTARTS, exit, restarts);
-    if (next.kind !== "restart") return false;
-    await pause(clock, next.pauseMs, signal);
-    if (signal.aborted) return false;
-    try {
-      await nats.restart();
-      return true;
-    } catch (error) {
-      onNote(error instanceof Error ? error.message : String(error));
-    }
+async function groundOf(options: LocalClusterOptions, memory: string | undefined): Promise<Ground> {
+  const { open } = options;
+  const remove = async (...folders: readonly (string | undefined)[]): Promise<void> => {
+    for (const folder of folders)
+      if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  };
+  // It also names the memory, for whoever sweeps up after us when we are killed.
+  const scratch = await createScratch(memory);
+  if (open !== undefined) {
+    const { server, caFile } = open;
+    const leave = (): Promise<void> => remove(scratch, memory);
+    return { server, caFile, own: undefined, memory, events: await listen(server, caFile), leave };
   }
+  const own = await startNatsServer({
+    binary: options.nats,
+    directory: join(scratch, "nats"),
+    removeAfterDeath: scratch,
+    pool: POOL,
+    workers: Array.from({ length: options.workers + SPARE_WORKERS }, (_, i) => `worker-${i + 1}`),
+    clock: options.clock,
+  });
+  const leave = async (): Promise<void> => {
+    await own.stop();
+    await remove(scratch, memory);
+  };
+  return { server: own, caFile: undefined, own, memory, events: await listen(own), leave };
+}
+
+/** What the coordinator tells. */
+function listen({ url, credentials }: OpenPool["server"], caFile?: string): Promise<Bus> {
+  return connectNats({
+    ...credentials.observer,
+    url,
+    caFile,
+    purpose: "events",
+    connectTimeoutMs: 10_000,
+  });
 }
 
 /** A private folder in memory, or undefined where the system has no such place (then bytes go through NATS). */

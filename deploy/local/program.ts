@@ -66,7 +66,7 @@ export async function endPrograms(programs: readonly Program[], clock: Clock): P
 /** The last line that a program wrote to its log. */
 export async function lastWords(logs: string, name: string): Promise<string> {
   const text = await readFile(logFile(logs, name), "utf8").catch(() => "");
-  return text.trim().split("\n").at(-1) ?? "no message";
+  return text.trim().split("\n").at(-1) || "no message";
 }
 
 export function logFile(logs: string, name: string): string {
