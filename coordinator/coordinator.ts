@@ -3,7 +3,7 @@
  * say what is to be done and take what comes back; who holds what, only the book knows.
  */
 import { type saf, wire, writeMessage } from "../shared/messages.js";
-import { type LeaseBook, ableCount, emptyBook, isHeld, stateOf } from "./leases/book.js";
+import { type LeaseBook, ableCount, emptyBook, isHeld, refusesEngine, stateOf } from "./leases/book.js";
 import { decide } from "./leases/decide.js";
 import type { Effect, LeaseEvent, Reason } from "./leases/events.js";
 import type { Job, JobDesk, JobLeases } from "./leases/job.js";
@@ -28,8 +28,8 @@ export class Coordinator {
 
   constructor(edges: CoordinatorEdges) {
     this.#edges = edges;
-    const { heartbeatMs, quarantine } = edges;
-    this.#book = emptyBook({ heartbeatMs, quarantine });
+    const { heartbeatMs, quarantine, hungAfter, mixedEngines, committedEngines } = edges;
+    this.#book = emptyBook({ heartbeatMs, quarantine, hungAfter, mixedEngines }, committedEngines);
   }
 
   async start(): Promise<void> {
@@ -38,6 +38,7 @@ export class Coordinator {
       jobs: this.#jobs,
       take: (event) => this.#take(event),
       member: (id) => this.#book.members.get(id),
+      spoils: (id, engine) => refusesEngine(this.#book, id, engine),
       superseded: (term) => this.#onSuperseded(term),
       log: (worker, level, text) => this.#logOf(worker, level, text),
     });
@@ -136,7 +137,7 @@ export class Coordinator {
       return {
         workerId: member.id,
         state: state === "straggling" ? "busy" : state,
-        engine: member.engine,
+        engine: member.engine.engine,
         leaseMs: member.leaseMs,
         samplesPerSecond: member.imagesPerSecond,
         samples: member.images,

@@ -6,6 +6,7 @@ import type { Config } from "../shared/config/run.js";
 import { pause } from "../shared/clock.js";
 import { enginesFor } from "../shared/engine.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
+import type { EngineFingerprint } from "../shared/fingerprint.js";
 import type { HttpOptions } from "../shared/io/http-server.js";
 import { type HttpService, serveHttp } from "../shared/io/http-service.js";
 import { type Log, createLogger, logTo } from "../shared/io/logger.js";
@@ -33,8 +34,11 @@ import { findSource, readSource } from "./io/transfer-sources.js";
 import type { LiveEvent } from "../shared/events.js";
 import type { LivePage } from "./live/live-thread.js";
 import { reportAside } from "./results/report/report-thread.js";
+import { recordedEngines } from "./runs/engines.js";
 import { errorDocument, failureOf } from "./runs/failure.js";
+import { ListSource } from "./runs/list-source.js";
 import { conductList } from "./runs/conduct-list.js";
+import { withEngines } from "./pool/engines.js";
 import type { ResultsDocument } from "./runs/results-document.js";
 import { EventPublisher } from "./telemetry/events.js";
 import { ProgressLog } from "./telemetry/progress-log.js";
@@ -150,11 +154,27 @@ async function serve(
     const { termFolder } = options;
     const pool = termFolder === undefined ? undefined : new RunDirectory(termFolder);
     const term = await nextTermIn(home, pool, Date.now());
-    return await connectAndLead({ options, signal, log, metrics, http, whenReady, locks, term });
+    const committedEngines = await enginesBefore(options, log);
+    return await connectAndLead({
+      ...{ options, signal, log, metrics, http, whenReady, locks, term, committedEngines },
+    });
   } finally {
     await http.close();
     logger.flush();
   }
+}
+
+/** A measurement is nobody's weights: any engine may make one. */
+async function enginesBefore(options: CoordinatorOptions, log: Log): Promise<readonly EngineFingerprint[]> {
+  if (options.evaluateOnly) return [];
+  const orders = new ListSource(options.configs, options).soon(Infinity);
+  const records = await Promise.all(
+    orders.map(({ directory }) => recordedEngines(new DiskStorage(directory, realClock))),
+  );
+  const engines = withEngines([], records.flat());
+  for (const { version, device, sample } of engines)
+    log("info", `What is here was computed by ${version} on ${device}`, { sample });
+  return engines;
 }
 
 interface Edges {
@@ -165,6 +185,8 @@ interface Edges {
   http: HttpService;
   locks: DirectoryLocks;
   term: number;
+  /** Whose bits the runs have, as they were left. */
+  committedEngines: readonly EngineFingerprint[];
   /** From now on this says why the process is not ready, if it is not. */
   whenReady: (reason: () => string | undefined) => void;
 }
@@ -222,7 +244,7 @@ interface Parts {
 
 /** The coordinator, and who hears of it. */
 function assemble(
-  { options, log, metrics, http, whenReady, term }: Edges,
+  { options, log, metrics, http, whenReady, term, committedEngines }: Edges,
   { control, bulk }: Buses,
   shelf: DataShelf,
 ): Parts {
@@ -245,6 +267,9 @@ function assemble(
     term,
     heartbeatMs: pool.heartbeat_ms,
     quarantine: { after: pool.quarantine_after, firstMs: pool.quarantine_ms },
+    hungAfter: pool.hung_after,
+    mixedEngines: pool.mixed_engines,
+    committedEngines,
     engines: enginesFor(options.configs),
     farWorkers,
     dataRange: (request) => shelf.range(request),

@@ -257,7 +257,7 @@ export const METRICS = {
     help: "Workers that were not taken in, by reason.",
     labels: ["reason"],
     roles: ["coordinator"],
-    zeroes: each("reason", ["self_test", "protocol", "engine", "name"]),
+    zeroes: each("reason", ["self_test", "protocol", "engine", "bits", "name"]),
   },
   quarantines: {
     name: "saf_worker_quarantines_total",

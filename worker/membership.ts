@@ -16,7 +16,7 @@ export type MembershipEdges = Pick<
   WorkerEdges,
   "control" | "subjects" | "clock" | "process" | "coordinatorTimeoutMs" | "isFar" | "log"
 > & {
-  engine: Pick<WorkerEdges["engine"], "info" | "selfTest">;
+  engine: Pick<WorkerEdges["engine"], "info" | "selfTest" | "fingerprint">;
   metrics: Pick<WorkerEdges["metrics"], "reconnected">;
   /** Aborts when the worker stops. */
   stopping: AbortSignal;
@@ -156,6 +156,11 @@ export class Membership {
       leaseId: this.#events.work().leaseId ?? 0,
       leaseTerm: this.#events.work().leaseTerm ?? 0,
       isFar: this.#edges.isFar === true,
+      fingerprint: {
+        flags: [...engine.fingerprint.flags],
+        cpu: [...engine.fingerprint.cpu],
+        sample: engine.fingerprint.sample,
+      },
     });
   }
 

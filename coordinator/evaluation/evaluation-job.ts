@@ -184,7 +184,7 @@ export class EvaluationJob implements Job {
 
   command(
     unit: Unit,
-    { leaseId, term, attempt, worker, atMs }: GrantedLease,
+    { leaseId, term, attempt, worker, atMs, hungMs: patienceMs }: GrantedLease,
   ): saf.v1.WorkerCommand.$Properties {
     const task = this.#taskOf(unit);
     const span = this.#trace(task, worker, atMs);
@@ -202,6 +202,7 @@ export class EvaluationJob implements Job {
         firstImage: task.firstImage,
         imageCount: task.imageCount,
         attempt,
+        patienceMs,
         sampleCount: task.sampleCount,
         traceparent: span?.traceparent ?? "",
       },

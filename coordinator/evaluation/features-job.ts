@@ -74,7 +74,10 @@ export class FeaturesJob implements Job {
     this.#finish(undefined);
   }
 
-  command(_unit: Unit, { leaseId, term, attempt }: GrantedLease): saf.v1.WorkerCommand.$Properties {
+  command(
+    _unit: Unit,
+    { leaseId, term, attempt, hungMs: patienceMs }: GrantedLease,
+  ): saf.v1.WorkerCommand.$Properties {
     return {
       task: {
         leaseId,
@@ -86,6 +89,7 @@ export class FeaturesJob implements Job {
         features: true,
         imageCount: FEATURE_IMAGES,
         attempt,
+        patienceMs,
       },
     };
   }

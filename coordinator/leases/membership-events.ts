@@ -1,7 +1,8 @@
 /** Workers come, are heard of, go, and get lost. */
 import { lostWorkers } from "../pool/membership.js";
 import { GOOD_STANDING } from "../pool/standing.js";
-import type { Lease, Member } from "./book.js";
+import type { EngineFingerprint } from "../../shared/fingerprint.js";
+import { type Lease, type Member, enginesProblem } from "./book.js";
 import { limitOf } from "./deadline.js";
 import { withoutWorker } from "./pace.js";
 import type { LeaseEvent, LeaseOutcome, StretchProgress } from "./events.js";
@@ -13,12 +14,14 @@ export function joined(turn: Turn, event: EventOf<"joined">): void {
   const { worker, incarnation, engine, pid, leaseId } = event;
   const known = turn.book.members.get(worker);
   const isRestart = known !== undefined && known.incarnation !== incarnation;
-  if (known === undefined) turn.say("info", `Worker ${worker} joined`, { worker, fields: { engine, pid } });
+  if (known === undefined)
+    turn.say("info", `Worker ${worker} joined`, { worker, fields: { engine: engine.engine, pid } });
+  if (known === undefined || isRestart) tellMixture(turn, worker, engine);
   if (isRestart) turn.dropLease(worker, "lost", "lost", "its process was started again");
   // A worker that joins forgets what waits; what it works on it names.
   else if (known?.lease !== undefined && known.lease.id !== leaseId)
     turn.dropLease(worker, "returned", "returned", "it joined again and did not know of the lease");
-  const before = turn.book.members.get(worker) ?? stranger(worker);
+  const before = turn.book.members.get(worker) ?? stranger(worker, engine);
   const isStray = leaseId !== 0 && before.lease?.id !== leaseId && before.endedLease !== leaseId;
   const member = {
     ...before,
@@ -33,11 +36,18 @@ export function joined(turn: Turn, event: EventOf<"joined">): void {
   turn.effects.push({ kind: "member", change: "joined", worker }, { kind: "able" });
 }
 
-function stranger(id: string): Member {
+/** A worker of other bits is here only where the pool takes such. */
+function tellMixture(turn: Turn, worker: string, engine: EngineFingerprint): void {
+  const why = enginesProblem(turn.book, worker, engine);
+  if (why !== undefined)
+    turn.say("warn", `Worker ${worker} makes the weights depend on who computes what: ${why}`, { worker });
+}
+
+function stranger(id: string, engine: EngineFingerprint): Member {
   return {
     id,
     incarnation: 0,
-    engine: "",
+    engine,
     pid: 0,
     lastSeenMs: 0,
     lease: undefined,

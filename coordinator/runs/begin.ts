@@ -105,7 +105,7 @@ async function openBooks(run: RunSetup, step: number): Promise<{ steps: StepMetr
   const onDamaged = (message: string): void => observer.note("warning", message);
   await storage.trimJournal<LedgerLine>(LEDGER, before, onDamaged);
   const steps = await storage.trimJournal<StepMetric>(METRICS, before, onDamaged);
-  return { steps, books: await StepBooks.open(run, steps.at(-1)?.seconds ?? 0) };
+  return { steps, books: await StepBooks.open(run, { step, secondsBefore: steps.at(-1)?.seconds ?? 0 }) };
 }
 
 async function stepsBefore({ storage, observer }: RunSetup, step: number): Promise<StepMetric[]> {

@@ -1,7 +1,9 @@
 /** The books of a training: who computed what (ledger.jsonl), what each step came to (metrics.jsonl), and its speed. */
+import { fingerprintId } from "../../shared/fingerprint.js";
 import type { EMULATED } from "../../shared/engine.js";
 import type { StepMetric } from "../../shared/results.js";
 import type { CommittedStep } from "../training/training-types.js";
+import { RunEngines } from "./engines.js";
 import type { RunSetup } from "./setup.js";
 import type { RunJournal } from "./storage.js";
 
@@ -18,42 +20,54 @@ export interface LedgerLine {
   samples: number;
   /** Only where the gradients were made up. */
   engine?: typeof EMULATED;
-  blocks: { slots: [number, number]; worker: string; attempt: number; ms: number }[];
+  blocks: {
+    slots: [number, number];
+    worker: string;
+    /** Id of its engine in engines.json; lines of versions before November 2026 have none. */
+    engine?: string;
+    attempt: number;
+    ms: number;
+  }[];
 }
 
 export class StepBooks {
   readonly #ledger: RunJournal;
   readonly #metrics: RunJournal;
+  readonly #engines: RunEngines;
   /** When the training would have begun, had it not been interrupted. */
   readonly #startedMs: number;
   readonly #engine: LedgerLine["engine"];
   readonly #throughput = new Throughput();
 
   private constructor(
-    ledger: RunJournal,
-    metrics: RunJournal,
+    books: { ledger: RunJournal; metrics: RunJournal; engines: RunEngines },
     { startedMs, engine }: { startedMs: number; engine: LedgerLine["engine"] },
   ) {
     this.#engine = engine;
-    this.#ledger = ledger;
-    this.#metrics = metrics;
+    this.#ledger = books.ledger;
+    this.#metrics = books.metrics;
+    this.#engines = books.engines;
     this.#startedMs = startedMs;
   }
 
-  /** `secondsBefore`: of training, in attempts before this one. Throws ClusterError("storage"). */
+  /**
+   * Goes on behind `step`; `secondsBefore`: of training, in attempts before this one. Throws ClusterError("storage").
+   */
   static async open(
     { storage, observer, clock, config }: RunSetup,
-    secondsBefore: number,
+    { step, secondsBefore }: { step: number; secondsBefore: number },
   ): Promise<StepBooks> {
     const onError = (error: Error): void => observer.note("warning", error.message);
     const ledger = await storage.openJournal(LEDGER, onError);
     const metrics = await storage.openJournal(METRICS, onError);
+    const engines = await RunEngines.open(storage, step === 0);
     const startedMs = clock.now() - 1000 * secondsBefore;
-    return new StepBooks(ledger, metrics, { startedMs, engine: config.engine });
+    return new StepBooks({ ledger, metrics, engines }, { startedMs, engine: config.engine });
   }
 
   committed(step: CommittedStep): void {
     this.#ledger.append(ledgerLine(step, this.#engine));
+    this.#engines.committed(step);
     this.#metrics.append(stepMetric(step, (step.atMs - this.#startedMs) / 1000));
     this.#throughput.committed(step.samples, step.atMs);
   }
@@ -76,6 +90,7 @@ export class StepBooks {
   /** Resolves when all steps so far are on the disk. Throws ClusterError("storage"). */
   async flush(): Promise<void> {
     await Promise.all([this.#ledger.flush(), this.#metrics.flush()]);
+    await this.#engines.flush();
   }
 
   async close(): Promise<void> {
@@ -117,9 +132,10 @@ function ledgerLine(
     end: endImage,
     samples,
     ...(engine === undefined ? {} : { engine }),
-    blocks: blocks.map(({ first, count, worker, attempt, ms }) => ({
+    blocks: blocks.map(({ first, count, worker, engine, attempt, ms }) => ({
       slots: [first, first + count],
       worker,
+      engine: fingerprintId(engine),
       attempt,
       ms: Math.round(ms * 10) / 10,
     })),

@@ -33,7 +33,11 @@ export function workerCommand(): Command {
         .default(0),
     )
     .option("--stay", "wait for the next run when the coordinator says that one is done")
-    .addOption(new Option("--engine <name>", "engine to compute with").env("SAF_ENGINE").default("wasm"))
+    .addOption(
+      new Option("--engine <name>", "engine to compute with (default: the one that saf setup chose)").env(
+        "SAF_ENGINE",
+      ),
+    )
     .addOption(
       new Option(
         "--compute-ms <milliseconds>",

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { VERSION } from "../../shared/version.js";
 import { benchCommand } from "./bench-command.js";
+import { chaosCommand } from "./chaos-command.js";
 import { completionCommand } from "./completion.js";
 import { configCommand } from "./config-command.js";
 import { credsCommand } from "./creds-command.js";
@@ -38,6 +39,7 @@ export function createProgram(): Command {
     reproduceCommand(),
     reportCommand(),
     exportCommand(),
+    chaosCommand(),
     benchCommand(),
     dataCommand(),
     setupCommand(),

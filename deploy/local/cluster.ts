@@ -72,6 +72,14 @@ export interface LocalClusterOptions {
   restartCoordinator: boolean;
   /** Port of the live page; without it, a free one. */
   httpPort?: number | undefined;
+  /** How the processes reach the server; directly, unless it says otherwise. */
+  route?: (serverUrl: string) => Promise<Route>;
+}
+
+export interface Route {
+  /** For a process, by its name. */
+  urlOf(name: string): string;
+  close(): Promise<void>;
 }
 
 /** What a cluster stands on. */
@@ -83,6 +91,7 @@ interface Ground {
   /** Folder of the processes' rings. */
   memory: string | undefined;
   events: Bus;
+  route: Route | undefined;
   /** Gives back all of it. */
   leave(): Promise<void>;
 }
@@ -228,7 +237,7 @@ export class LocalCluster {
 
   #startCoordinator(): Program {
     const { pool, httpPort, open, coordinatorArguments: others } = this.#options;
-    const connection = this.#connectionOf(this.#ground.server.credentials.coordinator);
+    const connection = this.#connectionOf("coordinator", this.#ground.server.credentials.coordinator);
     return startProgram({
       name: "coordinator",
       args: coordinatorArguments(connection, {
@@ -242,7 +251,7 @@ export class LocalCluster {
 
   #startWorker(id: string): Program {
     const { engine, cacheDir, workerEnvironment, pool } = this.#options;
-    const connection = this.#connectionOf(this.#ground.server.credentials.worker(id));
+    const connection = this.#connectionOf(id, this.#ground.server.credentials.worker(id));
     const logFile = join(this.#logs, `${id}.jsonl`);
     return startProgram({
       name: id,
@@ -252,9 +261,9 @@ export class LocalCluster {
     });
   }
 
-  #connectionOf({ seedFile }: NatsCredentials): Connection {
-    const { server, caFile, memory } = this.#ground;
-    return { url: server.url, seedFile, caFile, pool: POOL, memory };
+  #connectionOf(name: string, { seedFile }: NatsCredentials): Connection {
+    const { server, caFile, memory, route } = this.#ground;
+    return { url: route?.urlOf(name) ?? server.url, seedFile, caFile, pool: POOL, memory };
   }
 
   get #logs(): string {
@@ -303,8 +312,12 @@ async function groundOf(options: LocalClusterOptions, memory: string | undefined
   const scratch = await createScratch(memory);
   if (open !== undefined) {
     const { server, caFile } = open;
-    const leave = (): Promise<void> => remove(scratch, memory);
-    return { server, caFile, own: undefined, memory, events: await listen(server, caFile), leave };
+    const route = await options.route?.(server.url);
+    const leave = async (): Promise<void> => {
+      await route?.close();
+      await remove(scratch, memory);
+    };
+    return { server, caFile, own: undefined, memory, route, events: await listen(server, caFile), leave };
   }
   const own = await startNatsServer({
     binary: options.nats,
@@ -314,11 +327,13 @@ async function groundOf(options: LocalClusterOptions, memory: string | undefined
     workers: Array.from({ length: options.workers + SPARE_WORKERS }, (_, i) => `worker-${i + 1}`),
     clock: options.clock,
   });
+  const route = await options.route?.(own.url);
   const leave = async (): Promise<void> => {
+    await route?.close();
     await own.stop();
     await remove(scratch, memory);
   };
-  return { server: own, caFile: undefined, own, memory, events: await listen(own), leave };
+  return { server: own, caFile: undefined, own, memory, route, events: await listen(own), leave };
 }
 
 /** What the coordinator tells. */

@@ -50,6 +50,7 @@ export const CLASSES: readonly CommandClass[] = [
   by(/^saf report\b/, `${CLI}/run.test.ts`, /"report"/),
   by(/^saf export\b/, `${CLI}/export.test.ts`, /"export"/),
   by(/^saf bench\b/, `${CLI}/bench.test.ts`, /"bench"/),
+  by(/^saf chaos\b/, "test/deploy/chaos/chaos.test.ts", /"chaos"/),
   by(/^saf (setup|doctor)\b/, `${CLI}/inspect.test.ts`, /"(setup|doctor)"/),
   by(/^saf (worker|coordinator)\b/, "test/cluster/credentials.test.ts", /"(worker|coordinator)", \.\.\.nats/),
   by(/^npm start$/, "test/deploy/bootstrap.test.ts", /bootstrap/),

@@ -65,6 +65,7 @@ export async function coordinate(setting: CoordinatorSetting): Promise<Coordinat
     ...{ control, bulk, subjects, clock, term },
     heartbeatMs: pool.heartbeat_ms,
     quarantine: { after: pool.quarantine_after, firstMs: pool.quarantine_ms },
+    ...{ hungAfter: pool.hung_after, mixedEngines: pool.mixed_engines, committedEngines: [] },
     dataRange: (request) => shelf.range(request),
     log: (level, message) => note(`${level}: ${message}`),
     metrics: {
