@@ -3,12 +3,14 @@
  * say what is to be done and take what comes back; who holds what, only the book knows.
  */
 import { type saf, wire, writeMessage } from "../shared/messages.js";
+import type { PoolView } from "../shared/pool-view.js";
 import { type LeaseBook, ableCount, emptyBook, isHeld, refusesEngine, stateOf } from "./leases/book.js";
 import { decide } from "./leases/decide.js";
 import type { Effect, LeaseEvent, Reason } from "./leases/events.js";
 import type { Job, JobDesk, JobLeases } from "./leases/job.js";
 import { type Listener, listen } from "./listen.js";
-import { LineLimit } from "./pool/line-limit.js";
+import { poolView } from "./leases/pool-view.js";
+import { LineLimit } from "../shared/line-limit.js";
 import type { CoordinatorEdges, CoordinatorMetrics, LogLevel } from "./coordinator-edges.js";
 
 const TICKS_PER_HEARTBEAT = 4;
@@ -148,6 +150,8 @@ export class Coordinator {
       };
     });
   }
+
+  readonly view = (): PoolView => poolView(this.#book, this.#edges.clock.now());
 
   /** Who is in the pool, and for how long each has been silent. */
   members(): { id: string; silentMs: number }[] {

@@ -8,6 +8,7 @@ import type { HttpOptions } from "../shared/io/http-server.js";
 import { serveHttp } from "../shared/io/http-service.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
+import { failedMessages } from "../shared/io/failed-messages.js";
 import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { startTracing } from "../shared/io/otlp-tracing.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
@@ -100,7 +101,6 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
     if (!signal.aborted) throw error;
   } finally {
     await Promise.all([endEngine(engine), ...closing.map((close) => close())]);
-    logger.flush();
   }
 }
 
@@ -170,6 +170,7 @@ async function connectBuses({
   metrics,
   closing,
 }: Startup): Promise<{ control: Bus; bulk: Bus }> {
+  const onFailedMessage = failedMessages(log, metrics, realClock.now);
   const connect = async (purpose: string): Promise<Bus> => {
     const bus = await connectNats({
       ...options.nats,
@@ -183,6 +184,7 @@ async function connectBuses({
         metrics.add("natsRefusals");
       },
       onWarning: (message) => log("warn", message),
+      onFailedMessage,
     });
     closing.push(() => bus.close());
     return bus;

@@ -110,6 +110,20 @@ export interface Member {
   note: string;
 }
 
+/** A lease that was taken away from its worker before it brought a result. */
+export interface TakenLease {
+  atMs: number;
+  worker: string;
+  runId: string;
+  jobId: string;
+  unit: Unit;
+  /** In words. */
+  reason: string;
+}
+
+/** The newest that are remembered. */
+export const MOST_TAKEN = 8;
+
 export interface PoolRules {
   heartbeatMs: number;
   quarantine: QuarantineRule;
@@ -128,11 +142,14 @@ export interface LeaseBook {
   members: ReadonlyMap<string, Member>;
   /** In the order in which they came. */
   jobs: ReadonlyMap<string, JobRecord>;
+  /** The last leases that were taken away, the oldest first. */
+  taken: readonly TakenLease[];
 }
 
 /** `committedEngines`: of the runs as they were left. */
 export function emptyBook(rules: PoolRules, committedEngines: readonly EngineFingerprint[] = []): LeaseBook {
-  return { rules, nextLease: 1, isPaused: false, committedEngines, members: new Map(), jobs: new Map() };
+  const nobody = { members: new Map(), jobs: new Map(), taken: [] };
+  return { rules, nextLease: 1, isPaused: false, committedEngines, ...nobody };
 }
 
 /** In place of a lease's number: another coordinator gave it. */

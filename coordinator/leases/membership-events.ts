@@ -87,9 +87,9 @@ export function heard(turn: Turn, event: EventOf<"heard">): void {
 
 /** A worker that works on something else did not get the command, or has not come to it: it is not to begin any more. */
 function takeBack(turn: Turn, worker: string, lease: Lease, named: number): void {
-  const works = named === 0 ? "that it is idle" : "another lease";
+  const works = named === 0 ? "says that it is idle" : "names another lease";
   const heldMs = Math.round(turn.nowMs - lease.grantedMs);
-  const why = `its heartbeat names ${works} ${heldMs} ms after lease ${lease.id} was given`;
+  const why = `its heartbeat ${works} ${heldMs} ms after lease ${lease.id} was given`;
   turn.cancelLease(worker, why);
   turn.say("debug", `Lease ${lease.id} of worker ${worker} is taken back: ${why}`);
 }
@@ -127,6 +127,7 @@ export function returned(turn: Turn, event: EventOf<"returned">): void {
 export function left(turn: Turn, { worker, incarnation, reason }: EventOf<"left">): void {
   if (!turn.book.members.has(worker) || isFormer(turn, worker, incarnation)) return;
   turn.say("info", `Worker ${worker} left: ${reason.slice(0, 200)}`, { worker });
+  turn.tookAway(worker, `it left: ${reason.slice(0, 200)}`);
   forget(turn, worker, "returned", "returned");
 }
 
@@ -135,6 +136,7 @@ export function died(turn: Turn, { worker, pid }: EventOf<"died">): void {
   if (turn.book.members.get(worker)?.pid !== pid) return;
   turn.say("warn", `Worker ${worker} is lost: its process ${pid} has ended`, { worker });
   turn.effects.push({ kind: "member", change: "lost", worker });
+  turn.tookAway(worker, `its process ${pid} has ended`);
   forget(turn, worker, "lost", "lost");
 }
 
@@ -174,6 +176,7 @@ export function ticked(turn: Turn): void {
     const silentMs = turn.nowMs - (turn.book.members.get(id)?.lastSeenMs ?? 0);
     turn.say("warn", `Worker ${id} is lost: no heartbeat for ${Math.round(silentMs)} ms`, { worker: id });
     turn.effects.push({ kind: "member", change: "lost", worker: id });
+    turn.tookAway(id, `no heartbeat for ${Math.round(silentMs)} ms`);
     forget(turn, id, "lost", "lost");
   }
   for (const [id, { lease }] of turn.book.members) {
@@ -186,6 +189,7 @@ function expire(turn: Turn, worker: string, lease: Lease): void {
   const heldMs = Math.round(turn.nowMs - lease.grantedMs);
   const retries = (turn.book.members.get(worker)?.retries ?? 0) + 1;
   const note = `lease ${lease.id} is overdue after ${heldMs} ms`;
+  turn.tookAway(worker, note);
   turn.setMember(worker, { lease: { ...lease, isOverdue: true }, retries, note });
   turn.effects.push({ kind: "ended", outcome: "expired" }, { kind: "able" });
   turn.say(

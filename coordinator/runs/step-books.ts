@@ -1,4 +1,7 @@
-/** The books of a training: who computed what (ledger.jsonl), what each step came to (metrics.jsonl), and its speed. */
+/**
+ * The books of a training: who computed what (ledger.jsonl), what each step came to (metrics.jsonl), which weights it had
+ * (weights.jsonl), and its speed.
+ */
 import { fingerprintId } from "../../shared/fingerprint.js";
 import type { EMULATED } from "../../shared/engine.js";
 import type { StepMetric } from "../../shared/results.js";
@@ -6,9 +9,11 @@ import type { CommittedStep } from "../training/training-types.js";
 import { RunEngines } from "./engines.js";
 import type { RunSetup } from "./setup.js";
 import type { RunJournal } from "./storage.js";
+import type { Weights } from "./weights.js";
 
 export const LEDGER = "ledger.jsonl";
 export const METRICS = "metrics.jsonl";
+export const WEIGHTS = "weights.jsonl";
 
 /** A line of ledger.jsonl: who computed what, and that each image was counted once. */
 export interface LedgerLine {
@@ -30,9 +35,21 @@ export interface LedgerLine {
   }[];
 }
 
+/** A line of weights.jsonl, of a saved state and of some others: a step that is computed again can be compared with it. */
+export interface WeightsLine {
+  /** Steps committed. */
+  step: number;
+  weights_sha256: string;
+}
+
+interface Journals {
+  ledger: RunJournal;
+  metrics: RunJournal;
+  weights: RunJournal;
+}
+
 export class StepBooks {
-  readonly #ledger: RunJournal;
-  readonly #metrics: RunJournal;
+  readonly #journals: Journals;
   readonly #engines: RunEngines;
   /** When the training would have begun, had it not been interrupted. */
   readonly #startedMs: number;
@@ -40,13 +57,11 @@ export class StepBooks {
   readonly #throughput = new Throughput();
 
   private constructor(
-    books: { ledger: RunJournal; metrics: RunJournal; engines: RunEngines },
+    { journals, engines }: { journals: Journals; engines: RunEngines },
     { startedMs, engine }: { startedMs: number; engine: LedgerLine["engine"] },
   ) {
     this.#engine = engine;
-    this.#ledger = books.ledger;
-    this.#metrics = books.metrics;
-    this.#engines = books.engines;
+    this.#engines = engines;
     this.#startedMs = startedMs;
   }
 
@@ -58,18 +73,27 @@ export class StepBooks {
     { step, secondsBefore }: { step: number; secondsBefore: number },
   ): Promise<StepBooks> {
     const onError = (error: Error): void => observer.note("warning", error.message);
-    const ledger = await storage.openJournal(LEDGER, onError);
-    const metrics = await storage.openJournal(METRICS, onError);
+    const journals = {
+      ledger: await storage.openJournal(LEDGER, onError),
+      metrics: await storage.openJournal(METRICS, onError),
+      weights: await storage.openJournal(WEIGHTS, onError),
+    };
     const engines = await RunEngines.open(storage, step === 0);
     const startedMs = clock.now() - 1000 * secondsBefore;
-    return new StepBooks({ ledger, metrics, engines }, { startedMs, engine: config.engine });
+    return new StepBooks({ journals, engines }, { startedMs, engine: config.engine });
   }
 
   committed(step: CommittedStep): void {
-    this.#ledger.append(ledgerLine(step, this.#engine));
+    const { ledger, metrics } = this.#journals;
+    ledger.append(ledgerLine(step, this.#engine));
     this.#engines.committed(step);
-    this.#metrics.append(stepMetric(step, (step.atMs - this.#startedMs) / 1000));
+    metrics.append(stepMetric(step, (step.atMs - this.#startedMs) / 1000));
     this.#throughput.committed(step.samples, step.atMs);
+  }
+
+  /** The weights after a step, under their hash. */
+  named({ step, sha256 }: Pick<Weights, "step" | "sha256">): void {
+    this.#journals.weights.append({ step, weights_sha256: sha256 } satisfies WeightsLine);
   }
 
   /** Something else than training goes on. */
@@ -84,17 +108,21 @@ export class StepBooks {
 
   /** Of lines that are not on the disk yet. */
   get heldBytes(): number {
-    return this.#ledger.heldBytes + this.#metrics.heldBytes;
+    return this.#all.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
   }
 
   /** Resolves when all steps so far are on the disk. Throws ClusterError("storage"). */
   async flush(): Promise<void> {
-    await Promise.all([this.#ledger.flush(), this.#metrics.flush()]);
+    await Promise.all(this.#all.map((journal) => journal.flush()));
     await this.#engines.flush();
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#ledger.close(), this.#metrics.close()]);
+    await Promise.all(this.#all.map((journal) => journal.close()));
+  }
+
+  get #all(): RunJournal[] {
+    return Object.values<RunJournal>({ ...this.#journals });
   }
 }
 

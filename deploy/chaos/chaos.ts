@@ -1,12 +1,13 @@
 /** The same training twice, once calm and once under faults that a seed draws: both must come to the same weights. */
-import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { StepPlan } from "../../shared/core/schedule.js";
 import { totalSteps } from "../../shared/core/schedule.js";
 import { type Recovery, recoveries } from "./core/recovery.js";
 import { type Fault, type FaultKind, drawSchedule } from "./core/schedule.js";
 import { type Trained, type TrainingSetting, trainOnce } from "./training.js";
+import { makeFolder } from "../../shared/io/folders.js";
+import { temporaryFolder } from "../local/places.js";
 import { problemsOf } from "./verdict.js";
 
 export interface ChaosSetting extends Omit<TrainingSetting, "onInjected"> {
@@ -69,7 +70,7 @@ export async function chaos(setting: ChaosSetting): Promise<Chaos> {
 async function roundOf(setting: ChaosSetting, calm: Trained, seed: number, steps: number): Promise<Round> {
   const { plan, say, workers, faults, kinds, longestMs } = setting;
   const place = join(groundOf(setting), `seed-${seed}`);
-  await mkdir(place, { recursive: true });
+  await makeFolder(place);
   const schedule = drawSchedule({ seed, faults, kinds, workers, steps, longestMs });
   say(`seed ${seed}: ${schedule.length} faults`);
   const onInjected = (fault: Fault): void => say(`seed ${seed}: ${wordsFor(fault)}`);
@@ -92,7 +93,7 @@ function groundOf({ disk, folder }: ChaosSetting): string {
 
 /** Somewhere else than where everything goes in the end. */
 async function keep(place: string): Promise<string> {
-  const kept = join(await mkdtemp(join(tmpdir(), "saf-chaos-")), basename(place));
+  const kept = join(await temporaryFolder("saf-chaos-"), basename(place));
   await cp(place, kept, { recursive: true });
   return kept;
 }

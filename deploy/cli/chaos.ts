@@ -45,7 +45,7 @@ export async function chaosOf(options: ChaosOptions): Promise<void> {
   const config = trainingAlone(configs[0] ?? loaded);
   const say = (text: string): void => void process.stderr.write(`chaos: ${text}\n`);
   const stop = interruption((name) => say(`${name}: ending the processes`));
-  const folder = await createScratch(undefined);
+  const { disk: folder } = await createScratch(false);
   try {
     const ground = { folder, stop, say };
     const { setting, skipped } = await settingOf({ ...options, engine }, config, pool, ground);

@@ -1,6 +1,7 @@
 /** The `saf` command line as a tree of commands; main.ts runs it, completion and the tests of the documents read it. */
 import { Command } from "commander";
 import { VERSION } from "../../shared/version.js";
+import { checkOpenFiles } from "../local/places.js";
 import { benchCommand } from "./bench-command.js";
 import { chaosCommand } from "./chaos-command.js";
 import { completionCommand } from "./completion.js";
@@ -15,7 +16,9 @@ import { coordinatorCommand, workerCommand } from "./process-commands.js";
 import { joinCommand, upCommand } from "./machines-commands.js";
 import { reproduceCommand } from "./reproduce-command.js";
 import { doctorCommand, setupCommand } from "./setup-command.js";
+import { statusCommand } from "./status-command.js";
 import { trainCommand } from "./train-command.js";
+import { verifyCommand } from "./verify-command.js";
 
 const PROCESSES = ["coordinator", "worker"];
 
@@ -27,6 +30,8 @@ export function createProgram(): Command {
     .option("--debug", "print the stack of an error", false)
     .showHelpAfterError("(run with --help for the options)")
     .exitOverride()
+    // What a command needs is loaded when it is called: too few files would be found in the middle of that.
+    .hook("preAction", () => checkOpenFiles())
     // The processes of a cluster know more exactly what they read.
     .hook("preAction", async (_, action) => {
       if (!PROCESSES.includes(action.name())) await warnOfVariables(process.env, variablesOf(program));
@@ -38,6 +43,8 @@ export function createProgram(): Command {
     evaluateCommand(),
     reproduceCommand(),
     reportCommand(),
+    verifyCommand(),
+    statusCommand(),
     exportCommand(),
     chaosCommand(),
     benchCommand(),

@@ -3,14 +3,12 @@
  * again; nothing outlives us, not even when we are killed.
  */
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Bus } from "../../shared/bus.js";
 import type { Clock } from "../../shared/clock.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
 import type { EngineName } from "../../shared/engine.js";
-import { ClusterError, EXIT_CODES } from "../../shared/errors.js";
+import { ClusterError, EXIT_CODES, wordsOf } from "../../shared/errors.js";
 import { connectNats } from "../../shared/io/nats-bus.js";
 import { readMessage, type saf, wire } from "../../shared/messages.js";
 import { subjectsOf } from "../../shared/subjects.js";
@@ -31,7 +29,9 @@ import { type RunningNatsServer, startNatsServer } from "./nats/server.js";
 import { type ProcessExit, describeExit } from "./process-exit.js";
 import { type Program, endPrograms, startProgram } from "./program.js";
 import { COORDINATOR_RESTARTS, type RestartDecision, withoutRestarts } from "./restarts.js";
-import { createScratch, sweepScratch } from "./scratch.js";
+import { type Scratch, createScratch, removeScratch, sweepScratch } from "./scratch.js";
+import { makeFolderSync } from "../../shared/io/folders.js";
+import { againWords } from "./again.js";
 
 /** Name of a pool that is made here. */
 export const POOL = "local";
@@ -88,12 +88,9 @@ interface Ground {
   caFile: string | undefined;
   /** The server, where it is this run's alone. */
   own: RunningNatsServer | undefined;
-  /** Folder of the processes' rings. */
-  memory: string | undefined;
+  scratch: Scratch;
   events: Bus;
   route: Route | undefined;
-  /** Gives back all of it. */
-  leave(): Promise<void>;
 }
 
 export class LocalCluster {
@@ -137,12 +134,16 @@ export class LocalCluster {
 
   /** Throws ClusterError("dependency") when nats-server does not start. */
   static async start(options: LocalClusterOptions): Promise<LocalCluster> {
-    mkdirSync(join(options.out, "logs"), { recursive: true });
+    makeFolderSync(join(options.out, "logs"));
     for (const folder of await sweepScratch())
       options.onNote(`removed ${folder}, left behind by a saf that was killed`);
-    const memory = options.pool.shared_memory ? await sharedMemoryFolder() : undefined;
-    const ground = await groundOf(options, memory);
-    return new LocalCluster(options, ground);
+    const scratch = await createScratch(options.pool.shared_memory);
+    try {
+      return new LocalCluster(options, await groundOf(options, scratch));
+    } catch (error) {
+      await removeScratch(scratch);
+      throw error;
+    }
   }
 
   /** Where the server is and who may use it: for whoever looks on, or takes the place of a process. */
@@ -152,7 +153,7 @@ export class LocalCluster {
 
   /** Folder of the processes' rings; undefined where bulk bytes go through NATS. */
   get sharedMemory(): string | undefined {
-    return this.#ground.memory;
+    return this.#ground.scratch.memory;
   }
 
   /** Address of the coordinator's live page, once it said so. */
@@ -220,7 +221,10 @@ export class LocalCluster {
     // The workers last: the coordinator needs them to finish its step, and then writes a checkpoint.
     await endPrograms([this.#coordinator.program], this.#options.clock);
     await this.#crew.stop();
-    await this.#ground.leave();
+    const { route, own, scratch } = this.#ground;
+    await route?.close();
+    await own?.stop();
+    await removeScratch(scratch);
   }
 
   // ---- Starts -------------------------------------------------------------------------------------------------
@@ -262,8 +266,8 @@ export class LocalCluster {
   }
 
   #connectionOf(name: string, { seedFile }: NatsCredentials): Connection {
-    const { server, caFile, memory, route } = this.#ground;
-    return { url: route?.urlOf(name) ?? server.url, seedFile, caFile, pool: POOL, memory };
+    const { server, caFile, scratch, route } = this.#ground;
+    return { url: route?.urlOf(name) ?? server.url, seedFile, caFile, pool: POOL, memory: scratch.memory };
   }
 
   get #logs(): string {
@@ -293,7 +297,8 @@ export class LocalCluster {
 
   #coordinatorEnded(exit: ProcessExit, next: RestartDecision): void {
     if (next.kind !== "restart") return;
-    this.#options.onNote(`The coordinator ended (${describeExit(exit)}); starting it again where it was`);
+    const again = againWords(this.#logs, "coordinator", next.recent);
+    this.#options.onNote(`The coordinator ended (${describeExit(exit)}); ${again} where it was`);
   }
 
   /** Nothing here can do the work any more: waiting would have no end. */
@@ -302,54 +307,56 @@ export class LocalCluster {
   }
 }
 
-async function groundOf(options: LocalClusterOptions, memory: string | undefined): Promise<Ground> {
-  const { open } = options;
-  const remove = async (...folders: readonly (string | undefined)[]): Promise<void> => {
-    for (const folder of folders)
-      if (folder !== undefined) await rm(folder, { recursive: true, force: true });
-  };
-  // It also names the memory, for whoever sweeps up after us when we are killed.
-  const scratch = await createScratch(memory);
+async function groundOf(options: LocalClusterOptions, scratch: Scratch): Promise<Ground> {
+  const { open, onNote } = options;
   if (open !== undefined) {
     const { server, caFile } = open;
-    const route = await options.route?.(server.url);
-    const leave = async (): Promise<void> => {
-      await route?.close();
-      await remove(scratch, memory);
-    };
-    return { server, caFile, own: undefined, memory, route, events: await listen(server, caFile), leave };
+    const events = await listen(server, caFile, onNote);
+    return { server, caFile, own: undefined, scratch, events, route: await options.route?.(server.url) };
   }
   const own = await startNatsServer({
     binary: options.nats,
-    directory: join(scratch, "nats"),
-    removeAfterDeath: scratch,
+    directory: join(scratch.disk, "nats"),
+    removeAfterDeath: scratch.disk,
     pool: POOL,
     workers: Array.from({ length: options.workers + SPARE_WORKERS }, (_, i) => `worker-${i + 1}`),
     clock: options.clock,
   });
-  const route = await options.route?.(own.url);
-  const leave = async (): Promise<void> => {
-    await route?.close();
+  try {
+    const events = await listen(own, undefined, onNote);
+    const route = await options.route?.(own.url);
+    return { server: own, caFile: undefined, own, scratch, events, route };
+  } catch (error) {
     await own.stop();
-    await remove(scratch, memory);
-  };
-  return { server: own, caFile: undefined, own, memory, route, events: await listen(own), leave };
+    throw error;
+  }
 }
 
 /** What the coordinator tells. */
-function listen({ url, credentials }: OpenPool["server"], caFile?: string): Promise<Bus> {
+function listen(
+  { url, credentials }: OpenPool["server"],
+  caFile: string | undefined,
+  onNote: (message: string) => void,
+): Promise<Bus> {
   return connectNats({
     ...credentials.observer,
     url,
     caFile,
     purpose: "events",
     connectTimeoutMs: 10_000,
+    onFailedMessage: tellOnce(onNote),
   });
 }
 
-/** A private folder in memory, or undefined where the system has no such place (then bytes go through NATS). */
-async function sharedMemoryFolder(): Promise<string | undefined> {
-  return mkdtemp("/dev/shm/saf-").catch(() => undefined);
+/** What is shown is of no use to the work: it costs a line that it fails, and each reason only one. */
+function tellOnce(note: (message: string) => void): (subject: string, error: unknown) => void {
+  const told = new Set<string>();
+  return (_, error) => {
+    const reason = wordsOf(error);
+    if (told.has(reason)) return;
+    told.add(reason);
+    note(`Something that happened cannot be shown: ${reason}`);
+  };
 }
 
 /** How many workers `auto` means: one per core. */

@@ -1,5 +1,6 @@
 /** The worker processes of this machine: each is started again when it dies, until it is sent away or given up. */
 import type { Clock } from "../../shared/clock.js";
+import { againWords } from "./again.js";
 import { KeptProcess } from "./kept-process.js";
 import { type ProcessExit, describeExit } from "./process-exit.js";
 import { type Program, endPrograms, lastWords, logFile } from "./program.js";
@@ -93,7 +94,8 @@ export class Crew {
     const { onNote, onDeath, onNobodyLeft, logs } = this.#options;
     const pid = this.pidOf(id);
     if (pid !== undefined) onDeath(id, pid);
-    if (next.kind === "restart") onNote(`${id} ended (${describeExit(exit)}); starting it again`);
+    if (next.kind === "restart")
+      onNote(`${id} ended (${describeExit(exit)}); ${againWords(logs, id, next.recent)}`);
     else this.#absent.add(id);
     if (next.kind !== "rest") return;
     const left = this.presentCount;

@@ -47,6 +47,8 @@ export const CLASSES: readonly CommandClass[] = [
   by(/^saf evaluate\b/, `${CLI}/evaluate.test.ts`, /"evaluate"/),
   awaited(by(/^saf reproduce theory\b/, `${CLI}/reproduce-theory.test.ts`, /"reproduce", "theory"/)),
   by(/^saf reproduce\b/, `${CLI}/reproduce.test.ts`, /"reproduce"/),
+  by(/^saf verify\b/, `${CLI}/run.test.ts`, /"verify", directory, "--all"/),
+  by(/^saf status\b/, "test/cluster/live.test.ts", /"status", "--url", url, "--watch"/),
   by(/^saf report\b/, `${CLI}/run.test.ts`, /"report"/),
   by(/^saf export\b/, `${CLI}/export.test.ts`, /"export"/),
   by(/^saf bench\b/, `${CLI}/bench.test.ts`, /"bench"/),

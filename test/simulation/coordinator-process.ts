@@ -78,7 +78,7 @@ export async function coordinate(setting: CoordinatorSetting): Promise<Coordinat
     superseded: (rival) => note(`superseded by ${rival}`),
   });
   telemetry.watchPool(() => coordinator.members());
-  const stopTelling = clock.every(WORKERS_TOLD_EVERY_MS, () => events.workers(coordinator.table()));
+  const stopTelling = clock.every(WORKERS_TOLD_EVERY_MS, () => events.workers(coordinator.table(), coordinator.view()));
   try {
     watch.book = () => coordinator.book;
     await mkdir(OUT, { recursive: true });

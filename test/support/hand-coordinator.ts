@@ -117,6 +117,7 @@ export class HandCluster {
     this.telemetry = new Telemetry({
       metrics: this.metrics,
       clock: () => this.scrapeMs,
+      wallClock: () => this.scrapeMs,
       log: (_level, message) => this.log.push(message),
     });
     this.coordinator = new Coordinator({

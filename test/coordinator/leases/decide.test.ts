@@ -170,7 +170,7 @@ describe("a unit is offered again", () => {
     assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", 2], "it gets the same again");
     assert.match(
       pool.reasons.join("\n"),
-      /Lease 1 of worker a is taken back: its heartbeat names that it is idle/,
+      /Lease 1 of worker a is taken back: its heartbeat says that it is idle/,
     );
   });
 

@@ -62,7 +62,7 @@ test("nobody is left only when the last one is given up, and a worker that comes
   assert.deepEqual([crew.presentCount, lost.length], [1, 0]);
   await end("b", REFUSED);
   assert.equal(crew.presentCount, 0);
-  assert.match(await lostOne(), /^No worker is left: b ended last \(exit code 5\): no message$/);
+  assert.match(await lostOne(), /^No worker is left: b ended last \(exit code 5\): it said nothing$/);
   await clock.advance(60_000);
   assert.equal(crew.presentCount, 2);
 });
