@@ -61,6 +61,7 @@ export class StepBooks {
     { startedMs, engine }: { startedMs: number; engine: LedgerLine["engine"] },
   ) {
     this.#engine = engine;
+    this.#journals = journals;
     this.#engines = engines;
     this.#startedMs = startedMs;
   }
