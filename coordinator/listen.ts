@@ -108,6 +108,7 @@ class Ear {
     }
     answer(true, "");
     const { workerId: worker, incarnation, pid } = request;
+    this.#edges.farWorkers?.seated(worker, request.isFar);
     const leaseId = this.#leaseOf(request);
     this.#context.take({ kind: "joined", worker, incarnation, engine, pid, leaseId });
   }

@@ -33,6 +33,8 @@ import {
   workerEnvironment,
 } from "../setup/engine.js";
 import { chosenEngine } from "./chosen-engine.js";
+import type { ListenPlace } from "./listen-option.js";
+import { type Meeting, openPoolFor } from "./open-pool.js";
 import { type ProgressDisplay, createProgress } from "./progress.js";
 import type { ProgressMode } from "./run-options.js";
 import { interruption, isToldToEnd } from "./signals.js";
@@ -62,6 +64,10 @@ export interface LocalRunOptions {
   natsServer?: string;
   /** Port of the live page; a free one by itself. */
   httpPort?: number;
+  /** Other machines may join there. */
+  listen?: ListenPlace;
+  /** Not in the pool of `saf up`, where there is one. */
+  alone?: true;
   progress: ProgressMode;
 }
 
@@ -100,11 +106,14 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
   }
   const cacheDir = defaultCacheDir(process.env);
   const progress = createProgress({ mode: options.progress });
+  let leave: Meeting["leave"] = () => Promise.resolve();
   try {
     const { choice, nats } = await findPrograms({ ...options, engine }, cacheDir, (line) =>
       progress.say(line),
     );
-    // A run that lacks a program leaves no folder behind.
+    const meeting = await openPoolFor(options, nats, (line, level) => progress.say(line, level));
+    leave = meeting.leave;
+    // A run that lacks a program, or may not use the pool, leaves no folder behind.
     if (options.prepare === undefined) await make();
     await options.onReady?.();
     const runFiles = await writeRunFiles(out, configs);
@@ -114,7 +123,8 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
     );
     progress.say(`run directory ${out}`);
     const cluster: ClusterSetting = {
-      ...{ nats, out, workers, cacheDir, pool, clock: realClock, restartCoordinator: true },
+      ...{ open: meeting.pool, nats, out, workers, cacheDir, pool, clock: realClock },
+      restartCoordinator: true,
       engine: choice.engine,
       workerEnvironment: workerEnvironment(choice),
       coordinatorArguments: coordinatorOptions(options, out, runFiles, workers),
@@ -123,6 +133,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
     const { code, signalCode } = await conduct(cluster, progress, options.onEvent);
     return { document: await resultsOf(out, signalCode, progress), exitCode: signalCode || code };
   } finally {
+    await leave();
     progress.stop();
   }
 }

@@ -391,3 +391,17 @@ test("a coordinator that hears of a newer one leases nothing more, and says so o
   await worker.join();
   assert.equal(worker.hasLease, false);
 });
+
+test("who is on another machine is known from its join, and forgotten with it", LIMIT, async (t) => {
+  const cluster = await handCoordinator(t, {});
+  const isFar = (): boolean => cluster.farWorkers.isAmong(cluster.coordinator.book.members);
+  await cluster.joined("near");
+  assert.ok(!isFar());
+  const refused = await cluster.worker("liar").join({ isFar: true, selfTestPassed: false });
+  assert.ok(!refused.accepted && !isFar());
+  const far = cluster.worker("far");
+  assert.ok((await far.join({ isFar: true })).accepted);
+  assert.ok(isFar());
+  cluster.coordinator.workerDied("far", cluster.coordinator.book.members.get("far")?.pid ?? 0);
+  assert.ok(!isFar());
+});

@@ -6,7 +6,7 @@ import { chmod, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ClusterError } from "../../../shared/errors.js";
 import { type NatsBinary, configFault } from "./binary.js";
-import { natsConfig } from "./config.js";
+import { type NatsListening, natsConfig } from "./config.js";
 import { serverEnvironment } from "./server-process.js";
 import { publicKeyOf } from "./user-keys.js";
 import { makeFolder } from "../../../shared/io/folders.js";
@@ -23,15 +23,25 @@ export interface ServerPorts {
   monitorPort: number;
 }
 
+/** Whose keys the server knows, besides those of the coordinator and the observer. */
+export interface ServerUsers {
+  /** Their seeds are here. */
+  workers: Iterable<string>;
+  /** Public keys of workers whose seeds are on other machines, by name. */
+  enrolled: ReadonlyMap<string, string>;
+}
+
 export class ServerFiles {
   readonly #directory: string;
   readonly #pool: string;
   readonly #binary: NatsBinary;
+  readonly #listening: NatsListening | undefined;
 
-  constructor(directory: string, pool: string, binary: NatsBinary) {
+  constructor(directory: string, pool: string, binary: NatsBinary, listening?: NatsListening) {
     this.#directory = directory;
     this.#pool = pool;
     this.#binary = binary;
+    this.#listening = listening;
   }
 
   get configFile(): string {
@@ -44,7 +54,7 @@ export class ServerFiles {
   }
 
   credentialsOf(identity: string): NatsCredentials {
-    return { identity, seedFile: join(this.#directory, "keys", `${identity}.seed`) };
+    return credentialsIn(this.#directory, identity);
   }
 
   /** Makes the directory; what is in it is used again. */
@@ -59,16 +69,18 @@ export class ServerFiles {
   }
 
   /** Throws ClusterError("dependency") when the server would refuse the configuration; the one before it stays then. */
-  async writeConfig(workerIds: Iterable<string>, ports: ServerPorts): Promise<void> {
+  async writeConfig({ workers: ids, enrolled }: ServerUsers, ports: ServerPorts): Promise<void> {
     const publicKey = (identity: string): Promise<string> =>
       publicKeyOf(this.credentialsOf(identity).seedFile);
-    const workers = new Map<string, string>();
-    for (const id of workerIds) workers.set(id, await publicKey(id));
+    const workers = new Map(enrolled);
+    const own = await Promise.all([...ids].map(async (id) => [id, await publicKey(id)] as const));
+    for (const [id, key] of own) workers.set(id, key);
     const config = natsConfig({
       pool: this.#pool,
       serverName: `saf-${this.#pool}`,
       storeDirectory: join(this.#directory, "store"),
       portsDirectory: this.portsDirectory,
+      listening: this.#listening,
       ...ports,
       capabilities: this.#binary.capabilities,
       keys: {
@@ -76,6 +88,9 @@ export class ServerFiles {
         observer: await publicKey("observer"),
         system: await publicKey("system"),
         workers,
+        ...(this.#listening === undefined
+          ? {}
+          : { guest: await publicKey("guest"), registrar: await publicKey("registrar") }),
       },
     });
 
@@ -90,6 +105,11 @@ export class ServerFiles {
     }
     await rename(aside, this.configFile);
   }
+}
+
+/** Where a server that keeps its files in `directory` has the seed of an identity. */
+export function credentialsIn(directory: string, identity: string): NatsCredentials {
+  return { identity, seedFile: join(directory, "keys", `${identity}.seed`) };
 }
 
 /** The server's own directory, which only this user may enter. */
