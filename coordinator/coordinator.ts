@@ -10,6 +10,7 @@ import type { Effect, LeaseEvent, Reason } from "./leases/events.js";
 import type { Job, JobDesk, JobLeases } from "./leases/job.js";
 import { type Listener, listen } from "./listen.js";
 import { poolView } from "./leases/pool-view.js";
+import { tableOf } from "./leases/table.js";
 import { LineLimit } from "../shared/line-limit.js";
 import type { CoordinatorEdges, CoordinatorMetrics, LogLevel } from "./coordinator-edges.js";
 
@@ -133,22 +134,7 @@ export class Coordinator {
   }
 
   table(): saf.v1.WorkerRow.$Properties[] {
-    const now = this.#edges.clock.now();
-    return [...this.#book.members.values()].map((member) => {
-      const state = stateOf(member, now);
-      return {
-        workerId: member.id,
-        state: state === "straggling" ? "busy" : state,
-        engine: member.engine.engine,
-        leaseMs: member.leaseMs,
-        samplesPerSecond: member.imagesPerSecond,
-        samples: member.images,
-        rssBytes: member.rssBytes,
-        retries: member.retries,
-        silentSeconds: Math.max(0, now - member.lastSeenMs) / 1000,
-        note: member.note,
-      };
-    });
+    return tableOf(this.#book, this.#edges.clock.now());
   }
 
   readonly view = (): PoolView => poolView(this.#book, this.#edges.clock.now());
