@@ -64,7 +64,7 @@ export class DirectoryLocks {
       return;
     }
     // The lists of this process hold the folders around their runs themselves.
-    if (!this.#held.has(dirname(directory))) await refuseAround(directory, this.#edges.clock);
+    if (!this.#held.has(dirname(directory))) await refuseAround(directory, this.#edges);
     const owner = await this.#newOwner();
     await take(join(directory, LOCK_FILE), owner, this.#edges);
     this.#held.set(directory, { owner, count: 1, beats: 0 });
@@ -119,15 +119,16 @@ export class DirectoryLocks {
  * runs around it.
  */
 export async function refuseLocked(directory: string, clock: Clock): Promise<void> {
-  const holder = await holderOf(directory, clock);
+  const edges = { clock, processes: realProcesses };
+  const holder = await holderOf(directory, edges);
   if (holder !== undefined) throw heldBy(directory, holder, await realProcesses.own());
-  await refuseAround(directory, clock);
+  await refuseAround(directory, edges);
 }
 
 /** A list of runs comes to each of its folders in its own time: between two of its runs none of them is free. */
-async function refuseAround(directory: string, clock: Clock): Promise<void> {
+async function refuseAround(directory: string, edges: Looking): Promise<void> {
   const list = dirname(directory);
-  const holder = await holderOf(list, clock);
+  const holder = await holderOf(list, edges);
   if (holder === undefined) return;
   throw new ClusterError(
     "dependency",
@@ -137,12 +138,12 @@ async function refuseAround(directory: string, clock: Clock): Promise<void> {
 }
 
 /** The living process of this machine that holds a directory's lock, and does not end soon. */
-async function holderOf(directory: string, clock: Clock): Promise<Owner | undefined> {
-  const own = await realProcesses.own();
+async function holderOf(directory: string, { clock, processes }: Looking): Promise<Owner | undefined> {
+  const own = await processes.own();
   const began = clock.now();
   for (;;) {
     const owner = (await readOwner(join(directory, LOCK_FILE)))?.owner;
-    if (owner === undefined || (await realProcesses.standing(owner, own)) !== "alive") return undefined;
+    if (owner === undefined || (await processes.standing(owner, own)) !== "alive") return undefined;
     if (clock.now() - began > PATIENCE_MS) return owner;
     await pause(clock, LOOK_MS);
   }
