@@ -123,7 +123,9 @@ async function lead(setting: CoordinatorSetting, locks: DirectoryLocks, term: nu
     superseded: (by) => rival.abort(new ClusterError("dependency", `Superseded by term ${by}`)),
   });
   telemetry.watchPool(() => coordinator.members());
-  const stopTelling = clock.every(WORKERS_TOLD_EVERY_MS, () => events.workers(coordinator.table(), coordinator.view()));
+  const stopTelling = clock.every(WORKERS_TOLD_EVERY_MS, () =>
+    events.workers(coordinator.table(), coordinator.view()),
+  );
   try {
     witness.book = () => coordinator.book;
     await coordinator.start();
