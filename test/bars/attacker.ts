@@ -125,11 +125,11 @@ export class Attacker {
     }
   }
 
-  /** Questions whose answers it counts, whenever they come. Returns the inbox. */
+  /** Where it counts answers from now on; it may add a token for each question. */
   inbox(): string {
     const place = `${inboxPrefix(this.id)}.flood${Date.now()}`;
     this.#answers = 0;
-    this.#connection.subscribe(place, { callback: () => void this.#answers++ });
+    this.#connection.subscribe(`${place}.>`, { callback: () => void this.#answers++ });
     return place;
   }
 

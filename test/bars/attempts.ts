@@ -275,7 +275,7 @@ const dataFlood =
     const { known, id, subjects } = attacker;
     const inbox = attacker.inbox();
     const question = writeMessage(wire.DataRequest, { sha256: known.part, offset: 0, length: MEBIBYTE });
-    await attacker.flood(count, () => attacker.say(subjects.data(id), question, inbox));
+    await attacker.flood(count, (i) => attacker.say(subjects.data(id), question, `${inbox}.${i}`));
     return `${await attacker.answers()} answers of 1 MiB`;
   };
 
@@ -285,24 +285,44 @@ async function otherQuestions(attacker: Attacker): Promise<string> {
   const { runId } = known.run;
   const run = writeMessage(wire.RunRequest, { runId });
   await attacker.flood(10_000, (i) => {
-    attacker.say(subjects.runGet(id), run, inbox);
+    attacker.say(subjects.runGet(id), run, `${inbox}.r${i}`);
     const chunk = writeMessage(wire.ParamRequest, { runId, version: i, chunk: i % 9, velocity: i % 2 === 1 });
-    attacker.say(subjects.parameterGet(0, id), chunk, inbox);
+    attacker.say(subjects.parameterGet(0, id), chunk, `${inbox}.p${i}`);
   });
   return `${await attacker.answers()} answers`;
 }
 
-/** Each time as another process. */
+/** Each time as another process; NATS lets the coordinator answer once into one place. */
 async function joinFlood(attacker: Attacker): Promise<string> {
   const { known, id, subjects } = attacker;
   const inbox = attacker.inbox();
   await attacker.flood(20_000, (i) => {
     const join = { ...known.hello, workerId: id, incarnation: Date.now() + i, pid: i };
-    attacker.say(subjects.join(id), writeMessage(wire.JoinRequest, join), inbox);
+    attacker.say(subjects.join(id), writeMessage(wire.JoinRequest, join), `${inbox}.one`);
   });
   const answers = await attacker.answers();
   await attacker.leave();
   return `${answers} answers`;
+}
+
+/** Of a step that is over, and of one that is in work some time. */
+async function pushFlood(attacker: Attacker): Promise<string> {
+  const { known, id, subjects, hand } = attacker;
+  const inbox = attacker.inbox();
+  await attacker.flood(20_000, (i) => {
+    const end = { workerId: id, runId: known.run.runId, term: hand.term, step: i, node: i % 8, leaseId: i };
+    attacker.say(subjects.push(id), writeMessage(wire.PushEnd, end), `${inbox}.${i}`);
+  });
+  return `${await attacker.answers()} answers`;
+}
+
+async function heartbeatFlood(attacker: Attacker): Promise<string> {
+  const { id, subjects, hand } = attacker;
+  await attacker.flood(20_000, (i) => {
+    const says = { ...attacker.self, term: hand.term, leaseId: i };
+    attacker.say(subjects.heartbeat(id), writeMessage(wire.Heartbeat, says));
+  });
+  return "no answer";
 }
 
 async function shortFrames(attacker: Attacker): Promise<string> {
@@ -318,7 +338,7 @@ async function noise(attacker: Attacker): Promise<string> {
   const inbox = attacker.inbox();
   for (let round = 0; round < 5; round++)
     for (const subject of own) {
-      attacker.say(subject, randomBytes(2 * MEBIBYTE - 1024), inbox);
+      attacker.say(subject, randomBytes(2 * MEBIBYTE - 1024), `${inbox}.${subject}`);
       await attacker.flush();
     }
   return `${5 * own.length} messages, ${await attacker.answers()} answers`;
@@ -462,7 +482,9 @@ export const ATTEMPTS: readonly Attempt[] = [
   { name: "3,000 requests for 1 MiB of data", act: dataFlood(3000) },
   { name: "20,000 requests for 1 MiB of data", act: dataFlood(20_000) },
   { name: "20,000 requests for parameters and the run", act: otherQuestions },
-  { name: "20,000 requests to join, each as another process", act: joinFlood },
+  { name: "20,000 requests to join, all answers to one place", act: joinFlood },
+  { name: "20,000 heartbeats", joins: true, act: heartbeatFlood },
+  { name: "20,000 ends of pushes", joins: true, act: pushFlood },
   { name: "100,000 forbidden messages", act: forbiddenFlood },
   { name: "5,000 frames shorter than a header", act: shortFrames },
   { name: "2 MiB of noise on each of its subjects", act: noise },

@@ -40,11 +40,14 @@ interface Row {
 
 export const hostile: Bar = async ({ seed = 1 }) => {
   const setting = { slots: SLOTS, seed, pool: { compute_ms: COMPUTE_MS } };
-  const { rows, ...hostileEnd } = await withPool({ ...setting, workers: WORKERS - 1 }, async (cluster) => {
-    const rows = await attempted(cluster);
-    const fault = await endedLedgerFault(cluster, SLOTS);
-    return { rows, fault, ...cluster.checkpoint() };
-  });
+  const { rows, ...hostileEnd } = await withPool(
+    { ...setting, workers: WORKERS - 1, isAttacked: true },
+    async (cluster) => {
+      const rows = await attempted(cluster);
+      const fault = await endedLedgerFault(cluster, SLOTS);
+      return { rows, fault, ...cluster.checkpoint() };
+    },
+  );
   const { step, sha256 } = hostileEnd;
   const calm = await withPool(
     { ...setting, workers: WORKERS, pool: { compute_ms: 1 }, steps: step },
