@@ -137,7 +137,7 @@ export class Attacker {
   async answers(): Promise<number> {
     for (let before = -1; before !== this.#answers;) {
       before = this.#answers;
-      await passed(500);
+      await passed(1000);
     }
     return this.#answers;
   }

@@ -5,11 +5,11 @@ import { TAIL } from "../../shared/core/layout.js";
 import { readMessage, type saf, wire, writeMessage } from "../../shared/messages.js";
 import { inboxPrefix } from "../../shared/subjects.js";
 import { blockValues } from "../support/hand-worker.js";
+import type { AttemptName } from "./attempt-names.js";
 import type { Attacker } from "./attacker.js";
 import { passed } from "./pools.js";
 
 export interface Attempt {
-  name: string;
   /** It joins the pool first, as a worker like the others. */
   joins?: boolean;
   /** With the credential of a worker that works, and not with one of its own. */
@@ -325,6 +325,19 @@ async function heartbeatFlood(attacker: Attacker): Promise<string> {
   return "no answer";
 }
 
+async function chunkFlood(attacker: Attacker): Promise<string> {
+  const { known, id, subjects, hand } = attacker;
+  const { layout } = known.run;
+  const values = new Float32Array(layout.pushSize).fill(1);
+  const lease = { term: hand.term, step: 2 ** 31, firstSlot: 0, slotCount: 1, attempt: 1 };
+  const [frame = new Uint8Array()] = hand.frames(lease as saf.v1.BlockLease, values);
+  for (let i = 0; i < 2000; i++) {
+    attacker.say(subjects.gradient(0, id), frame);
+    if (i % 50 === 49) await attacker.flush();
+  }
+  return `${frame.byteLength} bytes each; no answer`;
+}
+
 async function shortFrames(attacker: Attacker): Promise<string> {
   const { id, subjects } = attacker;
   await attacker.flood(5000, (i) =>
@@ -453,40 +466,39 @@ async function takesItsPlace(attacker: Attacker): Promise<string> {
   return word;
 }
 
-export const ATTEMPTS: readonly Attempt[] = [
-  { name: "answers wanted in others' subjects and inboxes", act: answersToOthers },
-  { name: "joining in another's name", act: joinsAsAnother },
-  { name: "publishing and listening where it may not", act: foreignPublishing },
-  { name: "heartbeats, leaving, lease returns in another's name", joins: true, act: inOthersNames },
-  { name: "heartbeats of huge terms, processes, leases and progress", joins: true, act: oddHeartbeats },
-  { name: "gradient chunks with forged headers, sizes, checksums", joins: true, act: forgedFrames },
-  { name: "gradients of blocks that others hold", joins: true, act: othersBlocks },
-  {
-    name: "gradients that are not finite",
+export const ATTEMPTS: Record<AttemptName, Attempt> = {
+  "answers wanted in others' subjects and inboxes": { act: answersToOthers },
+  "joining in another's name": { act: joinsAsAnother },
+  "publishing and listening where it may not": { act: foreignPublishing },
+  "heartbeats, leaving, lease returns in another's name": { joins: true, act: inOthersNames },
+  "heartbeats of huge terms, processes, leases and progress": { joins: true, act: oddHeartbeats },
+  "gradient chunks with forged headers, sizes, checksums": { joins: true, act: forgedFrames },
+  "gradients of blocks that others hold": { joins: true, act: othersBlocks },
+  "gradients that are not finite": {
     joins: true,
     act: (attacker) => badValues(attacker, (values, tail) => (values[tail + TAIL.loss] = NaN)),
   },
-  {
-    name: "gradients with wrong counts of images",
+  "gradients with wrong counts of images": {
     joins: true,
     act: (attacker) => badValues(attacker, (values, tail) => (values[tail + TAIL.samples] = 1e6)),
   },
-  { name: "ends of pushes with absurd times", act: absurdTimes },
-  { name: "results of tasks that it was not leased", act: foreignResults },
-  { name: "references into shared memory that are made up", act: forgedReferences },
-  { name: "a lease held for ever, the heart beating", joins: true, act: holdsForEver },
-  { name: "leases held until late, leaving, joining again", joins: true, act: leavesAndComesBack },
-  { name: "every lease given back at once", joins: true, act: givesBack(false) },
-  { name: "every lease given back as failed", joins: true, act: givesBack(true) },
-  { name: "data asked for beyond all bounds", act: boundlessData },
-  { name: "3,000 requests for 1 MiB of data", act: dataFlood(3000) },
-  { name: "20,000 requests for 1 MiB of data", act: dataFlood(20_000) },
-  { name: "20,000 requests for parameters and the run", act: otherQuestions },
-  { name: "20,000 requests to join, all answers to one place", act: joinFlood },
-  { name: "20,000 heartbeats", joins: true, act: heartbeatFlood },
-  { name: "20,000 ends of pushes", joins: true, act: pushFlood },
-  { name: "100,000 forbidden messages", act: forbiddenFlood },
-  { name: "5,000 frames shorter than a header", act: shortFrames },
-  { name: "2 MiB of noise on each of its subjects", act: noise },
-  { name: "taking the place of the worker whose credential it is", poses: true, act: takesItsPlace },
-];
+  "ends of pushes with absurd times": { act: absurdTimes },
+  "results of tasks that it was not leased": { act: foreignResults },
+  "references into shared memory that are made up": { act: forgedReferences },
+  "a lease held for ever, the heart beating": { joins: true, act: holdsForEver },
+  "leases held until late, leaving, joining again": { joins: true, act: leavesAndComesBack },
+  "every lease given back at once": { joins: true, act: givesBack(false) },
+  "every lease given back as failed": { joins: true, act: givesBack(true) },
+  "data asked for beyond all bounds": { act: boundlessData },
+  "3,000 requests for 1 MiB of data": { act: dataFlood(3000) },
+  "20,000 requests for 1 MiB of data": { act: dataFlood(20_000) },
+  "20,000 requests for parameters and the run": { act: otherQuestions },
+  "20,000 requests to join, all answers to one place": { act: joinFlood },
+  "20,000 heartbeats": { joins: true, act: heartbeatFlood },
+  "20,000 ends of pushes": { joins: true, act: pushFlood },
+  "100,000 forbidden messages": { act: forbiddenFlood },
+  "2,000 whole chunks of a block that it was not leased": { act: chunkFlood },
+  "5,000 frames shorter than a header": { act: shortFrames },
+  "2 MiB of noise on each of its subjects": { act: noise },
+  "taking the place of the worker whose credential it is": { poses: true, act: takesItsPlace },
+};
