@@ -11,6 +11,8 @@ import {
 } from "../../shared/events.js";
 
 export interface ProgressState {
+  /** There is one run: its error is that of the command, which tells it when it ends. */
+  isOneRun: boolean;
   startMs: number;
   /** When the last event came. */
   heardMs: number;
@@ -58,8 +60,8 @@ export interface Applied {
   milestones: string[];
 }
 
-export function initialProgress(nowMs: number): ProgressState {
-  return { startMs: nowMs, heardMs: nowMs, runs: [], workers: [] };
+export function initialProgress(nowMs: number, isOneRun = false): ProgressState {
+  return { isOneRun, startMs: nowMs, heardMs: nowMs, runs: [], workers: [] };
 }
 
 export function applyEvent(before: ProgressState, event: ProgressEvent, nowMs: number): Applied {
@@ -81,9 +83,12 @@ function applyFinished(state: ProgressState, { runId, ok, message, code }: Finis
   const ended = state.runs.find((run) => run.runId === (runId ?? ""));
   const text = [ended?.model, message].filter((part) => part != null && part !== "").join(": ");
   const level = code === "interrupted" ? "warning" : ok === true ? "done" : "error";
+  // What ends the whole work is the command's own error.
+  const isEndOfAll = level === "error" && (state.isOneRun || (runId ?? "") === "");
+  const said: Said[] = [{ level, text: text === "" ? (ok === true ? "done" : "failed") : text }];
   return {
     state: { ...state, runs: state.runs.filter((run) => run !== ended) },
-    said: [{ level, text: text === "" ? (ok === true ? "done" : "failed") : text }],
+    said: isEndOfAll ? [] : said,
     milestones: [],
   };
 }

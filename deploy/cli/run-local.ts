@@ -72,6 +72,8 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
     options.engine ?? engineInEnvironment(process.env),
   );
   if (configs.length === 0) throw new ClusterError("usage", "There is nothing to run");
+  const workers = localWorkers(pool.workers, availableParallelism());
+  refuseTooFewWorkers(pool, workers);
   const out = await realDirectory(
     options.out ?? join(options.runs, runDirectoryName(options.name, Date.now())),
   );
@@ -87,7 +89,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
     await options.prepare(out);
   }
   const cacheDir = defaultCacheDir(process.env);
-  const progress = createProgress({ mode: options.progress });
+  const progress = createProgress({ mode: options.progress, isOneRun: configs.length === 1 });
   try {
     const { choice, nats } = await findPrograms({ ...options, engine }, cacheDir, (line) =>
       progress.say(line),
@@ -95,7 +97,6 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
     // A run that lacks a program leaves no folder behind.
     if (options.prepare === undefined) await make();
     const runFiles = await writeRunFiles(out, configs);
-    const workers = localWorkers(pool.workers, availableParallelism());
     progress.say(
       `engine ${choice.version} on ${choice.device}, nats-server ${nats.version}, ${workers} worker(s)`,
     );
@@ -112,6 +113,16 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
   } finally {
     progress.stop();
   }
+}
+
+/** Throws ClusterError("config") for a pool that would wait for workers of other machines, when none can join it. */
+export function refuseTooFewWorkers({ min_workers: wanted }: PoolConfig, workers: number): void {
+  if (wanted <= workers) return;
+  throw new ClusterError(
+    "config",
+    `Cannot begin with ${workers} worker${workers === 1 ? "" : "s"}: pool.min_workers waits for ${wanted}, and nobody else can join`,
+    { hint: `start as many by --workers ${wanted}, or lower pool.min_workers` },
+  );
 }
 
 /** Installs what is missing. */
@@ -156,25 +167,34 @@ async function conduct(
   progress: ProgressDisplay,
   tell: LocalRunOptions["onEvent"],
 ): Promise<{ code: number; signalCode: number }> {
-  let interrupt = (): void => undefined;
+  let cluster: LocalCluster | undefined;
   const stop = interruption((name) => {
-    progress.say(`${name}: finishing the step and writing a checkpoint; once more stops at once`, "warning");
-    interrupt();
+    const next =
+      cluster === undefined
+        ? "stopping before anything is computed"
+        : "finishing the step and writing a checkpoint; once more stops at once";
+    progress.say(`${name}: ${next}`, "warning");
+    cluster?.interrupt();
   });
   const listener = listenerOf(progress, tell);
-  const cluster = await LocalCluster.start({
-    ...setting,
-    onEvent: listener.onEvent,
-    onNote: (message) => progress.say(message, "warning"),
-  });
-  interrupt = () => cluster.interrupt();
   try {
+    cluster = await LocalCluster.start({
+      ...{ ...setting, onEvent: listener.onEvent, signal: stop.signal },
+      onNote: (message) => progress.say(message, "warning"),
+    });
     const code = await cluster.finished();
     const isFailure = code !== 0 && code !== EXIT_CODES.trials && stop.exitCode() === 0;
+    // Told to end, it fails at that: its exit code says the signal.
+    const failure = stop.exitCode() === 0 ? undefined : listener.failure();
+    if (failure !== undefined && failure.code !== "interrupted") progress.say(failure.message ?? "", "error");
     if (isFailure) throw cluster.failure ?? (await failureOf(setting.out, code, listener.failure()));
     return { code, signalCode: stop.exitCode() };
+  } catch (error) {
+    // Told to stop, it did not start.
+    if (cluster === undefined && stop.signal.aborted) return { code: 0, signalCode: stop.exitCode() };
+    throw error;
   } finally {
-    await cluster.stop();
+    await cluster?.stop();
   }
 }
 

@@ -7,7 +7,7 @@ import { mkdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Bus } from "../../shared/bus.js";
-import { type Clock, pause } from "../../shared/clock.js";
+import type { Clock } from "../../shared/clock.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
 import type { EngineName } from "../../shared/engine.js";
 import { ClusterError, EXIT_CODES } from "../../shared/errors.js";
@@ -23,18 +23,16 @@ import {
 } from "./command-lines.js";
 import { deathNotice } from "./death-notice.js";
 import { KeptProcess } from "./kept-process.js";
+import { keepServer } from "./kept-server.js";
 import type { NatsBinary } from "./nats/resolve.js";
 import type { NatsCredentials } from "./nats/server-files.js";
-import type { NatsExit } from "./nats/server-process.js";
 import { type RunningNatsServer, startNatsServer } from "./nats/server.js";
 import { type ProcessExit, describeExit } from "./process-exit.js";
 import { type Program, endPrograms, lastWords, logFile, startProgram } from "./program.js";
 import {
   COORDINATOR_RESTARTS,
   type RestartDecision,
-  SERVER_RESTARTS,
   WORKER_RESTARTS,
-  decideRestart,
   withoutRestarts,
 } from "./restarts.js";
 import { createScratch, sweepScratch } from "./scratch.js";
@@ -63,6 +61,8 @@ export interface LocalClusterOptions {
   restartCoordinator: boolean;
   /** Port of the live page; without it, a free one. */
   httpPort?: number | undefined;
+  /** Gives up the start. */
+  signal?: AbortSignal;
 }
 
 /** What a cluster stands on. */
@@ -73,6 +73,10 @@ interface Ground {
   /** Folder of the processes' rings. */
   memory: string | undefined;
   events: Bus;
+  /** Nobody needs it any more. */
+  stopping: AbortController;
+  /** Aborts, with a ClusterError, when nobody is left who could do the work. */
+  hopeless: AbortController;
 }
 
 export class LocalCluster {
@@ -82,9 +86,6 @@ export class LocalCluster {
   readonly #workers = new Map<string, KeptProcess>();
   /** Workers that are given up for now, or were sent away. */
   readonly #absent = new Set<string>();
-  readonly #stopping = new AbortController();
-  /** Aborts, with a ClusterError, when nobody is left who could do the work. */
-  readonly #hopeless = new AbortController();
   #nextWorker = 1;
   /** Where the live page is. */
   #page: string | undefined;
@@ -92,34 +93,27 @@ export class LocalCluster {
   private constructor(options: LocalClusterOptions, ground: Ground) {
     this.#options = options;
     this.#ground = ground;
-    ground.nats.onExit((exit) => void this.#serverEnded(exit));
     ground.events.subscribe(subjectsOf(POOL).eventPattern, ({ data }) => this.#onEvent(data));
     this.#coordinator = this.#keepCoordinator();
     for (let i = 0; i < options.workers; i++) this.addWorker();
   }
 
-  /** Throws ClusterError("dependency") when nats-server does not start. */
+  /**
+   * Throws ClusterError("dependency") when nats-server does not start, and the reason of `signal` when that aborts
+   * before anything works; nothing is left then.
+   */
   static async start(options: LocalClusterOptions): Promise<LocalCluster> {
     mkdirSync(join(options.out, "logs"), { recursive: true });
     for (const folder of await sweepScratch())
       options.onNote(`removed ${folder}, left behind by a saf that was killed`);
     const memory = options.pool.shared_memory ? await sharedMemoryFolder() : undefined;
     const scratch = await createScratch(memory);
-    const nats = await startNatsServer({
-      binary: options.nats,
-      directory: join(scratch, "nats"),
-      removeAfterDeath: scratch,
-      pool: POOL,
-      workers: Array.from({ length: options.workers + SPARE_WORKERS }, (_, i) => `worker-${i + 1}`),
-      clock: options.clock,
-    });
-    const events = await connectNats({
-      ...nats.credentials.observer,
-      url: nats.url,
-      purpose: "events",
-      connectTimeoutMs: 10_000,
-    });
-    return new LocalCluster(options, { nats, scratch, memory, events });
+    try {
+      return new LocalCluster(options, await makeGround(options, scratch, memory));
+    } catch (error) {
+      await removeFolders(scratch, memory);
+      throw error;
+    }
   }
 
   /** Where the server is and who may use it: for whoever looks on, or takes the place of a process. */
@@ -178,14 +172,14 @@ export class LocalCluster {
 
   /** Resolves with the coordinator's exit code when the work is done; with 5 when nobody is left to do it: see `failure`. */
   async finished(): Promise<number> {
-    const hopeless = once(this.#hopeless.signal, "abort").then(() => ({ code: EXIT_CODES.dependency }));
+    const hopeless = once(this.#ground.hopeless.signal, "abort").then(() => ({ code: EXIT_CODES.dependency }));
     const { code } = await Promise.race([this.#coordinator.settled, hopeless]);
     return code ?? 1;
   }
 
   /** Why nobody is left to do the work; undefined while somebody is. */
   get failure(): ClusterError | undefined {
-    const reason: unknown = this.#hopeless.signal.reason;
+    const reason: unknown = this.#ground.hopeless.signal.reason;
     return reason instanceof ClusterError ? reason : undefined;
   }
 
@@ -197,11 +191,11 @@ export class LocalCluster {
 
   /** Ends everything; what does not end by itself in time is killed. */
   async stop(): Promise<void> {
-    if (this.#stopping.signal.aborted) return;
-    this.#stopping.abort();
+    const { nats, scratch, memory, events, stopping } = this.#ground;
+    if (stopping.signal.aborted) return;
+    stopping.abort();
     const workers = [...this.#workers.values()];
     for (const kept of [this.#coordinator, ...workers]) kept.letGo();
-    const { nats, scratch, memory, events } = this.#ground;
     const { clock } = this.#options;
     await events.close();
     // The workers last: the coordinator needs them to finish its step, and then writes a checkpoint.
@@ -211,9 +205,7 @@ export class LocalCluster {
       clock,
     );
     await nats.stop();
-    for (const folder of [scratch, memory]) {
-      if (folder !== undefined) await rm(folder, { recursive: true, force: true });
-    }
+    await removeFolders(scratch, memory);
   }
 
   // ---- Starts -------------------------------------------------------------------------------------------------
@@ -306,38 +298,52 @@ export class LocalCluster {
 
   /** Nothing here can do the work any more: waiting would have no end. */
   #giveUp(message: string, hint?: string): void {
-    this.#hopeless.abort(new ClusterError("dependency", message, hint === undefined ? {} : { hint }));
-  }
-
-  async #serverEnded(exit: NatsExit): Promise<void> {
-    const { clock, onNote } = this.#options;
-    const { signal } = this.#stopping;
-    if (signal.aborted) return;
-    const ended = `nats-server ended (${describeExit(exit)})`;
-    onNote(`${ended}: ${exit.logLines.at(-1) ?? "no log"}; starting it again`);
-    const isBack = await restarted(this.#ground.nats, exit, { clock, signal, onNote });
-    if (!isBack && !signal.aborted) this.#giveUp(`${ended} and does not start again`);
+    this.#ground.hopeless.abort(new ClusterError("dependency", message, hint === undefined ? {} : { hint }));
   }
 }
 
-/** Is the server there again? Tries a few times, until `signal` says that nobody needs it. */
-async function restarted(
-  nats: RunningNatsServer,
-  exit: NatsExit,
-  { clock, signal, onNote }: Pick<LocalClusterOptions, "clock" | "onNote"> & { signal: AbortSignal },
-): Promise<boolean> {
-  for (let restarts = 0; ; restarts++) {
-    const next = decideRestart(SERVER_RESTARTS, exit, restarts);
-    if (next.kind !== "restart") return false;
-    await pause(clock, next.pauseMs, signal);
-    if (signal.aborted) return false;
-    try {
-      await nats.restart();
-      return true;
-    } catch (error) {
-      onNote(error instanceof Error ? error.message : String(error));
-    }
+/** Whatever ends nats-server from its first second on, it is started again; bounded, or until `signal` gives up. */
+async function makeGround(
+  { nats: binary, workers, clock, onNote, signal }: LocalClusterOptions,
+  scratch: string,
+  memory: string | undefined,
+): Promise<Ground> {
+  signal?.throwIfAborted();
+  const nats = await startNatsServer({
+    ...{ binary, clock, signal },
+    directory: join(scratch, "nats"),
+    removeAfterDeath: scratch,
+    pool: POOL,
+    workers: Array.from({ length: workers + SPARE_WORKERS }, (_, i) => `worker-${i + 1}`),
+  });
+  const stopping = new AbortController();
+  const hopeless = new AbortController();
+  keepServer(nats, {
+    ...{ clock, onNote, signal: stopping.signal },
+    onLost: (message) => hopeless.abort(new ClusterError("dependency", message)),
+  });
+  const given = AbortSignal.any(signal === undefined ? [hopeless.signal] : [hopeless.signal, signal]);
+  try {
+    const events = await connectNats({
+      ...nats.credentials.observer,
+      url: nats.url,
+      purpose: "events",
+      connectTimeoutMs: 10_000,
+      signal: given,
+    });
+    if (given.aborted) await events.close();
+    given.throwIfAborted();
+    return { nats, scratch, memory, events, stopping, hopeless };
+  } catch (error) {
+    stopping.abort();
+    await nats.stop();
+    throw given.aborted ? given.reason : error;
   }
+}
+
+async function removeFolders(...folders: readonly (string | undefined)[]): Promise<void> {
+  for (const folder of folders)
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
 }
 
 /** A private folder in memory, or undefined where the system has no such place (then bytes go through NATS). */

@@ -32,6 +32,8 @@ export interface StartNatsOptions {
   clock?: Clock;
   /** Every line of the server's log. */
   onLog?: (line: string) => void;
+  /** Gives up the start. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface RunningNatsServer {
@@ -125,7 +127,7 @@ class LocalNatsServer implements RunningNatsServer {
   async start(): Promise<void> {
     await this.#files.prepare();
     await this.#writeConfig();
-    await this.#launch();
+    await this.#launch(this.#options.signal);
   }
 
   addWorkers(ids: readonly string[]): Promise<void> {
@@ -184,17 +186,22 @@ class LocalNatsServer implements RunningNatsServer {
     return this.#files.writeConfig(this.#workers, this.#ports);
   }
 
-  async #launch(): Promise<void> {
+  async #launch(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
     await this.#files.forgetPorts();
     const started = this.#startProcess();
     try {
       const deadline = this.#clock.now() + START_TIMEOUT_MS;
-      const ports = await started.until("telling its ports", deadline, () =>
-        readPorts(this.#files.portsDirectory, started.pid),
-      );
+      const ports = await started.until("telling its ports", deadline, () => {
+        signal?.throwIfAborted();
+        return readPorts(this.#files.portsDirectory, started.pid);
+      });
       this.url = ports.url;
       this.monitorUrl = ports.monitorUrl;
-      await started.until("being healthy", deadline, () => isHealthy(ports.monitorUrl));
+      await started.until("being healthy", deadline, () => {
+        signal?.throwIfAborted();
+        return isHealthy(ports.monitorUrl);
+      });
       started.isExpectedToEnd = false;
     } catch (error) {
       await this.#running?.terminate();
