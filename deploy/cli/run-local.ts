@@ -97,10 +97,10 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
     // A run that lacks a program leaves no folder behind.
     if (options.prepare === undefined) await make();
     const runFiles = await writeRunFiles(out, configs);
-    progress.say(
+    const about = [
       `engine ${choice.version} on ${choice.device}, nats-server ${nats.version}, ${workers} worker(s)`,
-    );
-    progress.say(`run directory ${out}`);
+      `run directory ${out}`,
+    ];
     const cluster: ClusterSetting = {
       ...{ nats, out, workers, cacheDir, pool, clock: realClock, restartCoordinator: true },
       engine: choice.engine,
@@ -108,7 +108,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
       coordinatorArguments: coordinatorOptions(options, out, runFiles, workers),
       httpPort: options.httpPort,
     };
-    const { code, signalCode } = await conduct(cluster, progress, options.onEvent);
+    const { code, signalCode } = await conduct(cluster, about, progress, options.onEvent);
     return { document: await resultsOf(out, signalCode, progress), exitCode: signalCode || code };
   } finally {
     progress.stop();
@@ -164,6 +164,7 @@ type ClusterSetting = Omit<LocalClusterOptions, "onEvent" | "onNote">;
  */
 async function conduct(
   setting: ClusterSetting,
+  about: readonly string[],
   progress: ProgressDisplay,
   tell: LocalRunOptions["onEvent"],
 ): Promise<{ code: number; signalCode: number }> {
@@ -176,6 +177,8 @@ async function conduct(
     progress.say(`${name}: ${next}`, "warning");
     cluster?.interrupt();
   });
+  // From the moment in which somebody knows of the run, a signal is heeded.
+  for (const line of about) progress.say(line);
   const listener = listenerOf(progress, tell);
   try {
     cluster = await LocalCluster.start({

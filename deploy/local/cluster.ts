@@ -6,12 +6,10 @@ import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Bus } from "../../shared/bus.js";
 import type { Clock } from "../../shared/clock.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
 import type { EngineName } from "../../shared/engine.js";
 import { ClusterError, EXIT_CODES } from "../../shared/errors.js";
-import { connectNats } from "../../shared/io/nats-bus.js";
 import { readMessage, type saf, wire } from "../../shared/messages.js";
 import { subjectsOf } from "../../shared/subjects.js";
 import {
@@ -23,18 +21,13 @@ import {
 } from "./command-lines.js";
 import { deathNotice } from "./death-notice.js";
 import { KeptProcess } from "./kept-process.js";
-import { keepServer } from "./kept-server.js";
+import { type Observed, observe } from "./kept-server.js";
 import type { NatsBinary } from "./nats/resolve.js";
 import type { NatsCredentials } from "./nats/server-files.js";
 import { type RunningNatsServer, startNatsServer } from "./nats/server.js";
 import { type ProcessExit, describeExit } from "./process-exit.js";
 import { type Program, endPrograms, lastWords, logFile, startProgram } from "./program.js";
-import {
-  COORDINATOR_RESTARTS,
-  type RestartDecision,
-  WORKER_RESTARTS,
-  withoutRestarts,
-} from "./restarts.js";
+import { COORDINATOR_RESTARTS, type RestartDecision, WORKER_RESTARTS, withoutRestarts } from "./restarts.js";
 import { createScratch, sweepScratch } from "./scratch.js";
 
 const POOL = "local";
@@ -66,17 +59,12 @@ export interface LocalClusterOptions {
 }
 
 /** What a cluster stands on. */
-interface Ground {
+interface Ground extends Observed {
   nats: RunningNatsServer;
   /** Private folder of keys and the server's store. */
   scratch: string;
   /** Folder of the processes' rings. */
   memory: string | undefined;
-  events: Bus;
-  /** Nobody needs it any more. */
-  stopping: AbortController;
-  /** Aborts, with a ClusterError, when nobody is left who could do the work. */
-  hopeless: AbortController;
 }
 
 export class LocalCluster {
@@ -172,7 +160,9 @@ export class LocalCluster {
 
   /** Resolves with the coordinator's exit code when the work is done; with 5 when nobody is left to do it: see `failure`. */
   async finished(): Promise<number> {
-    const hopeless = once(this.#ground.hopeless.signal, "abort").then(() => ({ code: EXIT_CODES.dependency }));
+    const hopeless = once(this.#ground.hopeless.signal, "abort").then(() => ({
+      code: EXIT_CODES.dependency,
+    }));
     const { code } = await Promise.race([this.#coordinator.settled, hopeless]);
     return code ?? 1;
   }
@@ -316,34 +306,11 @@ async function makeGround(
     pool: POOL,
     workers: Array.from({ length: workers + SPARE_WORKERS }, (_, i) => `worker-${i + 1}`),
   });
-  const stopping = new AbortController();
-  const hopeless = new AbortController();
-  keepServer(nats, {
-    ...{ clock, onNote, signal: stopping.signal },
-    onLost: (message) => hopeless.abort(new ClusterError("dependency", message)),
-  });
-  const given = AbortSignal.any(signal === undefined ? [hopeless.signal] : [hopeless.signal, signal]);
-  try {
-    const events = await connectNats({
-      ...nats.credentials.observer,
-      url: nats.url,
-      purpose: "events",
-      connectTimeoutMs: 10_000,
-      signal: given,
-    });
-    if (given.aborted) await events.close();
-    given.throwIfAborted();
-    return { nats, scratch, memory, events, stopping, hopeless };
-  } catch (error) {
-    stopping.abort();
-    await nats.stop();
-    throw given.aborted ? given.reason : error;
-  }
+  return { nats, scratch, memory, ...(await observe(nats, { clock, onNote, signal })) };
 }
 
 async function removeFolders(...folders: readonly (string | undefined)[]): Promise<void> {
-  for (const folder of folders)
-    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  for (const folder of folders) if (folder !== undefined) await rm(folder, { recursive: true, force: true });
 }
 
 /** A private folder in memory, or undefined where the system has no such place (then bytes go through NATS). */

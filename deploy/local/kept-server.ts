@@ -1,5 +1,8 @@
 /** A nats-server of ours that is started again when it ends by itself. */
+import type { Bus } from "../../shared/bus.js";
 import { type Clock, pause } from "../../shared/clock.js";
+import { ClusterError } from "../../shared/errors.js";
+import { connectNats } from "../../shared/io/nats-bus.js";
 import type { NatsExit } from "./nats/server-process.js";
 import type { RunningNatsServer } from "./nats/server.js";
 import { describeExit } from "./process-exit.js";
@@ -44,5 +47,44 @@ async function restarted(
     } catch (error) {
       onNote(error instanceof Error ? error.message : String(error));
     }
+  }
+}
+
+/** A server that is kept, and an ear on what its pool tells. */
+export interface Observed {
+  events: Bus;
+  /** Nobody needs it any more. */
+  stopping: AbortController;
+  /** Aborts, with a ClusterError, when nobody is left who could do the work. */
+  hopeless: AbortController;
+}
+
+/**
+ * From its first second on a server of ours is started again, whoever connects to it. Where nothing comes of it, or
+ * `signal` gives up, it is stopped.
+ */
+export async function observe(
+  server: RunningNatsServer,
+  { clock, onNote, signal }: Pick<KeptServerEdges, "clock" | "onNote"> & { signal: AbortSignal | undefined },
+): Promise<Observed> {
+  const stopping = new AbortController();
+  const hopeless = new AbortController();
+  keepServer(server, {
+    ...{ clock, onNote, signal: stopping.signal },
+    onLost: (message) => hopeless.abort(new ClusterError("dependency", message)),
+  });
+  const given = AbortSignal.any(signal === undefined ? [hopeless.signal] : [hopeless.signal, signal]);
+  try {
+    const events = await connectNats({
+      ...server.credentials.observer,
+      ...{ url: server.url, purpose: "events", connectTimeoutMs: 10_000, signal: given },
+    });
+    if (given.aborted) await events.close();
+    given.throwIfAborted();
+    return { events, stopping, hopeless };
+  } catch (error) {
+    stopping.abort();
+    await server.stop();
+    throw given.aborted ? given.reason : error;
   }
 }
