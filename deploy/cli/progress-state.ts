@@ -17,7 +17,7 @@ export interface ProgressState {
   /** When the last event came. */
   heardMs: number;
   /** Runs that are not finished, oldest first; the one with an empty id is the cluster as a whole. */
-  runs: readonly RunState[];
+  runs: readonly RunProgress[];
   workers: readonly WorkerLine[];
 }
 
@@ -26,7 +26,7 @@ type WorkerLine = {
   [Key in Exclude<keyof WorkerRow, "$unknowns" | "silentSeconds" | "note">]-?: NonNullable<WorkerRow[Key]>;
 };
 
-export interface RunState {
+export interface RunProgress {
   runId: string;
   model: string;
   /** One of `PHASES`. */
@@ -110,7 +110,7 @@ function wholeRow(row: WorkerRow): WorkerLine {
   };
 }
 
-function newRun(runId: string, nowMs: number): RunState {
+function newRun(runId: string, nowMs: number): RunProgress {
   return {
     runId,
     model: "",
@@ -147,7 +147,7 @@ function applyProgress(state: ProgressState, progress: Progress, nowMs: number):
   const phase = progress.phase || before.phase || "training";
   const begun = begin(before, phase, nowMs);
   const done = progress.done ?? 0;
-  const after: RunState = {
+  const after: RunProgress = {
     ...begun,
     model: progress.model || before.model,
     detail: progress.detail || begun.detail,
@@ -175,7 +175,7 @@ function findRun(
   state: ProgressState,
   runId: string,
   nowMs: number,
-): { before: RunState; runs: readonly RunState[] } {
+): { before: RunProgress; runs: readonly RunProgress[] } {
   const known = state.runs.find((run) => run.runId === runId);
   if (known !== undefined) return { before: known, runs: state.runs };
   const before = newRun(runId, nowMs);
@@ -183,12 +183,12 @@ function findRun(
 }
 
 /** A new phase starts counting from nothing. */
-function begin(run: RunState, phase: string, nowMs: number): RunState {
+function begin(run: RunProgress, phase: string, nowMs: number): RunProgress {
   return run.phase === phase ? run : { ...newRun(run.runId, nowMs), model: run.model, phase };
 }
 
 /** One line about a phase that ended after real work. */
-function summary(run: RunState, nowMs: number): Said[] {
+function summary(run: RunProgress, nowMs: number): Said[] {
   if (run.done === 0 || run.total === 0) return [];
   const seconds = (nowMs - run.phaseSinceMs) / 1000;
   if (run.phase === "training") {

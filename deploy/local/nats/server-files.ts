@@ -1,5 +1,5 @@
 /**
- * What a local nats-server finds in its directory (0700): `nats.json` (0600), `keys/<identity>.seed` (0600), `store/`,
+ * What a local nats-server finds in its directory (0700): `nats.json` (0600), `keys/<identity>.seed` (0600),
  * `ports/`, `lock`.
  */
 import { chmod, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
@@ -48,7 +48,7 @@ export class ServerFiles {
 
   /** Makes the directory; what is in it is used again. */
   async prepare(): Promise<void> {
-    for (const folder of ["keys", "store", "ports"])
+    for (const folder of ["keys", "ports"])
       await mkdir(join(this.#directory, folder), { recursive: true, mode: 0o700 });
   }
 
@@ -66,10 +66,8 @@ export class ServerFiles {
     const config = natsConfig({
       pool: this.#pool,
       serverName: `saf-${this.#pool}`,
-      storeDirectory: join(this.#directory, "store"),
       portsDirectory: this.portsDirectory,
       ...ports,
-      capabilities: this.#binary.capabilities,
       keys: {
         coordinator: await publicKey("coordinator"),
         observer: await publicKey("observer"),

@@ -1,6 +1,6 @@
 /**
  * Runs a local nats-server as a child process: private directory, generated keys, loopback only, and no way for it to
- * outlive us. It can die and be restarted on the same ports with the same streams and keys.
+ * outlive us. It can die and be restarted on the same ports with the same keys.
  */
 import type { Clock } from "../../../shared/clock.js";
 import { ClusterError } from "../../../shared/errors.js";
@@ -12,14 +12,14 @@ import { type NatsCredentials, ServerFiles, type ServerPorts, makeServerDirector
 import { type NatsExit, ServerProcess } from "./server-process.js";
 import { type StoreLock, lockStore } from "./store-lock.js";
 
-/** Measured: 50 to 300 ms; the rest is for a machine that is busy or recovers large streams. */
+/** Measured: 50 to 300 ms; the rest is for a machine that is busy. */
 const START_TIMEOUT_MS = 30_000;
 /** The guard of a dead owner needs its time to end the server, too. */
 const ABANDONED_SERVER_WAIT_MS = 8_000;
 
 export interface StartNatsOptions {
   binary: NatsBinary;
-  /** The server's own directory; made if missing. What is in it (streams, keys) is used again. */
+  /** The server's own directory; made if missing. What is in it (keys) is used again. */
   directory: string;
   /** Removed when this process dies without stopping the server. */
   removeAfterDeath?: string;
@@ -56,7 +56,7 @@ export interface RunningNatsServer {
   stop(): Promise<void>;
   /** Calls back after every end that neither stop() nor restart() caused. Returns what ends the subscription. */
   onExit(callback: (exit: NatsExit) => void): () => void;
-  /** Starts the server again, after its death or instead of the running one: same ports, streams and keys. */
+  /** Starts the server again, after its death or instead of the running one: same ports and keys. */
   restart(): Promise<void>;
 }
 
