@@ -3,12 +3,15 @@
  * say what is to be done and take what comes back; who holds what, only the book knows.
  */
 import { type saf, wire, writeMessage } from "../shared/messages.js";
-import { type LeaseBook, ableCount, emptyBook, isHeld, stateOf } from "./leases/book.js";
+import type { PoolView } from "../shared/pool-view.js";
+import { type LeaseBook, ableCount, emptyBook, isHeld, refusesEngine, stateOf } from "./leases/book.js";
 import { decide } from "./leases/decide.js";
 import type { Effect, LeaseEvent, Reason } from "./leases/events.js";
 import type { Job, JobDesk, JobLeases } from "./leases/job.js";
 import { type Listener, listen } from "./listen.js";
-import { LineLimit } from "./pool/line-limit.js";
+import { poolView } from "./leases/pool-view.js";
+import { tableOf } from "./leases/table.js";
+import { LineLimit } from "../shared/line-limit.js";
 import type { CoordinatorEdges, CoordinatorMetrics, LogLevel } from "./coordinator-edges.js";
 
 const TICKS_PER_HEARTBEAT = 4;
@@ -28,8 +31,8 @@ export class Coordinator {
 
   constructor(edges: CoordinatorEdges) {
     this.#edges = edges;
-    const { heartbeatMs, quarantine } = edges;
-    this.#book = emptyBook({ heartbeatMs, quarantine });
+    const { heartbeatMs, quarantine, hungAfter, mixedEngines, committedEngines } = edges;
+    this.#book = emptyBook({ heartbeatMs, quarantine, hungAfter, mixedEngines }, committedEngines);
   }
 
   async start(): Promise<void> {
@@ -38,6 +41,7 @@ export class Coordinator {
       jobs: this.#jobs,
       take: (event) => this.#take(event),
       member: (id) => this.#book.members.get(id),
+      spoils: (id, engine) => refusesEngine(this.#book, id, engine),
       superseded: (term) => this.#onSuperseded(term),
       log: (worker, level, text) => this.#logOf(worker, level, text),
     });
@@ -107,12 +111,11 @@ export class Coordinator {
 
   /** Resolves when at least `count` workers are in the pool; `signal` gives up waiting. */
   async waitForWorkers(count: number, signal: AbortSignal): Promise<void> {
-    while (this.workerCount < count && !signal.aborted) {
+    while (this.workerCount < count && !signal.aborted)
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
         signal.addEventListener("abort", () => resolve(), { once: true });
       });
-    }
   }
 
   /**
@@ -130,23 +133,10 @@ export class Coordinator {
   }
 
   table(): saf.v1.WorkerRow.$Properties[] {
-    const now = this.#edges.clock.now();
-    return [...this.#book.members.values()].map((member) => {
-      const state = stateOf(member, now);
-      return {
-        workerId: member.id,
-        state: state === "straggling" ? "busy" : state,
-        engine: member.engine,
-        leaseMs: member.leaseMs,
-        samplesPerSecond: member.imagesPerSecond,
-        samples: member.images,
-        rssBytes: member.rssBytes,
-        retries: member.retries,
-        silentSeconds: Math.max(0, now - member.lastSeenMs) / 1000,
-        note: member.note,
-      };
-    });
+    return tableOf(this.#book, this.#edges.clock.now());
   }
+
+  readonly view = (): PoolView => poolView(this.#book, this.#edges.clock.now());
 
   /** Who is in the pool, and for how long each has been silent. */
   members(): { id: string; silentMs: number }[] {
@@ -202,6 +192,9 @@ export class Coordinator {
         break;
       case "announce":
         this.#announce();
+        break;
+      case "superseded":
+        this.#onSuperseded(effect.term);
         break;
       case "commit":
         job?.onCommit?.(effect.commit, effect.units);

@@ -4,7 +4,9 @@ import { countedBus } from "../../shared/counted-bus.js";
 import { busCounts, watchPending } from "../../shared/io/bus-metrics.js";
 import type { Log } from "../../shared/io/logger.js";
 import type { Metrics } from "../../shared/io/metrics-registry.js";
+import { failedMessages } from "../../shared/io/failed-messages.js";
 import { type NatsAccess, connectNats } from "../../shared/io/nats-bus.js";
+import { realClock } from "../../shared/io/real-clock.js";
 import { sharedMemoryBus } from "../../shared/io/shared-memory-bus.js";
 
 export interface BusOptions {
@@ -18,6 +20,8 @@ export interface BusOptions {
 export interface Buses {
   control: Bus;
   bulk: Bus;
+  /** The same connection without shared memory, where `bulk` has some: for whoever is on another machine. */
+  bytes: Bus | undefined;
 }
 
 /** Throws ClusterError("dependency") when NATS cannot be reached; nothing stays open then. */
@@ -26,6 +30,7 @@ export async function connectBuses(
   { log, metrics, signal }: { log: Log; metrics: Metrics; signal: AbortSignal },
 ): Promise<Buses> {
   const opened: Bus[] = [];
+  const onFailedMessage = failedMessages(log, metrics, realClock.now);
   const connect = async (purpose: string): Promise<Bus> => {
     const bus = await connectNats({
       ...nats,
@@ -39,6 +44,7 @@ export async function connectBuses(
         metrics.add("natsRefusals");
       },
       onWarning: (message) => log("warn", message),
+      onFailedMessage,
     });
     opened.push(bus);
     return bus;
@@ -56,5 +62,9 @@ export async function connectBuses(
       : sharedMemoryBus(bulkNats, { directory: sharedMemory, identity: "coordinator" });
   const counts = busCounts(metrics);
   watchPending(metrics, [controlNats, bulkNats]);
-  return { control: countedBus(controlNats, counts), bulk: countedBus(sharedBulk, counts) };
+  return {
+    control: countedBus(controlNats, counts),
+    bulk: countedBus(sharedBulk, counts),
+    bytes: sharedBulk === bulkNats ? undefined : countedBus(bulkNats, counts),
+  };
 }

@@ -1,4 +1,5 @@
 /** What can happen to the book of leases, and what follows from it. */
+import type { EngineFingerprint } from "../../shared/fingerprint.js";
 import type { LeaseBook } from "./book.js";
 import type { Commit, Unit, WorkPlan } from "./unit.js";
 
@@ -15,7 +16,7 @@ export type LeaseEvent =
       kind: "joined";
       worker: string;
       incarnation: number;
-      engine: string;
+      engine: EngineFingerprint;
       pid: number;
       /** What it works on; 0 when idle, FOREIGN_LEASE when another coordinator gave it. */
       leaseId: number;
@@ -46,6 +47,8 @@ export type LeaseEvent =
   | { kind: "connection"; isConnected: boolean }
   /** A newer coordinator leads the pool: nothing is leased any more. */
   | { kind: "superseded"; term: number }
+  /** A worker says that it has joined a later coordinator, of this term. */
+  | { kind: "follows"; worker: string; term: number }
   /** Time has passed. */
   | { kind: "tick" }
   /** A job wants something else done. `isFresh`: what is in work is given up, as if it had never begun. */
@@ -95,6 +98,8 @@ export type Effect =
       leaseId: number;
       attempt: number;
       atMs: number;
+      /** An engine that has not answered for this long hangs; 0: never. */
+      hungMs: number;
     }
   | { kind: "halt"; worker: string; leaseId: number }
   /** Nobody wants what the worker may have been told to do. */
@@ -111,12 +116,16 @@ export type Effect =
   | { kind: "member"; change: "joined" | "gone" | "lost" | "quarantined"; worker: string }
   /** Who can work changed. */
   | { kind: "able" }
-  | { kind: "announce" };
+  | { kind: "announce" }
+  /** No worker is ours any more: they are a later coordinator's, of this term. */
+  | { kind: "superseded"; term: number };
 
 /** A unit of a commit, and who computed it. */
 export interface CommittedUnit {
   unit: Unit;
   worker: string;
+  /** Of its worker. */
+  engine: EngineFingerprint;
   attempt: number;
   /** From its lease to its last byte. */
   ms: number;

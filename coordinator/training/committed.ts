@@ -34,9 +34,9 @@ export function committedStep(
     loss: (tail[TAIL.loss] ?? 0) / stepSamples(plan, step),
     hits: tail[TAIL.hits] ?? 0,
     learningRate: learningRate(run.train.stages, plan, step),
-    blocks: units.map(({ unit, worker, attempt, ms }) => {
+    blocks: units.map(({ unit, worker, engine, attempt, ms }) => {
       const { first: slot, count } = blockOf(unit.id);
-      return { first: slot, count, worker, attempt, ms };
+      return { first: slot, count, worker, engine, attempt, ms };
     }),
     barrierMs: Math.max(...ends) - Math.min(...ends),
     aggregateMs,
@@ -54,7 +54,7 @@ export function committedStretch(
   { plan, run }: Told,
   first: number,
   sums: readonly StepSum[],
-  { worker, attempt, stepMs }: CommittedUnit,
+  { worker, engine, attempt, stepMs }: CommittedUnit,
   atMs: number,
 ): CommittedStep[] {
   return sums.map(({ loss, hits, samples }, i) => {
@@ -69,7 +69,7 @@ export function committedStretch(
       loss: loss / samples,
       hits,
       learningRate: learningRate(run.train.stages, plan, step),
-      blocks: [{ first: 0, count: plan.slots, worker, attempt, ms: stepMs }],
+      blocks: [{ first: 0, count: plan.slots, worker, engine, attempt, ms: stepMs }],
       barrierMs: 0,
       aggregateMs: 0,
       seconds: stepMs / 1000,

@@ -158,8 +158,9 @@ export class Trainer implements Job {
   // ---- Leases -------------------------------------------------------------------------------------------------
 
   command(unit: Unit, lease: GrantedLease): saf.v1.WorkerCommand.$Properties {
-    const { leaseId, term, attempt, worker, atMs } = lease;
-    const common = { leaseId, term, runId: this.runId, attempt, recipe: recipeOf(this.#options.spec) };
+    const { leaseId, term, attempt, worker, atMs, hungMs: patienceMs } = lease;
+    const recipe = recipeOf(this.#options.spec);
+    const common = { leaseId, term, runId: this.runId, attempt, recipe, patienceMs };
     if (this.#course.kind === "exclusive") {
       const { first, count } = stretchOf(unit.id);
       return { exclusive: { ...common, step: first, stepCount: count } };

@@ -1,7 +1,9 @@
 /** The `saf` command line as a tree of commands; main.ts runs it, completion and the tests of the documents read it. */
 import { Command } from "commander";
 import { VERSION } from "../../shared/version.js";
+import { checkOpenFiles } from "../local/places.js";
 import { benchCommand } from "./bench-command.js";
+import { chaosCommand } from "./chaos-command.js";
 import { completionCommand } from "./completion.js";
 import { configCommand } from "./config-command.js";
 import { credsCommand } from "./creds-command.js";
@@ -11,9 +13,12 @@ import { warnOfVariables } from "./environment.js";
 import { evaluateCommand, reportCommand } from "./evaluate-command.js";
 import { exportCommand } from "./export-command.js";
 import { coordinatorCommand, workerCommand } from "./process-commands.js";
+import { joinCommand, upCommand } from "./machines-commands.js";
 import { reproduceCommand } from "./reproduce-command.js";
 import { doctorCommand, setupCommand } from "./setup-command.js";
+import { statusCommand } from "./status-command.js";
 import { trainCommand } from "./train-command.js";
+import { verifyCommand } from "./verify-command.js";
 
 const PROCESSES = ["coordinator", "worker"];
 
@@ -25,6 +30,8 @@ export function createProgram(): Command {
     .option("--debug", "print the stack of an error", false)
     .showHelpAfterError("(run with --help for the options)")
     .exitOverride()
+    // What a command needs is loaded when it is called: too few files would be found in the middle of that.
+    .hook("preAction", () => checkOpenFiles())
     // The processes of a cluster know more exactly what they read.
     .hook("preAction", async (_, action) => {
       if (!PROCESSES.includes(action.name())) await warnOfVariables(process.env, variablesOf(program));
@@ -36,7 +43,10 @@ export function createProgram(): Command {
     evaluateCommand(),
     reproduceCommand(),
     reportCommand(),
+    verifyCommand(),
+    statusCommand(),
     exportCommand(),
+    chaosCommand(),
     benchCommand(),
     dataCommand(),
     setupCommand(),
@@ -44,6 +54,8 @@ export function createProgram(): Command {
     configCommand(),
     coordinatorCommand(),
     workerCommand(),
+    upCommand(),
+    joinCommand(),
     credsCommand(),
     completionCommand(program),
   ]) {

@@ -2,42 +2,55 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ENGINE_NAMES, type EngineName } from "../../shared/engine.js";
 import { httpPort } from "./http-options.js";
+import { type ListenPlace, listenOption } from "./listen-option.js";
 import { addPoolOptions } from "./config-options.js";
 
 const PROGRESS_MODES = ["auto", "bar", "plain", "json", "none"] as const;
 export type ProgressMode = (typeof PROGRESS_MODES)[number];
 
-export interface RunOptions {
-  json?: true;
-  progress: ProgressMode;
+/** What a local cluster is started with. */
+export interface ClusterOptions {
   engine?: EngineName;
   computeMs?: string;
   natsServer?: string;
-  httpPort?: number;
-  runs: string;
   workers?: number | "auto";
   poolFile?: string;
+  listen?: ListenPlace;
+  alone?: true;
+}
+
+export interface RunOptions extends ClusterOptions {
+  json?: true;
+  progress: ProgressMode;
+  httpPort?: number;
+  runs: string;
 }
 
 export function addRunOptions(command: Command): Command {
-  return addPoolOptions(command)
+  return addClusterOptions(command)
     .option("--json", "print the results as one JSON document")
     .addOption(
       new Option("--progress <mode>", "how progress is shown").choices([...PROGRESS_MODES]).default("auto"),
     )
+    .addOption(httpPort())
+    .option("--runs <folder>", "where run directories are made", "runs");
+}
+
+export function addClusterOptions(command: Command): Command {
+  return addPoolOptions(command)
     .addOption(
       new Option("--engine <name>", "this engine or an error (also SAF_ENGINE)").choices([...ENGINE_NAMES]),
     )
     .option("--compute-ms <milliseconds>", "emulated engine: time that a slot takes; sets pool.compute_ms")
     .option("--nats-server <path>", "this nats-server program")
-    .addOption(httpPort())
-    .option("--runs <folder>", "where run directories are made", "runs")
     .addOption(
       new Option("-w, --workers <count>", "worker processes, or auto: one per core").argParser(workerCount),
-    );
+    )
+    .addOption(listenOption("let other machines join this run here, and print the token").conflicts("alone"))
+    .option("--alone", "use this machine only, even where saf up leads a pool of several");
 }
 
-function workerCount(text: string): number | "auto" {
+export function workerCount(text: string): number | "auto" {
   if (text === "auto") return "auto";
   const count = Number(text);
   if (Number.isInteger(count) && count >= 1 && count <= 256) return count;

@@ -3,13 +3,13 @@
  * again; nothing outlives us, not even when we are killed.
  */
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Bus } from "../../shared/bus.js";
 import type { Clock } from "../../shared/clock.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
 import type { EngineName } from "../../shared/engine.js";
-import { ClusterError, EXIT_CODES } from "../../shared/errors.js";
+import { ClusterError, EXIT_CODES, wordsOf } from "../../shared/errors.js";
+import { connectNats } from "../../shared/io/nats-bus.js";
 import { readMessage, type saf, wire } from "../../shared/messages.js";
 import { subjectsOf } from "../../shared/subjects.js";
 import {
@@ -19,6 +19,7 @@ import {
   workerArguments,
   workerProcessEnvironment,
 } from "./command-lines.js";
+import { Crew } from "./crew.js";
 import { deathNotice } from "./death-notice.js";
 import { KeptProcess } from "./kept-process.js";
 import { type Observed, observe } from "./kept-server.js";
@@ -26,16 +27,33 @@ import type { NatsBinary } from "./nats/resolve.js";
 import type { NatsCredentials } from "./nats/server-files.js";
 import { type RunningNatsServer, startNatsServer } from "./nats/server.js";
 import { type ProcessExit, describeExit } from "./process-exit.js";
-import { type Program, endPrograms, lastWords, logFile, startProgram } from "./program.js";
-import { COORDINATOR_RESTARTS, type RestartDecision, WORKER_RESTARTS, withoutRestarts } from "./restarts.js";
-import { createScratch, sweepScratch } from "./scratch.js";
+import { type Program, endPrograms, startProgram } from "./program.js";
+import { COORDINATOR_RESTARTS, type RestartDecision, withoutRestarts } from "./restarts.js";
+import { type Scratch, createScratch, removeScratch, sweepScratch } from "./scratch.js";
+import { makeFolderSync } from "../../shared/io/folders.js";
+import { againWords } from "./again.js";
 
-const POOL = "local";
+/** Name of a pool that is made here. */
+export const POOL = "local";
 /** Credentials made in advance, so that workers can be added without touching the server. */
 const SPARE_WORKERS = 16;
 
+/** Where the processes of a run meet, when machines may join them there. */
+export interface OpenPool {
+  /** Where its nats-server is, for the processes of this machine, and who they are there. */
+  readonly server: Pick<RunningNatsServer, "url" | "credentials">;
+  /** Who signed the server's certificate. */
+  readonly caFile: string;
+  /** Where it keeps what its runs leave to the next: the last term. */
+  readonly folder: string;
+  /** Aborts, with a ClusterError, when its server is gone for good. */
+  readonly lost?: AbortSignal;
+}
+
 export interface LocalClusterOptions {
   nats: NatsBinary;
+  /** Without it, a nats-server on loopback that is this run's alone. */
+  open?: OpenPool | undefined;
   engine: EngineName;
   /** Variables of the worker processes: thread caps, library paths. */
   workerEnvironment: Record<string, string>;
@@ -56,33 +74,54 @@ export interface LocalClusterOptions {
   httpPort?: number | undefined;
   /** Gives up the start. */
   signal?: AbortSignal;
+  /** How the processes reach the server; directly, unless it says otherwise. */
+  route?: (serverUrl: string) => Promise<Route>;
+}
+
+export interface Route {
+  /** For a process, by its name. */
+  urlOf(name: string): string;
+  close(): Promise<void>;
 }
 
 /** What a cluster stands on. */
 interface Ground extends Observed {
-  nats: RunningNatsServer;
-  /** Private folder of keys and the server's store. */
-  scratch: string;
-  /** Folder of the processes' rings. */
-  memory: string | undefined;
+  server: OpenPool["server"];
+  caFile: string | undefined;
+  /** The server, where it is this run's alone. */
+  own: RunningNatsServer | undefined;
+  scratch: Scratch;
+  route: Route | undefined;
 }
 
 export class LocalCluster {
   readonly #options: LocalClusterOptions;
   readonly #ground: Ground;
   readonly #coordinator: KeptProcess;
-  readonly #workers = new Map<string, KeptProcess>();
-  /** Workers that are given up for now, or were sent away. */
-  readonly #absent = new Set<string>();
+  readonly #crew: Crew;
   #nextWorker = 1;
   /** Where the live page is. */
   #page: string | undefined;
+  /** Workers of other machines that were in the pool when the coordinator last told. */
+  #joinedCount = 0;
 
   private constructor(options: LocalClusterOptions, ground: Ground) {
     this.#options = options;
     this.#ground = ground;
+    const { clock, onNote } = options;
+    options.open?.lost?.addEventListener("abort", () => ground.hopeless.abort(options.open?.lost?.reason));
     ground.events.subscribe(subjectsOf(POOL).eventPattern, ({ data }) => this.#onEvent(data));
     this.#coordinator = this.#keepCoordinator();
+    this.#crew = new Crew({
+      ...{ clock, onNote, logs: this.#logs },
+      start: (id) => this.#startWorker(id),
+      // It knows at once; by heartbeats the coordinator would know three of them later.
+      onDeath: (worker, pid) => this.#coordinator.program.tell(deathNotice({ worker, pid })),
+      onNobodyLeft: (message, hint) => {
+        if (this.#joinedCount === 0) this.#giveUp(message, hint);
+        else onNote(`${message}; ${this.#joinedCount} worker(s) of other machines go on without it`);
+      },
+    });
     for (let i = 0; i < options.workers; i++) this.addWorker();
   }
 
@@ -91,27 +130,26 @@ export class LocalCluster {
    * before anything works; nothing is left then.
    */
   static async start(options: LocalClusterOptions): Promise<LocalCluster> {
-    mkdirSync(join(options.out, "logs"), { recursive: true });
+    makeFolderSync(join(options.out, "logs"));
     for (const folder of await sweepScratch())
       options.onNote(`removed ${folder}, left behind by a saf that was killed`);
-    const memory = options.pool.shared_memory ? await sharedMemoryFolder() : undefined;
-    const scratch = await createScratch(memory);
+    const scratch = await createScratch(options.pool.shared_memory);
     try {
-      return new LocalCluster(options, await makeGround(options, scratch, memory));
+      return new LocalCluster(options, await groundOf(options, scratch));
     } catch (error) {
-      await removeFolders(scratch, memory);
+      await removeScratch(scratch);
       throw error;
     }
   }
 
   /** Where the server is and who may use it: for whoever looks on, or takes the place of a process. */
-  get server(): Pick<RunningNatsServer, "url" | "credentials"> {
-    return this.#ground.nats;
+  get server(): OpenPool["server"] {
+    return this.#ground.server;
   }
 
   /** Folder of the processes' rings; undefined where bulk bytes go through NATS. */
   get sharedMemory(): string | undefined {
-    return this.#ground.memory;
+    return this.#ground.scratch.memory;
   }
 
   /** Address of the coordinator's live page, once it said so. */
@@ -119,8 +157,11 @@ export class LocalCluster {
     return this.#page;
   }
 
+  /** Throws ClusterError("usage") when the server is not this run's alone. */
   get natsPid(): number {
-    return this.#ground.nats.pid;
+    const { own } = this.#ground;
+    if (own === undefined) throw new ClusterError("usage", "This run has no nats-server of its own");
+    return own.pid;
   }
 
   get coordinatorPid(): number | undefined {
@@ -128,41 +169,28 @@ export class LocalCluster {
   }
 
   get workerIds(): string[] {
-    return [...this.#workers.keys()];
+    return this.#crew.ids;
   }
 
   workerPid(id: string): number | undefined {
-    return this.#workers.get(id)?.program.pid;
+    return this.#crew.pidOf(id);
   }
 
   /** One more worker process; joins when it is ready. Returns its id. */
   addWorker(): string {
     const id = `worker-${this.#nextWorker++}`;
-    const worker = new KeptProcess({
-      start: () => this.#startWorker(id),
-      policy: WORKER_RESTARTS,
-      clock: this.#options.clock,
-      onEnd: (exit, next) => void this.#workerEnded(id, exit, next),
-    });
-    this.#workers.set(id, worker);
+    this.#crew.add(id);
     return id;
   }
 
   /** Ends a worker that is not started again. Undefined when there is none of this id. */
-  async removeWorker(id: string, signal: NodeJS.Signals): Promise<ProcessExit | undefined> {
-    const worker = this.#workers.get(id);
-    this.#workers.delete(id);
-    this.#absent.delete(id);
-    worker?.letGo();
-    worker?.program.kill(signal);
-    return worker?.program.exited;
+  removeWorker(id: string, signal: NodeJS.Signals): Promise<ProcessExit | undefined> {
+    return this.#crew.remove(id, signal);
   }
 
   /** Resolves with the coordinator's exit code when the work is done; with 5 when nobody is left to do it: see `failure`. */
   async finished(): Promise<number> {
-    const hopeless = once(this.#ground.hopeless.signal, "abort").then(() => ({
-      code: EXIT_CODES.dependency,
-    }));
+    const hopeless = once(this.#ground.hopeless.signal, "abort").then(() => ({ code: EXIT_CODES.dependency }));
     const { code } = await Promise.race([this.#coordinator.settled, hopeless]);
     return code ?? 1;
   }
@@ -181,21 +209,18 @@ export class LocalCluster {
 
   /** Ends everything; what does not end by itself in time is killed. */
   async stop(): Promise<void> {
-    const { nats, scratch, memory, events, stopping } = this.#ground;
-    if (stopping.signal.aborted) return;
-    stopping.abort();
-    const workers = [...this.#workers.values()];
-    for (const kept of [this.#coordinator, ...workers]) kept.letGo();
-    const { clock } = this.#options;
-    await events.close();
+    if (this.#ground.stopping.signal.aborted) return;
+    this.#ground.stopping.abort();
+    this.#coordinator.letGo();
+    this.#crew.letGo();
+    await this.#ground.events.close();
     // The workers last: the coordinator needs them to finish its step, and then writes a checkpoint.
-    await endPrograms([this.#coordinator.program], clock);
-    await endPrograms(
-      workers.map(({ program }) => program),
-      clock,
-    );
-    await nats.stop();
-    await removeFolders(scratch, memory);
+    await endPrograms([this.#coordinator.program], this.#options.clock);
+    await this.#crew.stop();
+    const { route, own, scratch } = this.#ground;
+    await route?.close();
+    await own?.stop();
+    await removeScratch(scratch);
   }
 
   // ---- Starts -------------------------------------------------------------------------------------------------
@@ -211,20 +236,22 @@ export class LocalCluster {
   }
 
   #startCoordinator(): Program {
-    const { pool, httpPort, coordinatorArguments: others } = this.#options;
-    const connection = this.#connectionOf(this.#ground.nats.credentials.coordinator);
+    const { pool, httpPort, open, coordinatorArguments: others } = this.#options;
+    const connection = this.#connectionOf("coordinator", this.#ground.server.credentials.coordinator);
     return startProgram({
       name: "coordinator",
-      args: coordinatorArguments(connection, { pool, httpPort, page: this.#page, others }),
+      args: coordinatorArguments(connection, {
+        ...{ pool, httpPort, others, page: this.#page },
+        termFolder: open?.folder,
+      }),
       environment: withoutSettings(process.env),
       logs: this.#logs,
     });
   }
 
   #startWorker(id: string): Program {
-    this.#absent.delete(id);
     const { engine, cacheDir, workerEnvironment, pool } = this.#options;
-    const connection = this.#connectionOf(this.#ground.nats.credentials.worker(id));
+    const connection = this.#connectionOf(id, this.#ground.server.credentials.worker(id));
     const logFile = join(this.#logs, `${id}.jsonl`);
     return startProgram({
       name: id,
@@ -234,9 +261,9 @@ export class LocalCluster {
     });
   }
 
-  #connectionOf({ seedFile }: NatsCredentials): Connection {
-    const { nats, memory } = this.#ground;
-    return { url: nats.url, seedFile, pool: POOL, memory };
+  #connectionOf(name: string, { seedFile }: NatsCredentials): Connection {
+    const { server, caFile, scratch, route } = this.#ground;
+    return { url: route?.urlOf(name) ?? server.url, seedFile, caFile, pool: POOL, memory: scratch.memory };
   }
 
   get #logs(): string {
@@ -254,36 +281,20 @@ export class LocalCluster {
       this.#page = event.serving.url;
       this.#coordinator.served();
     }
-    for (const { workerId, samples } of event.workers?.workers ?? [])
-      if (Number(samples ?? 0) > 0) this.#workers.get(workerId ?? "")?.served();
+    if (event.workers != null) this.#onWorkers(event.workers.workers ?? []);
     this.#options.onEvent(event);
+  }
+
+  #onWorkers(rows: readonly saf.v1.WorkerRow.$Properties[]): void {
+    const ours = new Set(this.#crew.ids);
+    this.#joinedCount = rows.filter(({ workerId }) => !ours.has(workerId ?? "")).length;
+    for (const { workerId, samples } of rows) if (Number(samples ?? 0) > 0) this.#crew.served(workerId ?? "");
   }
 
   #coordinatorEnded(exit: ProcessExit, next: RestartDecision): void {
     if (next.kind !== "restart") return;
-    this.#options.onNote(`The coordinator ended (${describeExit(exit)}); starting it again where it was`);
-  }
-
-  async #workerEnded(id: string, exit: ProcessExit, next: RestartDecision): Promise<void> {
-    const { onNote } = this.#options;
-    // It knows at once; by heartbeats the coordinator would know three of them later.
-    const pid = this.workerPid(id);
-    if (pid !== undefined) this.#coordinator.program.tell(deathNotice({ worker: id, pid }));
-    if (next.kind === "restart") onNote(`${id} ended (${describeExit(exit)}); starting it again`);
-    else this.#absent.add(id);
-    if (next.kind !== "rest") return;
-    const left = this.#workers.size - this.#absent.size;
-    const words = await lastWords(this.#logs, id);
-    if (left === 0) {
-      const hint = `its log is in ${logFile(this.#logs, id)}`;
-      this.#giveUp(`No worker is left: ${id} ended last (${describeExit(exit)}): ${words}`, hint);
-      return;
-    }
-    const total = this.#workers.size;
-    onNote(
-      `${id} ended (${describeExit(exit)}) and is given up for now: ${words}; ` +
-        `${left} of ${total} workers go on without it; it is tried again in ${Math.round(next.pauseMs / 1000)} s`,
-    );
+    const again = againWords(this.#logs, "coordinator", next.recent);
+    this.#options.onNote(`The coordinator ended (${describeExit(exit)}); ${again} where it was`);
   }
 
   /** Nothing here can do the work any more: waiting would have no end. */
@@ -292,30 +303,57 @@ export class LocalCluster {
   }
 }
 
-/** Whatever ends nats-server from its first second on, it is started again; bounded, or until `signal` gives up. */
-async function makeGround(
-  { nats: binary, workers, clock, onNote, signal }: LocalClusterOptions,
-  scratch: string,
-  memory: string | undefined,
-): Promise<Ground> {
+async function groundOf(options: LocalClusterOptions, scratch: Scratch): Promise<Ground> {
+  const { open, clock, onNote, signal } = options;
   signal?.throwIfAborted();
-  const nats = await startNatsServer({
-    ...{ binary, clock, signal },
-    directory: join(scratch, "nats"),
-    removeAfterDeath: scratch,
-    pool: POOL,
+  const own = open === undefined ? await startOwnServer(options, scratch) : undefined;
+  const server = open?.server ?? own;
+  if (server === undefined) throw new ClusterError("unexpected", "A pool has no nats-server");
+  const connect = (given: AbortSignal): Promise<Bus> => listen(server, open?.caFile, { onNote, signal: given });
+  const observed = await observe(own, connect, { clock, onNote, signal });
+  try {
+    const route = await options.route?.(server.url);
+    return { ...observed, server, caFile: open?.caFile, own, scratch, route };
+  } catch (error) {
+    observed.stopping.abort();
+    await observed.events.close();
+    await own?.stop();
+    throw error;
+  }
+}
+
+function startOwnServer(options: LocalClusterOptions, scratch: Scratch): Promise<RunningNatsServer> {
+  const { nats: binary, workers, clock, signal } = options;
+  return startNatsServer({
+    ...{ binary, clock, signal, pool: POOL },
+    directory: join(scratch.disk, "nats"),
+    removeAfterDeath: scratch.disk,
     workers: Array.from({ length: workers + SPARE_WORKERS }, (_, i) => `worker-${i + 1}`),
   });
-  return { nats, scratch, memory, ...(await observe(nats, { clock, onNote, signal })) };
 }
 
-async function removeFolders(...folders: readonly (string | undefined)[]): Promise<void> {
-  for (const folder of folders) if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+/** What the coordinator tells. */
+function listen(
+  { url, credentials }: OpenPool["server"],
+  caFile: string | undefined,
+  { onNote, signal }: { onNote: (message: string) => void; signal: AbortSignal },
+): Promise<Bus> {
+  return connectNats({
+    ...credentials.observer,
+    ...{ url, caFile, signal, purpose: "events", connectTimeoutMs: 10_000 },
+    onFailedMessage: tellOnce(onNote),
+  });
 }
 
-/** A private folder in memory, or undefined where the system has no such place (then bytes go through NATS). */
-async function sharedMemoryFolder(): Promise<string | undefined> {
-  return mkdtemp("/dev/shm/saf-").catch(() => undefined);
+/** What is shown is of no use to the work: it costs a line that it fails, and each reason only one. */
+function tellOnce(note: (message: string) => void): (subject: string, error: unknown) => void {
+  const told = new Set<string>();
+  return (_, error) => {
+    const reason = wordsOf(error);
+    if (told.has(reason)) return;
+    told.add(reason);
+    note(`Something that happened cannot be shown: ${reason}`);
+  };
 }
 
 /** How many workers `auto` means: one per core. */

@@ -2,7 +2,6 @@
 import type { Bus } from "../../shared/bus.js";
 import { type Clock, pause } from "../../shared/clock.js";
 import { ClusterError } from "../../shared/errors.js";
-import { connectNats } from "../../shared/io/nats-bus.js";
 import type { NatsExit } from "./nats/server-process.js";
 import type { RunningNatsServer } from "./nats/server.js";
 import { describeExit } from "./process-exit.js";
@@ -50,7 +49,7 @@ async function restarted(
   }
 }
 
-/** A server that is kept, and an ear on what its pool tells. */
+/** An ear on what a pool tells, and how long it is of use. */
 export interface Observed {
   events: Bus;
   /** Nobody needs it any more. */
@@ -60,31 +59,27 @@ export interface Observed {
 }
 
 /**
- * From its first second on a server of ours is started again, whoever connects to it. Where nothing comes of it, or
- * `signal` gives up, it is stopped.
+ * Connects to a server. One of `ours` is started again from its first second on, whoever connects to it; where nothing
+ * comes of it, or `signal` gives up, it is stopped.
  */
 export async function observe(
-  server: RunningNatsServer,
+  ours: RunningNatsServer | undefined,
+  connect: (signal: AbortSignal) => Promise<Bus>,
   { clock, onNote, signal }: Pick<KeptServerEdges, "clock" | "onNote"> & { signal: AbortSignal | undefined },
 ): Promise<Observed> {
   const stopping = new AbortController();
   const hopeless = new AbortController();
-  keepServer(server, {
-    ...{ clock, onNote, signal: stopping.signal },
-    onLost: (message) => hopeless.abort(new ClusterError("dependency", message)),
-  });
+  const onLost = (message: string): void => hopeless.abort(new ClusterError("dependency", message));
+  if (ours !== undefined) keepServer(ours, { clock, onNote, onLost, signal: stopping.signal });
   const given = AbortSignal.any(signal === undefined ? [hopeless.signal] : [hopeless.signal, signal]);
   try {
-    const events = await connectNats({
-      ...server.credentials.observer,
-      ...{ url: server.url, purpose: "events", connectTimeoutMs: 10_000, signal: given },
-    });
+    const events = await connect(given);
     if (given.aborted) await events.close();
     given.throwIfAborted();
     return { events, stopping, hopeless };
   } catch (error) {
     stopping.abort();
-    await server.stop();
+    await ours?.stop();
     throw given.aborted ? given.reason : error;
   }
 }

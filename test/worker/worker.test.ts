@@ -14,6 +14,7 @@ import {
   sealChunk,
 } from "../../shared/core/chunk.js";
 import { stateSize } from "../../shared/core/stretch.js";
+import { ClusterError } from "../../shared/errors.js";
 import { MemoryBroker } from "../support/memory-bus.js";
 import { readMessage, type saf, wire, writeMessage } from "../../shared/messages.js";
 import { layoutOf } from "../../shared/networks/network.js";
@@ -21,6 +22,7 @@ import { resolveRun } from "../../shared/resolve.js";
 import { recipeOf, runHashOf } from "../../shared/run-hash.js";
 import { subjectsOf } from "../../shared/subjects.js";
 import { NO_TRACES } from "../../shared/tracing.js";
+import type { WorkerEdges } from "../../worker/edges.js";
 import { CONTROL } from "../../worker/engine/messages.js";
 import type { PartStore } from "../../worker/parts.js";
 import { Worker } from "../../worker/worker.js";
@@ -127,11 +129,10 @@ function coordinate(bus: Bus, seen: Seen): void {
 }
 
 /** A worker that has joined. */
-async function joined() {
+async function joined(engine = new HandEngine(), change: Partial<WorkerEdges> = {}) {
   const clock = new VirtualClock();
   const broker = new MemoryBroker(undefined, clock);
   const coordinator = broker.connect();
-  const engine = new HandEngine();
   const store = new PartsInMemory();
   const stop = new AbortController();
   const seen = nothingSeen();
@@ -148,6 +149,7 @@ async function joined() {
     log: () => undefined,
     tracer: NO_TRACES,
     metrics: { phase: () => undefined, tensors: () => undefined, reconnected: () => undefined },
+    ...change,
   });
   const served = worker.serve(stop.signal);
   served.catch(() => undefined);
@@ -165,7 +167,21 @@ async function joined() {
         .join(" "),
     );
   await clock.advance(0);
-  return { clock, engine, store, stop, seen, served, command, block, stretch, whose, returned };
+  return {
+    clock,
+    broker,
+    coordinator,
+    engine,
+    store,
+    stop,
+    seen,
+    served,
+    command,
+    block,
+    stretch,
+    whose,
+    returned,
+  };
 }
 
 test("a block goes all the way: run, images, weights, engine, frames, the end of the push", async () => {
@@ -248,6 +264,33 @@ test("another run under the same name is another run: what was loaded is forgott
   );
 });
 
+test("an emulated run is served by an emulated engine alone, which fetches no training image; a real one by a real one", async () => {
+  const emulated = { ...spec, configJson: JSON.stringify({ ...config, engine: "emulated" }) };
+  for (const [name, described, refusal] of [
+    ["wasm", emulated, /Cannot serve run a-run with engine "wasm": it is computed by emulated only failed$/],
+    ["emulated", spec, /with engine "emulated": it is computed by tensorflow-gpu or tensorflow or wasm only/],
+    ["emulated", emulated, undefined],
+  ] as const) {
+    const { clock, engine, seen, block, returned } = await joined(new HandEngine(name));
+    engine.onOrder = ({ leaseId }) => engine.say({ type: "block-done", ...done(leaseId) });
+    seen.spec = described;
+    block(1, { recipe: recipeOf(described) });
+    await clock.advance(1000);
+    assert.equal(seen.ranges, 0, name);
+    if (refusal !== undefined) {
+      assert.match(returned().join(), refusal);
+      assert.deepEqual(engine.orders, []);
+      continue;
+    }
+    assert.deepEqual(returned(), []);
+    const images = engine.told.flatMap((message) => (message.type === "images" ? [message.images] : []));
+    assert.deepEqual(
+      images.map(({ count, pixels, labels }) => [count, pixels.byteLength, labels.byteLength]),
+      [[IMAGES, 0, 0]],
+    );
+  }
+});
+
 test("leases are served one after another; of those that wait, a halted one goes back and a cancelled one is dropped", async () => {
   const { clock, engine, block, command, returned } = await joined();
   for (const leaseId of [1, 2, 3, 4]) block(leaseId);
@@ -320,6 +363,65 @@ test("a worker that is sent away gives its lease back, which is no failure, and 
   await settle();
   assert.deepEqual(returned(), ["1 the runs are done leaving", "1 the worker stops"]);
   assert.equal(clock.pending, 0);
+});
+
+test("a worker that outlives runs falls silent when it is sent away, and joins the next run", async () => {
+  const { clock, engine, seen, block, command, coordinator } = await joined(undefined, {
+    outlivesRuns: true,
+  });
+  engine.onOrder = ({ leaseId }) => engine.say({ type: "block-done", ...done(leaseId) });
+  block(1);
+  await clock.advance(1000);
+  assert.equal(seen.ends.length, 1);
+  command({ shutdown: { reason: "the work is done" } });
+  await clock.advance(5000);
+  const beatsBefore = seen.beats.length;
+  await clock.advance(60_000);
+  assert.equal(seen.beats.length, beatsBefore, "it beats for a coordinator that has sent it away");
+
+  // A late word of the one that is done is no reason to come back.
+  coordinator.publish(subjects.all, writeMessage(wire.Announce, { term: TERM }));
+  await clock.advance(5000);
+  assert.equal(seen.beats.length, beatsBefore);
+
+  seen.term = TERM + 1;
+  coordinator.publish(subjects.all, writeMessage(wire.Announce, { term: TERM + 1 }));
+  await clock.advance(2000);
+  assert.ok(seen.beats.length > beatsBefore);
+  assert.equal(seen.beats.at(-1)?.term, TERM + 1);
+  block(1, { term: TERM + 1 });
+  await clock.advance(1000);
+  assert.equal(seen.ends.length, 2);
+});
+
+test("a worker of another machine hears parameters as bytes, and says where it is", async () => {
+  const asked: (boolean | undefined)[] = [];
+  for (const isFar of [true, false]) {
+    const { clock, broker, coordinator, engine, block } = await joined(undefined, { isFar });
+    coordinator.subscribe(subjects.joinPattern, ({ data }) =>
+      asked.push(readMessage(wire.JoinRequest, data)?.isFar),
+    );
+    let pulled = 0;
+    coordinator.subscribe(subjects.parameterGetPattern(0), () => pulled++);
+    // It has the run and the images; only the next version is to come.
+    engine.onOrder = ({ leaseId, type }) => {
+      if (type === "block") engine.say({ type: "block-done", ...done(leaseId) });
+    };
+    block(1);
+    await clock.advance(1000);
+    pulled = 0;
+    for (let chunk = 0; chunk < chunkCountOf(layout.size * 4); chunk++) {
+      const frame = vectorChunk({ version: 1, chunk, velocity: false } as saf.v1.ParamRequest, TERM);
+      coordinator.publish(subjects.parametersAsBytes(0), frame);
+    }
+    block(2, { step: 1 });
+    await clock.advance(1000);
+    assert.equal(pulled === 0, isFar, `${pulled} chunks pulled`);
+    broker.interrupt();
+    broker.restore();
+    await clock.advance(1000);
+  }
+  assert.deepEqual(asked, [true, false]);
 });
 
 test("a worker ends with its engine, even when it has no lease", async () => {
@@ -396,4 +498,21 @@ test("a stretch ends early when a coordinator of another term takes the worker i
   command({ rejoin: { term: TERM + 1 } });
   await clock.advance(10);
   assert.equal(new Int32Array(order.control)[CONTROL.halt], 1);
+});
+
+test("a worker whose engine never answers says why it goes, and ends with exit code 1, coordinator or not", async () => {
+  const { clock, seen, served, block, command } = await joined();
+  block(4, { patienceMs: 20_000 });
+  await clock.advance(0);
+  // Nobody may be there to see it: the order is cancelled, and then nothing is said any more.
+  command({ cancel: { leaseId: 4, reason: "its deadline is over" } });
+  await clock.advance(30_000);
+  await assert.rejects(served, (error: unknown) => {
+    assert.ok(error instanceof ClusterError);
+    assert.equal(error.exitCode, 1);
+    assert.match(error.message, /^Taken for hung: the engine has not answered to block 4 for 2[01] s$/);
+    return true;
+  });
+  const goodbye = seen.returns.find((back) => back?.leaving === true);
+  assert.match(goodbye?.reason ?? "", /^Taken for hung: the engine has not answered/);
 });

@@ -2,13 +2,14 @@
  * What a local nats-server finds in its directory (0700): `nats.json` (0600), `keys/<identity>.seed` (0600),
  * `ports/`, `lock`.
  */
-import { chmod, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ClusterError } from "../../../shared/errors.js";
 import { type NatsBinary, configFault } from "./binary.js";
-import { natsConfig } from "./config.js";
+import { type NatsListening, natsConfig } from "./config.js";
 import { serverEnvironment } from "./server-process.js";
 import { publicKeyOf } from "./user-keys.js";
+import { makeFolder } from "../../../shared/io/folders.js";
 
 export interface NatsCredentials {
   /** "coordinator", "observer" or the worker's name; also the owner of the inbox prefix. */
@@ -22,15 +23,25 @@ export interface ServerPorts {
   monitorPort: number;
 }
 
+/** Whose keys the server knows, besides those of the coordinator and the observer. */
+export interface ServerUsers {
+  /** Their seeds are here. */
+  workers: Iterable<string>;
+  /** Public keys of workers whose seeds are on other machines, by name. */
+  enrolled: ReadonlyMap<string, string>;
+}
+
 export class ServerFiles {
   readonly #directory: string;
   readonly #pool: string;
   readonly #binary: NatsBinary;
+  readonly #listening: NatsListening | undefined;
 
-  constructor(directory: string, pool: string, binary: NatsBinary) {
+  constructor(directory: string, pool: string, binary: NatsBinary, listening?: NatsListening) {
     this.#directory = directory;
     this.#pool = pool;
     this.#binary = binary;
+    this.#listening = listening;
   }
 
   get configFile(): string {
@@ -43,13 +54,13 @@ export class ServerFiles {
   }
 
   credentialsOf(identity: string): NatsCredentials {
-    return { identity, seedFile: join(this.#directory, "keys", `${identity}.seed`) };
+    return credentialsIn(this.#directory, identity);
   }
 
   /** Makes the directory; what is in it is used again. */
   async prepare(): Promise<void> {
     for (const folder of ["keys", "ports"])
-      await mkdir(join(this.#directory, folder), { recursive: true, mode: 0o700 });
+      await makeFolder(join(this.#directory, folder), { mode: 0o700 });
   }
 
   async forgetPorts(): Promise<void> {
@@ -58,21 +69,26 @@ export class ServerFiles {
   }
 
   /** Throws ClusterError("dependency") when the server would refuse the configuration; the one before it stays then. */
-  async writeConfig(workerIds: Iterable<string>, ports: ServerPorts): Promise<void> {
+  async writeConfig({ workers: ids, enrolled }: ServerUsers, ports: ServerPorts): Promise<void> {
     const publicKey = (identity: string): Promise<string> =>
       publicKeyOf(this.credentialsOf(identity).seedFile);
-    const workers = new Map<string, string>();
-    for (const id of workerIds) workers.set(id, await publicKey(id));
+    const workers = new Map(enrolled);
+    const own = await Promise.all([...ids].map(async (id) => [id, await publicKey(id)] as const));
+    for (const [id, key] of own) workers.set(id, key);
     const config = natsConfig({
       pool: this.#pool,
       serverName: `saf-${this.#pool}`,
       portsDirectory: this.portsDirectory,
+      listening: this.#listening,
       ...ports,
       keys: {
         coordinator: await publicKey("coordinator"),
         observer: await publicKey("observer"),
         system: await publicKey("system"),
         workers,
+        ...(this.#listening === undefined
+          ? {}
+          : { guest: await publicKey("guest"), registrar: await publicKey("registrar") }),
       },
     });
 
@@ -89,8 +105,13 @@ export class ServerFiles {
   }
 }
 
+/** Where a server that keeps its files in `directory` has the seed of an identity. */
+export function credentialsIn(directory: string, identity: string): NatsCredentials {
+  return { identity, seedFile: join(directory, "keys", `${identity}.seed`) };
+}
+
 /** The server's own directory, which only this user may enter. */
 export async function makeServerDirectory(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeFolder(directory, { mode: 0o700 });
   await chmod(directory, 0o700);
 }

@@ -17,7 +17,7 @@ export interface ProcessIdentity {
   startTime: string;
 }
 
-interface LockContent {
+export interface LockContent {
   owner: ProcessIdentity;
   server: ProcessIdentity | null;
 }
@@ -45,19 +45,29 @@ export function isRunning(identity: ProcessIdentity): boolean {
  */
 export async function lockStore(
   directory: string,
-  { clock, serverWaitMs }: { clock: Clock; serverWaitMs: number },
+  {
+    clock,
+    serverWaitMs,
+    inUse = storeInUse,
+  }: {
+    clock: Clock;
+    serverWaitMs: number;
+    inUse?: (directory: string, content: LockContent) => ClusterError;
+  },
 ): Promise<StoreLock> {
   const path = join(directory, "lock");
   const owner = processIdentity(process.pid);
   if (owner === undefined)
-    throw new ClusterError("unexpected", "Cannot lock the store: own start time unknown");
+    throw new ClusterError("dependency", "Cannot lock the store: the system does not say when we began", {
+      hint: "is /proc mounted?",
+    });
 
   let content: LockContent = { owner, server: null };
   while (!createExclusive(path, content)) {
     const found = readLock(path);
     if (found === undefined) continue; // released just now
     if (found.content !== null) {
-      if (isRunning(found.content.owner)) throw storeInUse(directory, found.content);
+      if (isRunning(found.content.owner)) throw inUse(directory, found.content);
       if (found.content.server !== null) await waitForEnd(found.content.server, clock, serverWaitMs);
     }
     removeStale(path, found.text);

@@ -9,9 +9,15 @@ import { fixedPlan } from "../../../coordinator/evaluation/fixed-plan.js";
 import { stepByStep } from "../../../coordinator/training/modes/step-by-step.js";
 import { stretches } from "../../../coordinator/training/modes/stretches.js";
 import { checkBook, deepFreeze } from "../../support/book-invariants.js";
+import { WASM } from "../../support/fingerprints.js";
 
 const HEARTBEAT_MS = 100;
-const rules = { heartbeatMs: HEARTBEAT_MS, quarantine: { after: 2, firstMs: 500 } };
+const rules = {
+  heartbeatMs: HEARTBEAT_MS,
+  quarantine: { after: 2, firstMs: 500 },
+  hungAfter: 10,
+  mixedEngines: "refuse",
+} as const;
 const setting = { plan: { images: 64, batchSize: 8, slots: 4, epochs: 9 }, floorMs: 1000 };
 
 /** A book that is asked and obeyed, step by step. */
@@ -34,7 +40,7 @@ class Pool {
   }
 
   join(worker: string, incarnation = 1, leaseId = 0): this {
-    return this.take({ kind: "joined", worker, incarnation, engine: "wasm", pid: 1, leaseId });
+    return this.take({ kind: "joined", worker, incarnation, engine: WASM, pid: 1, leaseId });
   }
 
   plan(plan: WorkPlan, isFresh = false): this {
@@ -201,7 +207,7 @@ describe("a unit is offered again", () => {
     assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", 2], "it gets the same again");
     assert.match(
       pool.reasons.join("\n"),
-      /Lease 1 of worker a is taken back: its heartbeat names that it is idle/,
+      /Lease 1 of worker a is taken back: its heartbeat says that it is idle/,
     );
   });
 
@@ -288,6 +294,44 @@ test("nothing is leased any more once a newer coordinator leads the pool", () =>
   const pool = new Pool().plan(oneStep()).take({ kind: "superseded", term: 8 }).join("a");
   assert.equal(pool.held("a"), undefined);
   assert.match(pool.reasons.join("\n"), /Another coordinator leads the pool now, with term 8/);
+});
+
+describe("a worker that has joined a later coordinator, which we never heard of", () => {
+  const follow = (pool: Pool, beats: number): Pool => {
+    for (let beat = 0; beat < beats; beat++) {
+      pool.nowMs += HEARTBEAT_MS;
+      pool.take({ kind: "follows", worker: "a", term: 8 }).take({ kind: "tick" });
+    }
+    return pool;
+  };
+
+  test("costs the others nothing", () => {
+    const pool = new Pool().join("b").plan(oneStep());
+    for (let beat = 0; beat < 100; beat++) {
+      follow(pool, 1).beat("b", 1);
+      assert.deepEqual(pool.of("superseded"), []);
+    }
+  });
+
+  test("tells a coordinator without workers that its pool is another one's", () => {
+    const pool = follow(new Pool().plan(oneStep()), 31);
+    assert.deepEqual(pool.of("superseded"), []);
+    assert.deepEqual(follow(pool, 1).of("superseded"), [{ kind: "superseded", term: 8 }]);
+    assert.equal(
+      pool.reasons.filter((reason) => /a has joined a later coordinator, of term 8/.test(reason)).length,
+      1,
+    );
+  });
+
+  test("tells it nothing when others come meanwhile, or it says so no more", () => {
+    const pool = follow(new Pool(), 20)
+      .join("b")
+      .take({ kind: "left", worker: "b", incarnation: 1, reason: "" });
+    assert.deepEqual(follow(pool, 20).of("superseded"), []);
+    pool.nowMs += 16 * HEARTBEAT_MS;
+    pool.take({ kind: "tick" });
+    assert.deepEqual(follow(pool, 20).of("superseded"), []);
+  });
 });
 
 describe("a worker that works on something else is busy, not free", () => {

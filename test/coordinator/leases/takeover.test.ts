@@ -14,6 +14,7 @@ import {
 import { type Paces, paceOf, withPace, withoutWorker } from "../../../coordinator/leases/pace.js";
 import type { Unit, WorkPlan } from "../../../coordinator/leases/unit.js";
 import { fixedPlan } from "../../../coordinator/evaluation/fixed-plan.js";
+import { WASM } from "../../support/fingerprints.js";
 import { GOOD_STANDING } from "../../../coordinator/pool/standing.js";
 
 const SERIES = "block";
@@ -48,13 +49,13 @@ function bookOf({ units = [unitOf("u")], holds = {}, msPerImage, plan, strays = 
       paces = withPace(paces, { series: SERIES, worker: id }, { msPerImage: pace, atMs: NOW, isCold: false });
     const held = (holds[id] ?? []).map(({ unit, sinceMs, state = "held" }) => {
       const before = grants.get(unit) ?? [];
-      const grant = { leaseId: ++leaseId, worker: id, attempt: 1, grantedMs: sinceMs, state, progress: 0 };
+      const grant = { leaseId: ++leaseId, worker: id, engine: WASM, attempt: 1, grantedMs: sinceMs, state, progress: 0 };
       grants.set(unit, [...before, grant]);
       return { grant, unit: units.find((candidate) => candidate.id === unit) as Unit };
     });
     const now = held.find(({ grant }) => grant.state === "held" || grant.state === "raced");
     members.set(id, {
-      ...{ id, incarnation: 1, engine: "e", pid: 1, lastSeenMs: NOW, endedLease: 0 },
+      ...{ id, incarnation: 1, engine: WASM, pid: 1, lastSeenMs: NOW, endedLease: 0 },
       ...{ warm: new Set<string>(), leaseMs: 0, imagesPerSecond: 0, images: 0, rssBytes: 0, retries: 0 },
       ...{ standing: GOOD_STANDING, note: "", strayLease: strays.includes(id) ? 99 : 0 },
       lease:
@@ -75,7 +76,7 @@ function bookOf({ units = [unitOf("u")], holds = {}, msPerImage, plan, strays = 
     ...{ units: new Map(records), times: new Map(), affinities: new Map() },
   };
   const book = {
-    ...emptyBook({ heartbeatMs: 1000, quarantine: { after: 3, firstMs: 1 } }),
+    ...emptyBook({ heartbeatMs: 1000, quarantine: { after: 3, firstMs: 1 }, hungAfter: 0, mixedEngines: "refuse" }),
     members,
     jobs: new Map([["job", job]]),
   };

@@ -230,18 +230,19 @@ async function leading(): Promise<Leading> {
     control,
     subjects,
     clock.now,
+    () => nowMs,
     (event) => {
       state.apply(event);
       progress.take(event);
       // As viewers are told, though more often.
       if (nowMs % 50 === 0) state.takeDelta();
     },
-    () => nowMs,
   );
   const nobody = (): never => assert.fail("nobody asks for it");
   const pool = new Coordinator({
     ...{ control, bulk, subjects, clock, term: 1, heartbeatMs: 1000 },
     quarantine: { after: 3, firstMs: 1000 },
+    ...{ hungAfter: 0, mixedEngines: "refuse" as const, committedEngines: [] },
     dataRange: nobody,
     superseded: nobody,
     log: () => undefined,

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalCluster } from "../../../deploy/local/cluster.js";
 import { observe } from "../../../deploy/local/kept-server.js";
+import type { RunningNatsServer } from "../../../deploy/local/nats/server.js";
+import type { Bus } from "../../../shared/bus.js";
+import { connectNats } from "../../../shared/io/nats-bus.js";
 import { poolSchema } from "../../../shared/config/pool.js";
 import { realClock } from "../../../shared/io/real-clock.js";
 import { NO_SERVER, anyServer, startServer, temporaryDirectory } from "../nats-support.js";
@@ -9,17 +12,19 @@ import { NO_SERVER, anyServer, startServer, temporaryDirectory } from "../nats-s
 const LIMIT = { timeout: 60_000 };
 const any = await anyServer();
 
+const connectTo =
+  ({ url, credentials }: RunningNatsServer) =>
+  (signal: AbortSignal): Promise<Bus> =>
+    connectNats({ ...credentials.observer, url, signal, purpose: "events", connectTimeoutMs: 10_000 });
+
 test("a server that is killed before anybody has connected is started again", LIMIT, async (t) => {
   if (any === undefined) return t.skip(NO_SERVER);
   const server = await startServer(t, any);
   const { pid } = server;
   const notes: string[] = [];
 
-  const observing = observe(server, {
-    clock: realClock,
-    onNote: (message) => notes.push(message),
-    signal: undefined,
-  });
+  const onNote = (message: string): void => void notes.push(message);
+  const observing = observe(server, connectTo(server), { clock: realClock, onNote, signal: undefined });
   process.kill(pid, "SIGKILL");
   const { events, stopping, hopeless } = await observing;
 
@@ -37,7 +42,9 @@ test("whoever gives up the start gets the reason back, and the server is stopped
   const reason = new Error("SIGINT");
   const given = new AbortController();
 
-  const observing = observe(server, { clock: realClock, onNote: assert.fail, signal: given.signal });
+  const observing = observe(server, connectTo(server), {
+    ...{ clock: realClock, onNote: assert.fail, signal: given.signal },
+  });
   given.abort(reason);
 
   await assert.rejects(observing, reason);
