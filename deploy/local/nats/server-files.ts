@@ -59,8 +59,7 @@ export class ServerFiles {
 
   /** Makes the directory; what is in it is used again. */
   async prepare(): Promise<void> {
-    for (const folder of ["keys", "ports"])
-      await makeFolder(join(this.#directory, folder), { mode: 0o700 });
+    for (const folder of ["keys", "ports"]) await makeFolder(join(this.#directory, folder), { mode: 0o700 });
   }
 
   async forgetPorts(): Promise<void> {

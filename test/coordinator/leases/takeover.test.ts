@@ -49,7 +49,15 @@ function bookOf({ units = [unitOf("u")], holds = {}, msPerImage, plan, strays = 
       paces = withPace(paces, { series: SERIES, worker: id }, { msPerImage: pace, atMs: NOW, isCold: false });
     const held = (holds[id] ?? []).map(({ unit, sinceMs, state = "held" }) => {
       const before = grants.get(unit) ?? [];
-      const grant = { leaseId: ++leaseId, worker: id, engine: WASM, attempt: 1, grantedMs: sinceMs, state, progress: 0 };
+      const grant = {
+        leaseId: ++leaseId,
+        worker: id,
+        engine: WASM,
+        attempt: 1,
+        grantedMs: sinceMs,
+        state,
+        progress: 0,
+      };
       grants.set(unit, [...before, grant]);
       return { grant, unit: units.find((candidate) => candidate.id === unit) as Unit };
     });
@@ -76,7 +84,12 @@ function bookOf({ units = [unitOf("u")], holds = {}, msPerImage, plan, strays = 
     ...{ units: new Map(records), times: new Map(), affinities: new Map() },
   };
   const book = {
-    ...emptyBook({ heartbeatMs: 1000, quarantine: { after: 3, firstMs: 1 }, hungAfter: 0, mixedEngines: "refuse" }),
+    ...emptyBook({
+      heartbeatMs: 1000,
+      quarantine: { after: 3, firstMs: 1 },
+      hungAfter: 0,
+      mixedEngines: "refuse",
+    }),
     members,
     jobs: new Map([["job", job]]),
   };
