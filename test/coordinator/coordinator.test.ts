@@ -189,6 +189,23 @@ test("a step that nobody can finish is given up as if it had never begun", LIMIT
   assert.deepEqual(cluster.failures, []);
 });
 
+test("a step that was given up is computed from its beginning when training goes on", LIMIT, async (t) => {
+  const cluster = await handCoordinator(t, { leaseFloorMs: 600_000 });
+  const { one, two, first, second } = await sharedStep(cluster);
+  await one.serve(first);
+
+  cluster.job.giveUpStep();
+  await cluster.trained;
+  cluster.trained = cluster.job.runTo(STEPS, cluster.kind);
+  two.giveBack(second.leaseId, true);
+
+  const again = await one.lease();
+  assert.deepEqual([again.step, again.attempt], [first.step, 1], "what it had computed does not count");
+  await one.serve(again);
+  await one.serveUntil(STEPS);
+  await checkWeights(cluster);
+});
+
 describe("a worker that fails lease after lease", () => {
   test("rests longer each time, and is back in full with the first success", LIMIT, async (t) => {
     const cluster = await handCoordinator(t);

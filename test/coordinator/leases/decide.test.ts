@@ -120,6 +120,30 @@ describe("blocks of a step", () => {
     });
     assert.equal(pool.held("a"), undefined);
   });
+
+  test("are not leased again behind the last step that is wanted", () => {
+    const pool = new Pool().join("a").join("b").plan(oneStep());
+    pool.plan(stepByStep(setting, { step: 0, stopAt: 0 }));
+    assert.equal(pool.held("a")?.[0], "step 0 slots 0-1", "what is in work goes on");
+    pool.take({ kind: "left", worker: "a", incarnation: 1, reason: "signal" }).join("c");
+    assert.equal(pool.held("c"), undefined);
+  });
+
+  test("count once: whoever brings one again, later, is not who computed it", () => {
+    const pool = new Pool().join("a").join("b").plan(oneStep());
+    const [block = "", leaseId = 0] = pool.held("a") ?? [];
+    const [other = ""] = pool.held("b") ?? [];
+    pool.nowMs = 3 * HEARTBEAT_MS + 1;
+    // It is silent and lost, and comes back when another one has computed the block.
+    pool.beat("b", 2).take({ kind: "tick" }).join("c");
+    assert.equal(pool.held("c")?.[0], block);
+    pool.join("a", 1, leaseId).computed("c", block, 10).computed("a", block, 20).computed("b", other);
+
+    const [commit, another] = pool.of("commit");
+    assert.ok(commit?.kind === "commit" && another === undefined);
+    const first = commit.units.find(({ unit }) => unit.id === block);
+    assert.deepEqual([first?.worker, first?.attempt], ["c", 2]);
+  });
 });
 
 describe("a unit is offered again", () => {
@@ -158,6 +182,19 @@ describe("a unit is offered again", () => {
     assert.equal(pool.of("commit").length, 1);
     pool.computed("b", "step 0 slots 0-1");
     assert.equal(pool.of("commit").length, 1, "it counts once");
+  });
+
+  test("once when its deadline is over, and not again when the lease that is overdue comes back", () => {
+    const pool = new Pool().join("a").plan(oneStep());
+    pool.nowMs = 100_000;
+    pool.beat("a", 1).take({ kind: "tick" });
+    assert.equal(pool.of("reopened").length, 1);
+    pool.take({
+      ...{ kind: "returned", worker: "a", incarnation: 1, leaseId: 1 },
+      ...{ reason: "signal", hasFailed: false },
+    });
+    assert.equal(pool.of("reopened").length, 1);
+    assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", 2]);
   });
 
   test("when a heartbeat does not know of its lease, two heartbeats after it was given", () => {
@@ -365,6 +402,17 @@ describe("a worker that works on something else is busy, not free", () => {
   test("the leases of a job that is over are cancelled", () => {
     const pool = new Pool().join("a").plan(oneStep()).take({ kind: "withdrawn", jobId: "job" });
     assert.deepEqual(cancels(pool), [1]);
+  });
+
+  test("so the next job gets it only when it is through with a lease of the job before", () => {
+    const pool = new Pool().join("a").plan(oneStep()).take({ kind: "withdrawn", jobId: "job" });
+    pool.take({ kind: "planned", jobId: "next", runId: "next", plan: oneStep(), isFresh: false });
+    assert.equal(pool.held("a"), undefined);
+    pool.take({
+      ...{ kind: "settled", jobId: undefined, unitId: undefined, worker: "a", leaseId: 1 },
+      ...{ outcome: "done", reason: "", told: undefined },
+    });
+    assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", 2]);
   });
 });
 
