@@ -19,14 +19,14 @@ import type {
   Verdict,
 } from "../leases/job.js";
 import type { Commit, Unit, WorkPlan } from "../leases/unit.js";
-import { committedStep, committedStretch } from "./committed.js";
-import { Gradients } from "./gradients.js";
+import { committedStep, committedStretch } from "./modes/step-by-step/committed-step.js";
+import { Gradients } from "./modes/step-by-step/gradients.js";
 import type { LeaseKind } from "./modes/mode.js";
-import { blockOf, stepByStep } from "./modes/step-by-step.js";
-import { type LastStretch, stretchOf, stretches } from "./modes/stretches.js";
+import { blockOf, stepByStep } from "./modes/step-by-step/plan.js";
+import { type LastStretch, stretchOf, stretches } from "./modes/stretches/plan.js";
 import type { Shard } from "./shard.js";
-import { States } from "./states.js";
-import { type StepInWork, StepOpener } from "./step-in-work.js";
+import { States } from "./modes/stretches/states.js";
+import { type StepInWork, StepOpener } from "./modes/step-by-step/step-in-work.js";
 import type { TrainingEdges, TrainingOptions } from "./training-types.js";
 import { Versions } from "./versions.js";
 

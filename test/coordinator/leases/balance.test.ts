@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { type LeaseBook, emptyBook } from "../../../coordinator/leases/book.js";
 import { decide } from "../../../coordinator/leases/decide.js";
 import type { LeaseEvent } from "../../../coordinator/leases/events.js";
-import { stepByStep } from "../../../coordinator/training/modes/step-by-step.js";
-import { blockOf } from "../../../coordinator/training/modes/step-by-step.js";
+import { stepByStep } from "../../../coordinator/training/modes/step-by-step/plan.js";
+import { blockOf } from "../../../coordinator/training/modes/step-by-step/plan.js";
 import { checkBook } from "../../support/book-invariants.js";
 
 const HEARTBEAT_MS = 500;

@@ -6,8 +6,8 @@ import { decide } from "../../../coordinator/leases/decide.js";
 import type { Effect, LeaseEvent } from "../../../coordinator/leases/events.js";
 import type { WorkPlan } from "../../../coordinator/leases/unit.js";
 import { fixedPlan } from "../../../coordinator/evaluation/fixed-plan.js";
-import { stepByStep } from "../../../coordinator/training/modes/step-by-step.js";
-import { stretches } from "../../../coordinator/training/modes/stretches.js";
+import { stepByStep } from "../../../coordinator/training/modes/step-by-step/plan.js";
+import { stretches } from "../../../coordinator/training/modes/stretches/plan.js";
 import { checkBook, deepFreeze } from "../../support/book-invariants.js";
 
 const HEARTBEAT_MS = 100;

@@ -6,7 +6,7 @@ import {
   checkState,
   stepsLeft,
   stretchLength,
-} from "../../../coordinator/training/modes/stretch-lengths.js";
+} from "../../../coordinator/training/modes/stretches/stretch-lengths.js";
 import { leaseKind } from "../../../coordinator/training/modes/mode.js";
 import { placeTensors } from "../../../shared/core/layout.js";
 import type { StepPlan } from "../../../shared/core/schedule.js";

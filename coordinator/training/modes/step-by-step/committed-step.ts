@@ -1,12 +1,12 @@
 /** What is told of committed steps. */
-import { TAIL } from "../../shared/core/layout.js";
-import { type StepPlan, learningRate, stepImages, stepSamples } from "../../shared/core/schedule.js";
-import type { ResolvedRun } from "../../shared/resolve.js";
-import type { CommittedUnit } from "../leases/events.js";
-import { blockOf } from "./modes/step-by-step.js";
-import type { StepSum } from "./modes/stretch-lengths.js";
+import { TAIL } from "../../../../shared/core/layout.js";
+import { type StepPlan, learningRate, stepImages, stepSamples } from "../../../../shared/core/schedule.js";
+import type { ResolvedRun } from "../../../../shared/resolve.js";
+import type { CommittedUnit } from "../../../leases/events.js";
+import { blockOf } from "./plan.js";
+import type { StepSum } from "../stretches/stretch-lengths.js";
 import type { StepInWork } from "./step-in-work.js";
-import type { CommittedStep } from "./training-types.js";
+import type { CommittedStep } from "../../training-types.js";
 
 /** Which run's steps they are. */
 export interface Told {

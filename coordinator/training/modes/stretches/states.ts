@@ -1,15 +1,15 @@
 /** States that come back from stretches: put together chunk by chunk, checked, and handed over once. */
-import { type ChunkHeader, chunkCountOf, valuesOfChunk } from "../../shared/core/chunk.js";
-import type { Layout } from "../../shared/core/layout.js";
-import type { StepPlan } from "../../shared/core/schedule.js";
-import { type StateParts, stateParts, stateSize } from "../../shared/core/stretch.js";
-import { allFinite } from "../../shared/core/vectors/vector-memory.js";
-import { type saf, wire } from "../../shared/messages.js";
-import { type UnitRecord, grantOf } from "../leases/book.js";
-import type { ChunkVerdict, JobLeases, Verdict } from "../leases/job.js";
-import { bitmapOf } from "./gradients.js";
-import { type StepSum, checkState } from "./modes/stretch-lengths.js";
-import { stretchOf } from "./modes/stretches.js";
+import { type ChunkHeader, chunkCountOf, valuesOfChunk } from "../../../../shared/core/chunk.js";
+import type { Layout } from "../../../../shared/core/layout.js";
+import type { StepPlan } from "../../../../shared/core/schedule.js";
+import { type StateParts, stateParts, stateSize } from "../../../../shared/core/stretch.js";
+import { allFinite } from "../../../../shared/core/vectors/vector-memory.js";
+import { type saf, wire } from "../../../../shared/messages.js";
+import { type UnitRecord, grantOf } from "../../../leases/book.js";
+import type { ChunkVerdict, JobLeases, Verdict } from "../../../leases/job.js";
+import { bitmapOf } from "../step-by-step/gradients.js";
+import { type StepSum, checkState } from "./stretch-lengths.js";
+import { stretchOf } from "./plan.js";
 
 /** A state that comes in. */
 interface Assembly {

@@ -1,7 +1,7 @@
 /** What is measured of the step in work, and which pushes of it were refused; nothing here decides. */
-import type { Block } from "../../shared/core/slots.js";
-import type { Tracer } from "../../shared/tracing.js";
-import type { SquaredNorms } from "./shard.js";
+import type { Block } from "../../../../shared/core/slots.js";
+import type { Tracer } from "../../../../shared/tracing.js";
+import type { SquaredNorms } from "../../shard.js";
 import { type Stage, StepTrace } from "./step-trace.js";
 
 /** The norms of a step take half a millisecond, so not every step is measured. */

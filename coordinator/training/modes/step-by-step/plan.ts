@@ -1,8 +1,8 @@
 /** Synchronous training: the blocks of one step, to whoever is idle; the step commits when all of them are computed. */
-import { stepSamples } from "../../../shared/core/schedule.js";
-import { type Block, planBlocks, slotRange } from "../../../shared/core/slots.js";
-import type { Unit } from "../../leases/unit.js";
-import { BLOCK_SERIES, COLD_LEASE_MS, type Course, type Mode, type ModeSetting } from "./mode.js";
+import { stepSamples } from "../../../../shared/core/schedule.js";
+import { type Block, planBlocks, slotRange } from "../../../../shared/core/slots.js";
+import type { Unit } from "../../../leases/unit.js";
+import { BLOCK_SERIES, COLD_LEASE_MS, type Course, type Mode, type ModeSetting } from "../mode.js";
 
 export function stepByStep(setting: ModeSetting, { step, stopAt }: Course): Mode {
   const { plan } = setting;

@@ -1,7 +1,7 @@
 /** Many steps for one worker, which sums and updates by the same shared code: a stretch commits when its state is back. */
-import { stepImages } from "../../../shared/core/schedule.js";
-import type { Unit } from "../../leases/unit.js";
-import { COLD_LEASE_MS, type Course, type Mode, type ModeSetting } from "./mode.js";
+import { stepImages } from "../../../../shared/core/schedule.js";
+import type { Unit } from "../../../leases/unit.js";
+import { COLD_LEASE_MS, type Course, type Mode, type ModeSetting } from "../mode.js";
 import { stepsLeft, stretchLength } from "./stretch-lengths.js";
 
 /** The lease before: its length, and the time of one of its steps; 0 while there was none. */

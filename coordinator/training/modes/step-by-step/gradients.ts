@@ -1,13 +1,13 @@
 /** Gradients of the step in work as they come in: counted, summed and, chunk by chunk, turned into the next version. */
-import { type ChunkHeader, chunkCountOf } from "../../shared/core/chunk.js";
-import { TAIL } from "../../shared/core/layout.js";
-import { blockOfNode } from "../../shared/core/slots.js";
-import { type saf, wire } from "../../shared/messages.js";
-import { grantOf } from "../leases/book.js";
-import type { ChunkVerdict, JobLeases, Verdict } from "../leases/job.js";
-import { BLOCK_SERIES } from "./modes/mode.js";
-import { blockId } from "./modes/step-by-step.js";
-import type { Shard } from "./shard.js";
+import { type ChunkHeader, chunkCountOf } from "../../../../shared/core/chunk.js";
+import { TAIL } from "../../../../shared/core/layout.js";
+import { blockOfNode } from "../../../../shared/core/slots.js";
+import { type saf, wire } from "../../../../shared/messages.js";
+import { grantOf } from "../../../leases/book.js";
+import type { ChunkVerdict, JobLeases, Verdict } from "../../../leases/job.js";
+import { BLOCK_SERIES } from "../mode.js";
+import { blockId } from "./plan.js";
+import type { Shard } from "../../shard.js";
 import type { StepInWork } from "./step-in-work.js";
 
 /** What the training is at. */
