@@ -84,7 +84,7 @@ const isIn = (path: string, ...folders: string[]): boolean =>
 /** core/ folders, the coordinator's deciding folders, and shared/ but for its io/. Jobs hash the names of their tasks. */
 const isPure = (file: string): boolean =>
   /^(coordinator|worker|deploy)\/(.*\/)?core\//.test(file) ||
-  /^coordinator\/(pool|leases|training\/(modes|aggregation))\//.test(file) ||
+  /^coordinator\/(pool|leases|training)\//.test(file) ||
   (isIn(file, "coordinator/evaluation") && !/\/([^/]*-job|served-weights)\.[jt]s$/.test(file)) ||
   (isIn(file, "shared") && !isIn(file, "shared/io"));
 

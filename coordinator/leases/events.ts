@@ -81,6 +81,8 @@ export type LeaseEvent =
       told: { series: string; ms: number } | undefined;
     };
 
+export type EventOf<Kind extends LeaseEvent["kind"]> = Extract<LeaseEvent, { kind: Kind }>;
+
 export type LeaseOutcome = "done" | "expired" | "returned" | "lost";
 
 /** Why a unit is offered again: computing it failed, or its worker was lost, late or gave it back. */
@@ -114,8 +116,8 @@ export type Effect =
   | { kind: "announce" };
 
 /** A unit of a commit, and who computed it. */
-export interface CommittedUnit {
-  unit: Unit;
+export interface CommittedUnit<Own extends Unit = Unit> {
+  unit: Own;
   worker: string;
   attempt: number;
   /** From its lease to its last byte. */

@@ -4,10 +4,8 @@ import { GOOD_STANDING } from "../pool/standing.js";
 import type { Lease, Member } from "./book.js";
 import { limitOf } from "./deadline.js";
 import { withoutWorker } from "./pace.js";
-import type { LeaseEvent, LeaseOutcome, StretchProgress } from "./events.js";
+import type { EventOf, LeaseOutcome, StretchProgress } from "./events.js";
 import type { LostState, Turn } from "./turn.js";
-
-type EventOf<Kind extends LeaseEvent["kind"]> = Extract<LeaseEvent, { kind: Kind }>;
 
 export function joined(turn: Turn, event: EventOf<"joined">): void {
   const { worker, incarnation, engine, pid, leaseId } = event;

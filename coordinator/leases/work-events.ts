@@ -1,4 +1,5 @@
 /** Jobs want work done, and results of it come back. */
+import { RUNS_KEPT } from "../../shared/loaded-runs.js";
 import { GOOD_STANDING } from "../pool/standing.js";
 import {
   type Done,
@@ -12,14 +13,10 @@ import {
 } from "./book.js";
 import { withTime } from "./deadline.js";
 import { withPace } from "./pace.js";
-import type { CommittedUnit, LeaseEvent } from "./events.js";
+import type { CommittedUnit, EventOf } from "./events.js";
 import type { Turn } from "./turn.js";
 import type { Unit, WorkPlan } from "./unit.js";
 
-type EventOf<Kind extends LeaseEvent["kind"]> = Extract<LeaseEvent, { kind: Kind }>;
-
-/** As many runs as a worker keeps loaded: worker/runs.ts. */
-const RUNS_KEPT = 4;
 /** Weight of what was before in a worker's running means. */
 const SMOOTHING = 0.9;
 

@@ -1,5 +1,11 @@
 /** The bus in memory: the twin of NATS for tests of the layers above. One broker stands for one server. */
-import { type Bus, type BusMessage, RequestError, type RequestFailure, type Subscription } from "../../shared/bus.js";
+import {
+  type Bus,
+  type BusMessage,
+  RequestError,
+  type RequestFailure,
+  type Subscription,
+} from "../../shared/bus.js";
 import type { Clock } from "../../shared/clock.js";
 import { subjectMatches } from "../../shared/core/subject-match.js";
 import { ClusterError } from "../../shared/errors.js";

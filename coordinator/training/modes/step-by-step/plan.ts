@@ -1,13 +1,21 @@
-/** Synchronous training: the blocks of one step, to whoever is idle; the step commits when all of them are computed. */
+/** The blocks of one step, to whoever is idle; the step commits when all of them are computed. */
 import { stepSamples } from "../../../../shared/core/schedule.js";
 import { type Block, planBlocks, slotRange } from "../../../../shared/core/slots.js";
-import type { Unit } from "../../../leases/unit.js";
-import { BLOCK_SERIES, COLD_LEASE_MS, type Course, type Mode, type ModeSetting } from "../mode.js";
+import type { Unit, WorkPlan } from "../../../leases/unit.js";
+import { COLD_LEASE_MS, type Course, type PlanSetting } from "../mode.js";
 
-export function stepByStep(setting: ModeSetting, { step, stopAt }: Course): Mode {
+/** The series of a block's times (Patience.series): of one slot. */
+export const BLOCK_SERIES = "block";
+
+/** A block of a step. */
+export interface BlockUnit extends Unit {
+  step: number;
+  block: Block;
+}
+
+export function blockPlan(setting: PlanSetting, { step, stopAt }: Course): WorkPlan<BlockUnit> {
   const { plan } = setting;
   return {
-    kind: "step",
     units: (crew) =>
       step >= stopAt
         ? []
@@ -15,32 +23,22 @@ export function stepByStep(setting: ModeSetting, { step, stopAt }: Course): Mode
     wants: () => step < stopAt,
     advance: (_last, isComplete) =>
       isComplete
-        ? { commit: { step, steps: 1 }, plan: stepByStep(setting, { step: step + 1, stopAt }) }
+        ? { commit: { step, steps: 1 }, plan: blockPlan(setting, { step: step + 1, stopAt }) }
         : undefined,
   };
 }
 
-function blockUnit({ plan, floorMs }: ModeSetting, step: number, block: Block): Unit {
+function blockUnit({ plan, floorMs }: PlanSetting, step: number, block: Block): BlockUnit {
   const samples = stepSamples(plan, step);
-  const last = block.first + block.count - 1;
+  const { first, count } = block;
+  const last = first + count - 1;
   return {
-    id: blockId(step, block),
-    images: slotRange(samples, plan.slots, last).end - slotRange(samples, plan.slots, block.first).start,
+    id: `step ${step} slots ${first}-${last}`,
+    step,
+    block,
+    images: slotRange(samples, plan.slots, last).end - slotRange(samples, plan.slots, first).start,
     steps: 1,
-    patience: { series: BLOCK_SERIES, scale: block.count, floorMs, unknownMs: COLD_LEASE_MS, warmUpMs: 0 },
-    affinity: `slot ${block.first}`,
+    patience: { series: BLOCK_SERIES, scale: count, floorMs, unknownMs: COLD_LEASE_MS, warmUpMs: 0 },
+    affinity: `slot ${first}`,
   };
-}
-
-export function blockId(step: number, { first, count }: Block): string {
-  return `step ${step} slots ${first}-${first + count - 1}`;
-}
-
-const BLOCK_ID = /^step (\d+) slots (\d+)-(\d+)$/;
-
-/** The block of a unit's id. */
-export function blockOf(id: string): Block & { step: number } {
-  const [, step, first, last] = BLOCK_ID.exec(id) ?? [];
-  if (step === undefined) throw new RangeError(`"${id}" names no block`);
-  return { step: Number(step), first: Number(first), count: Number(last) - Number(first) + 1 };
 }

@@ -1,7 +1,9 @@
-/** What is measured of the step in work, and which pushes of it were refused; nothing here decides. */
-import type { Block } from "../../../../shared/core/slots.js";
+/** The step in work: its blocks that were leased, which pushes of them were refused, and what is measured of it. */
+import { nodeOfBlock } from "../../../../shared/core/slots.js";
 import type { Tracer } from "../../../../shared/tracing.js";
+import type { GrantedLease } from "../../../leases/job.js";
 import type { SquaredNorms } from "../../shard.js";
+import type { BlockUnit } from "./plan.js";
 import { type Stage, StepTrace } from "./step-trace.js";
 
 /** The norms of a step take half a millisecond, so not every step is measured. */
@@ -13,17 +15,32 @@ export interface RefusedPush {
   reason: string;
 }
 
+/** A block that somebody was leased. */
+export interface LeasedBlock {
+  unit: BlockUnit;
+  /** By worker: why a chunk of its push was refused. Asked once: the next attempt begins anew. */
+  refused: Map<string, RefusedPush>;
+}
+
 export class StepInWork {
+  readonly step: number;
   readonly openedMs: number;
   /** Time spent on its chunks. */
   aggregateMs = 0;
   /** Undefined in a step that is not measured. */
   readonly norms: SquaredNorms | undefined;
-  /** Pushes of which a chunk was refused, by worker and node. */
-  readonly #refused = new Map<string, RefusedPush>();
+  readonly #slots: number;
+  /** By the node of the tree that they sum. */
+  readonly #blocks = new Map<number, LeasedBlock>();
   readonly #trace: StepTrace | undefined;
 
-  constructor(openedMs: number, trace: StepTrace | undefined, measuresNorms: boolean) {
+  constructor(
+    { step, slots, openedMs }: { step: number; slots: number; openedMs: number },
+    trace: StepTrace | undefined,
+    measuresNorms: boolean,
+  ) {
+    this.step = step;
+    this.#slots = slots;
     this.openedMs = openedMs;
     this.#trace = trace;
     this.norms = measuresNorms ? { gradient: 0, update: 0 } : undefined;
@@ -34,8 +51,16 @@ export class StepInWork {
   }
 
   /** Returns what the lease carries for tracing. */
-  leased(worker: string, block: Block, attempt: number, atMs: number): string {
-    return this.#trace?.leased(worker, block, attempt, atMs) ?? "";
+  leased(unit: BlockUnit, { worker, attempt, atMs }: GrantedLease): string {
+    const node = nodeOfBlock(this.#slots, unit.block);
+    const known = this.#blocks.get(node);
+    if (known?.unit !== unit) this.#blocks.set(node, { unit, refused: new Map() });
+    return this.#trace?.leased(worker, unit.block, attempt, atMs) ?? "";
+  }
+
+  /** The block that sums this node; undefined when nobody was leased one. */
+  blockAt(node: number): LeasedBlock | undefined {
+    return this.#blocks.get(node);
   }
 
   finished(worker: string, atMs: number): void {
@@ -44,18 +69,6 @@ export class StepInWork {
 
   did(stage: Stage, beganMs: number, endedMs: number): void {
     this.#trace?.did(stage, beganMs, endedMs);
-  }
-
-  refuse(worker: string, node: number, why: RefusedPush): void {
-    this.#refused.set(`${worker} ${node}`, why);
-  }
-
-  /** Why a chunk of this push was refused. Asked once: the next attempt begins anew. */
-  takeRefused(worker: string, node: number): RefusedPush | undefined {
-    const key = `${worker} ${node}`;
-    const why = this.#refused.get(key);
-    this.#refused.delete(key);
-    return why;
   }
 
   /** `failed`: the step was given up. */
@@ -67,11 +80,13 @@ export class StepInWork {
 /** Opens steps, one after another. */
 export class StepOpener {
   readonly #run: string;
+  readonly #slots: number;
   readonly #tracer: Tracer | undefined;
   #normsMs = -Infinity;
 
-  constructor(run: string, tracer: Tracer | undefined) {
+  constructor(run: string, slots: number, tracer: Tracer | undefined) {
     this.#run = run;
+    this.#slots = slots;
     this.#tracer = tracer;
   }
 
@@ -79,6 +94,6 @@ export class StepOpener {
     const trace = this.#tracer && StepTrace.begin(this.#tracer, this.#run, step, nowMs);
     const measuresNorms = nowMs - this.#normsMs >= NORMS_EVERY_MS;
     if (measuresNorms) this.#normsMs = nowMs;
-    return new StepInWork(nowMs, trace, measuresNorms);
+    return new StepInWork({ step, slots: this.#slots, openedMs: nowMs }, trace, measuresNorms);
   }
 }

@@ -5,11 +5,11 @@ import type { StepPlan } from "../../../../shared/core/schedule.js";
 import { type StateParts, stateParts, stateSize } from "../../../../shared/core/stretch.js";
 import { allFinite } from "../../../../shared/core/vectors/vector-memory.js";
 import { type saf, wire } from "../../../../shared/messages.js";
-import { type UnitRecord, grantOf } from "../../../leases/book.js";
-import type { ChunkVerdict, JobLeases, Verdict } from "../../../leases/job.js";
-import { bitmapOf } from "../step-by-step/gradients.js";
+import { grantOf } from "../../../leases/book.js";
+import type { ChunkVerdict, JobLeases, SettledLease, Verdict } from "../../../leases/job.js";
+import { missingChunks } from "../missing.js";
+import type { StretchUnit } from "./plan.js";
 import { type StepSum, checkState } from "./stretch-lengths.js";
-import { stretchOf } from "./plan.js";
 
 /** A state that comes in. */
 interface Assembly {
@@ -30,47 +30,63 @@ export interface ArrivedState {
 export interface StateContext {
   layout: Layout;
   plan: StepPlan;
+  leases: JobLeases;
   /** Steps committed. */
   step(): number;
 }
 
+type PushVerdict = Verdict<saf.v1.PushReply.$Properties>;
+
 const { Status } = wire.PushReply;
 
 export class States {
-  readonly #leases: JobLeases;
   readonly #context: StateContext;
+  /** The stretch that each worker was leased last. */
+  readonly #leased = new Map<string, StretchUnit>();
   /** By worker. */
   readonly #assemblies = new Map<string, Assembly>();
-  #arrived: ArrivedState | undefined;
+  readonly #arrived = new Map<StretchUnit, ArrivedState>();
 
-  constructor(leases: JobLeases, context: StateContext) {
-    this.#leases = leases;
+  constructor(context: StateContext) {
     this.#context = context;
   }
 
-  /** The state whose unit was just completed. */
-  take(): ArrivedState {
-    const arrived = this.#arrived;
-    if (arrived === undefined) throw new RangeError("No state has arrived");
-    this.#arrived = undefined;
-    this.#assemblies.clear();
+  /** From now on this worker may send the state after this stretch. */
+  leased(unit: StretchUnit, worker: string): void {
+    this.#leased.set(worker, unit);
+  }
+
+  /** The state of a stretch that is complete. */
+  take(unit: StretchUnit): ArrivedState {
+    const arrived = this.#arrived.get(unit);
+    if (arrived === undefined) throw new RangeError(`The state after ${unit.id} has not arrived`);
     return arrived;
   }
 
-  /** The stretch that is leased now. */
-  #stretch(): { record: UnitRecord; count: number } | undefined {
-    const [record] = this.#leases.records();
-    if (record === undefined) return undefined;
-    const { first, count } = stretchOf(record.unit.id);
-    return first === this.#context.step() ? { record, count } : undefined;
+  /** Nothing of what is in work is left. */
+  clear(): void {
+    this.#leased.clear();
+    this.#assemblies.clear();
+    this.#arrived.clear();
+  }
+
+  /** The stretch that a worker may send so many steps of, if it is one of those in work. */
+  #stretchOf(workerId: string, steps: number): StretchUnit | undefined {
+    const unit = this.#leased.get(workerId);
+    if (unit === undefined || steps < 1 || steps > unit.steps) return undefined;
+    return grantOf(this.#context.leases.record(unit.id), workerId) === undefined ? undefined : unit;
+  }
+
+  /** Nobody waits for a state after steps from this one on. */
+  #isStale(step: number): boolean {
+    return step !== this.#context.step() || this.#context.leases.records().length === 0;
   }
 
   onChunk(workerId: string, header: ChunkHeader, body: Uint8Array, isIntact: () => boolean): ChunkVerdict {
-    const stretch = this.#stretch();
-    if (stretch === undefined || header.step !== this.#context.step()) return { fate: "stale" };
+    if (header.kind !== "state") return { fate: "size" };
+    if (this.#isStale(header.step)) return { fate: "stale" };
     const steps = header.node;
-    const isLeased = grantOf(stretch.record, workerId) !== undefined;
-    if (!isLeased || steps < 1 || steps > stretch.count) return { fate: "node" };
+    if (this.#stretchOf(workerId, steps) === undefined) return { fate: "node" };
     const size = stateSize(this.#context.layout, steps);
     if (header.totalBytes !== 4 * size) return { fate: "size" };
 
@@ -95,54 +111,50 @@ export class States {
     return assembly;
   }
 
-  onPushEnd(message: saf.v1.PushEnd): Verdict<saf.v1.PushReply.$Properties> {
-    const stretch = this.#stretch();
-    if (stretch === undefined || message.step !== this.#context.step())
+  onPushEnd({ workerId, step, stepCount: steps, computeSeconds }: saf.v1.PushEnd): PushVerdict {
+    if (this.#isStale(step))
       return { reply: { status: Status.STALE }, settled: { outcome: "done", reason: "" } };
-    const steps = message.stepCount;
-    const isLeased = grantOf(stretch.record, message.workerId) !== undefined;
-    if (!isLeased || steps < 1 || steps > stretch.count) {
-      const reason = "these steps were not leased to you";
-      return { reply: { status: Status.REFUSED, reason }, settled: { outcome: "refused", reason } };
+    const unit = this.#stretchOf(workerId, steps);
+    if (unit === undefined)
+      return refused({ outcome: "refused", reason: "these steps were not leased to you" });
+    const known = this.#assemblies.get(workerId);
+    const assembly = known?.steps === steps ? known : undefined;
+    if (assembly === undefined || assembly.have.includes(0))
+      return this.#incomplete(unit.id, workerId, steps, assembly);
+    const reason = this.#problemOf(unit, assembly);
+    if (reason !== undefined) {
+      this.#assemblies.delete(workerId);
+      return refused({ unitId: unit.id, outcome: "refused", reason });
     }
-    const unitId = stretch.record.unit.id;
-    const assembly = this.#assemblies.get(message.workerId);
-    if (assembly?.steps !== steps || assembly.have.includes(0))
-      return this.#incomplete(unitId, message.workerId, steps);
-    return this.#complete(unitId, assembly, message);
+    const toldMs = 1000 * computeSeconds;
+    return { reply: { status: Status.OK }, completed: { unitId: unit.id, steps, toldMs } };
   }
 
   /** Chunks are missing because they were lost, or because their values were refused. */
-  #incomplete(unitId: string, workerId: string, steps: number): Verdict<saf.v1.PushReply.$Properties> {
-    const known = this.#assemblies.get(workerId);
-    const assembly = known?.steps === steps ? known : undefined;
+  #incomplete(unitId: string, workerId: string, steps: number, assembly: Assembly | undefined): PushVerdict {
     if (assembly?.refused === true) {
       this.#assemblies.delete(workerId);
-      const reason = "values that are not finite";
-      return { reply: { status: Status.REFUSED, reason }, settled: { unitId, outcome: "spoiled", reason } };
+      return refused({ unitId, outcome: "spoiled", reason: "values that are not finite" });
     }
     const count = chunkCountOf(4 * stateSize(this.#context.layout, steps));
-    const missing = Array.from({ length: count }, (_, chunk) => chunk).filter(
-      (chunk) => assembly?.have[chunk] !== 1,
+    const missing = Array.from({ length: count }, (_, chunk) => chunk);
+    return missingChunks(
+      missing.filter((chunk) => assembly?.have[chunk] !== 1),
+      count,
     );
-    return { reply: { status: Status.MISSING, missing: bitmapOf(missing, count) } };
   }
 
-  #complete(
-    unitId: string,
-    { first, stream, steps }: Assembly,
-    message: saf.v1.PushEnd,
-  ): Verdict<saf.v1.PushReply.$Properties> {
+  /** Keeps a state that is right; else says what is wrong with it. */
+  #problemOf(unit: StretchUnit, { first, stream, steps }: Assembly): string | undefined {
     const { layout, plan } = this.#context;
     const parts = stateParts(layout, stream);
     const checked = checkState(layout, plan, first, steps, stream, parts);
-    if (!checked.ok) {
-      this.#assemblies.delete(message.workerId);
-      const reason = checked.detail;
-      return { reply: { status: Status.REFUSED, reason }, settled: { unitId, outcome: "refused", reason } };
-    }
-    this.#arrived = { parts, sums: checked.steps };
-    const toldMs = 1000 * message.computeSeconds;
-    return { reply: { status: Status.OK }, completed: { unitId, steps, toldMs } };
+    if (!checked.ok) return checked.detail;
+    this.#arrived.set(unit, { parts, sums: checked.steps });
+    return undefined;
   }
+}
+
+function refused(settled: SettledLease): PushVerdict {
+  return { reply: { status: Status.REFUSED, reason: settled.reason }, settled };
 }
