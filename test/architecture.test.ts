@@ -186,6 +186,20 @@ test("pure files import only pure files of ours", () => {
   );
 });
 
+test("only the registry knows which modes and aggregations a training can have", () => {
+  const training = "coordinator/training";
+  const seams = [`${training}/modes/mode.js`, `${training}/aggregation/aggregation.js`];
+  const isOne = (path: string): boolean => isIn(path, `${training}/modes`, `${training}/aggregation`);
+  assertNone(
+    ({ file, target }) =>
+      isOne(target) &&
+      !isOne(file) &&
+      !seams.includes(target) &&
+      !isIn(file, "test") &&
+      file !== `${training}/registry.ts`,
+  );
+});
+
 test("no file imports itself by way of others, types included", () => {
   assert.deepEqual(circlesOf(imports), []);
 });

@@ -63,7 +63,7 @@ export class Versions {
   }
 
   /** A state that somebody came to by himself takes the current one's place. */
-  replace({ parameters, velocity }: StateParts, steps: number): void {
+  replace({ parameters, velocity }: Pick<StateParts, "parameters" | "velocity">, steps: number): void {
     for (const shard of this.shards) shard.replace(parameters, velocity);
     this.#advance(steps);
   }

@@ -368,3 +368,18 @@ test("a coordinator that hears of a newer one leases nothing more, and says so o
   await worker.join();
   assert.equal(worker.hasLease, false);
 });
+
+test("progress that is told of a block comes to nothing", LIMIT, async (t) => {
+  const cluster = await handCoordinator(t);
+  const worker = await cluster.joined("worker-1");
+  const lease = await worker.lease();
+  worker.beat({ leaseId: lease.leaseId, progress: { steps: 1, loss: 1, accuracy: 1 } });
+  await worker.serve(lease);
+  await worker.serveUntil(STEPS);
+  await checkWeights(cluster);
+  assert.deepEqual(cluster.told, []);
+  assert.deepEqual(
+    cluster.log.filter((line) => line.includes("came to nothing")),
+    [],
+  );
+});

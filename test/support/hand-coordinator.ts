@@ -2,6 +2,7 @@
 import type { TestContext } from "node:test";
 import { Coordinator } from "../../coordinator/coordinator.js";
 import { Trainer } from "../../coordinator/training/trainer.js";
+import type { MakeAggregation } from "../../coordinator/training/aggregation/aggregation.js";
 import type { MakeMode } from "../../coordinator/training/modes/mode.js";
 import { AGGREGATION, MODES, type ModeName } from "../../coordinator/training/registry.js";
 import { type RunTelemetry, Telemetry } from "../../coordinator/telemetry/telemetry.js";
@@ -29,12 +30,13 @@ export interface HandSetting {
   leaseFloorMs?: number;
   /** By its name, or one that is listed nowhere. */
   mode?: ModeName | MakeMode;
+  aggregate?: MakeAggregation;
 }
 
 /** A run of `plain`: 8 images a step, 3 steps, 2 slots unless the test says otherwise. */
 export async function handCoordinator(
   t: TestContext,
-  { slots = 2, steps = 3, leaseFloorMs = 50, mode = "step" }: HandSetting = {},
+  { slots = 2, steps = 3, leaseFloorMs = 50, mode = "step", aggregate = AGGREGATION }: HandSetting = {},
 ): Promise<HandCluster> {
   const config = configSchema.parse({
     model: "plain",
@@ -62,7 +64,7 @@ export async function handCoordinator(
     leaseFloorMs,
     spec: { runId: hand.runId, parameterCount: layout.size },
     state: { step: 0, parameters, velocity: new Float32Array(layout.size) },
-    aggregate: AGGREGATION,
+    aggregate,
   };
   const edges = {
     clock: cluster.clock,

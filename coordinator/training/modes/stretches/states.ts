@@ -53,6 +53,7 @@ export class States {
 
   /** From now on this worker may send the state after this stretch. */
   leased(unit: StretchUnit, worker: string): void {
+    if (this.#leased.get(worker) !== unit) this.#assemblies.delete(worker);
     this.#leased.set(worker, unit);
   }
 
