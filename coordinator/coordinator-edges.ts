@@ -4,7 +4,9 @@ import type { Clock } from "../shared/clock.js";
 import type { saf } from "../shared/messages.js";
 import type { Refusal, Unheard } from "../shared/metrics.js";
 import type { Subjects } from "../shared/subjects.js";
+import type { EngineFingerprint } from "../shared/fingerprint.js";
 import type { LeaseOutcome } from "./leases/events.js";
+import type { MixedEngines } from "./pool/engines.js";
 import type { QuarantineRule } from "./pool/standing.js";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -18,6 +20,11 @@ export interface CoordinatorEdges {
   term: number;
   heartbeatMs: number;
   quarantine: QuarantineRule;
+  /** Deadlines that an engine may be silent for; 0: for ever. */
+  hungAfter: number;
+  mixedEngines: MixedEngines;
+  /** Whose bits the runs have, as they were left. */
+  committedEngines: readonly EngineFingerprint[];
   /** Engines whose workers may serve; by itself, the real ones. */
   engines?: readonly string[] | undefined;
   /** Answers a worker's request for a range of a data part. */

@@ -3,12 +3,14 @@
  * say what is to be done and take what comes back; who holds what, only the book knows.
  */
 import { type saf, wire, writeMessage } from "../shared/messages.js";
-import { type LeaseBook, ableCount, emptyBook, isHeld, stateOf } from "./leases/book.js";
+import type { PoolView } from "../shared/pool-view.js";
+import { type LeaseBook, ableCount, emptyBook, isHeld, refusesEngine, stateOf } from "./leases/book.js";
 import { decide } from "./leases/decide.js";
 import type { Effect, LeaseEvent, Reason } from "./leases/events.js";
 import type { Job, JobDesk, JobLeases } from "./leases/job.js";
 import { type Listener, listen } from "./listen.js";
-import { LineLimit } from "./pool/line-limit.js";
+import { poolView } from "./leases/pool-view.js";
+import { LineLimit } from "../shared/line-limit.js";
 import type { CoordinatorEdges, CoordinatorMetrics, LogLevel } from "./coordinator-edges.js";
 
 const TICKS_PER_HEARTBEAT = 4;
@@ -28,8 +30,8 @@ export class Coordinator {
 
   constructor(edges: CoordinatorEdges) {
     this.#edges = edges;
-    const { heartbeatMs, quarantine } = edges;
-    this.#book = emptyBook({ heartbeatMs, quarantine });
+    const { heartbeatMs, quarantine, hungAfter, mixedEngines, committedEngines } = edges;
+    this.#book = emptyBook({ heartbeatMs, quarantine, hungAfter, mixedEngines }, committedEngines);
   }
 
   async start(): Promise<void> {
@@ -38,6 +40,7 @@ export class Coordinator {
       jobs: this.#jobs,
       take: (event) => this.#take(event),
       member: (id) => this.#book.members.get(id),
+      spoils: (id, engine) => refusesEngine(this.#book, id, engine),
       superseded: (term) => this.#onSuperseded(term),
       log: (worker, level, text) => this.#logOf(worker, level, text),
     });
@@ -136,7 +139,7 @@ export class Coordinator {
       return {
         workerId: member.id,
         state: state === "straggling" ? "busy" : state,
-        engine: member.engine,
+        engine: member.engine.engine,
         leaseMs: member.leaseMs,
         samplesPerSecond: member.imagesPerSecond,
         samples: member.images,
@@ -147,6 +150,8 @@ export class Coordinator {
       };
     });
   }
+
+  readonly view = (): PoolView => poolView(this.#book, this.#edges.clock.now());
 
   /** Who is in the pool, and for how long each has been silent. */
   members(): { id: string; silentMs: number }[] {

@@ -10,12 +10,15 @@ import type { LeaseEvent } from "./leases/events.js";
 import type { ChunkVerdict, Job, Verdict } from "./leases/job.js";
 import { type Heard, Hearing, type HearingEdges } from "./hearing.js";
 import { type Presence, admit } from "./pool/membership.js";
+import type { EngineFingerprint } from "../shared/fingerprint.js";
 
 export interface ListenerContext {
   jobs: ReadonlyMap<string, Job>;
   take(event: LeaseEvent): void;
   /** Who is in the pool under this name. */
   member(id: string): Presence | undefined;
+  /** Why a worker with this engine is not taken beside the others; undefined where it is. */
+  spoils(worker: string, engine: EngineFingerprint): string | undefined;
   /** A coordinator with this term, newer than ours, leads the pool. */
   superseded(term: number): void;
   /** A line that a worker can cause as often as it likes. */
@@ -28,7 +31,10 @@ export interface Listener {
 
 const MOST_IMPOSTORS = 1000;
 /** Of a refusal, in characters: it may hold what the worker said. */
-const MOST_REASON = 200;
+const MOST_REASON = 400;
+/** Of a list in a fingerprint, and of each of its texts: it stays in memory. */
+const MOST_ENTRIES = 32;
+const MOST_TEXT = 100;
 
 /** Makes an answer when there is room for it. */
 type Answer = () => Uint8Array;
@@ -87,7 +93,11 @@ class Ear {
         writeMessage(wire.JoinReply, { accepted, reason: reason.slice(0, MOST_REASON), term, heartbeatMs }),
       );
     const present = this.#context.member(request.workerId);
-    const admission = admit(request, speaker, PROTOCOL_VERSION, engines, present);
+    const engine = fingerprintIn(request);
+    const admission = admit(request, speaker, PROTOCOL_VERSION, engines, {
+      present,
+      spoils: this.#context.spoils(request.workerId, engine),
+    });
     if (!admission.accepted) {
       metrics.workerRefused(admission.label);
       const name = request.workerId.slice(0, 64);
@@ -96,7 +106,7 @@ class Ear {
       return;
     }
     answer(true, "");
-    const { workerId: worker, incarnation, engineName: engine, pid } = request;
+    const { workerId: worker, incarnation, pid } = request;
     const leaseId = this.#leaseOf(request);
     this.#context.take({ kind: "joined", worker, incarnation, engine, pid, leaseId });
   }
@@ -276,6 +286,22 @@ class Ear {
     }
     return false;
   }
+}
+
+/** What a worker says of its engine, cut to a bounded size. */
+function fingerprintIn(request: saf.v1.JoinRequest): EngineFingerprint {
+  const { engineName, engineVersion, device, fingerprint } = request;
+  const text = (value: string): string => value.slice(0, MOST_TEXT);
+  const list = (values: readonly string[] | null | undefined): string[] =>
+    (values ?? []).slice(0, MOST_ENTRIES).map(text);
+  return {
+    engine: text(engineName),
+    version: text(engineVersion),
+    device: text(device),
+    flags: list(fingerprint?.flags),
+    cpu: list(fingerprint?.cpu),
+    sample: text(fingerprint?.sample ?? ""),
+  };
 }
 
 function settledAs<Reply>(reply: Reply): Verdict<Reply> {

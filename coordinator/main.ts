@@ -1,11 +1,12 @@
 /** Wiring of the coordinator process: one pool of workers, one or more runs on it, results and report. */
 import { once } from "node:events";
-import { mkdir } from "node:fs/promises";
+import {} from "node:fs/promises";
 import type { PoolConfig } from "../shared/config/pool.js";
 import type { Config } from "../shared/config/run.js";
 import { pause } from "../shared/clock.js";
 import { enginesFor } from "../shared/engine.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
+import type { EngineFingerprint } from "../shared/fingerprint.js";
 import type { HttpOptions } from "../shared/io/http-server.js";
 import { type HttpService, serveHttp } from "../shared/io/http-service.js";
 import { type Log, createLogger, logTo } from "../shared/io/logger.js";
@@ -22,22 +23,29 @@ import { storageError } from "../shared/io/atomic-file.js";
 import { type BusOptions, type Buses, connectBuses } from "./io/buses.js";
 import { codeCommit } from "./io/code-commit.js";
 import { DirectoryLocks } from "./io/directory-locks.js";
+import { whenThereIsRoom } from "./io/room.js";
 import { DataShelf } from "./io/data-shelf.js";
 import { environment } from "./io/environment.js";
 import { foreignImages } from "./io/foreign-images.js";
+import { LIVE_FILE, type LiveFile } from "./io/live-file.js";
 import { realDirectory } from "./io/run-directory.js";
+import { checkRunDirectory } from "./io/run-place.js";
 import { DiskStorage } from "./io/run-storage.js";
 import { nextTerm } from "./io/term.js";
 import { findSource, readSource } from "./io/transfer-sources.js";
 import type { LiveEvent } from "../shared/events.js";
 import type { LivePage } from "./live/live-thread.js";
 import { reportAside } from "./results/report/report-thread.js";
+import { recordedEngines } from "./runs/engines.js";
 import { errorDocument, failureOf } from "./runs/failure.js";
+import { ListSource } from "./runs/list-source.js";
 import { conductList } from "./runs/conduct-list.js";
+import { withEngines } from "./pool/engines.js";
 import type { ResultsDocument } from "./runs/results-document.js";
 import { EventPublisher } from "./telemetry/events.js";
 import { ProgressLog } from "./telemetry/progress-log.js";
 import { Telemetry } from "./telemetry/telemetry.js";
+import { makeFolder } from "../shared/io/folders.js";
 
 export interface CoordinatorOptions extends BusOptions {
   /** Names the pool: a token of every subject. */
@@ -77,14 +85,19 @@ export async function runCoordinator(
   given: CoordinatorOptions,
   signal: AbortSignal,
 ): Promise<ResultsDocument> {
-  await mkdir(given.out, { recursive: true }).catch((cause: unknown) => {
+  await makeFolder(given.out).catch((cause: unknown) => {
     throw storageError(`create the run directory ${given.out}`, cause);
   });
   const options = { ...given, out: await realDirectory(given.out) };
+  checkRunDirectory(options.out);
   const locks = new DirectoryLocks({ clock: realClock, wallClock: () => Date.now(), onLost: endWithoutLock });
   const home = new DiskStorage(options.out, realClock);
   // Before anything is written, and until nothing is any more.
-  await locks.take(home.path);
+  await whenThereIsRoom(() => locks.take(home.path), {
+    clock: realClock,
+    signal,
+    onWaiting: (message) => process.stderr.write(`saf: ${message}\n`),
+  });
   try {
     await home.linkLatest();
     // Of an attempt before this one.
@@ -98,6 +111,7 @@ export async function runCoordinator(
       .catch(() => undefined);
     throw error;
   } finally {
+    await home.remove(LIVE_FILE).catch(() => undefined);
     await locks.release(home.path);
   }
 }
@@ -143,13 +157,29 @@ async function serve(
   });
   try {
     const whenReady: Edges["whenReady"] = (reason) => (unready = reason);
-    // Before anybody hears of it: a term that was given once is never given again.
-    const term = await nextTerm(home, Date.now());
-    return await connectAndLead({ options, signal, log, metrics, http, whenReady, locks, term });
+    const live: LiveFile = { url: `${http.url}/`, started: page.started };
+    // Who looks for it without it must be told the address.
+    await home.writeJson(LIVE_FILE, live).catch((error: Error) => log("warn", error.message));
+    const committedEngines = await enginesBefore(options, log);
+    return await connectAndLead({
+      ...{ options, signal, log, metrics, http, whenReady, home, locks, committedEngines },
+    });
   } finally {
     await http.close();
-    logger.flush();
   }
+}
+
+/** A measurement is nobody's weights: any engine may make one. */
+async function enginesBefore(options: CoordinatorOptions, log: Log): Promise<readonly EngineFingerprint[]> {
+  if (options.evaluateOnly) return [];
+  const orders = new ListSource(options.configs, options).soon(Infinity);
+  const records = await Promise.all(
+    orders.map(({ directory }) => recordedEngines(new DiskStorage(directory, realClock))),
+  );
+  const engines = withEngines([], records.flat());
+  for (const { version, device, sample } of engines)
+    log("info", `What is here was computed by ${version} on ${device}`, { sample });
+  return engines;
 }
 
 interface Edges {
@@ -158,8 +188,10 @@ interface Edges {
   log: Log;
   metrics: Metrics;
   http: HttpService;
+  home: DiskStorage;
   locks: DirectoryLocks;
-  term: number;
+  /** Whose bits the runs have, as they were left. */
+  committedEngines: readonly EngineFingerprint[];
   /** From now on this says why the process is not ready, if it is not. */
   whenReady: (reason: () => string | undefined) => void;
 }
@@ -174,7 +206,12 @@ async function connectAndLead(edges: Edges): Promise<ResultsDocument> {
   // One run cannot begin without its images; of several, one may fail while the others go on.
   if (only !== undefined && configs.length === 1) await shelf.dataset(only.data);
   const buses = await connectBuses(options, edges);
-  const parts = assemble(edges, buses, shelf);
+  const events = publisherOf(edges, buses);
+  const term = await newTerm(edges, events).catch(async (error: unknown) => {
+    await Promise.all([buses.control.close(), buses.bulk.close(), tracing.stop()]);
+    throw error;
+  });
+  const parts = assemble(edges, buses, { shelf, events, term });
   let isFinal = false;
   try {
     const document = await work(
@@ -204,8 +241,34 @@ async function connectAndLead(edges: Edges): Promise<ResultsDocument> {
   }
 }
 
+/** Whoever listens to what happens. */
+function publisherOf({ options, log, http }: Edges, { control }: Buses): EventPublisher {
+  const progress = new ProgressLog(log, realClock.now);
+  return new EventPublisher(
+    control,
+    subjectsOf(options.poolName),
+    realClock.now,
+    () => Date.now(),
+    (event: LiveEvent) => {
+      http.tell(event);
+      progress.take(event);
+    },
+  );
+}
+
+/** Safe on the disk before anybody hears of it: a term that was given once is never given again. */
+function newTerm({ home, signal, log, whenReady }: Edges, events: EventPublisher): Promise<number> {
+  const onWaiting = (message: string): void => {
+    whenReady(() => message);
+    log("warn", message);
+    events.note("warning", message);
+  };
+  return whenThereIsRoom(() => nextTerm(home, Date.now()), { clock: realClock, signal, onWaiting });
+}
+
 interface Parts {
   coordinator: Coordinator;
+  term: number;
   /** Aborts, with a ClusterError, when a newer coordinator leads the pool. */
   rival: AbortSignal;
   events: EventPublisher;
@@ -216,19 +279,13 @@ interface Parts {
 
 /** The coordinator, and who hears of it. */
 function assemble(
-  { options, log, metrics, http, whenReady, term }: Edges,
+  { options, log, metrics, http, whenReady, committedEngines }: Edges,
   { control, bulk }: Buses,
-  shelf: DataShelf,
+  { shelf, events, term }: { shelf: DataShelf; events: EventPublisher; term: number },
 ): Parts {
   const { pool } = options;
   const subjects = subjectsOf(options.poolName);
-  const clock = realClock.now;
-  const progress = new ProgressLog(log, clock);
-  const events = new EventPublisher(control, subjects, clock, (event: LiveEvent) => {
-    http.tell(event);
-    progress.take(event);
-  });
-  const telemetry = new Telemetry({ metrics, clock, log });
+  const telemetry = new Telemetry({ metrics, clock: realClock.now, wallClock: () => Date.now(), log });
   const rival = new AbortController();
   const coordinator = new Coordinator({
     control,
@@ -238,6 +295,9 @@ function assemble(
     term,
     heartbeatMs: pool.heartbeat_ms,
     quarantine: { after: pool.quarantine_after, firstMs: pool.quarantine_ms },
+    hungAfter: pool.hung_after,
+    mixedEngines: pool.mixed_engines,
+    committedEngines,
     engines: enginesFor(options.configs),
     dataRange: (request) => shelf.range(request),
     log: (level, message, fields) => {
@@ -251,8 +311,10 @@ function assemble(
   telemetry.watchPool(() => coordinator.members());
   whenReady(() => (control.connected && bulk.connected ? undefined : "not connected to NATS"));
   log("info", `Coordinator ready; live page at ${http.url}/; metrics at ${http.url}/metrics`);
-  const stopTelling = realClock.every(WORKERS_TOLD_EVERY_MS, () => events.workers(coordinator.table()));
-  return { coordinator, rival: rival.signal, events, telemetry, stopTelling };
+  const stopTelling = realClock.every(WORKERS_TOLD_EVERY_MS, () =>
+    events.workers(coordinator.table(), coordinator.view()),
+  );
+  return { coordinator, term, rival: rival.signal, events, telemetry, stopTelling };
 }
 
 function supersededBy(poolName: string, term: number): ClusterError {
@@ -265,10 +327,10 @@ function supersededBy(poolName: string, term: number): ClusterError {
 
 /** Conducts the runs and writes what they found. */
 async function work(
-  { options, signal, http, locks, term }: Edges,
+  { options, signal, http, locks }: Edges,
   parts: Parts & { buses: Buses; shelf: DataShelf; tracer: Tracer; beganMs: number },
 ): Promise<ResultsDocument> {
-  const { coordinator, events, telemetry, buses, shelf, tracer, beganMs } = parts;
+  const { coordinator, term, events, telemetry, buses, shelf, tracer, beganMs } = parts;
   const {
     min_workers: minWorkers,
     wait_for_workers_ms: patienceMs,

@@ -59,7 +59,47 @@ export function wordsOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The exit code of any thrown value; what is not a ClusterError is unexpected. */
-export function exitCodeOf(error: unknown): number {
+const DISK_FULL = "the disk is full: free some space; what was written before is intact";
+
+/** What system errors say about the place rather than about us, and what to do then. */
+const SYSTEM_ERRORS: Readonly<Record<string, readonly [code: ErrorCode, hint: string]>> = {
+  ENOSPC: ["storage", DISK_FULL],
+  EDQUOT: ["storage", DISK_FULL],
+  EROFS: ["storage", "the file system is read-only: choose another folder"],
+  EACCES: ["storage", "this user may not write there: choose another folder"],
+  EPERM: ["storage", "this user may not do that there: choose another folder"],
+  EFBIG: ["storage", "files may not grow so large here (ulimit -f, or the file system)"],
+  EIO: ["storage", "the disk or its connection is at fault"],
+  EMFILE: ["dependency", "this process may not open more files: raise the limit (ulimit -n)"],
+  ENFILE: ["dependency", "this machine has no more open files to give: close other programs"],
+  ENOMEM: ["dependency", "this machine has no more memory to give, or may not (ulimit -v)"],
+  EAGAIN: ["dependency", "this user may start no more processes (ulimit -u)"],
+};
+
+const RIGHTS: readonly string[] = ["EACCES", "EPERM"];
+
+/** What to do about an error that the system reports of a place; undefined where that is not known. */
+export function hintOf(error: unknown): string | undefined {
+  const code = codeIn(error);
+  return code === undefined ? undefined : SYSTEM_ERRORS[code]?.[1];
+}
+
+/** An error of the system about the place we run in, as one of ours; anything else as it is. */
+export function named(error: unknown): unknown {
+  const code = codeIn(error);
+  const known = error instanceof ClusterError || code === undefined ? undefined : SYSTEM_ERRORS[code];
+  // Of a port or a program, rights mean something else than of a file.
+  if (known === undefined || (RIGHTS.includes(code ?? "") && !isOfFile(error))) return error;
+  return new ClusterError(known[0], wordsOf(error), { hint: known[1], cause: error });
+}
+
+function isOfFile(error: unknown): boolean {
+  const { path, syscall } = error as NodeJS.ErrnoException;
+  return path !== undefined && syscall?.startsWith("spawn") !== true;
+}
+
+/** The exit code of any thrown value; what has no name is unexpected. */
+export function exitCodeOf(thrown: unknown): number {
+  const error = named(thrown);
   return error instanceof ClusterError ? error.exitCode : EXIT_CODES.unexpected;
 }

@@ -1,5 +1,6 @@
 /** What a coordinator tells of its work: to whoever listens on the bus, and to the live page in its own process. */
 import type { saf } from "./messages.js";
+import type { PoolView } from "./pool-view.js";
 import type { CurvePoint, SanityCheck } from "./results.js";
 
 /**
@@ -36,6 +37,8 @@ export interface LiveEvent extends ProgressEvent {
   testAccuracy?: TestAccuracy;
   measured?: EvaluationSoFar;
   result?: RunResult;
+  /** Comes with `workers`. */
+  pool?: PoolView;
 }
 
 /** A run begins, or goes on where it was. */

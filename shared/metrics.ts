@@ -257,7 +257,7 @@ export const METRICS = {
     help: "Workers that were not taken in, by reason.",
     labels: ["reason"],
     roles: ["coordinator"],
-    zeroes: each("reason", ["self_test", "protocol", "engine", "name"]),
+    zeroes: each("reason", ["self_test", "protocol", "engine", "bits", "name"]),
   },
   quarantines: {
     name: "saf_worker_quarantines_total",
@@ -365,9 +365,9 @@ export const METRICS = {
   unheard: {
     name: "saf_messages_unheard_total",
     type: "counter",
-    help: "Messages of workers, or answers to them, that came to nothing: `failed` at the coordinator, an answer wanted in another's `inbox`, of a `size` that NATS does not take, or more questions than are answered at a time (`busy`).",
+    help: "Messages that came to nothing: whoever heard them `failed` over them; or, at the coordinator, an answer wanted in another's `inbox`, of a `size` that NATS does not take, or more questions than are answered at a time (`busy`).",
     labels: ["reason"],
-    roles: ["coordinator"],
+    roles: ["coordinator", "worker"],
     zeroes: UNHEARD.map((reason) => ({ reason })),
   },
   pendingBytes: {

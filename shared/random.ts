@@ -27,6 +27,7 @@ export const PURPOSES = {
   "adversarial-choice": 32,
   "adversarial-start": 33,
   theory: 40,
+  chaos: 50,
 } as const;
 export type Purpose = keyof typeof PURPOSES;
 

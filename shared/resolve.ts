@@ -20,8 +20,16 @@ export interface ResolvedRun {
   strengths: readonly number[];
 }
 
-/** Throws ClusterError("config") for an unknown model and for values that cannot go together. */
+const resolved = new WeakMap<Config, ResolvedRun>();
+
+/** Once for the same settings. Throws ClusterError("config") for an unknown model and for values that cannot go together. */
 export function resolveRun(config: Config): ResolvedRun {
+  const known = resolved.get(config) ?? resolve(config);
+  resolved.set(config, known);
+  return known;
+}
+
+function resolve(config: Config): ResolvedRun {
   const network = withRounds(networkNamed(config.data.set, config.model), config.train.adversarial_rounds);
   const { recipe } = network;
   const batchSize = config.train.batch_size ?? recipe.batchSize;

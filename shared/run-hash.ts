@@ -1,7 +1,8 @@
 /** Hashes that tell runs apart, and what they are made of; they protect nothing. */
+import { fnv } from "./core/fnv.js";
 import type { saf } from "./messages.js";
 
-/** The 8 bytes that stand for a run in every bulk chunk: FNV-1a, 64 bits (Fowler, Noll, Vo), as 16 hex digits. */
+/** The 8 bytes that stand for a run in every bulk chunk, as 16 hex digits. */
 export function runHashOf(runId: string): string {
   return fnv(runId);
 }
@@ -23,11 +24,3 @@ export function recipeOf(spec: saf.v1.RunSpec.$Properties): string {
 
 /** By description, which does not change: every lease carries its recipe. */
 const recipes = new WeakMap<object, string>();
-
-function fnv(text: string): string {
-  let hash = 0xcbf29ce484222325n;
-  for (const byte of new TextEncoder().encode(text)) {
-    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
-  }
-  return hash.toString(16).padStart(16, "0");
-}

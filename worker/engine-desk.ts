@@ -1,11 +1,22 @@
 /** Orders to the engine, each with the answer that names its lease. */
+import type { Clock } from "../shared/clock.js";
 import { ClusterError } from "../shared/errors.js";
+import { type EngineTrouble, EngineWatch } from "./engine-watch.js";
 import type { FromEngine, ToEngine } from "./engine/messages.js";
 import type { EnginePort } from "./engine/port.js";
 
 type Order = Extract<ToEngine, { leaseId: number }>;
 type Done = Extract<FromEngine, { seconds: number }>;
 export type Answer<Kind extends Order["type"]> = Extract<Done, { type: `${Kind}-done` }>;
+
+/** What an order allows its engine, and who hears of it on the way. */
+export interface OrderTerms {
+  /** An engine that says nothing for this long hangs; 0: never. */
+  patienceMs: number;
+  onChunks?: (chunks: readonly number[]) => void;
+  /** Steps done, where the engine tells them. */
+  progress?: () => number;
+}
 
 interface OpenOrder {
   onChunks: (chunks: readonly number[]) => void;
@@ -17,6 +28,8 @@ export interface EngineEvents {
   done(message: Done): void;
   /** The engine ended by itself. */
   died(error: ClusterError): void;
+  /** It will never answer: a new process has to take its place. */
+  hung(error: ClusterError): void;
 }
 
 export class EngineDesk {
@@ -24,17 +37,27 @@ export class EngineDesk {
   readonly #events: EngineEvents;
   readonly #stopping: AbortSignal;
   readonly #open = new Map<number, OpenOrder>();
+  readonly #watch: EngineWatch;
   #death: ClusterError | undefined;
   #busySeconds = 0;
   #tensors = 0;
 
   /** When `stopping` aborts, open orders reject with its reason. */
-  constructor(port: EnginePort, events: EngineEvents, stopping: AbortSignal) {
+  constructor(
+    port: EnginePort,
+    events: EngineEvents,
+    { stopping, clock }: { stopping: AbortSignal; clock: Clock },
+  ) {
     this.#port = port;
     this.#events = events;
     this.#stopping = stopping;
+    this.#watch = new EngineWatch(clock, (words) => this.#onHung(words));
     port.onMessage((message) => this.#onMessage(message));
-    stopping.addEventListener("abort", () => this.#rejectAll(reasonOf(stopping)), { once: true });
+    const stop = (): void => {
+      this.#watch.close();
+      this.#rejectAll(reasonOf(stopping));
+    };
+    stopping.addEventListener("abort", stop, { once: true });
   }
 
   /** Engine time since the start. */
@@ -47,10 +70,15 @@ export class EngineDesk {
     return this.#tensors;
   }
 
-  /** Runs one order. Rejects when the engine fails or has died, or when the worker stops. */
+  /** That it does not answer as it should; undefined while it does. */
+  get trouble(): EngineTrouble | undefined {
+    return this.#watch.trouble;
+  }
+
+  /** Runs one order. Rejects when the engine fails, hangs or has died, or when the worker stops. */
   async compute<Kind extends Order["type"]>(
     order: Extract<Order, { type: Kind }>,
-    onChunks: OpenOrder["onChunks"] = () => undefined,
+    { patienceMs, onChunks = () => undefined, progress = () => 0 }: OrderTerms,
   ): Promise<Answer<Kind>> {
     const kind: Kind = order.type;
     const { leaseId } = order;
@@ -60,6 +88,7 @@ export class EngineDesk {
         return;
       }
       this.#open.set(leaseId, { onChunks, resolve, reject });
+      this.#watch.begin(leaseId, { what: `${kind} ${leaseId}`, patienceMs, progress });
       this.#port.send(order);
     }).finally(() => this.#open.delete(leaseId));
     if (isAnswer(done, kind)) return done;
@@ -71,18 +100,33 @@ export class EngineDesk {
       this.#death = new ClusterError("unexpected", "The engine thread died");
       this.#events.died(this.#death);
       this.#rejectAll(this.#death);
-    } else if (message.type === "chunks") this.#open.get(message.leaseId)?.onChunks(message.chunks);
-    else if (message.type === "failed") this.#onFailure(message.leaseId, new Error(message.message));
+    } else if (message.type === "chunks") {
+      this.#watch.heard(message.leaseId);
+      this.#open.get(message.leaseId)?.onChunks(message.chunks);
+    } else if (message.type === "failed") this.#onFailure(message.leaseId, new Error(message.message));
     else if (message.type !== "ready") this.#onDone(message);
   }
 
   /** A failure that names no lease is one of a run's preparation: whatever waits now cannot be computed. */
   #onFailure(leaseId: number, error: Error): void {
     if (leaseId === 0) this.#rejectAll(error);
-    else this.#open.get(leaseId)?.reject(error);
+    else {
+      this.#watch.end(leaseId);
+      this.#open.get(leaseId)?.reject(error);
+    }
+  }
+
+  /** Its thread may be stuck in a native call for ever: no answer to a later order could come either. */
+  #onHung(words: string): void {
+    this.#death = new ClusterError("unexpected", `Taken for hung: ${words}`, {
+      hint: "a new process takes its place; an engine that is merely slow needs a larger pool.hung_after",
+    });
+    this.#events.hung(this.#death);
+    this.#rejectAll(this.#death);
   }
 
   #onDone(message: Done): void {
+    this.#watch.end(message.leaseId);
     const order = this.#open.get(message.leaseId);
     if (order === undefined) return;
     this.#busySeconds += message.seconds;

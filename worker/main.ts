@@ -1,4 +1,5 @@
 /** Wiring of a worker process. */
+import { pause } from "../shared/clock.js";
 import { ENGINE_NAMES, type EngineName } from "../shared/engine.js";
 import { ClusterError } from "../shared/errors.js";
 import { countedBus } from "../shared/counted-bus.js";
@@ -7,6 +8,7 @@ import type { HttpOptions } from "../shared/io/http-server.js";
 import { serveHttp } from "../shared/io/http-service.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
+import { failedMessages } from "../shared/io/failed-messages.js";
 import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { startTracing } from "../shared/io/otlp-tracing.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
@@ -15,6 +17,7 @@ import { type Subjects, isToken, subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
 import type { Bus } from "../shared/bus.js";
 import type { Log, WorkerMetrics } from "./edges.js";
+import type { EngineTrouble } from "./engine-watch.js";
 import { startEngineThread } from "./engine/port.js";
 import { partFiles } from "./io/part-files.js";
 import { Worker } from "./worker.js";
@@ -26,6 +29,8 @@ export interface WorkerOptions {
   /** Folder of shared memory for bulk bytes, when coordinator and worker run on one machine. */
   sharedMemory?: string | undefined;
   engine: EngineName;
+  /** Who chose it, in words; for the log. */
+  engineWhy?: string | undefined;
   /** Of the emulated engine: time for a slot. */
   computeMs: number;
   cacheDirectory: string;
@@ -48,9 +53,16 @@ interface Startup {
   metrics: Metrics;
   /** Why the process is not ready yet, for the probes. */
   unready: { reason: () => string | undefined };
+  /** Why it will never be ready again, however the heart beats. */
+  engine: { hangs: () => string | undefined; stop: () => Promise<void> };
   /** Closes what was opened; all of it in the end. */
   closing: (() => Promise<void>)[];
 }
+
+/** A hung engine gets this long to end when it is told to. */
+const HUNG_ENGINE_MS = 2000;
+/** Then the process says why it ends, and is killed. */
+const LAST_WORDS_MS = 500;
 
 /**
  * Serves until `signal` aborts or the pool sends it away. Throws ClusterError. HTTP comes first, so that the probes can
@@ -68,39 +80,53 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   const log = logTo(logger);
   const metrics = new Metrics("worker", VERSION);
   const unready: Startup["unready"] = { reason: () => "the engine is starting" };
+  const engine: Startup["engine"] = { hangs: () => undefined, stop: () => Promise.resolve() };
   const http = await serveHttp({
     script: PROBE_THREAD,
     http: options.http,
     metrics: (accept) => metrics.exposition(accept),
     ready: () => unready.reason(),
+    hangs: () => engine.hangs(),
     log,
   });
   log("info", `Worker ${options.id} starts; metrics at ${http.url}/metrics`);
 
   const closing = [() => http.close()];
   try {
-    await serve({ options, signal, log, metrics, unready, closing }, subjects, http.url);
+    await serve({ options, signal, log, metrics, unready, engine, closing }, subjects, http.url);
   } catch (error) {
     // Told to end while it was still starting.
     if (!signal.aborted) throw error;
   } finally {
-    await Promise.all(closing.map((close) => close()));
-    logger.flush();
+    await Promise.all([endEngine(engine), ...closing.map((close) => close())]);
   }
+}
+
+/**
+ * A thread in a native call cannot be ended, and process.exit would wait for it. The process must end all the same, or
+ * nobody starts it again: it says why first, and then kills itself.
+ */
+async function endEngine({ hangs, stop }: Startup["engine"]): Promise<void> {
+  if (hangs() === undefined) return stop();
+  const late = new AbortController();
+  const ended = stop().then(() => late.abort());
+  await Promise.race([ended, pause(realClock, HUNG_ENGINE_MS, late.signal)]);
+  if (!late.signal.aborted) setTimeout(() => process.kill(process.pid, "SIGKILL"), LAST_WORDS_MS);
 }
 
 async function serve(startup: Startup, subjects: Subjects, metricsUrl: string): Promise<void> {
   const { options, signal, log, metrics, unready, closing } = startup;
   const engine = await startEngineThread(options, signal);
-  closing.push(() => engine.stop());
+  startup.engine.stop = () => engine.stop();
   metrics.set("engineInfo", 1, { backend: engine.info.name, version: engine.info.version });
-  log("info", `Engine ${engine.info.version} on ${engine.info.device}`);
+  const { flags, cpu, sample } = engine.fingerprint;
+  const why = options.engineWhy === undefined ? "" : `, ${options.engineWhy}`;
+  log("info", `Engine ${engine.info.version} on ${engine.info.device}${why}`, { flags, cpu, sample });
 
   unready.reason = () => "not connected to NATS yet";
   const { control, bulk } = await connectBuses(startup);
   const tracing = await startTracing({ identity: options.id, role: "worker", env: process.env, log });
   closing.push(() => tracing.stop());
-  unready.reason = () => (control.connected && bulk.connected ? undefined : "not connected to NATS");
   const worker = new Worker(options.id, {
     control,
     bulk,
@@ -119,11 +145,18 @@ async function serve(startup: Startup, subjects: Subjects, metricsUrl: string): 
     tracer: tracing.tracer,
     metrics: countedIn(metrics),
   });
+  startup.engine.hangs = () => hangOf(worker.engineTrouble);
+  unready.reason = () =>
+    control.connected && bulk.connected ? worker.engineTrouble?.words : "not connected to NATS";
   try {
     await worker.serve(signal);
   } finally {
     await control.flush();
   }
+}
+
+function hangOf(trouble: EngineTrouble | undefined): string | undefined {
+  return trouble?.state === "hangs" ? trouble.words : undefined;
 }
 
 async function connectBuses({
@@ -133,6 +166,7 @@ async function connectBuses({
   metrics,
   closing,
 }: Startup): Promise<{ control: Bus; bulk: Bus }> {
+  const onFailedMessage = failedMessages(log, metrics, realClock.now);
   const connect = async (purpose: string): Promise<Bus> => {
     const bus = await connectNats({
       ...options.nats,
@@ -146,6 +180,7 @@ async function connectBuses({
         metrics.add("natsRefusals");
       },
       onWarning: (message) => log("warn", message),
+      onFailedMessage,
     });
     closing.push(() => bus.close());
     return bus;

@@ -16,7 +16,7 @@ export type MembershipEdges = Pick<
   WorkerEdges,
   "control" | "subjects" | "clock" | "process" | "coordinatorTimeoutMs" | "log"
 > & {
-  engine: Pick<WorkerEdges["engine"], "info" | "selfTest">;
+  engine: Pick<WorkerEdges["engine"], "info" | "selfTest" | "fingerprint">;
   metrics: Pick<WorkerEdges["metrics"], "reconnected">;
   /** Aborts when the worker stops. */
   stopping: AbortSignal;
@@ -150,6 +150,11 @@ export class Membership {
       incarnation: process.incarnation,
       leaseId: this.#events.work().leaseId ?? 0,
       leaseTerm: this.#events.work().leaseTerm ?? 0,
+      fingerprint: {
+        flags: [...engine.fingerprint.flags],
+        cpu: [...engine.fingerprint.cpu],
+        sample: engine.fingerprint.sample,
+      },
     });
   }
 

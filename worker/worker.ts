@@ -8,6 +8,7 @@ import type { ClusterError } from "../shared/errors.js";
 import { readMessage, wire, writeMessage } from "../shared/messages.js";
 import type { WorkerEdges } from "./edges.js";
 import { EngineDesk } from "./engine-desk.js";
+import type { EngineTrouble } from "./engine-watch.js";
 import type { FromEngine } from "./engine/messages.js";
 import { ImageSplits } from "./images.js";
 import { type Lease, LeaseInHand, leaseIn } from "./lease.js";
@@ -61,8 +62,9 @@ export class Worker {
       {
         done: (message) => this.#count(message),
         died: (error) => this.#stop("the engine died", error),
+        hung: (error) => this.#stop(error.message, error),
       },
-      stopping,
+      { stopping, clock },
     );
     const parts = new DataParts({
       bulk,
@@ -113,10 +115,15 @@ export class Worker {
     if (this.#refusal !== undefined) throw this.#refusal;
   }
 
+  /** That the engine does not answer as it should, whatever the heart says; undefined while it does. */
+  get engineTrouble(): EngineTrouble | undefined {
+    return this.#engine.trouble;
+  }
+
   #stop(reason: string, refusal?: ClusterError): void {
     if (this.#stopping.signal.aborted) return;
     this.#refusal = refusal;
-    this.#edges.log("info", `Stopping: ${reason}`);
+    this.#edges.log(refusal === undefined ? "info" : "error", `Stopping: ${reason}`);
     this.#stopping.abort(new Error("the worker stops"));
     this.#giveBack(this.#inHand?.id ?? 0, reason, { leaving: true });
   }

@@ -184,7 +184,7 @@ export class EvaluationJob implements Job {
 
   command(
     unit: Unit,
-    { leaseId, term, attempt, worker, atMs }: GrantedLease,
+    { leaseId, term, attempt, worker, atMs, hungMs: patienceMs }: GrantedLease,
   ): saf.v1.WorkerCommand.$Properties {
     const task = this.#taskOf(unit);
     const span = this.#trace(task, worker, atMs);
@@ -202,6 +202,7 @@ export class EvaluationJob implements Job {
         firstImage: task.firstImage,
         imageCount: task.imageCount,
         attempt,
+        patienceMs,
         sampleCount: task.sampleCount,
         traceparent: span?.traceparent ?? "",
       },
@@ -293,6 +294,7 @@ export class EvaluationJob implements Job {
 function unitOf(task: TaskSpec): Unit {
   return {
     id: task.id,
+    title: titleOf(task),
     images: task.imageCount * task.strengths.length,
     steps: 1,
     patience: {
@@ -303,4 +305,11 @@ function unitOf(task: TaskSpec): Unit {
       warmUpMs: COLD_START_MS,
     },
   };
+}
+
+/** "pgd-40 at 5 strengths, images 0–99" */
+function titleOf({ attack, kind, strengths, firstImage, imageCount }: TaskSpec): string {
+  const what = attack ?? kind;
+  const strong = strengths.length === 1 ? "" : ` at ${strengths.length} strengths`;
+  return `${what}${strong}, images ${firstImage}–${firstImage + imageCount - 1}`;
 }

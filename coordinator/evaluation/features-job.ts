@@ -63,7 +63,7 @@ export class FeaturesJob implements Job {
 
   get plan(): WorkPlan {
     const patience = { series: "features", scale: 1, floorMs: LEASE_MS, unknownMs: LEASE_MS, warmUpMs: 0 };
-    const unit = { id: this.#taskId, images: 2 * FEATURE_IMAGES, steps: 1, patience };
+    const unit = { id: this.#taskId, title: "feature statistics", images: 2 * FEATURE_IMAGES, steps: 1, patience };
     return fixedPlan(this.#isStopped ? [] : [unit]);
   }
 
@@ -74,7 +74,10 @@ export class FeaturesJob implements Job {
     this.#finish(undefined);
   }
 
-  command(_unit: Unit, { leaseId, term, attempt }: GrantedLease): saf.v1.WorkerCommand.$Properties {
+  command(
+    _unit: Unit,
+    { leaseId, term, attempt, hungMs: patienceMs }: GrantedLease,
+  ): saf.v1.WorkerCommand.$Properties {
     return {
       task: {
         leaseId,
@@ -86,6 +89,7 @@ export class FeaturesJob implements Job {
         features: true,
         imageCount: FEATURE_IMAGES,
         attempt,
+        patienceMs,
       },
     };
   }

@@ -4,7 +4,9 @@ import { countedBus } from "../../shared/counted-bus.js";
 import { busCounts, watchPending } from "../../shared/io/bus-metrics.js";
 import type { Log } from "../../shared/io/logger.js";
 import type { Metrics } from "../../shared/io/metrics-registry.js";
+import { failedMessages } from "../../shared/io/failed-messages.js";
 import { type NatsAccess, connectNats } from "../../shared/io/nats-bus.js";
+import { realClock } from "../../shared/io/real-clock.js";
 import { sharedMemoryBus } from "../../shared/io/shared-memory-bus.js";
 
 export interface BusOptions {
@@ -26,6 +28,7 @@ export async function connectBuses(
   { log, metrics, signal }: { log: Log; metrics: Metrics; signal: AbortSignal },
 ): Promise<Buses> {
   const opened: Bus[] = [];
+  const onFailedMessage = failedMessages(log, metrics, realClock.now);
   const connect = async (purpose: string): Promise<Bus> => {
     const bus = await connectNats({
       ...nats,
@@ -39,6 +42,7 @@ export async function connectBuses(
         metrics.add("natsRefusals");
       },
       onWarning: (message) => log("warn", message),
+      onFailedMessage,
     });
     opened.push(bus);
     return bus;

@@ -4,8 +4,8 @@
  * own clock, so that no two clocks are compared.
  */
 import { randomBytes } from "node:crypto";
-import { open, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { type FileHandle, open, readFile, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { type Clock, pause } from "../../shared/clock.js";
 import { ClusterError } from "../../shared/errors.js";
 import { storageError } from "../../shared/io/atomic-file.js";
@@ -62,10 +62,17 @@ export class DirectoryLocks {
       held.count++;
       return;
     }
+    // The lists of this process hold the folders around their runs themselves.
+    if (!this.#held.has(dirname(directory))) await refuseAround(directory, this.#edges.clock);
     const owner = await this.#newOwner();
     await take(join(directory, LOCK_FILE), owner, this.#edges.clock);
     this.#held.set(directory, { owner, count: 1, beats: 0 });
     this.#stopBeating ??= this.#edges.clock.every(BEAT_MS, () => void this.#beat());
+  }
+
+  /** May this process write there? */
+  holds(directory: string): boolean {
+    return this.#held.has(directory);
   }
 
   async release(directory: string): Promise<void> {
@@ -101,14 +108,36 @@ export class DirectoryLocks {
   }
 }
 
-/** Throws ClusterError("dependency") when a living process of this machine holds the directory's lock. */
+/**
+ * Throws ClusterError("dependency") when a living process of this machine holds the directory's lock, or that of the list of
+ * runs around it.
+ */
 export async function refuseLocked(directory: string, clock: Clock): Promise<void> {
+  const holder = await holderOf(directory, clock);
+  if (holder !== undefined) throw heldBy(directory, holder, await ownMark());
+  await refuseAround(directory, clock);
+}
+
+/** A list of runs comes to each of its folders in its own time: between two of its runs none of them is free. */
+async function refuseAround(directory: string, clock: Clock): Promise<void> {
+  const list = dirname(directory);
+  const holder = await holderOf(list, clock);
+  if (holder === undefined) return;
+  throw new ClusterError(
+    "dependency",
+    `Cannot write ${directory}: process ${holder.pid} on this machine works on all runs in ${list}, since ${holder.since}`,
+    { hint: "wait for it to end, or stop it" },
+  );
+}
+
+/** The living process of this machine that holds a directory's lock, and does not end soon. */
+async function holderOf(directory: string, clock: Clock): Promise<Owner | undefined> {
   const own = await ownMark();
   const began = clock.now();
   for (;;) {
     const owner = (await readOwner(join(directory, LOCK_FILE)))?.owner;
-    if (owner === undefined || (await standingOf(owner, own)) !== "alive") return;
-    if (clock.now() - began > PATIENCE_MS) throw heldBy(directory, owner, own);
+    if (owner === undefined || (await standingOf(owner, own)) !== "alive") return undefined;
+    if (clock.now() - began > PATIENCE_MS) return owner;
     await pause(clock, LOOK_MS);
   }
 }
@@ -135,11 +164,24 @@ async function take(file: string, own: Owner, clock: Clock): Promise<void> {
 
 /** False when there is a lock already. */
 async function create(file: string, own: Owner): Promise<boolean> {
+  return createWith(file, async (handle) => {
+    await handle.writeFile(textOf(own));
+    await handle.sync();
+  });
+}
+
+/** The same, of a claim, which lasts a moment: on a full disk it names nobody, and makes room for the lock that follows. */
+async function createClaim(file: string, own: Owner): Promise<boolean> {
+  return createWith(file, async (handle) => {
+    await handle.writeFile(textOf(own)).catch(() => handle.truncate(0));
+  });
+}
+
+async function createWith(file: string, fill: (handle: FileHandle) => Promise<void>): Promise<boolean> {
   try {
     const handle = await open(file, "wx");
     try {
-      await handle.writeFile(textOf(own));
-      await handle.sync();
+      await fill(handle);
     } catch (cause) {
       await rm(file, { force: true });
       throw cause;
@@ -159,7 +201,7 @@ async function create(file: string, own: Owner): Promise<boolean> {
  */
 async function clear(file: string, judged: string, own: Owner, clock: Clock): Promise<boolean> {
   const claim = `${file}.claim`;
-  if (!(await create(claim, own))) {
+  if (!(await createClaim(claim, own))) {
     await dropOldClaim(claim, own, clock);
     return false;
   }

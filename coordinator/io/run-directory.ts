@@ -5,6 +5,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { storageError, writeFileAtomic } from "../../shared/io/atomic-file.js";
 import { pointLink } from "./links.js";
 import { readJson } from "../../shared/io/json-document.js";
+import { makeFolder } from "../../shared/io/folders.js";
 
 /** A fresh name, unique and sortable by time: 20261122T101500Z-mrelu-r-m-3fa91c. */
 export function runDirectoryName(name: string, nowMs: number): string {
@@ -15,7 +16,7 @@ export function runDirectoryName(name: string, nowMs: number): string {
 /** Makes a folder that is nobody's yet. Throws ClusterError("storage"), also when it is there already. */
 export async function createFreshDirectory(path: string): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await mkdir(path);
   } catch (cause) {
     throw storageError(`create the run directory ${path}`, cause);
@@ -40,7 +41,7 @@ export class RunDirectory {
   /** Creates the folder with those that a run fills. Throws ClusterError("storage"). */
   async create(): Promise<void> {
     try {
-      for (const inside of ["checkpoints", "eval"]) await mkdir(join(this.path, inside), { recursive: true });
+      for (const inside of ["checkpoints", "eval"]) await makeFolder(join(this.path, inside));
     } catch (cause) {
       throw storageError(`create the run directory ${this.path}`, cause);
     }

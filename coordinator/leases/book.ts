@@ -2,6 +2,8 @@
  * The book of leases: who is in the pool, who holds which unit until when, at which attempt, what failed, and who computed
  * what. It is a value: decide.ts makes the next one from an event, and nothing else keeps an account of holders.
  */
+import type { EngineFingerprint } from "../../shared/fingerprint.js";
+import { type MixedEngines, enginesOfPool, spoils } from "../pool/engines.js";
 import { type QuarantineRule, type Standing, isDivergence, rests } from "../pool/standing.js";
 import type { LeaseTimes } from "./deadline.js";
 import type { Paces } from "./pace.js";
@@ -19,6 +21,8 @@ export type GrantState =
 export interface Grant {
   leaseId: number;
   worker: string;
+  /** Of its worker, when it got the lease. */
+  engine: EngineFingerprint;
   /** Which lease of the unit it is, from 1. */
   attempt: number;
   grantedMs: number;
@@ -30,6 +34,7 @@ export interface Grant {
 /** Who computed a unit. */
 export interface Done {
   worker: string;
+  engine: EngineFingerprint;
   attempt: number;
   /** From the lease to the last byte of the result. */
   ms: number;
@@ -78,7 +83,7 @@ export interface Member {
   id: string;
   /** Start time of the process, ms since 1970: a restarted worker has a later one. */
   incarnation: number;
-  engine: string;
+  engine: EngineFingerprint;
   /** Of its process, on its own machine. */
   pid: number;
   lastSeenMs: number;
@@ -105,9 +110,26 @@ export interface Member {
   note: string;
 }
 
+/** A lease that was taken away from its worker before it brought a result. */
+export interface TakenLease {
+  atMs: number;
+  worker: string;
+  runId: string;
+  jobId: string;
+  unit: Unit;
+  /** In words. */
+  reason: string;
+}
+
+/** The newest that are remembered. */
+export const MOST_TAKEN = 8;
+
 export interface PoolRules {
   heartbeatMs: number;
   quarantine: QuarantineRule;
+  /** Deadlines that an engine may be silent for before it counts as hung; 0: never. */
+  hungAfter: number;
+  mixedEngines: MixedEngines;
 }
 
 export interface LeaseBook {
@@ -115,13 +137,19 @@ export interface LeaseBook {
   nextLease: number;
   /** NATS is out of reach: what would be said now is lost, so nothing is leased. */
   isPaused: boolean;
+  /** Engines that have computed committed steps, in the order in which they did: the runs stay with their bits. */
+  committedEngines: readonly EngineFingerprint[];
   members: ReadonlyMap<string, Member>;
   /** In the order in which they came. */
   jobs: ReadonlyMap<string, JobRecord>;
+  /** The last leases that were taken away, the oldest first. */
+  taken: readonly TakenLease[];
 }
 
-export function emptyBook(rules: PoolRules): LeaseBook {
-  return { rules, nextLease: 1, isPaused: false, members: new Map(), jobs: new Map() };
+/** `committedEngines`: of the runs as they were left. */
+export function emptyBook(rules: PoolRules, committedEngines: readonly EngineFingerprint[] = []): LeaseBook {
+  const nobody = { members: new Map(), jobs: new Map(), taken: [] };
+  return { rules, nextLease: 1, isPaused: false, committedEngines, ...nobody };
 }
 
 /** In place of a lease's number: another coordinator gave it. */
@@ -164,6 +192,25 @@ export function spoiledBy({ grants }: UnitRecord): ReadonlyMap<string, number> {
 /** Its values are not finite, and that is the training's fault. */
 export function isDiverged(record: UnitRecord, book: LeaseBook): boolean {
   return isDivergence(spoiledBy(record), book.members.size);
+}
+
+/** Why a worker with this engine would spoil the pool's weights; undefined where it would not. */
+export function enginesProblem(
+  { committedEngines, members }: LeaseBook,
+  worker: string,
+  engine: EngineFingerprint,
+): string | undefined {
+  const others = [...members.values()].filter(({ id }) => id !== worker).map((member) => member.engine);
+  return spoils(engine, enginesOfPool(committedEngines, others));
+}
+
+/** The same, where such a worker is not taken in. */
+export function refusesEngine(
+  book: LeaseBook,
+  worker: string,
+  engine: EngineFingerprint,
+): string | undefined {
+  return book.rules.mixedEngines === "refuse" ? enginesProblem(book, worker, engine) : undefined;
 }
 
 export type MemberState = "idle" | "busy" | "straggling" | "quarantined";

@@ -51,6 +51,17 @@ export function limitOf(patience: Patience, times: LeaseTimes, isWarm: boolean):
   return isWarm ? limit : Math.max(limit, patience.unknownMs) + patience.warmUpMs;
 }
 
+/** Doublings of the patience with an engine, one for each attempt at the same unit. */
+const MOST_DOUBLINGS = 6;
+
+/**
+ * How long an engine may be silent: so many deadlines of one step, for it tells each. An engine that is slow and does not
+ * hang must come to its end some day, however slow it is: each attempt at a unit gets twice as long.
+ */
+export function hungLimitOf(deadlines: number, deadlineMs: number, attempt: number): number {
+  return deadlines * deadlineMs * 2 ** Math.min(attempt - 1, MOST_DOUBLINGS);
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const half = sorted.length >> 1;

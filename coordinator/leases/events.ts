@@ -1,4 +1,5 @@
 /** What can happen to the book of leases, and what follows from it. */
+import type { EngineFingerprint } from "../../shared/fingerprint.js";
 import type { LeaseBook } from "./book.js";
 import type { Commit, Unit, WorkPlan } from "./unit.js";
 
@@ -15,7 +16,7 @@ export type LeaseEvent =
       kind: "joined";
       worker: string;
       incarnation: number;
-      engine: string;
+      engine: EngineFingerprint;
       pid: number;
       /** What it works on; 0 when idle, FOREIGN_LEASE when another coordinator gave it. */
       leaseId: number;
@@ -97,6 +98,8 @@ export type Effect =
       leaseId: number;
       attempt: number;
       atMs: number;
+      /** An engine that has not answered for this long hangs; 0: never. */
+      hungMs: number;
     }
   | { kind: "halt"; worker: string; leaseId: number }
   /** Nobody wants what the worker may have been told to do. */
@@ -119,6 +122,8 @@ export type Effect =
 export interface CommittedUnit<Own extends Unit = Unit> {
   unit: Own;
   worker: string;
+  /** Of its worker. */
+  engine: EngineFingerprint;
   attempt: number;
   /** From its lease to its last byte. */
   ms: number;

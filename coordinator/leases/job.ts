@@ -13,6 +13,8 @@ export interface GrantedLease {
   worker: string;
   attempt: number;
   atMs: number;
+  /** An engine that has not answered for this long hangs; 0: never. */
+  hungMs: number;
 }
 
 /** The result of a unit is complete. `toldMs`: how long its worker says it took. */

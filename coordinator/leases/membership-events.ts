@@ -1,7 +1,8 @@
 /** Workers come, are heard of, go, and get lost. */
 import { lostWorkers } from "../pool/membership.js";
 import { GOOD_STANDING } from "../pool/standing.js";
-import type { Lease, Member } from "./book.js";
+import type { EngineFingerprint } from "../../shared/fingerprint.js";
+import { type Lease, type Member, enginesProblem } from "./book.js";
 import { limitOf } from "./deadline.js";
 import { withoutWorker } from "./pace.js";
 import type { EventOf, LeaseOutcome, StretchProgress } from "./events.js";
@@ -11,12 +12,14 @@ export function joined(turn: Turn, event: EventOf<"joined">): void {
   const { worker, incarnation, engine, pid, leaseId } = event;
   const known = turn.book.members.get(worker);
   const isRestart = known !== undefined && known.incarnation !== incarnation;
-  if (known === undefined) turn.say("info", `Worker ${worker} joined`, { worker, fields: { engine, pid } });
+  if (known === undefined)
+    turn.say("info", `Worker ${worker} joined`, { worker, fields: { engine: engine.engine, pid } });
+  if (known === undefined || isRestart) tellMixture(turn, worker, engine);
   if (isRestart) turn.dropLease(worker, "lost", "lost", "its process was started again");
   // A worker that joins forgets what waits; what it works on it names.
   else if (known?.lease !== undefined && known.lease.id !== leaseId)
     turn.dropLease(worker, "returned", "returned", "it joined again and did not know of the lease");
-  const before = turn.book.members.get(worker) ?? stranger(worker);
+  const before = turn.book.members.get(worker) ?? stranger(worker, engine);
   const isStray = leaseId !== 0 && before.lease?.id !== leaseId && before.endedLease !== leaseId;
   const member = {
     ...before,
@@ -31,11 +34,18 @@ export function joined(turn: Turn, event: EventOf<"joined">): void {
   turn.effects.push({ kind: "member", change: "joined", worker }, { kind: "able" });
 }
 
-function stranger(id: string): Member {
+/** A worker of other bits is here only where the pool takes such. */
+function tellMixture(turn: Turn, worker: string, engine: EngineFingerprint): void {
+  const why = enginesProblem(turn.book, worker, engine);
+  if (why !== undefined)
+    turn.say("warn", `Worker ${worker} makes the weights depend on who computes what: ${why}`, { worker });
+}
+
+function stranger(id: string, engine: EngineFingerprint): Member {
   return {
     id,
     incarnation: 0,
-    engine: "",
+    engine,
     pid: 0,
     lastSeenMs: 0,
     lease: undefined,
@@ -75,9 +85,9 @@ export function heard(turn: Turn, event: EventOf<"heard">): void {
 
 /** A worker that works on something else did not get the command, or has not come to it: it is not to begin any more. */
 function takeBack(turn: Turn, worker: string, lease: Lease, named: number): void {
-  const works = named === 0 ? "that it is idle" : "another lease";
+  const works = named === 0 ? "says that it is idle" : "names another lease";
   const heldMs = Math.round(turn.nowMs - lease.grantedMs);
-  const why = `its heartbeat names ${works} ${heldMs} ms after lease ${lease.id} was given`;
+  const why = `its heartbeat ${works} ${heldMs} ms after lease ${lease.id} was given`;
   turn.cancelLease(worker, why);
   turn.say("debug", `Lease ${lease.id} of worker ${worker} is taken back: ${why}`);
 }
@@ -115,6 +125,7 @@ export function returned(turn: Turn, event: EventOf<"returned">): void {
 export function left(turn: Turn, { worker, incarnation, reason }: EventOf<"left">): void {
   if (!turn.book.members.has(worker) || isFormer(turn, worker, incarnation)) return;
   turn.say("info", `Worker ${worker} left: ${reason.slice(0, 200)}`, { worker });
+  turn.tookAway(worker, `it left: ${reason.slice(0, 200)}`);
   forget(turn, worker, "returned", "returned");
 }
 
@@ -123,6 +134,7 @@ export function died(turn: Turn, { worker, pid }: EventOf<"died">): void {
   if (turn.book.members.get(worker)?.pid !== pid) return;
   turn.say("warn", `Worker ${worker} is lost: its process ${pid} has ended`, { worker });
   turn.effects.push({ kind: "member", change: "lost", worker });
+  turn.tookAway(worker, `its process ${pid} has ended`);
   forget(turn, worker, "lost", "lost");
 }
 
@@ -162,6 +174,7 @@ export function ticked(turn: Turn): void {
     const silentMs = turn.nowMs - (turn.book.members.get(id)?.lastSeenMs ?? 0);
     turn.say("warn", `Worker ${id} is lost: no heartbeat for ${Math.round(silentMs)} ms`, { worker: id });
     turn.effects.push({ kind: "member", change: "lost", worker: id });
+    turn.tookAway(id, `no heartbeat for ${Math.round(silentMs)} ms`);
     forget(turn, id, "lost", "lost");
   }
   for (const [id, { lease }] of turn.book.members) {
@@ -174,6 +187,7 @@ function expire(turn: Turn, worker: string, lease: Lease): void {
   const heldMs = Math.round(turn.nowMs - lease.grantedMs);
   const retries = (turn.book.members.get(worker)?.retries ?? 0) + 1;
   const note = `lease ${lease.id} is overdue after ${heldMs} ms`;
+  turn.tookAway(worker, note);
   turn.setMember(worker, { lease: { ...lease, isOverdue: true }, retries, note });
   turn.effects.push({ kind: "ended", outcome: "expired" }, { kind: "able" });
   turn.say(

@@ -11,7 +11,7 @@ import {
   spoiledBy,
   stateOf,
 } from "./book.js";
-import { limitOf, ownLimit } from "./deadline.js";
+import { hungLimitOf, limitOf, ownLimit } from "./deadline.js";
 import { paceOf } from "./pace.js";
 import type { Turn } from "./turn.js";
 import type { Unit } from "./unit.js";
@@ -90,7 +90,17 @@ function unitFor(turn: Turn, job: JobRecord, member: Member): UnitRecord | undef
   return first;
 }
 
-function limitFor(turn: Turn, job: JobRecord, member: Member, { patience, images }: Unit): number {
+/** What one of its steps may take. */
+function oneStepOf({ patience, images, steps }: Unit): Pick<Unit, "patience" | "images"> {
+  return { patience: { ...patience, scale: patience.scale / steps }, images: images / steps };
+}
+
+function limitFor(
+  turn: Turn,
+  job: JobRecord,
+  member: Member,
+  { patience, images }: Pick<Unit, "patience" | "images">,
+): number {
   const times = job.times.get(patience.series) ?? [];
   const pace = paceOf(job.paces, patience.series, member.id, turn.nowMs);
   const limitMs = limitOf(patience, times, member.warm.has(job.runId));
@@ -103,6 +113,8 @@ function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): 
   const leaseId = turn.book.nextLease;
   const attempt = record.grants.length + 1;
   const limitMs = limitFor(turn, job, member, unit);
+  const stepMs = limitFor(turn, job, member, oneStepOf(unit));
+  const hungMs = hungLimitOf(turn.book.rules.hungAfter, stepMs, attempt);
   turn.book = { ...turn.book, nextLease: leaseId + 1 };
   turn.setMember(member.id, {
     lease: {
@@ -118,6 +130,7 @@ function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): 
   const granted = {
     leaseId,
     worker: member.id,
+    engine: member.engine,
     attempt,
     grantedMs: now,
     state: "held" as const,
@@ -131,7 +144,7 @@ function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): 
       : { affinities: new Map(job.affinities).set(member.id, unit.affinity) }),
   });
   turn.effects.push(
-    { kind: "lease", worker: member.id, jobId: job.id, unit, leaseId, attempt, atMs: now },
+    { kind: "lease", worker: member.id, jobId: job.id, unit, leaseId, attempt, atMs: now, hungMs },
     { kind: "units", jobId: job.id },
   );
   const again = attempt === 1 ? "" : `, attempt ${attempt}`;

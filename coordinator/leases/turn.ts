@@ -6,6 +6,7 @@ import {
   type Lease,
   type LeaseBook,
   type Member,
+  MOST_TAKEN,
   type UnitRecord,
   isOpen,
 } from "./book.js";
@@ -88,10 +89,20 @@ export class Turn {
     const member = this.book.members.get(worker);
     if (member?.lease === undefined) return;
     const { lease } = member;
+    if (note !== "") this.tookAway(worker, note);
     this.setMember(worker, { lease: undefined, retries: member.retries + 1, note });
     this.effects.push({ kind: "ended", outcome });
     // The unit of an overdue lease was offered before.
     if (!lease.isOverdue) this.reopen(lease, state);
+  }
+
+  /** A worker loses its lease, and why: for those who look on. One that is overdue was taken away before. */
+  tookAway(worker: string, reason: string): void {
+    const lease = this.book.members.get(worker)?.lease;
+    if (lease === undefined || lease.isOverdue) return;
+    const { runId, jobId, unit } = lease;
+    const taken = [...this.book.taken, { atMs: this.nowMs, worker, runId, jobId, unit, reason }];
+    this.book = { ...this.book, taken: taken.slice(-MOST_TAKEN) };
   }
 
   /** The unit of a lease that ended so is open again, unless somebody else has done it or nobody wants it any more. */

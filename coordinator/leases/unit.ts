@@ -8,6 +8,8 @@ import type { Patience } from "./deadline.js";
 export interface Unit {
   /** Names it within its job, in words: the same piece offered again has the same id. Nothing is read out of it. */
   id: string;
+  /** What it is, for people, where the id does not say so. */
+  title?: string;
   /** Images to compute: of a block, or of a task at all its strengths. */
   images: number;
   /** What its holder counts its progress in: steps of a stretch; else 1. */

@@ -1,5 +1,6 @@
 /** Jobs want work done, and results of it come back. */
 import { RUNS_KEPT } from "../../shared/loaded-runs.js";
+import { withEngines } from "../pool/engines.js";
 import { GOOD_STANDING } from "../pool/standing.js";
 import {
   type Done,
@@ -59,7 +60,8 @@ export function computed(turn: Turn, event: EventOf<"computed">): void {
   if (record === undefined || grant === undefined || record.done !== undefined) return;
   const ms = turn.nowMs - grant.grantedMs;
   const stepMs = timeOfStep(toldMs, ms, steps);
-  const done: Done = { worker, attempt: grant.attempt, ms, atMs: turn.nowMs, stepMs };
+  const { engine, attempt } = grant;
+  const done: Done = { worker, engine, attempt, ms, atMs: turn.nowMs, stepMs };
   turn.setUnit(jobId, { ...record, done });
   turn.setGrant(jobId, unitId, grant.leaseId, { state: "done" });
   const { series, scale } = record.unit.patience;
@@ -105,6 +107,8 @@ function advance(
       done === undefined ? [] : [{ unit, ...done }],
     );
     turn.setJob(jobId, { plan: next.plan, units: new Map(), isPlanned: false });
+    const engines = units.map(({ engine }) => engine);
+    turn.book = { ...turn.book, committedEngines: withEngines(turn.book.committedEngines, engines) };
     turn.effects.push({ kind: "commit", jobId, commit: next.commit, units });
   }
   turn.effects.push({ kind: "units", jobId });

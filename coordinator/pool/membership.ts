@@ -34,7 +34,15 @@ export interface Applicant {
 
 export type Admission =
   | { accepted: true }
-  | { accepted: false; label: "name" | "protocol" | "self_test" | "engine"; reason: string };
+  | { accepted: false; label: "name" | "protocol" | "self_test" | "engine" | "bits"; reason: string };
+
+/** What the pool has to do with an applicant. */
+export interface PoolView {
+  /** Who is in the pool under this name; of two processes the one that was started later is it. */
+  present?: Presence | undefined;
+  /** Why its engine would spoil the weights, where the pool takes no such worker. */
+  spoils?: string | undefined;
+}
 
 /** Real gradients and made-up ones never meet in a run. */
 function foreignEngine(name: string, engines: readonly string[]): string {
@@ -46,15 +54,14 @@ function foreignEngine(name: string, engines: readonly string[]): string {
 
 /**
  * A worker with wrong gradients, or another protocol, would spoil the run: it is refused by name. `speaker` is the name
- * that its credentials let it speak under; who speaks for another is refused too. `engines`: those that may serve. `present`: who is in the pool under this
- * name; of two processes the one that was started later is it.
+ * that its credentials let it speak under; who speaks for another is refused too. `engines`: those that may serve.
  */
 export function admit(
   applicant: Applicant,
   speaker: string,
   protocol: number,
   engines: readonly string[],
-  present?: Presence,
+  { present, spoils }: PoolView = {},
 ): Admission {
   if (!isWorkerName(applicant.workerId)) {
     return {
@@ -90,5 +97,6 @@ export function admit(
       reason: `its engine "${applicant.engineName}" computes wrong gradients (failed: ${applicant.selfTestDetail || "unnamed"})`,
     };
   }
+  if (spoils !== undefined) return { accepted: false, label: "bits", reason: spoils };
   return { accepted: true };
 }

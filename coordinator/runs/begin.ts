@@ -8,7 +8,7 @@ import { isIdentityOf } from "./identity.js";
 import { ledgerFault } from "./ledger-proof.js";
 import { checkSources } from "./second-networks.js";
 import type { RunSetup } from "./setup.js";
-import { type LedgerLine, LEDGER, METRICS, StepBooks } from "./step-books.js";
+import { type LedgerLine, LEDGER, METRICS, StepBooks, WEIGHTS, type WeightsLine } from "./step-books.js";
 import { IMPORTED } from "./storage.js";
 
 export interface Beginning {
@@ -105,7 +105,8 @@ async function openBooks(run: RunSetup, step: number): Promise<{ steps: StepMetr
   const onDamaged = (message: string): void => observer.note("warning", message);
   await storage.trimJournal<LedgerLine>(LEDGER, before, onDamaged);
   const steps = await storage.trimJournal<StepMetric>(METRICS, before, onDamaged);
-  return { steps, books: await StepBooks.open(run, steps.at(-1)?.seconds ?? 0) };
+  await storage.trimJournal<WeightsLine>(WEIGHTS, (line) => line.step <= step, onDamaged);
+  return { steps, books: await StepBooks.open(run, { step, secondsBefore: steps.at(-1)?.seconds ?? 0 }) };
 }
 
 async function stepsBefore({ storage, observer }: RunSetup, step: number): Promise<StepMetric[]> {

@@ -4,6 +4,7 @@ import type { TrainingState } from "../../shared/records/checkpoint.js";
 import type { RunSetup } from "./setup.js";
 import { writeStatus } from "./status.js";
 import type { StepBooks } from "./step-books.js";
+import { weightsOf } from "./weights.js";
 
 /** Lines that a full disk holds back. Beyond it the run ends: memory is no disk. */
 const MOST_HELD_BYTES = 64 * 1024 * 1024;
@@ -32,6 +33,7 @@ export class Checkpointing {
     const seconds = (): number => (clock.now() - began) / 1000;
     const best = accuracy !== null && accuracy > this.#bestAccuracy;
     try {
+      this.#books.named(weightsOf(state));
       await this.#books.flush();
       const { bytes, notes } = await checkpoints.write(state, {
         model: resolved.network.name,

@@ -47,7 +47,9 @@ export async function conductList(options: ListOptions, context: ListContext): P
     lanes: sideBySide,
     report: reportsEach ? ({ directory, name }) => report(directory, `${title}: ${name}`) : undefined,
   });
-  const document = await resultsDocument(options, source.ends, storage, signal.aborted);
+  const document = await resultsDocument(options, source.ends, storage, signal.aborted, (message) =>
+    events.note("warning", message),
+  );
   if (!document.interrupted && document.models.length > 0) {
     events.phase("reporting", "tables, plots, report.html");
     document.report = await reportIfPossible(context, out, title);

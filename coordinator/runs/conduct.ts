@@ -73,7 +73,10 @@ async function inItsPlace(
 ): Promise<RunOutcome> {
   const { config, runId, evaluateOnly } = order;
   const data = await edges.shelf.dataset(config.data);
-  await storage.writeJson("env.json", environment());
+  // A full disk costs the document, and not the run.
+  const describe = (): Promise<void> =>
+    storage.writeJson("env.json", environment()).catch((error: Error) => told.note("warning", error.message));
+  await describe();
   const outcome = await conductRun({
     ...edges,
     runId,
@@ -86,10 +89,8 @@ async function inItsPlace(
     onTrained: () => source.trained(order),
     observer: observerOf(order, data, told, shown),
   });
-  // Once more: workers may have joined on the way. The run is done without it.
-  await storage
-    .writeJson("env.json", environment())
-    .catch((error: Error) => told.note("warning", error.message));
+  // Once more: workers may have joined on the way.
+  await describe();
   return outcome;
 }
 

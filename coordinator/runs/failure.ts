@@ -1,18 +1,20 @@
 /** Why a run, or all the work, ended in an error: as it is told, and as `error.json` keeps it. */
-import { ClusterError, exitCodeOf } from "../../shared/errors.js";
+import { ClusterError, exitCodeOf, named, wordsOf } from "../../shared/errors.js";
 import { redact, redactTexts } from "../../shared/redact.js";
 import type { RunFailure } from "./source.js";
 
-export function failureOf(error: unknown): RunFailure {
+export function failureOf(thrown: unknown): RunFailure {
+  const error = named(thrown);
   return {
     code: error instanceof ClusterError ? error.code : "unexpected",
-    message: redact(error instanceof Error ? error.message : String(error)),
+    message: redact(wordsOf(error)),
     exit_code: exitCodeOf(error),
   };
 }
 
 /** `error.json`. */
-export function errorDocument(failure: RunFailure, error: unknown, wallMs: number): object {
+export function errorDocument(failure: RunFailure, thrown: unknown, wallMs: number): object {
+  const error = named(thrown);
   return redactTexts({
     ...failure,
     hint: error instanceof ClusterError ? (error.hint ?? null) : null,

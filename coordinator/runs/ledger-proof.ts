@@ -24,10 +24,18 @@ function lineFault(line: LedgerLine, plan: StepPlan, step: number): string | und
 
 /** The blocks cover the step's slots without gap or overlap. */
 function slotsFault({ blocks }: LedgerLine, slots: number): string | undefined {
+  if (!isListOfBlocks(blocks)) return "does not say which slots it holds";
   let covered = 0;
   for (const { slots: range } of [...blocks].sort((a, b) => a.slots[0] - b.slots[0])) {
     if (range[0] !== covered) return `has a block from slot ${range[0]} on, expected slot ${covered}`;
     covered = range[1];
   }
   return covered === slots ? undefined : `covers ${covered} slots, expected ${slots}`;
+}
+
+/** A line is whatever a file says. */
+function isListOfBlocks(blocks: unknown): boolean {
+  const isRange = (range: unknown): boolean =>
+    Array.isArray(range) && range.length === 2 && range.every((end) => Number.isSafeInteger(end));
+  return Array.isArray(blocks) && blocks.every((block: { slots?: unknown } | null) => isRange(block?.slots));
 }

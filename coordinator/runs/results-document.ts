@@ -25,6 +25,7 @@ export async function resultsDocument(
   ends: readonly ListedEnd[],
   storage: (directory: string) => RunStorage,
   isStopped: boolean,
+  note: (message: string) => void,
 ): Promise<ResultsDocument> {
   const ran = ends.flatMap((end) => ("failure" in end ? [] : [end]));
   const measured = await Promise.all(
@@ -38,7 +39,7 @@ export async function resultsDocument(
   return {
     title,
     directory: out,
-    models: await settleResults(measured),
+    models: await settleResults(measured, note),
     weights_sha256: Object.fromEntries(ran.map(({ model, weightsSha256 }) => [model, weightsSha256])),
     failed: Object.fromEntries(ends.flatMap((end) => ("failure" in end ? [[end.name, end.failure]] : []))),
     seconds: 0,

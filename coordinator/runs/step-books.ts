@@ -1,12 +1,19 @@
-/** The books of a training: who computed what (ledger.jsonl), what each step came to (metrics.jsonl), and its speed. */
+/**
+ * The books of a training: who computed what (ledger.jsonl), what each step came to (metrics.jsonl), which weights it had
+ * (weights.jsonl), and its speed.
+ */
+import { fingerprintId } from "../../shared/fingerprint.js";
 import type { EMULATED } from "../../shared/engine.js";
 import type { StepMetric } from "../../shared/results.js";
 import type { CommittedStep } from "../training/training-types.js";
+import { RunEngines } from "./engines.js";
 import type { RunSetup } from "./setup.js";
 import type { RunJournal } from "./storage.js";
+import type { Weights } from "./weights.js";
 
 export const LEDGER = "ledger.jsonl";
 export const METRICS = "metrics.jsonl";
+export const WEIGHTS = "weights.jsonl";
 
 /** A line of ledger.jsonl: who computed what, and that each image was counted once. */
 export interface LedgerLine {
@@ -18,44 +25,76 @@ export interface LedgerLine {
   samples: number;
   /** Only where the gradients were made up. */
   engine?: typeof EMULATED;
-  blocks: { slots: [number, number]; worker: string; attempt: number; ms: number }[];
+  blocks: {
+    slots: [number, number];
+    worker: string;
+    /** Id of its engine in engines.json; lines of versions before November 2026 have none. */
+    engine?: string;
+    attempt: number;
+    ms: number;
+  }[];
+}
+
+/** A line of weights.jsonl, of a saved state and of some others: a step that is computed again can be compared with it. */
+export interface WeightsLine {
+  /** Steps committed. */
+  step: number;
+  weights_sha256: string;
+}
+
+interface Journals {
+  ledger: RunJournal;
+  metrics: RunJournal;
+  weights: RunJournal;
 }
 
 export class StepBooks {
-  readonly #ledger: RunJournal;
-  readonly #metrics: RunJournal;
+  readonly #journals: Journals;
+  readonly #engines: RunEngines;
   /** When the training would have begun, had it not been interrupted. */
   readonly #startedMs: number;
   readonly #engine: LedgerLine["engine"];
   readonly #throughput = new Throughput();
 
   private constructor(
-    ledger: RunJournal,
-    metrics: RunJournal,
+    { journals, engines }: { journals: Journals; engines: RunEngines },
     { startedMs, engine }: { startedMs: number; engine: LedgerLine["engine"] },
   ) {
     this.#engine = engine;
-    this.#ledger = ledger;
-    this.#metrics = metrics;
+    this.#journals = journals;
+    this.#engines = engines;
     this.#startedMs = startedMs;
   }
 
-  /** `secondsBefore`: of training, in attempts before this one. Throws ClusterError("storage"). */
+  /**
+   * Goes on behind `step`; `secondsBefore`: of training, in attempts before this one. Throws ClusterError("storage").
+   */
   static async open(
     { storage, observer, clock, config }: RunSetup,
-    secondsBefore: number,
+    { step, secondsBefore }: { step: number; secondsBefore: number },
   ): Promise<StepBooks> {
     const onError = (error: Error): void => observer.note("warning", error.message);
-    const ledger = await storage.openJournal(LEDGER, onError);
-    const metrics = await storage.openJournal(METRICS, onError);
+    const journals = {
+      ledger: await storage.openJournal(LEDGER, onError),
+      metrics: await storage.openJournal(METRICS, onError),
+      weights: await storage.openJournal(WEIGHTS, onError),
+    };
+    const engines = await RunEngines.open(storage, step === 0);
     const startedMs = clock.now() - 1000 * secondsBefore;
-    return new StepBooks(ledger, metrics, { startedMs, engine: config.engine });
+    return new StepBooks({ journals, engines }, { startedMs, engine: config.engine });
   }
 
   committed(step: CommittedStep): void {
-    this.#ledger.append(ledgerLine(step, this.#engine));
-    this.#metrics.append(stepMetric(step, (step.atMs - this.#startedMs) / 1000));
+    const { ledger, metrics } = this.#journals;
+    ledger.append(ledgerLine(step, this.#engine));
+    this.#engines.committed(step);
+    metrics.append(stepMetric(step, (step.atMs - this.#startedMs) / 1000));
     this.#throughput.committed(step.samples, step.atMs);
+  }
+
+  /** The weights after a step, under their hash. */
+  named({ step, sha256 }: Pick<Weights, "step" | "sha256">): void {
+    this.#journals.weights.append({ step, weights_sha256: sha256 } satisfies WeightsLine);
   }
 
   /** Something else than training goes on. */
@@ -70,16 +109,21 @@ export class StepBooks {
 
   /** Of lines that are not on the disk yet. */
   get heldBytes(): number {
-    return this.#ledger.heldBytes + this.#metrics.heldBytes;
+    return this.#all.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
   }
 
   /** Resolves when all steps so far are on the disk. Throws ClusterError("storage"). */
   async flush(): Promise<void> {
-    await Promise.all([this.#ledger.flush(), this.#metrics.flush()]);
+    await Promise.all(this.#all.map((journal) => journal.flush()));
+    await this.#engines.flush();
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#ledger.close(), this.#metrics.close()]);
+    await Promise.all(this.#all.map((journal) => journal.close()));
+  }
+
+  get #all(): RunJournal[] {
+    return Object.values<RunJournal>({ ...this.#journals });
   }
 }
 
@@ -117,9 +161,10 @@ function ledgerLine(
     end: endImage,
     samples,
     ...(engine === undefined ? {} : { engine }),
-    blocks: blocks.map(({ first, count, worker, attempt, ms }) => ({
+    blocks: blocks.map(({ first, count, worker, engine, attempt, ms }) => ({
       slots: [first, first + count],
       worker,
+      engine: fingerprintId(engine),
       attempt,
       ms: Math.round(ms * 10) / 10,
     })),

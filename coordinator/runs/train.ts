@@ -16,6 +16,9 @@ import type { StepBooks } from "./step-books.js";
 import { TrainingPhase } from "./training-phase.js";
 import { weightsOf } from "./weights.js";
 
+/** So many steps after each saved state the weights are named as well: `saf verify` computes them again in seconds. */
+const NAMED_AFTER = 8;
+
 type TrainingBeginning = Beginning & { books: StepBooks };
 
 /** The final weights; those of the newest step when the signal came first. Throws ClusterError: "diverged", "storage". */
@@ -25,16 +28,20 @@ export async function train(run: RunSetup, beginning: TrainingBeginning): Promis
   if (state.step >= totalSteps) return state;
   await writeStatus(run, "training", state.step);
   observer.phase("training", `${totalSteps} steps of ${plan.batchSize} images`);
+  const named = { step: state.step + NAMED_AFTER };
   const phase = new TrainingPhase(run, state, (step) => {
     books.committed(step);
     observer.committed(step, totalSteps);
+    // A stretch commits many steps at once, and has the weights of the last one only.
+    if (step.step + 1 === named.step && phase.trainer.step === named.step)
+      books.named(weightsOf(phase.trainer.snapshot()));
   });
   const onAbort = (): void => {
     phase.trainer.pause();
     void coordinator.whenNobodyCanWork().then(() => phase.trainer.giveUpStep());
   };
   try {
-    await whileListening(signal, onAbort, () => fromStopToStop(run, beginning, phase));
+    await whileListening(signal, onAbort, () => fromStopToStop(run, beginning, { phase, named }));
     return phase.trainer.snapshot();
   } finally {
     phase.end();
@@ -44,7 +51,7 @@ export async function train(run: RunSetup, beginning: TrainingBeginning): Promis
 async function fromStopToStop(
   run: RunSetup,
   { books, bestAccuracy }: TrainingBeginning,
-  phase: TrainingPhase,
+  { phase, named }: { phase: TrainingPhase; named: { step: number } },
 ): Promise<void> {
   const { config, plan, signal, totalSteps } = run;
   const { trainer } = phase;
@@ -60,6 +67,7 @@ async function fromStopToStop(
     const isDue = evaluateEvery > 0 && step % evaluateEvery === 0 && !isLast && !signal.aborted;
     const accuracy = isDue ? await accuracyBetween(run, trainer) : null;
     await checkpointing.save(trainer.snapshot(), accuracy, isLast || signal.aborted);
+    named.step = step + NAMED_AFTER;
     books.pause();
   }
 }

@@ -3,6 +3,7 @@ import type { Bus } from "../../shared/bus.js";
 import { ClusterError, exitCodeOf } from "../../shared/errors.js";
 import { wire, writeMessage } from "../../shared/messages.js";
 import { type ModelResult, type StepMetric, seriesOf } from "../../shared/results.js";
+import type { PoolView } from "../../shared/pool-view.js";
 import { redact } from "../../shared/redact.js";
 import type { Subjects } from "../../shared/subjects.js";
 import { CurveTally, type MeasuredRange } from "../evaluation/curves.js";
@@ -41,8 +42,8 @@ export class EventPublisher {
     bus: Bus,
     subjects: Subjects,
     clock: () => number,
+    wallClock: () => number,
     tell: (event: LiveEvent) => void = () => undefined,
-    wallClock: () => number = () => Date.now(),
   ) {
     this.#bus = bus;
     this.#subjects = subjects;
@@ -76,8 +77,9 @@ export class EventPublisher {
     this.publish("finished", { finished: failureOf(error) });
   }
 
-  workers(rows: WorkerRow[]): void {
-    if (this.#workersTold.isDue()) this.publish("workers", { workers: { workers: rows } });
+  /** `pool`: what else the live page shows of them. */
+  workers(rows: WorkerRow[], pool: PoolView): void {
+    if (this.#workersTold.isDue()) this.publish("workers", { workers: { workers: rows } }, { pool });
   }
 
   /** Where the live page is. */
@@ -85,9 +87,10 @@ export class EventPublisher {
     this.publish("serving", { serving: { url } });
   }
 
-  publish(kind: string, event: ProgressEvent): void {
+  /** `besides`: what is for the live page alone. */
+  publish(kind: string, event: ProgressEvent, besides: Pick<LiveEvent, "pool"> = {}): void {
     const told = { timeMs: this.#wallClock(), ...event };
-    this.#tell(told);
+    this.#tell({ ...told, ...besides });
     if (!this.#bus.connected) return;
     this.#bus.publish(this.#subjects.event(kind), writeMessage(wire.Event, told));
   }

@@ -28,7 +28,7 @@ export interface TelemetryEdges {
   clock: () => number;
   log: (level: "info" | "warn" | "error", message: string) => void;
   /** Milliseconds since 1970. */
-  wallClock?: () => number;
+  wallClock: () => number;
 }
 
 /** Weight of the newest value in an exponentially weighted mean: of the loss, and of a worker's times. */
@@ -50,7 +50,7 @@ export class Telemetry {
   constructor(edges: TelemetryEdges) {
     this.metrics = edges.metrics;
     this.#edges = edges;
-    this.wallClock = edges.wallClock ?? ((): number => Date.now());
+    this.wallClock = edges.wallClock;
     edges.metrics.onScrape(() => this.#refresh());
   }
 

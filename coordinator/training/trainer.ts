@@ -138,7 +138,7 @@ export class Trainer implements Job {
   // ---- Leases -------------------------------------------------------------------------------------------------
 
   command(unit: Unit, lease: GrantedLease): saf.v1.WorkerCommand.$Properties {
-    const { leaseId, term, attempt } = lease;
+    const { leaseId, term, attempt, hungMs: patienceMs } = lease;
     const { runId } = this;
     if (this.#mode === undefined) throw new RangeError(`"${unit.id}" of ${this.id} was never planned`);
     return this.#mode.command(unit, lease, {
@@ -147,6 +147,7 @@ export class Trainer implements Job {
       runId,
       attempt,
       recipe: recipeOf(this.#options.spec),
+      patienceMs,
     });
   }
 

@@ -3,6 +3,7 @@ import type { MappedMemory } from "../../shared/bus.js";
 import type { Layout } from "../../shared/core/layout.js";
 import type { StepPlan } from "../../shared/core/schedule.js";
 import type { ClusterError } from "../../shared/errors.js";
+import type { EngineFingerprint } from "../../shared/fingerprint.js";
 import type { saf } from "../../shared/messages.js";
 import type { TrainingState } from "../../shared/records/checkpoint.js";
 import type { ResolvedRun } from "../../shared/resolve.js";
@@ -21,7 +22,14 @@ export interface CommittedStep {
   loss: number;
   hits: number;
   learningRate: number;
-  blocks: { first: number; count: number; worker: string; attempt: number; ms: number }[];
+  blocks: {
+    first: number;
+    count: number;
+    worker: string;
+    engine: EngineFingerprint;
+    attempt: number;
+    ms: number;
+  }[];
   /** Between the first and the last finished block. */
   barrierMs: number;
   /** Summing, updating and publishing; 0 where a worker did that by itself. */

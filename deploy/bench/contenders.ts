@@ -1,8 +1,7 @@
 /** What the benchmark compares: the bare engine loop, the cluster, PyTorch's DistributedDataParallel. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
@@ -14,6 +13,7 @@ import { LocalCluster } from "../local/cluster.js";
 import type { NatsBinary } from "../local/nats/resolve.js";
 import { type EngineChoice, workerEnvironment } from "../setup/engine.js";
 import { type Usage, usageOf } from "./process-usage.js";
+import { temporaryFolder } from "../local/places.js";
 
 export interface BenchSetting {
   choice: EngineChoice;
@@ -75,7 +75,7 @@ const WARM_UP_STEPS = 100;
 
 /** Trains so many steps on a cluster of this machine; measured from commit to commit. */
 export async function clusterRun(setting: BenchSetting): Promise<ClusterResult> {
-  const out = await mkdtemp(join(tmpdir(), "saf-bench-"));
+  const out = await temporaryFolder("saf-bench-");
   try {
     return await measureCluster(setting, out);
   } finally {

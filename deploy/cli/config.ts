@@ -20,7 +20,9 @@ export interface ConfigOptions {
 }
 
 export async function show(of: Subject, options: ConfigOptions): Promise<void> {
-  const { config, sources } = of === "pool" ? await poolShown(options) : await runShown(options);
+  // What is said of the other one is not shown, but wrong it must not be.
+  const pool = await poolShown(options);
+  const { config, sources } = of === "pool" ? pool : await runShown(options);
   printResult(options.json ? { config, sources } : showConfig(config, sources));
 }
 

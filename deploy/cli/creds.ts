@@ -1,5 +1,5 @@
 /** What `saf creds init | mint | rotate | show | kubernetes` do. */
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fromSeed } from "nkeys.js";
 import { parseCredentials } from "../../shared/credentials.js";
@@ -10,6 +10,7 @@ import { kubernetesManifests } from "../credentials/kubernetes.js";
 import { writeSecret } from "../credentials/secret-file.js";
 import { SERVER_CONFIG } from "../credentials/server-config.js";
 import { printResult } from "./output.js";
+import { makeFolder } from "../../shared/io/folders.js";
 
 export interface MintOptions {
   dir: string;
@@ -51,7 +52,7 @@ export async function mint({ dir, role, id, count, prefix, expires, out, json }:
   const users = await Promise.all(
     namesFor(role, id, count, prefix).map((name) => authority.mint(role, name, expires, Date.now())),
   );
-  await mkdir(out, { recursive: true, mode: 0o700 });
+  await makeFolder(out, { mode: 0o700 });
   for (const { name, text } of users) await writeSecret(fileOf(out, name), text);
   printResult(
     json

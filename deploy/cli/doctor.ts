@@ -1,5 +1,5 @@
 /** What `saf doctor` does. */
-import { access, constants, mkdir, statfs } from "node:fs/promises";
+import { access, constants, statfs } from "node:fs/promises";
 import { arch, availableParallelism, platform, release, totalmem } from "node:os";
 import { mnistDirectory, verifyMnist } from "../../coordinator/io/datasets/mnist.js";
 import { ClusterError } from "../../shared/errors.js";
@@ -7,6 +7,7 @@ import { VERSION } from "../../shared/version.js";
 import { resolveNatsServer } from "../local/nats/resolve.js";
 import { defaultCacheDir, provisionEngine } from "../setup/engine.js";
 import { printResult, reportError } from "./output.js";
+import { makeFolder } from "../../shared/io/folders.js";
 
 interface Finding {
   what: string;
@@ -78,7 +79,7 @@ async function examine(): Promise<Finding[]> {
       return `${reports.length} files, checksums right (${from})`;
     }),
     await check("disk", async () => {
-      await mkdir(cacheDir, { recursive: true });
+      await makeFolder(cacheDir);
       await access(cacheDir, constants.W_OK);
       const { bavail, bsize } = await statfs(process.cwd());
       if (bavail * bsize < WANTED_DISK_BYTES)

@@ -1,4 +1,4 @@
-/** The variables that saf reads. A mistyped one would be silence, so processes of a cluster say so. */
+/** The variables that saf reads. A mistyped one would be silence, so every command says so. */
 import { suggest } from "../../shared/core/suggest.js";
 
 const PREFIX = "SAF_";

@@ -1,11 +1,15 @@
 /** The `saf` program. */
 import { CommanderError } from "commander";
 import { ClusterError } from "../../shared/errors.js";
-import { endQuietlyOnBrokenPipe, reportError } from "./output.js";
+import { checkWorkingFolder } from "../local/places.js";
+import { outliveReaders, reportError } from "./output.js";
 import { createProgram } from "./program.js";
+import { keepHangupIgnored } from "./signals.js";
 
-endQuietlyOnBrokenPipe();
+outliveReaders();
+keepHangupIgnored();
 try {
+  checkWorkingFolder();
   await createProgram().parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {

@@ -1,6 +1,6 @@
 /** What a command says: its result on stdout, everything else on stderr. */
 import { relative } from "node:path";
-import { ClusterError, exitCodeOf } from "../../shared/errors.js";
+import { ClusterError, exitCodeOf, named } from "../../shared/errors.js";
 import { redact } from "../../shared/redact.js";
 
 /** Writes a result to stdout: text as it is, anything else as one JSON document. */
@@ -38,7 +38,8 @@ export interface ErrorOutput {
  * Says what went wrong: one line what, one line why or what to do, the stack only with `debug`.
  * Returns the exit code, and sets it as the process's own.
  */
-export function reportError(error: unknown, { debug = false, json = false }: ErrorOutput = {}): number {
+export function reportError(thrown: unknown, { debug = false, json = false }: ErrorOutput = {}): number {
+  const error = named(thrown);
   const exitCode = exitCodeOf(error);
   process.exitCode = exitCode;
   if (json) printResult({ error: errorDocument(error, exitCode) });
@@ -80,12 +81,20 @@ function stackOf(error: unknown): string {
   return error.cause === undefined ? stack : `${stack}\ncaused by ${stackOf(error.cause)}`;
 }
 
-/** A reader that has seen enough (`saf … | head`) is no error: the program ends quietly, its result unread. */
-export function endQuietlyOnBrokenPipe(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
-      process.exit();
-    });
-  }
+/**
+ * A reader that goes away costs its words and nothing else. On stderr these are progress: the work goes on. On stdout they
+ * are the result, which comes last: the program ends, quietly where the reader has seen enough (`saf … | head`), and its
+ * exit code is the work's own, so that a command sets it in the same turn in which it prints.
+ */
+export function outliveReaders(): void {
+  process.stderr.on("error", () => undefined);
+  let isSaid = false;
+  process.stdout.on("error", (cause: NodeJS.ErrnoException) => {
+    if (cause.code === "EPIPE") process.exit();
+    if (isSaid) return;
+    isSaid = true;
+    reportError(
+      new ClusterError("storage", `Cannot write the result to standard output: ${cause.message}`, { cause }),
+    );
+  });
 }

@@ -32,7 +32,11 @@ export function workerCommand(): Command {
         .env("SAF_COORDINATOR_TIMEOUT_S")
         .default(0),
     )
-    .addOption(new Option("--engine <name>", "engine to compute with").env("SAF_ENGINE").default("wasm"))
+    .addOption(
+      new Option("--engine <name>", "engine to compute with (default: the one that saf setup chose)").env(
+        "SAF_ENGINE",
+      ),
+    )
     .addOption(
       new Option(
         "--compute-ms <milliseconds>",

@@ -1,18 +1,25 @@
 /** The `saf` command line as a tree of commands; main.ts runs it, completion and the tests of the documents read it. */
 import { Command } from "commander";
 import { VERSION } from "../../shared/version.js";
+import { checkOpenFiles } from "../local/places.js";
 import { benchCommand } from "./bench-command.js";
+import { chaosCommand } from "./chaos-command.js";
 import { completionCommand } from "./completion.js";
 import { configCommand } from "./config-command.js";
 import { credsCommand } from "./creds-command.js";
 import { dataCommand } from "./data-command.js";
 import { demoCommand } from "./demo-command.js";
+import { warnOfVariables } from "./environment.js";
 import { evaluateCommand, reportCommand } from "./evaluate-command.js";
 import { exportCommand } from "./export-command.js";
 import { coordinatorCommand, workerCommand } from "./process-commands.js";
 import { reproduceCommand } from "./reproduce-command.js";
 import { doctorCommand, setupCommand } from "./setup-command.js";
+import { statusCommand } from "./status-command.js";
 import { trainCommand } from "./train-command.js";
+import { verifyCommand } from "./verify-command.js";
+
+const PROCESSES = ["coordinator", "worker"];
 
 /** Parsing throws CommanderError where commander alone would end the process, so that every exit code is ours. */
 export function createProgram(): Command {
@@ -21,7 +28,13 @@ export function createProgram(): Command {
     .version(VERSION)
     .option("--debug", "print the stack of an error", false)
     .showHelpAfterError("(run with --help for the options)")
-    .exitOverride();
+    .exitOverride()
+    // What a command needs is loaded when it is called: too few files would be found in the middle of that.
+    .hook("preAction", () => checkOpenFiles())
+    // The processes of a cluster know more exactly what they read.
+    .hook("preAction", async (_, action) => {
+      if (!PROCESSES.includes(action.name())) await warnOfVariables(process.env, variablesOf(program));
+    });
 
   for (const command of [
     demoCommand(),
@@ -29,7 +42,10 @@ export function createProgram(): Command {
     evaluateCommand(),
     reproduceCommand(),
     reportCommand(),
+    verifyCommand(),
+    statusCommand(),
     exportCommand(),
+    chaosCommand(),
     benchCommand(),
     dataCommand(),
     setupCommand(),
@@ -43,6 +59,11 @@ export function createProgram(): Command {
     program.addCommand(inheriting(command, program));
   }
   return program;
+}
+
+/** Variables that options of a command, or of one below it, read. */
+function variablesOf(command: Command): (string | undefined)[] {
+  return [...command.options.map(({ envVar }) => envVar), ...command.commands.flatMap(variablesOf)];
 }
 
 /** A command made on its own takes over no settings by itself, and neither do the ones below it. */

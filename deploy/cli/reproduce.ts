@@ -1,13 +1,10 @@
 /** What `saf reproduce` does. */
-import { mkdir } from "node:fs/promises";
+import {} from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { proceduresOf } from "../../coordinator/evaluation/plan/procedures.js";
-import { refuseLocked } from "../../coordinator/io/directory-locks.js";
-import { createFreshDirectory, runDirectoryName } from "../../coordinator/io/run-directory.js";
+import { runDirectoryName } from "../../coordinator/io/run-directory.js";
 import type { Config } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
-import { storageError } from "../../shared/io/atomic-file.js";
-import { realClock } from "../../shared/io/real-clock.js";
 import { REPRODUCED_SETS, type Reproduction, membersOf, paperModels } from "../../shared/reproduction.js";
 import { type Plan, ReproductionFile, readReproduction } from "../local/reproduction.js";
 import { loadConfig } from "./config-file.js";
@@ -34,14 +31,8 @@ export async function reproduce(dataset: string, options: ReproduceOptions): Pro
   const plan = planOf(dataset, options, before, out);
   const configs = await configsOf(plan);
   const { value: pool } = await loadPool({ ...options, set: plan.settings });
-  await refuseLocked(out, realClock);
-  if (options.out === undefined) await createFreshDirectory(out);
-  else
-    await mkdir(out, { recursive: true }).catch((cause: unknown) => {
-      throw storageError(`create ${out}`, cause);
-    });
   const overview = new ReproductionFile(out, plan, before?.begun);
-  await overview.write();
+  let isBegun = false;
   const { document, exitCode } = await runLocally({
     ...options,
     configs,
@@ -51,12 +42,17 @@ export async function reproduce(dataset: string, options: ReproduceOptions): Pro
     title: `saf reproduce ${dataset}`,
     command: plan.command,
     sideBySide: "workers",
+    onReady: async () => {
+      await overview.write();
+      isBegun = true;
+    },
     onEvent: ({ phase, finished }) => {
       // That it is behind for a moment harms nobody; the last writing below is the one that counts.
       if (phase != null || finished != null) void overview.write().catch(() => undefined);
     },
   }).catch(async (error: unknown) => {
-    await overview.write();
+    // What failed is told, whether or not it can be written.
+    if (isBegun) await overview.write().catch(() => undefined);
     throw error;
   });
   await overview.write(document.failed);

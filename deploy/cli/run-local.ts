@@ -1,6 +1,6 @@
 /** Runs on this machine: engine, nats-server, coordinator, workers; progress on stderr, the results returned. */
-import { mkdirSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import {} from "node:fs";
+import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
@@ -8,6 +8,7 @@ import { planMeasures } from "../../coordinator/evaluation/plan/procedures.js";
 import { checkAside } from "../../coordinator/io/datasets/load-aside.js";
 import { refuseLocked } from "../../coordinator/io/directory-locks.js";
 import { createFreshDirectory, realDirectory, runDirectoryName } from "../../coordinator/io/run-directory.js";
+import { checkRunDirectory } from "../../coordinator/io/run-place.js";
 import { findSource, readSource } from "../../coordinator/io/transfer-sources.js";
 import { checkSources, sourcesIn } from "../../coordinator/runs/second-networks.js";
 import { nameOf, withDistinctNames } from "../../coordinator/runs/run-names.js";
@@ -16,10 +17,13 @@ import type { PoolConfig } from "../../shared/config/pool.js";
 import type { Config } from "../../shared/config/run.js";
 import type { EngineName } from "../../shared/engine.js";
 import { ClusterError, EXIT_CODES, type ErrorCode, isErrorCode } from "../../shared/errors.js";
+import { storageError, writeFileAtomic } from "../../shared/io/atomic-file.js";
 import { realClock } from "../../shared/io/real-clock.js";
 import type { saf } from "../../shared/messages.js";
 import { resolveRun } from "../../shared/resolve.js";
 import { LocalCluster, type LocalClusterOptions, localWorkers } from "../local/cluster.js";
+import { checkOpenFiles, checkTemporary } from "../local/places.js";
+import { lastWords } from "../local/program.js";
 import { type NatsBinary, resolveNatsServer } from "../local/nats/resolve.js";
 import {
   type EngineChoice,
@@ -31,7 +35,8 @@ import {
 import { chosenEngine } from "./chosen-engine.js";
 import { type ProgressDisplay, createProgress } from "./progress.js";
 import type { ProgressMode } from "./run-options.js";
-import { interruption } from "./signals.js";
+import { interruption, isToldToEnd } from "./signals.js";
+import { makeFolder } from "../../shared/io/folders.js";
 
 export interface LocalRunOptions {
   configs: readonly Config[];
@@ -46,6 +51,8 @@ export interface LocalRunOptions {
   evaluateOnly?: boolean;
   /** Puts into the run directory what is measured, once it is known that the rest is right. */
   prepare?: (out: string) => Promise<void>;
+  /** Nothing is missing, and the run directory is there: its own first writing, before anything is started. */
+  onReady?: () => Promise<void>;
   /** Runs at the same time: each worker one, or one after another on all workers. */
   sideBySide?: "workers" | "one";
   /** What happens to the runs, as it happens. */
@@ -76,11 +83,16 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
     options.out ?? join(options.runs, runDirectoryName(options.name, Date.now())),
   );
   // What is wrong with settings and files, and who writes there, is said before anything is started.
+  checkOpenFiles();
+  checkRunDirectory(out);
   await refuseLocked(out, realClock);
+  await checkTemporary();
   checkPlans(configs);
   await checkFiles(configs, out);
   const make = async (): Promise<void> => {
     if (options.out === undefined) await createFreshDirectory(out);
+    // What is measured makes its own folder, once it is known to be right.
+    else if (options.prepare === undefined) await makeRoot(out);
   };
   if (options.prepare !== undefined) {
     await make();
@@ -94,6 +106,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
     );
     // A run that lacks a program leaves no folder behind.
     if (options.prepare === undefined) await make();
+    await options.onReady?.();
     const runFiles = await writeRunFiles(out, configs);
     const workers = localWorkers(pool.workers, availableParallelism());
     progress.say(
@@ -112,6 +125,12 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
   } finally {
     progress.stop();
   }
+}
+
+async function makeRoot(out: string): Promise<void> {
+  await makeFolder(out).catch((cause: unknown) => {
+    throw storageError(`create the run directory ${out}`, cause);
+  });
 }
 
 /** Installs what is missing. */
@@ -168,11 +187,15 @@ async function conduct(
     onNote: (message) => progress.say(message, "warning"),
   });
   interrupt = () => cluster.interrupt();
+  // A signal that came while it started.
+  if (stop.signal.aborted) interrupt();
   try {
     const code = await cluster.finished();
-    const isFailure = code !== 0 && code !== EXIT_CODES.trials && stop.exitCode() === 0;
+    // Somebody may tell the coordinator itself to end.
+    const signalCode = stop.exitCode() || (isToldToEnd(code) ? code : 0);
+    const isFailure = code !== 0 && code !== EXIT_CODES.trials && signalCode === 0;
     if (isFailure) throw cluster.failure ?? (await failureOf(setting.out, code, listener.failure()));
-    return { code, signalCode: stop.exitCode() };
+    return { code, signalCode };
   } finally {
     await cluster.stop();
   }
@@ -231,11 +254,13 @@ async function checkFiles(configs: readonly Config[], out: string): Promise<void
 /** The settings of each run, where the coordinator finds them. */
 async function writeRunFiles(out: string, configs: readonly Config[]): Promise<string[]> {
   const folder = join(out, "runs.d");
-  mkdirSync(folder, { recursive: true });
+  await makeFolder(folder).catch((cause: unknown) => {
+    throw storageError(`create ${folder}`, cause);
+  });
   return Promise.all(
     configs.map(async (config, i) => {
       const file = join(folder, `${String(i + 1).padStart(2, "0")}-${nameOf(config)}.yaml`);
-      await writeFile(file, stringify(config));
+      await writeFileAtomic(file, stringify(config));
       return file;
     }),
   );
@@ -284,15 +309,10 @@ async function failureOf(
       const hint = said.hint ?? "";
       return new ClusterError(saidCode, said.message ?? "", hint === "" ? {} : { hint });
     }
-    const log = await readFile(join(out, "logs", "coordinator.stderr.log"), "utf8").catch(() => "");
-    const last = log
-      .trim()
-      .split("\n")
-      .filter((line) => line !== "")
-      .at(-1);
+    const last = await lastWords(join(out, "logs"), "coordinator");
     return new ClusterError(
       code === EXIT_CODES.dependency ? "dependency" : "unexpected",
-      `The coordinator ended with exit code ${code}: ${last ?? "it said nothing"}`,
+      `The coordinator ended with exit code ${code}: ${last}`,
       {
         hint: `its log is in ${join(out, "logs")}`,
       },

@@ -7,31 +7,39 @@ import { addPoolOptions } from "./config-options.js";
 const PROGRESS_MODES = ["auto", "bar", "plain", "json", "none"] as const;
 export type ProgressMode = (typeof PROGRESS_MODES)[number];
 
-export interface RunOptions {
-  json?: true;
-  progress: ProgressMode;
+/** What a local cluster is started with. */
+export interface ClusterOptions {
   engine?: EngineName;
   computeMs?: string;
   natsServer?: string;
-  httpPort?: number;
-  runs: string;
   workers?: number | "auto";
   poolFile?: string;
 }
 
+export interface RunOptions extends ClusterOptions {
+  json?: true;
+  progress: ProgressMode;
+  httpPort?: number;
+  runs: string;
+}
+
 export function addRunOptions(command: Command): Command {
-  return addPoolOptions(command)
+  return addClusterOptions(command)
     .option("--json", "print the results as one JSON document")
     .addOption(
       new Option("--progress <mode>", "how progress is shown").choices([...PROGRESS_MODES]).default("auto"),
     )
+    .addOption(httpPort())
+    .option("--runs <folder>", "where run directories are made", "runs");
+}
+
+export function addClusterOptions(command: Command): Command {
+  return addPoolOptions(command)
     .addOption(
       new Option("--engine <name>", "this engine or an error (also SAF_ENGINE)").choices([...ENGINE_NAMES]),
     )
     .option("--compute-ms <milliseconds>", "emulated engine: time that a slot takes; sets pool.compute_ms")
     .option("--nats-server <path>", "this nats-server program")
-    .addOption(httpPort())
-    .option("--runs <folder>", "where run directories are made", "runs")
     .addOption(
       new Option("-w, --workers <count>", "worker processes, or auto: one per core").argParser(workerCount),
     );

@@ -1,25 +1,48 @@
 /** Signals of a process as one AbortSignal, and what its exit code will be. */
+import { isHangupIgnored } from "./hangup.js";
 
 export interface Interruption {
   signal: AbortSignal;
-  /** 130 after SIGINT, 143 after SIGTERM, 0 while neither came. */
+  /** 130 after SIGINT, 143 after SIGTERM, 129 after SIGHUP, 0 while none came. */
   exitCode(): number;
 }
 
-/** The first SIGINT or SIGTERM asks to end well; the second one ends at once. */
+/** What asks a process to end, and the exit code that says so: 128 and the number of the signal. */
+const ENDING_SIGNALS: readonly (readonly [NodeJS.Signals, number])[] = [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+];
+
+/** Did a process end so because it was told to? */
+export function isToldToEnd(exitCode: number): boolean {
+  return ENDING_SIGNALS.some(([, own]) => own === exitCode);
+}
+
+/**
+ * The first SIGINT, SIGTERM or SIGHUP asks to end well; the second one ends at once. A closed terminal may send several
+ * SIGHUP, so another one of these is no second one.
+ */
 export function interruption(onFirst: (name: NodeJS.Signals) => void = () => undefined): Interruption {
   const controller = new AbortController();
   let code = 0;
-  const handle = (name: NodeJS.Signals): void => {
+  const handle = (name: NodeJS.Signals, own: number): void => {
     const again = code !== 0;
-    code = name === "SIGINT" ? 130 : 143;
+    if (again && name === "SIGHUP") return;
+    code = own;
     if (again) process.exit(code);
     onFirst(name);
     controller.abort();
   };
-  process.on("SIGINT", handle);
-  process.on("SIGTERM", handle);
+  for (const [name, own] of ENDING_SIGNALS) {
+    if (name !== "SIGHUP" || !isHangupIgnored()) process.on(name, () => handle(name, own));
+  }
   return { signal: controller.signal, exitCode: () => code };
+}
+
+/** Node has put SIGHUP back to its default, which ends a process: where it was ignored, it is ignored again. */
+export function keepHangupIgnored(): void {
+  if (isHangupIgnored()) process.on("SIGHUP", () => undefined);
 }
 
 /**

@@ -1,4 +1,5 @@
 /** What `saf train` does. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { stat } from "node:fs/promises";
 import { ClusterError } from "../../shared/errors.js";
@@ -8,6 +9,8 @@ import { loadPool, ofRun } from "./pool-options.js";
 import { printResults } from "./results-output.js";
 import { runLocally } from "./run-local.js";
 import type { RunOptions } from "./run-options.js";
+
+const CONFIG = "config.yaml";
 
 export interface TrainOptions extends RunOptions {
   config: string[];
@@ -33,14 +36,21 @@ export async function train(options: TrainOptions): Promise<void> {
   });
   printResults(document, {
     json: options.json === true,
-    hints: document.interrupted ? [`resume     npx saf train --resume ${shown(document.directory)}`] : [],
+    hints: document.interrupted && isRunDirectory(document.directory) ? [resumeHint(document.directory)] : [],
   });
   process.exitCode = exitCode;
 }
 
+const resumeHint = (directory: string): string => `resume     npx saf train --resume ${shown(directory)}`;
+
+/** A run that ended before it began has nothing to go on with. */
+function isRunDirectory(directory: string): boolean {
+  return existsSync(join(directory, CONFIG));
+}
+
 /** The settings a run directory was made with. Throws ClusterError("usage") when it is none. */
 export async function configOf(directory: string): Promise<string> {
-  const file = join(directory, "config.yaml");
+  const file = join(directory, CONFIG);
   if ((await stat(file).catch(() => undefined)) === undefined) {
     throw new ClusterError(
       "usage",

@@ -3,17 +3,21 @@ import { hostname } from "node:os";
 import { EMULATED } from "../../shared/engine.js";
 import { ClusterError } from "../../shared/errors.js";
 import { defaultCacheDir } from "../../shared/io/cache-directory.js";
+import { checkNatsAccess } from "../../shared/io/nats-bus.js";
 import { removeRings } from "../../shared/io/shared-memory-bus.js";
+import { subjectsOf } from "../../shared/subjects.js";
 import type { ConnectionOptions } from "./connection-options.js";
+import { type WorkerEngine, engineForWorker, needsNewProcess } from "../setup/worker-engine.js";
 import { warnOfVariables } from "./environment.js";
 import { httpOptionsOf } from "./http-options.js";
 import { natsAccessOf } from "./nats-options.js";
+import { sameAgain } from "./same-again.js";
 import { type Interruption, exitWithParent } from "./signals.js";
 import { workerName } from "./worker-name.js";
 
 export interface WorkerFlags extends ConnectionOptions {
   id?: string;
-  engine: string;
+  engine?: string;
   computeMs?: string;
   cacheDir?: string;
   coordinatorTimeout: number;
@@ -25,27 +29,59 @@ export async function serveAsWorker(
   own: readonly (string | undefined)[],
   stop: Interruption,
 ): Promise<void> {
-  if (options.exitWithParent === true) exitWithParent(() => removeRings(options.sharedMemory));
+  if (options.exitWithParent === true)
+    exitWithParent(() => {
+      removeRings(options.sharedMemory);
+      // An exit would wait for an engine in a native call, and one that hangs would outlive everybody.
+      process.kill(process.pid, "SIGKILL");
+    });
   await warnOfVariables(process.env, own);
   const id = workerName(options.id, process.env["JOB_COMPLETION_INDEX"], hostname());
+  const nats = natsAccessOf(options);
+  // What is wrong with the settings is said before an engine is looked for.
+  checkNatsAccess(nats, id);
+  subjectsOf(options.pool);
   const { engineNamed, runWorker } = await import("../../worker/main.js");
-  const engine = engineNamed(options.engine || "wasm");
-  const cacheDirectory = `${options.cacheDir ?? defaultCacheDir(process.env)}/parts`;
+  const cacheDir = options.cacheDir ?? defaultCacheDir(process.env);
+  const named = options.engine ? engineNamed(options.engine) : undefined;
+  const choice = await chosenUntil(
+    stop,
+    engineForWorker(named, { cacheDir, env: process.env, progress: say }),
+  );
+  if (needsNewProcess(choice.environment, process.env)) {
+    process.exitCode = await sameAgain(choice.environment);
+    return;
+  }
+  Object.assign(process.env, choice.environment);
   await runWorker(
     {
       ...options,
       id,
       connectTimeoutMs: 1000 * options.natsTimeout,
       coordinatorTimeoutMs: 1000 * options.coordinatorTimeout,
-      nats: natsAccessOf(options),
-      engine,
-      computeMs: engine === EMULATED ? await computeMsFor(id, options.computeMs) : 0,
-      cacheDirectory,
+      nats,
+      engine: choice.engine,
+      engineWhy: choice.why,
+      computeMs: choice.engine === EMULATED ? await computeMsFor(id, options.computeMs) : 0,
+      cacheDirectory: `${cacheDir}/parts`,
       http: httpOptionsOf(options),
     },
     stop.signal,
   );
   process.exitCode = stop.exitCode();
+}
+
+const say = (line: string): void => void process.stderr.write(`setup: ${line}\n`);
+
+/** A signal that comes first ends the process: what was being fetched is left. */
+async function chosenUntil(stop: Interruption, choice: Promise<WorkerEngine>): Promise<WorkerEngine> {
+  const interrupted = new Promise<undefined>((resolve) => {
+    if (stop.signal.aborted) resolve(undefined);
+    stop.signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+  const first = await Promise.race([choice, interrupted]);
+  if (first === undefined) process.exit(stop.exitCode());
+  return first;
 }
 
 /** Throws ClusterError("usage"). */

@@ -5,7 +5,7 @@
  * Below the folder (0700): `authority.json` and `nats-auth.conf`, which are public, and the seeds (0600):
  * `operator.seed`, `account.seed`, `system.seed`, `signing/<role>-<key>.seed`.
  */
-import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type KeyPair, createAccount, createOperator, createUser, fromSeed } from "nkeys.js";
 import { z } from "zod";
@@ -14,6 +14,7 @@ import { ROLES, type Role, isToken, isWorkerName } from "../../shared/subjects.j
 import { accountJwt, credsText, operatorJwt, userJwt } from "./jwt.js";
 import { writeSecret } from "./secret-file.js";
 import { SERVER_CONFIG } from "./server-config.js";
+import { makeFolder } from "../../shared/io/folders.js";
 
 const STATE = "authority.json";
 
@@ -66,7 +67,7 @@ export class Authority {
         hint: "`saf creds rotate` makes new signing keys; another --dir makes another authority",
       });
     }
-    await mkdir(join(directory, "signing"), { recursive: true, mode: 0o700 });
+    await makeFolder(join(directory, "signing"), { mode: 0o700 });
     const operator = createOperator();
     const account = createAccount();
     const system = createAccount();

@@ -3,14 +3,13 @@
  * again; nothing outlives us, not even when we are killed.
  */
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import {} from "node:fs";
 import { join } from "node:path";
 import type { Bus } from "../../shared/bus.js";
 import { type Clock, pause } from "../../shared/clock.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
 import type { EngineName } from "../../shared/engine.js";
-import { ClusterError, EXIT_CODES } from "../../shared/errors.js";
+import { ClusterError, EXIT_CODES, wordsOf } from "../../shared/errors.js";
 import { connectNats } from "../../shared/io/nats-bus.js";
 import { readMessage, type saf, wire } from "../../shared/messages.js";
 import { subjectsOf } from "../../shared/subjects.js";
@@ -31,17 +30,21 @@ import { type ProcessExit, describeExit } from "./process-exit.js";
 import { type Program, endPrograms, lastWords, logFile, startProgram } from "./program.js";
 import {
   COORDINATOR_RESTARTS,
+  RECENT_MS,
   type RestartDecision,
   SERVER_RESTARTS,
   WORKER_RESTARTS,
   decideRestart,
   withoutRestarts,
 } from "./restarts.js";
-import { createScratch, sweepScratch } from "./scratch.js";
+import { type Scratch, createScratch, removeScratch, sweepScratch } from "./scratch.js";
+import { makeFolderSync } from "../../shared/io/folders.js";
 
 const POOL = "local";
 /** Credentials made in advance, so that workers can be added without touching the server. */
 const SPARE_WORKERS = 16;
+/** From so many ends within RECENT_MS on, they are counted in what is said of them. */
+const MANY_ENDS = 3;
 
 export interface LocalClusterOptions {
   nats: NatsBinary;
@@ -63,16 +66,22 @@ export interface LocalClusterOptions {
   restartCoordinator: boolean;
   /** Port of the live page; without it, a free one. */
   httpPort?: number | undefined;
+  /** How the processes reach the server; directly, unless it says otherwise. */
+  route?: (serverUrl: string) => Promise<Route>;
+}
+
+export interface Route {
+  /** For a process, by its name. */
+  urlOf(name: string): string;
+  close(): Promise<void>;
 }
 
 /** What a cluster stands on. */
 interface Ground {
   nats: RunningNatsServer;
-  /** Private folder of keys and the server's store. */
-  scratch: string;
-  /** Folder of the processes' rings. */
-  memory: string | undefined;
+  scratch: Scratch;
   events: Bus;
+  route: Route | undefined;
 }
 
 export class LocalCluster {
@@ -100,26 +109,16 @@ export class LocalCluster {
 
   /** Throws ClusterError("dependency") when nats-server does not start. */
   static async start(options: LocalClusterOptions): Promise<LocalCluster> {
-    mkdirSync(join(options.out, "logs"), { recursive: true });
+    makeFolderSync(join(options.out, "logs"));
     for (const folder of await sweepScratch())
       options.onNote(`removed ${folder}, left behind by a saf that was killed`);
-    const memory = options.pool.shared_memory ? await sharedMemoryFolder() : undefined;
-    const scratch = await createScratch(memory);
-    const nats = await startNatsServer({
-      binary: options.nats,
-      directory: join(scratch, "nats"),
-      removeAfterDeath: scratch,
-      pool: POOL,
-      workers: Array.from({ length: options.workers + SPARE_WORKERS }, (_, i) => `worker-${i + 1}`),
-      clock: options.clock,
-    });
-    const events = await connectNats({
-      ...nats.credentials.observer,
-      url: nats.url,
-      purpose: "events",
-      connectTimeoutMs: 10_000,
-    });
-    return new LocalCluster(options, { nats, scratch, memory, events });
+    const scratch = await createScratch(options.pool.shared_memory);
+    try {
+      return new LocalCluster(options, await makeGround(options, scratch));
+    } catch (error) {
+      await removeScratch(scratch);
+      throw error;
+    }
   }
 
   /** Where the server is and who may use it: for whoever looks on, or takes the place of a process. */
@@ -129,7 +128,7 @@ export class LocalCluster {
 
   /** Folder of the processes' rings; undefined where bulk bytes go through NATS. */
   get sharedMemory(): string | undefined {
-    return this.#ground.memory;
+    return this.#ground.scratch.memory;
   }
 
   /** Address of the coordinator's live page, once it said so. */
@@ -201,7 +200,7 @@ export class LocalCluster {
     this.#stopping.abort();
     const workers = [...this.#workers.values()];
     for (const kept of [this.#coordinator, ...workers]) kept.letGo();
-    const { nats, scratch, memory, events } = this.#ground;
+    const { nats, scratch, events, route } = this.#ground;
     const { clock } = this.#options;
     await events.close();
     // The workers last: the coordinator needs them to finish its step, and then writes a checkpoint.
@@ -210,10 +209,9 @@ export class LocalCluster {
       workers.map(({ program }) => program),
       clock,
     );
+    await route?.close();
     await nats.stop();
-    for (const folder of [scratch, memory]) {
-      if (folder !== undefined) await rm(folder, { recursive: true, force: true });
-    }
+    await removeScratch(scratch);
   }
 
   // ---- Starts -------------------------------------------------------------------------------------------------
@@ -230,7 +228,7 @@ export class LocalCluster {
 
   #startCoordinator(): Program {
     const { pool, httpPort, coordinatorArguments: others } = this.#options;
-    const connection = this.#connectionOf(this.#ground.nats.credentials.coordinator);
+    const connection = this.#connectionOf("coordinator", this.#ground.nats.credentials.coordinator);
     return startProgram({
       name: "coordinator",
       args: coordinatorArguments(connection, { pool, httpPort, page: this.#page, others }),
@@ -242,7 +240,7 @@ export class LocalCluster {
   #startWorker(id: string): Program {
     this.#absent.delete(id);
     const { engine, cacheDir, workerEnvironment, pool } = this.#options;
-    const connection = this.#connectionOf(this.#ground.nats.credentials.worker(id));
+    const connection = this.#connectionOf(id, this.#ground.nats.credentials.worker(id));
     const logFile = join(this.#logs, `${id}.jsonl`);
     return startProgram({
       name: id,
@@ -252,9 +250,9 @@ export class LocalCluster {
     });
   }
 
-  #connectionOf({ seedFile }: NatsCredentials): Connection {
-    const { nats, memory } = this.#ground;
-    return { url: nats.url, seedFile, pool: POOL, memory };
+  #connectionOf(name: string, { seedFile }: NatsCredentials): Connection {
+    const { nats, scratch, route } = this.#ground;
+    return { url: route?.urlOf(name) ?? nats.url, seedFile, pool: POOL, memory: scratch.memory };
   }
 
   get #logs(): string {
@@ -279,7 +277,15 @@ export class LocalCluster {
 
   #coordinatorEnded(exit: ProcessExit, next: RestartDecision): void {
     if (next.kind !== "restart") return;
-    this.#options.onNote(`The coordinator ended (${describeExit(exit)}); starting it again where it was`);
+    const again = this.#again("coordinator", next.recent);
+    this.#options.onNote(`The coordinator ended (${describeExit(exit)}); ${again} where it was`);
+  }
+
+  /** One end says little; of several, somebody has to find the reason. */
+  #again(name: string, recent: number): string {
+    return recent < MANY_ENDS
+      ? "starting it again"
+      : `that is ${recent} times in ${RECENT_MS / 60_000} minutes, see ${logFile(this.#logs, name)}; starting it again`;
   }
 
   async #workerEnded(id: string, exit: ProcessExit, next: RestartDecision): Promise<void> {
@@ -287,7 +293,8 @@ export class LocalCluster {
     // It knows at once; by heartbeats the coordinator would know three of them later.
     const pid = this.workerPid(id);
     if (pid !== undefined) this.#coordinator.program.tell(deathNotice({ worker: id, pid }));
-    if (next.kind === "restart") onNote(`${id} ended (${describeExit(exit)}); starting it again`);
+    if (next.kind === "restart")
+      onNote(`${id} ended (${describeExit(exit)}); ${this.#again(id, next.recent)}`);
     else this.#absent.add(id);
     if (next.kind !== "rest") return;
     const left = this.#workers.size - this.#absent.size;
@@ -320,6 +327,41 @@ export class LocalCluster {
   }
 }
 
+async function makeGround(options: LocalClusterOptions, scratch: Scratch): Promise<Ground> {
+  const nats = await startNatsServer({
+    binary: options.nats,
+    directory: join(scratch.disk, "nats"),
+    removeAfterDeath: scratch.disk,
+    pool: POOL,
+    workers: Array.from({ length: options.workers + SPARE_WORKERS }, (_, i) => `worker-${i + 1}`),
+    clock: options.clock,
+  });
+  try {
+    const events = await connectNats({
+      ...nats.credentials.observer,
+      url: nats.url,
+      purpose: "events",
+      connectTimeoutMs: 10_000,
+      onFailedMessage: tellOnce(options.onNote),
+    });
+    return { nats, scratch, events, route: await options.route?.(nats.url) };
+  } catch (error) {
+    await nats.stop();
+    throw error;
+  }
+}
+
+/** What is shown is of no use to the work: it costs a line that it fails, and each reason only one. */
+function tellOnce(note: (message: string) => void): (subject: string, error: unknown) => void {
+  const told = new Set<string>();
+  return (_, error) => {
+    const reason = wordsOf(error);
+    if (told.has(reason)) return;
+    told.add(reason);
+    note(`Something that happened cannot be shown: ${reason}`);
+  };
+}
+
 /** Is the server there again? Tries a few times, until `signal` says that nobody needs it. */
 async function restarted(
   nats: RunningNatsServer,
@@ -338,11 +380,6 @@ async function restarted(
       onNote(error instanceof Error ? error.message : String(error));
     }
   }
-}
-
-/** A private folder in memory, or undefined where the system has no such place (then bytes go through NATS). */
-async function sharedMemoryFolder(): Promise<string | undefined> {
-  return mkdtemp("/dev/shm/saf-").catch(() => undefined);
 }
 
 /** How many workers `auto` means: one per core. */

@@ -2,7 +2,13 @@
 import { type Clock, pause } from "../../shared/clock.js";
 import type { ProcessExit } from "./process-exit.js";
 import type { Program } from "./program.js";
-import { type RestartDecision, type RestartPolicy, decideRestart, restartsThatCount } from "./restarts.js";
+import {
+  RECENT_MS,
+  type RestartDecision,
+  type RestartPolicy,
+  decideRestart,
+  restartsThatCount,
+} from "./restarts.js";
 
 export interface KeepOptions {
   start: () => Program;
@@ -17,6 +23,7 @@ export class KeptProcess {
   readonly #letGo = new AbortController();
   #program: Program;
   #hasServed = false;
+  #endsMs: readonly number[] = [];
   /** Resolves with the last end: the process is not started again. */
   readonly settled: Promise<ProcessExit>;
 
@@ -41,6 +48,12 @@ export class KeptProcess {
     this.#letGo.abort();
   }
 
+  /** How many ends there were of late, with this one. */
+  #countEnd(nowMs: number): number {
+    this.#endsMs = [...this.#endsMs.filter((endMs) => nowMs - endMs < RECENT_MS), nowMs];
+    return this.#endsMs.length;
+  }
+
   async #keep(): Promise<ProcessExit> {
     const { start, policy, clock, onEnd } = this.#options;
     const { signal } = this.#letGo;
@@ -50,7 +63,7 @@ export class KeptProcess {
       if (signal.aborted) return exit;
       const life = { ranMs: clock.now() - startedMs, hasServed: this.#hasServed };
       restarts = restartsThatCount(restarts, life);
-      const next = decideRestart(policy, exit, restarts);
+      const next = decideRestart(policy, exit, restarts, this.#countEnd(clock.now()));
       onEnd(exit, next);
       if (next.kind === "done" || next.kind === "abandon") return exit;
       await pause(clock, next.pauseMs, signal);

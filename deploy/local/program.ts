@@ -8,6 +8,8 @@ import type { Clock } from "../../shared/clock.js";
 import type { ProcessExit } from "./process-exit.js";
 
 const SAF = fileURLToPath(new URL("../cli/main.js", import.meta.url));
+/** Every error that `saf` itself prints begins so. */
+const OWN_WORDS = "saf: ";
 const STOP_TIMEOUT_MS = 10_000;
 
 export interface Program {
@@ -63,10 +65,12 @@ export async function endPrograms(programs: readonly Program[], clock: Clock): P
   );
 }
 
-/** The last line that a program wrote to its log. */
+/** What a program said last in its log: its own words, where it has any. */
 export async function lastWords(logs: string, name: string): Promise<string> {
   const text = await readFile(logFile(logs, name), "utf8").catch(() => "");
-  return text.trim().split("\n").at(-1) ?? "no message";
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const own = lines.filter((line) => line.startsWith(OWN_WORDS)).at(-1);
+  return own?.slice(OWN_WORDS.length) ?? lines.at(-1) ?? "it said nothing";
 }
 
 export function logFile(logs: string, name: string): string {

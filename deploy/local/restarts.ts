@@ -3,7 +3,8 @@ import { EXIT_CODES } from "../../shared/errors.js";
 import type { ProcessExit } from "./process-exit.js";
 
 export type RestartDecision =
-  | { kind: "restart"; pauseMs: number }
+  /** `recent`: how often it ended of late, this end included. */
+  | { kind: "restart"; pauseMs: number; recent: number }
   /** It is given up for now, and tried again much later: what was missing may be there then. */
   | { kind: "rest"; pauseMs: number }
   /** Its work is done, or its failure is final. */
@@ -35,6 +36,8 @@ const LIMIT = 5;
 /** A process that served and lived so long was a success: what ends it then is something else than before. */
 const SUCCESS_MS = 10_000;
 const REST_MS = 60_000;
+/** Ends so close to each other have something in common, whatever the process did in between. */
+export const RECENT_MS = 600_000;
 
 const backOff = (restart: number): number => Math.min(FIRST_PAUSE_MS * 2 ** (restart - 1), LONGEST_PAUSE_MS);
 
@@ -73,11 +76,19 @@ export function restartsThatCount(before: number, { ranMs, hasServed }: Life): n
   return hasServed && ranMs >= SUCCESS_MS ? 0 : before;
 }
 
-/** `restarts`: how many there were without success. */
-export function decideRestart(policy: RestartPolicy, exit: ProcessExit, restarts: number): RestartDecision {
+/**
+ * `restarts`: how many there were without success; they are limited. `recent`: ends within RECENT_MS, with success or
+ * without, this one included; they make the next pause longer, for as long as they go on.
+ */
+export function decideRestart(
+  policy: RestartPolicy,
+  exit: ProcessExit,
+  restarts: number,
+  recent: number = restarts + 1,
+): RestartDecision {
   const meaning = policy.meaningOf(exit);
   if (meaning === "done") return { kind: "done" };
   if (meaning === "crashed" && restarts < policy.limit)
-    return { kind: "restart", pauseMs: policy.pauseMs(restarts + 1) };
+    return { kind: "restart", pauseMs: policy.pauseMs(Math.max(restarts + 1, recent)), recent };
   return policy.restMs === undefined ? { kind: "abandon" } : { kind: "rest", pauseMs: policy.restMs };
 }

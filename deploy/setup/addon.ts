@@ -5,7 +5,6 @@
 import {
   existsSync,
   lstatSync,
-  mkdirSync,
   readdirSync,
   readlinkSync,
   renameSync,
@@ -15,6 +14,7 @@ import {
 } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
+import { makeFolderSync } from "../../shared/io/folders.js";
 
 const require = createRequire(import.meta.url);
 
@@ -70,7 +70,7 @@ export function linkedEntry(packageFolder: string): string | undefined {
 export function linkEntry(packageFolder: string, entry: string): void {
   for (const part of [LIBRARY_FOLDER, ADDON_FOLDER]) {
     const place = join(packageFolder, part);
-    mkdirSync(dirname(place), { recursive: true });
+    makeFolderSync(dirname(place));
     const link = `${place}.${process.pid}`;
     rmSync(link, { force: true });
     symlinkSync(join(entry, part), link);

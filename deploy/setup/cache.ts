@@ -8,7 +8,6 @@
  */
 import {
   existsSync,
-  mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -22,6 +21,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { ClusterError, codeIn } from "../../shared/errors.js";
+import { makeFolderSync } from "../../shared/io/folders.js";
 
 export { defaultCacheDir } from "../../shared/io/cache-directory.js";
 
@@ -61,7 +61,7 @@ export async function withSetupLock<T>(
 
 function makeCacheDir(cacheDir: string): void {
   try {
-    mkdirSync(cacheDir, { recursive: true });
+    makeFolderSync(cacheDir);
   } catch (error) {
     throw new ClusterError("storage", `Cannot create the cache directory ${cacheDir}: ${String(error)}`, {
       hint: "set SAF_CACHE_DIR to a directory that can be written",

@@ -2,7 +2,7 @@
  * Provisions the best engine this machine can run: tensorflow-gpu, tensorflow, wasm, in this order. Each is tried in a
  * process of its own, where it must load and pass the gradient self-test; what is left, is left with a reason.
  */
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import {
   EMULATED,
@@ -12,6 +12,7 @@ import {
   type RealEngine,
 } from "../../shared/engine.js";
 import { ClusterError, codeIn } from "../../shared/errors.js";
+import { engineEnvironment } from "../../worker/engine/environment.js";
 import {
   findAddonPackage,
   hasAddon,
@@ -92,37 +93,12 @@ export async function provisionEngine(options: ProvisionOptions): Promise<Engine
   });
 }
 
-/**
- * Variables of a worker process: one thread, for one process per core beats one process with many threads, and sums
- * in an order that does not change from run to run. What the operator has set (oneDNN, log level) stays.
- */
+/** Variables of a process that computes with this choice: those of any engine, and those that its library needs. */
 export function workerEnvironment(
   choice: EngineChoice,
   env: NodeJS.ProcessEnv = process.env,
 ): Record<string, string> {
-  const isOnGpu = choice.engine === "tensorflow-gpu";
-  return {
-    TF_NUM_INTRAOP_THREADS: "1",
-    TF_NUM_INTEROP_THREADS: "1",
-    OMP_NUM_THREADS: "1",
-    TF_CPP_MIN_LOG_LEVEL: env["TF_CPP_MIN_LOG_LEVEL"] ?? "2",
-    TF_ENABLE_ONEDNN_OPTS: env["TF_ENABLE_ONEDNN_OPTS"] ?? (hasWideVectors() ? "1" : "0"),
-    TF_DETERMINISTIC_OPS: "1",
-    ...(isOnGpu ? { TF_FORCE_GPU_ALLOW_GROWTH: "true" } : {}),
-    ...choice.environment,
-  };
-}
-
-/**
- * oneDNN pays where it finds AVX-512 (1.4 times the LeNet steps per second) and not on narrower vectors (0.95 to 1.1).
- * It sums in another order: workers whose weights must agree to the bit need the same setting and the same kind of CPU.
- */
-function hasWideVectors(): boolean {
-  try {
-    return /^flags\s*:.*\bavx512f\b/m.test(readFileSync("/proc/cpuinfo", "utf8"));
-  } catch {
-    return false;
-  }
+  return { ...engineEnvironment(choice.engine, env), ...choice.environment };
 }
 
 /** What SAF_ENGINE names. Throws ClusterError("usage") for what is no engine. */
@@ -170,6 +146,13 @@ function conditionsOf(forced: RealEngine | undefined, env: NodeJS.ProcessEnv): C
     addonPackage: env["SAF_TFJS_NODE_PACKAGE"] || null,
     installed: ADDON_PACKAGES.filter((name) => findAddonPackage(name, env) !== undefined),
   };
+}
+
+/** What was chosen here last, whoever forced it, if it still holds; nothing is fetched. */
+export function recordedEngine(cacheDir: string, env: NodeJS.ProcessEnv): EngineChoice | undefined {
+  const record = readRecord(cacheDir) as EngineRecord | undefined;
+  const forced = REAL_ENGINES.find((name) => name === record?.conditions?.forced);
+  return standingChoice(cacheDir, conditionsOf(forced, env), env);
 }
 
 /** The recorded choice if it still holds: same conditions, and library and addon in place (or put back). */

@@ -22,6 +22,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { makePartFolder, publish } from "./cache.js";
 import { explain, runCommand } from "../run-command.js";
 import { CannotProvide, type Provision, type SetupContext } from "./provision.js";
+import { makeFolderSync } from "../../shared/io/folders.js";
 
 const require = createRequire(import.meta.url);
 
@@ -276,7 +277,7 @@ export async function buildEntry(
 
   const finished = join(part, "entry");
   const libraries = join(finished, "deps/lib");
-  mkdirSync(libraries, { recursive: true });
+  makeFolderSync(libraries);
   const isOurs = tensorflowFolder.startsWith(part);
   for (const name of LIBRARIES) {
     if (isOurs) renameSync(join(tensorflowFolder, name), join(libraries, name));
@@ -299,7 +300,7 @@ async function compileAddon(
   const compiler = await findCompiler(context);
   context.progress("compiling the addon (10 to 30 s)");
   const addonFolder = join(entry, "lib/napi-v8");
-  mkdirSync(addonFolder, { recursive: true });
+  makeFolderSync(addonFolder);
   const sources = ["tfjs_backend.cc", "tfjs_binding.cc"].map((name) => join(packageFolder, "binding", name));
   const result = await runCommand(
     compiler,

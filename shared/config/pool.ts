@@ -46,6 +46,16 @@ export const poolSchema = settings({
     z.int().min(50).max(3_600_000).default(5000),
     "length of that while; each further failure doubles it, up to 64 times",
   ),
+  hung_after: setting(
+    "nothing",
+    z.int().min(0).max(1000).default(10),
+    "deadlines that an engine may be silent for before its worker takes it for hung and ends, to be started again; 0: never",
+  ),
+  mixed_engines: setting(
+    "nothing",
+    z.enum(["refuse", "warn"]).default("refuse"),
+    "a worker whose engine computes other bits than the pool's: refuse it, or warn and take it, and then the weights depend on who computed what",
+  ),
   compute_ms: setting(
     "nothing",
     z

@@ -1,7 +1,8 @@
 /** Files and folders that are whole or absent, after a kill at any instant: written aside, fsynced, renamed. */
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { ClusterError, codeIn, wordsOf } from "../errors.js";
+import { ClusterError, codeIn, hintOf, wordsOf } from "../errors.js";
+import { makeFolder } from "./folders.js";
 
 let begun = 0;
 
@@ -33,9 +34,9 @@ export async function writeDirectoryAtomic(
 ): Promise<void> {
   const aside = asideOf(directory);
   try {
-    await mkdir(aside, { recursive: true });
+    await makeFolder(aside);
     for (const [name, content] of Object.entries(files)) {
-      await mkdir(dirname(join(aside, name)), { recursive: true });
+      await makeFolder(dirname(join(aside, name)));
       await writeSynced(join(aside, name), content);
     }
     await syncDirectory(aside);
@@ -75,14 +76,17 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
+/** What only somebody who knows the folder's name can say of it. */
+const FOLDER_HINTS: Readonly<Record<string, string>> = {
+  EROFS: "the folder cannot be written: choose another one by --runs (a coordinator: --out)",
+  EACCES: "the folder cannot be written: choose another one by --runs (a coordinator: --out)",
+  EEXIST: "something else has that name: move it away, or choose another folder",
+  ENOTDIR: "a file is in the place of a folder: move it away, or choose another folder",
+  EISDIR: "a folder is in the place of a file: move it away, or choose another folder",
+};
+
 export function storageError(action: string, cause: unknown): ClusterError {
-  const code = codeIn(cause);
-  const hint =
-    code === "ENOSPC"
-      ? "the disk is full: free some space; what was written before is intact"
-      : code === "EROFS" || code === "EACCES"
-        ? "the folder cannot be written: choose another one by --runs (a coordinator: --out)"
-        : undefined;
+  const hint = FOLDER_HINTS[codeIn(cause) ?? ""] ?? hintOf(cause);
   return new ClusterError("storage", `Cannot ${action}: ${wordsOf(cause)}`, {
     cause,
     ...(hint === undefined ? {} : { hint }),

@@ -9,6 +9,8 @@ export interface Answer {
   status: number;
   type: string;
   body: string;
+  /** Of an answer to "ready": why this process should be started again, if it should. */
+  hangs?: string | undefined;
 }
 
 /** Rejects when the main thread ends. */
@@ -60,6 +62,7 @@ export class Probes {
     const kept = path === "/metrics" ? metrics : this.#ready;
     const answer = await kept.within(PATIENCE_MS);
     if (path !== "/healthz") return answer ?? plain(503, "the main thread is busy");
+    if (answer?.hangs !== undefined) return plain(503, answer.hangs);
     const silentMs = this.#clock() - (this.#ready.waitingSince ?? this.#clock());
     return silentMs < HUNG_MS
       ? plain(200, "ok")

@@ -37,6 +37,8 @@ export interface HttpServiceOptions {
   metrics: (accept: string) => Promise<{ type: string; text: string }>;
   /** Is this process able to do its work now? The reason, when not. */
   ready: () => string | undefined;
+  /** Why it will never do any more, though this thread answers; a process that can tell is to be started again. */
+  hangs?: () => string | undefined;
   log: HttpLog;
 }
 
@@ -127,11 +129,16 @@ class ThreadService implements HttpService {
   }
 
   async #answerTo({ question, accept }: { question: Question; accept: string }): Promise<Answer> {
-    const { metrics, ready } = this.#options;
+    const { metrics, ready, hangs } = this.#options;
     const type = "text/plain; charset=utf-8";
     if (question === "ready") {
       const reason = ready();
-      return { status: reason === undefined ? 200 : 503, type, body: `${reason ?? "ok"}\n` };
+      return {
+        status: reason === undefined ? 200 : 503,
+        type,
+        body: `${reason ?? "ok"}\n`,
+        hangs: hangs?.(),
+      };
     }
     try {
       const found = await metrics(accept);

@@ -1,6 +1,7 @@
 /** Structured log lines (pino JSON) on stderr, or in a file. */
 import { type DestinationStream, type Logger, pino } from "pino";
 import { redact } from "../redact.js";
+import { LogFile } from "./log-file.js";
 
 export type Log = (
   level: "debug" | "info" | "warn" | "error",
@@ -10,6 +11,7 @@ export type Log = (
 
 /** In place of a file's name. */
 const STDERR = "-";
+const STDERR_DESCRIPTOR = 2;
 
 /** Seeds and passwords never reach a log. */
 const SECRET_PATHS = ["seed", "*.seed", "password", "*.password", "token", "*.token"];
@@ -19,15 +21,15 @@ export function createLogger(
   options: { level?: string | undefined; file?: string | undefined; alsoStderr?: boolean },
 ): Logger {
   const { file, alsoStderr = false } = options;
-  const onDisk =
-    file === undefined || file === STDERR ? undefined : pino.destination({ dest: file, sync: false });
+  const stderr = new LogFile(STDERR_DESCRIPTOR, () => undefined);
+  const onDisk = file === undefined || file === STDERR ? undefined : logFile(file);
   const destination: DestinationStream =
     onDisk !== undefined && alsoStderr
       ? pino.multistream([
           { stream: onDisk, level: "trace" },
-          { stream: pino.destination(2), level: "trace" },
+          { stream: stderr, level: "trace" },
         ])
-      : (onDisk ?? pino.destination(2));
+      : (onDisk ?? stderr);
   return pino(
     {
       level: options.level ?? "info",
@@ -40,6 +42,12 @@ export function createLogger(
     },
     destination,
   );
+}
+
+function logFile(file: string): LogFile {
+  return new LogFile(file, (reason) => {
+    process.stderr.write(`saf: Lines of the log ${file} are lost: ${reason}\n`);
+  });
 }
 
 export function logTo(logger: Logger): Log {

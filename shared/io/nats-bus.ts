@@ -39,6 +39,8 @@ export interface NatsBusOptions extends NatsAccess {
   onPermissionError?: (message: string) => void;
   /** Credentials that end, or that others can read. */
   onWarning?: (message: string) => void;
+  /** A handler failed over a message on this subject; without this, each is a line on stderr. */
+  onFailedMessage?: ((subject: string, error: unknown) => void) | undefined;
 }
 
 /**
@@ -196,15 +198,17 @@ const REASONS: Record<string, string> = {
 class NatsBus implements Bus {
   readonly #connection: NatsConnection;
   readonly #credentials: CredentialsFile | undefined;
+  readonly #onFailedMessage: (subject: string, error: unknown) => void;
   readonly #handlers: ((connected: boolean) => void)[] = [];
   #connected = true;
 
   constructor(
     connection: NatsConnection,
-    edges: Pick<NatsBusOptions, "onPermissionError" | "onWarning">,
+    edges: Pick<NatsBusOptions, "onPermissionError" | "onWarning" | "onFailedMessage">,
     credentials: CredentialsFile | undefined,
   ) {
     this.#connection = connection;
+    this.#onFailedMessage = edges.onFailedMessage ?? tellFailedMessage;
     this.#credentials = credentials;
     void this.#watch(edges);
   }
@@ -232,7 +236,7 @@ class NatsBus implements Bus {
     const subscription = this.#connection.subscribe(pattern, {
       callback: (error, message) => {
         if (error !== null) return;
-        this.#handle(handler, {
+        const heard: BusMessage = {
           subject: message.subject,
           data: message.data,
           replyTo: message.reply === "" ? undefined : message.reply,
@@ -241,7 +245,8 @@ class NatsBus implements Bus {
             if (message.reply !== undefined && message.reply !== "" && !this.#connection.isClosed())
               message.respond(data);
           },
-        });
+        };
+        this.#guard(message.subject, () => handler(heard));
       },
     });
     return { unsubscribe: () => subscription.unsubscribe() };
@@ -293,14 +298,12 @@ class NatsBus implements Bus {
     );
   }
 
-  /** The client would swallow what a handler throws; a bug must end the process instead. */
-  #handle(handler: (message: BusMessage) => void, message: BusMessage): void {
+  /** What goes wrong over one message ends here, and is told: the next one is heard, and the process lives on. */
+  #guard(subject: string, work: () => void): void {
     try {
-      handler(message);
+      work();
     } catch (error) {
-      setImmediate(() => {
-        throw error;
-      });
+      this.#onFailedMessage(subject, error);
     }
   }
 
@@ -329,6 +332,11 @@ class NatsBus implements Bus {
   #announce(connected: boolean): void {
     if (this.#connected === connected) return;
     this.#connected = connected;
-    for (const handler of this.#handlers) handler(connected);
+    const subject = connected ? "the connection's return" : "the connection's loss";
+    for (const handler of this.#handlers) this.#guard(subject, () => handler(connected));
   }
+}
+
+function tellFailedMessage(subject: string, error: unknown): void {
+  process.stderr.write(`saf: A message on ${subject} came to nothing: ${wordsOf(error)}\n`);
 }

@@ -24,6 +24,8 @@ const MAPPED_MAGIC = 0x5341464d; // "SAFM"
 /** Magic, length, offset, then the file's name. */
 const HEADER_BYTES = 16;
 const FILE_NAME = /-[0-9a-f]{8}$/;
+/** Says whose the folder is; of the processes in it, the last one to end removes it with the folder. */
+export const OWNER_FILE = "owner.json";
 /** Files of workers that are long gone. */
 const OPEN_FILES = 128;
 /** Compared before and after a frame is read from a file: a chunk's header, which is broken before the rest changes. */
@@ -48,6 +50,8 @@ export function removeRings(directory: string | undefined): void {
   try {
     for (const name of readdirSync(directory).filter((each) => FILE_NAME.test(each)))
       rmSync(join(directory, name), { force: true });
+    if (readdirSync(directory).every((name) => name === OWNER_FILE))
+      rmSync(join(directory, OWNER_FILE), { force: true });
     rmdirSync(directory);
   } catch {
     // Another process of the cluster was faster.

@@ -3,6 +3,7 @@ import { Agent, get as httpGet } from "node:http";
 import { connect } from "node:net";
 import { type TestContext, test } from "node:test";
 import { WebSocket } from "ws";
+import type { StatusView } from "../../coordinator/live/core/api.js";
 import type {
   CurveView,
   EventView,
@@ -13,6 +14,7 @@ import type {
 import { eventually } from "../coordinator/live/live-support.js";
 import { Browser, findChromium } from "../support/browser.js";
 import { type TestCluster, startCluster, testConfig } from "../support/cluster.js";
+import { saf } from "../support/saf.js";
 import { localWeightsSha256 } from "../support/reference-weights.js";
 
 const LIMIT = { timeout: 300_000 };
@@ -122,6 +124,9 @@ test(
     await page?.open(`${url}/`);
     await cluster.untilStep(12);
     await page?.until(`document.querySelectorAll("#training-charts .line").length > 0`);
+    const { stdout } = await saf(["status", cluster.out]);
+    assert.match(stdout, /^mrelu-r-m +training +step \d+\/2000/m);
+    assert.match(stdout, /^worker-2 +(busy|idle) /m);
     cluster.signalCoordinator("SIGKILL");
     await page?.until(`document.getElementById("connection").dataset.state === "lost"`);
     await eventually(async () => {
@@ -180,7 +185,19 @@ test(
     );
     const { events } = await api<{ events: EventView[] }>(url, "/events");
     assert.ok(events.some(({ run: name, message }) => name === "mrelu-r-m" && message === "done"));
-    cluster.signalCoordinator("SIGTERM");
+    const one = await saf(["status", cluster.out, "--json"]);
+    const { coordinators } = JSON.parse(one.stdout) as { coordinators: { status: StatusView }[] };
+    assert.equal(coordinators[0]?.status.runs[0]?.phase, "done");
+    const watching = saf(["status", "--url", url, "--watch"], {
+      onStdout: (text) => {
+        if (text.includes("mrelu-r-m  done")) cluster.signalCoordinator("SIGTERM");
+      },
+    });
     assert.equal(await cluster.finished(), 0);
+    const watched = await watching;
+    assert.deepEqual([watched.code, watched.stderr], [0, `${url} has ended\n`]);
+    const after = await saf(["status", cluster.out]);
+    assert.equal(after.code, 5, after.stdout);
+    assert.match(after.stderr, /does not run: done, step 6 of 6/);
   },
 );

@@ -35,6 +35,35 @@ busContract("nats", () => nats, NO_SERVER);
 
 let server: OpenNats | undefined;
 
+test("what a handler fails over is told, and costs that message alone", async (t) => {
+  if (binary === undefined) return t.skip(NO_SERVER);
+  const open = await OpenNats.start(binary);
+  t.after(() => open.stop());
+  const failed: string[] = [];
+  const bus = await connectNats({
+    ...{ url: open.url, identity: "w0", purpose: "control", connectTimeoutMs: 5000 },
+    onFailedMessage: (subject, error) => failed.push(`${subject}: ${String(error)}`),
+  });
+  t.after(() => bus.close());
+  const heard: string[] = [];
+  const last = new Promise<void>((resolve) => {
+    bus.subscribe("a.*", ({ subject, data }) => {
+      if (data[0] === 1) throw new RangeError("a bug");
+      heard.push(subject);
+      if (heard.length === 2) resolve();
+    });
+  });
+  for (const [subject, byte] of [
+    ["a.one", 0],
+    ["a.two", 1],
+    ["a.three", 0],
+  ] as const)
+    bus.publish(subject, Uint8Array.of(byte));
+  await last;
+  assert.deepEqual(heard, ["a.one", "a.three"]);
+  assert.deepEqual(failed, ["a.two: RangeError: a bug"]);
+});
+
 test("a server that takes no chunk in one piece is refused at the start, with both numbers and the setting", async (t) => {
   if (binary === undefined) return t.skip(NO_SERVER);
   for (const [maxPayload, isEnough] of [

@@ -268,6 +268,29 @@ describe("a coordinator survives", () => {
     await checkWeights(cluster);
   });
 
+  test("a worker whose engine computes other bits, however much it says of it", LIMIT, async (t) => {
+    const cluster = await handCoordinator(t);
+    await cluster.joined("worker-1");
+    const long = Array<string>(500).fill("x".repeat(1000));
+    const stranger = cluster.worker("worker-2");
+    const fingerprint = { flags: long, cpu: long, sample: "y".repeat(100_000) };
+
+    const other = await stranger.join({ engineName: "tensorflow", engineVersion: "TensorFlow 2.21.0" });
+    const same = await stranger.join({ fingerprint });
+
+    assert.deepEqual(
+      [other.accepted, other.reason],
+      [
+        false,
+        "its engine computes other bits than the pool's: engine tensorflow (TensorFlow 2.21.0), not wasm (by hand)",
+      ],
+    );
+    assert.equal(same.accepted, false);
+    assert.ok(same.reason.length <= 400);
+    assert.deepEqual(await cluster.counted("saf_workers_refused_total"), { bits: 2 });
+    assert.equal(cluster.coordinator.workerCount, 1);
+  });
+
   test("a worker that speaks for another one", LIMIT, async (t) => {
     const cluster = await handCoordinator(t);
     const { one, two, first, second } = await sharedStep(cluster);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ClusterError, EXIT_CODES, exitCodeOf } from "../../shared/errors.js";
+import { ClusterError, EXIT_CODES, exitCodeOf, named } from "../../shared/errors.js";
 
 test("the exit codes are the documented ones", () => {
   assert.deepEqual(EXIT_CODES, {
@@ -37,4 +37,28 @@ test("what is no ClusterError counts as unexpected", () => {
     assert.equal(exitCodeOf(thrown), 1);
   }
   assert.equal(exitCodeOf(new ClusterError("quality", "low")), 7);
+});
+
+test("what the system says about the place we run in has a code, a hint and an exit code", () => {
+  const system = (code: string, more: object = {}): Error =>
+    Object.assign(new Error(`${code}: no`), { code, ...more });
+  for (const [code, exitCode, hint] of [
+    ["ENOSPC", 1, /disk is full/],
+    ["EROFS", 1, /read-only/],
+    ["EMFILE", 5, /ulimit -n/],
+    ["EAGAIN", 5, /ulimit -u/],
+  ] as const) {
+    const error = named(system(code));
+    assert.ok(error instanceof ClusterError, code);
+    assert.match(error.hint ?? "", hint);
+    assert.equal(exitCodeOf(system(code)), exitCode);
+  }
+  assert.ok(named(system("EACCES", { path: "/x", syscall: "open" })) instanceof ClusterError);
+  for (const other of [
+    system("EACCES", { syscall: "listen" }),
+    system("EBADF"),
+    new ClusterError("data", "x"),
+    "x",
+  ])
+    assert.equal(named(other), other);
 });

@@ -66,6 +66,7 @@ test("the numbers of the purposes, which are part of every result, are distinct 
     "adversarial-choice": 32,
     "adversarial-start": 33,
     theory: 40,
+    chaos: 50,
   });
 });
 

@@ -104,3 +104,9 @@ test("max_steps reaches the plan", () => {
   const config = parse({ train: { max_steps: 9 } });
   assert.equal(totalSteps(stepPlan(config, resolveRun(config), 60_000)), 9);
 });
+
+test("the same settings are resolved once", () => {
+  const config = parse({});
+  assert.equal(resolveRun(config), resolveRun(config));
+  assert.notEqual(resolveRun(config), resolveRun(parse({})));
+});

@@ -65,6 +65,7 @@ export async function coordinate(setting: CoordinatorSetting): Promise<Coordinat
     ...{ control, bulk, subjects, clock, term },
     heartbeatMs: pool.heartbeat_ms,
     quarantine: { after: pool.quarantine_after, firstMs: pool.quarantine_ms },
+    ...{ hungAfter: pool.hung_after, mixedEngines: pool.mixed_engines, committedEngines: [] },
     dataRange: (request) => shelf.range(request),
     log: (level, message) => note(`${level}: ${message}`),
     metrics: {
@@ -77,7 +78,7 @@ export async function coordinate(setting: CoordinatorSetting): Promise<Coordinat
     superseded: (rival) => note(`superseded by ${rival}`),
   });
   telemetry.watchPool(() => coordinator.members());
-  const stopTelling = clock.every(WORKERS_TOLD_EVERY_MS, () => events.workers(coordinator.table()));
+  const stopTelling = clock.every(WORKERS_TOLD_EVERY_MS, () => events.workers(coordinator.table(), coordinator.view()));
   try {
     watch.book = () => coordinator.book;
     await mkdir(OUT, { recursive: true });

@@ -35,6 +35,14 @@ const HUNG_LOOK_MS = 50;
 export class SimulatedEngine implements EnginePort {
   readonly info = { name: "wasm", version: "simulated", device: "cpu" } as const;
   readonly selfTest = { passed: true, seconds: 0, checks: [] };
+  readonly fingerprint = {
+    engine: "wasm",
+    version: "simulated",
+    device: "cpu",
+    flags: [],
+    cpu: [],
+    sample: "1",
+  };
   readonly #clock: ProcessClock;
   readonly #character: EngineCharacter;
   readonly #runs = new Map<string, Run>();

@@ -79,5 +79,5 @@ export function overheardEvents(
     if (finished?.runId && finished.code === "diverged") watch.diverged(finished.runId);
     if (finished?.runId && finished.ok === true) watch.ended(finished.runId);
   };
-  return new EventPublisher(bus, subjects, () => clock.now(), hear, wallClock);
+  return new EventPublisher(bus, subjects, () => clock.now(), wallClock, hear);
 }

@@ -5,6 +5,7 @@ import type { Effect, LeaseEvent } from "../../coordinator/leases/events.js";
 import type { Job, JobDesk, Verdict } from "../../coordinator/leases/job.js";
 import type { Unit } from "../../coordinator/leases/unit.js";
 import type { saf } from "../../shared/messages.js";
+import { WASM } from "./fingerprints.js";
 
 export interface Leased {
   worker: string;
@@ -15,7 +16,12 @@ export interface Leased {
 }
 
 export class BookDesk {
-  book: LeaseBook = emptyBook({ heartbeatMs: 1000, quarantine: { after: 1000, firstMs: 1000 } });
+  book: LeaseBook = emptyBook({
+    heartbeatMs: 1000,
+    quarantine: { after: 1000, firstMs: 1000 },
+    hungAfter: 10,
+    mixedEngines: "refuse",
+  });
   nowMs = 0;
   /** Every lease that was given, the oldest first. */
   readonly leases: Leased[] = [];
@@ -53,7 +59,7 @@ export class BookDesk {
   }
 
   join(worker: string): void {
-    this.take({ kind: "joined", worker, incarnation: 1, engine: "wasm", pid: 1, leaseId: 0 });
+    this.take({ kind: "joined", worker, incarnation: 1, engine: WASM, pid: 1, leaseId: 0 });
   }
 
   /** What a job answers to a message of a worker about its newest lease. */

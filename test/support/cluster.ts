@@ -96,7 +96,7 @@ export interface LedgerLine {
   first: number;
   end: number;
   samples: number;
-  blocks: { slots: [number, number]; worker: string; attempt: number; ms: number }[];
+  blocks: { slots: [number, number]; worker: string; engine: string; attempt: number; ms: number }[];
 }
 
 export interface ClusterSetting {
@@ -104,6 +104,8 @@ export interface ClusterSetting {
   /** All workers are waited for, unless it says otherwise. */
   pool?: PoolInput;
   config?: TestConfig;
+  /** More variables of the worker processes. */
+  workerEnvironment?: Record<string, string>;
   /** Start a killed coordinator again. */
   restartCoordinator?: boolean;
   /** More arguments of `saf coordinator`. */
@@ -141,7 +143,7 @@ export async function startCluster(
   const local = await LocalCluster.start({
     nats,
     engine: setting.isEmulated === true ? "emulated" : choice.engine,
-    workerEnvironment: setting.isEmulated === true ? {} : environment,
+    workerEnvironment: { ...(setting.isEmulated === true ? {} : environment), ...setting.workerEnvironment },
     workers: setting.workers,
     out,
     coordinatorArguments: [

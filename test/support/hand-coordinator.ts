@@ -120,6 +120,7 @@ export class HandCluster {
     this.telemetry = new Telemetry({
       metrics: this.metrics,
       clock: () => this.scrapeMs,
+      wallClock: () => this.scrapeMs,
       log: (_level, message) => this.log.push(message),
     });
     this.coordinator = new Coordinator({
@@ -137,6 +138,9 @@ export class HandCluster {
       term: this.term,
       heartbeatMs: HEARTBEAT_MS,
       quarantine: QUARANTINE,
+      hungAfter: 0,
+      mixedEngines: "refuse",
+      committedEngines: [],
       dataRange: () => ({}),
       superseded: (term) => this.rivals.push(term),
       log: (_level, message) => this.log.push(message),

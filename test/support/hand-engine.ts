@@ -1,16 +1,29 @@
 /** An engine that a test answers for: the port of a worker's main thread without a thread behind it. */
+import type { EngineInfo, EngineName } from "../../shared/engine.js";
 import type { FromEngine, ToEngine } from "../../worker/engine/messages.js";
 import type { EnginePort } from "../../worker/engine/port.js";
 
 type Order = Extract<ToEngine, { leaseId: number }>;
 
 export class HandEngine implements EnginePort {
-  readonly info = { name: "wasm", version: "by hand", device: "cpu" } as const;
+  readonly info: EngineInfo;
   readonly selfTest = { passed: true, seconds: 0, checks: [] };
+  readonly fingerprint = {
+    engine: "wasm",
+    version: "by hand",
+    device: "cpu",
+    flags: [],
+    cpu: [],
+    sample: "1",
+  };
   readonly told: ToEngine[] = [];
   #deliver: (message: FromEngine | undefined) => void = () => undefined;
   /** What it does with an order. */
   onOrder: (order: Order) => void = () => undefined;
+
+  constructor(name: EngineName = "wasm") {
+    this.info = { name, version: "by hand", device: "cpu" };
+  }
 
   get orders(): Order[] {
     return this.told.filter((message) => "leaseId" in message);

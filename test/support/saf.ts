@@ -20,12 +20,14 @@ export interface SafOptions {
   limitMs?: number;
   /** Called with everything said on stderr so far. */
   onWords?: (stderr: string, child: ChildProcess) => void;
+  /** Called with everything said on stdout so far. */
+  onStdout?: (stdout: string) => void;
 }
 
 /** Runs to its end, or to `limitMs`. */
 export function saf(
   args: readonly string[],
-  { env = {}, cwd, limitMs = LIMIT_MS, onWords }: SafOptions = {},
+  { env = {}, cwd, limitMs = LIMIT_MS, onWords, onStdout }: SafOptions = {},
 ): Promise<SafRun> {
   const child = spawn(process.execPath, ["--enable-source-maps", PROGRAM, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -36,7 +38,10 @@ export function saf(
   });
   let stdout = "";
   let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+    onStdout?.(stdout);
+  });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
     onWords?.(stderr, child);

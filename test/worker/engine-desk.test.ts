@@ -3,21 +3,28 @@ import { test } from "node:test";
 import type { ClusterError } from "../../shared/errors.js";
 import { EngineDesk } from "../../worker/engine-desk.js";
 import { HandEngine, done } from "../support/hand-engine.js";
+import { VirtualClock } from "../support/virtual-clock.js";
 
 const BLOCK = { type: "block", runId: "a-run", term: 1, step: 0, first: 0, count: 1 } as const;
 
 function setUp() {
   const engine = new HandEngine();
   const stop = new AbortController();
+  const clock = new VirtualClock();
   const counted: number[] = [];
   const deaths: ClusterError[] = [];
+  const hangs: ClusterError[] = [];
   const desk = new EngineDesk(
     engine,
-    { done: ({ leaseId }) => counted.push(leaseId), died: (error) => deaths.push(error) },
-    stop.signal,
+    {
+      done: ({ leaseId }) => counted.push(leaseId),
+      died: (error) => deaths.push(error),
+      hung: (error) => hangs.push(error),
+    },
+    { stopping: stop.signal, clock },
   );
   const chunks: string[] = [];
-  const compute = (leaseId: number) =>
+  const compute = (leaseId: number, patienceMs = 0) =>
     desk.compute(
       {
         ...BLOCK,
@@ -25,10 +32,10 @@ function setUp() {
         parameters: new SharedArrayBuffer(4),
         frames: new Uint8Array(new SharedArrayBuffer(4)),
       },
-      (ready) => chunks.push(`${leaseId}: ${ready.join(" ")}`),
+      { patienceMs, onChunks: (ready) => chunks.push(`${leaseId}: ${ready.join(" ")}`) },
     );
   const finish = (leaseId: number): void => engine.say({ type: "block-done", ...done(leaseId) });
-  return { engine, stop, desk, counted, deaths, chunks, compute, finish };
+  return { engine, stop, clock, desk, counted, deaths, hangs, chunks, compute, finish };
 }
 
 test("each answer goes to the order of its lease, in whatever order they come", async () => {
@@ -93,4 +100,38 @@ test("an answer of another kind is an error", async () => {
   const order = compute(1);
   engine.say({ type: "stretch-done", steps: 1, ...done(1) });
   await assert.rejects(order, /answered block 1 with stretch-done/);
+});
+
+test("an engine that never answers is taken for hung, once, and everything that waits is told", async () => {
+  const { clock, desk, hangs, compute } = setUp();
+  const waiting = [compute(1, 20_000), compute(2, 60_000)].map((order) =>
+    assert.rejects(order, /Taken for hung/),
+  );
+  await clock.advance(9000);
+  assert.equal(desk.trouble, undefined);
+  await clock.advance(2000);
+  assert.deepEqual(desk.trouble, { state: "late", words: "the engine has not answered to block 1 for 11 s" });
+  assert.deepEqual(hangs, []);
+  await clock.advance(60_000);
+  await Promise.all(waiting);
+  const states = [desk].map(({ trouble }) => trouble?.state);
+  assert.deepEqual(states, ["hangs"]);
+  assert.deepEqual(
+    hangs.map(({ code, exitCode, message }) => [code, exitCode, message]),
+    [["unexpected", 1, "Taken for hung: the engine has not answered to block 1 for 20 s"]],
+  );
+});
+
+test("an engine that says anything, or answers late, is merely slow", async () => {
+  const { clock, engine, desk, hangs, compute, finish } = setUp();
+  const order = compute(1, 20_000);
+  for (let i = 0; i < 5; i++) {
+    await clock.advance(15_000);
+    engine.say({ type: "chunks", leaseId: 1, chunks: [i] });
+  }
+  finish(1);
+  assert.equal((await order).leaseId, 1);
+  await clock.advance(600_000);
+  assert.equal(desk.trouble, undefined);
+  assert.deepEqual(hangs, []);
 });

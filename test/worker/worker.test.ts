@@ -14,6 +14,7 @@ import {
   sealChunk,
 } from "../../shared/core/chunk.js";
 import { stateSize } from "../../shared/core/stretch.js";
+import { ClusterError } from "../../shared/errors.js";
 import { MemoryBroker } from "../support/memory-bus.js";
 import { readMessage, type saf, wire, writeMessage } from "../../shared/messages.js";
 import { layoutOf } from "../../shared/networks/network.js";
@@ -127,11 +128,10 @@ function coordinate(bus: Bus, seen: Seen): void {
 }
 
 /** A worker that has joined. */
-async function joined() {
+async function joined(engine = new HandEngine()) {
   const clock = new VirtualClock();
   const broker = new MemoryBroker(undefined, clock);
   const coordinator = broker.connect();
-  const engine = new HandEngine();
   const store = new PartsInMemory();
   const stop = new AbortController();
   const seen = nothingSeen();
@@ -246,6 +246,33 @@ test("another run under the same name is another run: what was loaded is forgott
     engine.orders.map(({ leaseId }) => leaseId),
     [1, 3],
   );
+});
+
+test("an emulated run is served by an emulated engine alone, which fetches no training image; a real one by a real one", async () => {
+  const emulated = { ...spec, configJson: JSON.stringify({ ...config, engine: "emulated" }) };
+  for (const [name, described, refusal] of [
+    ["wasm", emulated, /Cannot serve run a-run with engine "wasm": it is computed by emulated only failed$/],
+    ["emulated", spec, /with engine "emulated": it is computed by tensorflow-gpu or tensorflow or wasm only/],
+    ["emulated", emulated, undefined],
+  ] as const) {
+    const { clock, engine, seen, block, returned } = await joined(new HandEngine(name));
+    engine.onOrder = ({ leaseId }) => engine.say({ type: "block-done", ...done(leaseId) });
+    seen.spec = described;
+    block(1, { recipe: recipeOf(described) });
+    await clock.advance(1000);
+    assert.equal(seen.ranges, 0, name);
+    if (refusal !== undefined) {
+      assert.match(returned().join(), refusal);
+      assert.deepEqual(engine.orders, []);
+      continue;
+    }
+    assert.deepEqual(returned(), []);
+    const images = engine.told.flatMap((message) => (message.type === "images" ? [message.images] : []));
+    assert.deepEqual(
+      images.map(({ count, pixels, labels }) => [count, pixels.byteLength, labels.byteLength]),
+      [[IMAGES, 0, 0]],
+    );
+  }
 });
 
 test("leases are served one after another; of those that wait, a halted one goes back and a cancelled one is dropped", async () => {
@@ -396,4 +423,21 @@ test("a stretch ends early when a coordinator of another term takes the worker i
   command({ rejoin: { term: TERM + 1 } });
   await clock.advance(10);
   assert.equal(new Int32Array(order.control)[CONTROL.halt], 1);
+});
+
+test("a worker whose engine never answers says why it goes, and ends with exit code 1, coordinator or not", async () => {
+  const { clock, seen, served, block, command } = await joined();
+  block(4, { patienceMs: 20_000 });
+  await clock.advance(0);
+  // Nobody may be there to see it: the order is cancelled, and then nothing is said any more.
+  command({ cancel: { leaseId: 4, reason: "its deadline is over" } });
+  await clock.advance(30_000);
+  await assert.rejects(served, (error: unknown) => {
+    assert.ok(error instanceof ClusterError);
+    assert.equal(error.exitCode, 1);
+    assert.match(error.message, /^Taken for hung: the engine has not answered to block 4 for 2[01] s$/);
+    return true;
+  });
+  const goodbye = seen.returns.find((back) => back?.leaving === true);
+  assert.match(goodbye?.reason ?? "", /^Taken for hung: the engine has not answered/);
 });

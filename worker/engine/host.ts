@@ -2,6 +2,7 @@
  * Carries out what the main thread orders, on whatever engine it is handed: one file in orders/ for each kind of order.
  * It knows no thread, so the same code runs in one process with an engine that is made up.
  */
+import { EMULATED } from "../../shared/engine.js";
 import { VectorMemory } from "../../shared/core/vectors/vector-memory.js";
 import type { ToEngine } from "./messages.js";
 import { computeBlock } from "./orders/block.js";
@@ -10,6 +11,7 @@ import { HostedRun } from "./orders/hosted-run.js";
 import type { HostParts } from "./orders/order.js";
 import { computeStretch } from "./orders/stretch.js";
 import { computeTask } from "./orders/task.js";
+import { fingerprintOf, sampleOf } from "./sample.js";
 
 export class EngineHost {
   readonly #parts: HostParts;
@@ -24,7 +26,11 @@ export class EngineHost {
   /** Tests the engine and says what came of it. */
   announce(): void {
     const { programs, send } = this.#parts;
-    send({ type: "ready", info: programs.info, selfTest: programs.selfTest() });
+    const selfTest = programs.selfTest();
+    const { info } = programs;
+    // What a broken engine comes to says nothing, for it is refused; and the emulated one is tested to the bit.
+    const sample = selfTest.passed && info.name !== EMULATED ? sampleOf(programs) : "";
+    send({ type: "ready", info, selfTest, fingerprint: fingerprintOf(info, sample) });
   }
 
   /** Carries one order out before it returns. An order that cannot be carried out is answered with the reason. */

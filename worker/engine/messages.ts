@@ -1,6 +1,7 @@
 /** What the worker's main thread and its engine thread say to each other. */
 import type { EngineInfo, EngineName, SelfTestReport } from "../../shared/engine.js";
 import type { LearningRateStage, StepPlan } from "../../shared/core/schedule.js";
+import type { EngineFingerprint } from "../../shared/fingerprint.js";
 import type { FeatureCounts } from "../../shared/features.js";
 import type { Network } from "../../shared/networks/network.js";
 import type { Measure } from "../../shared/measures.js";
@@ -100,7 +101,7 @@ interface Done {
 }
 
 export type FromEngine =
-  | { type: "ready"; info: EngineInfo; selfTest: SelfTestReport }
+  | { type: "ready"; info: EngineInfo; selfTest: SelfTestReport; fingerprint: EngineFingerprint }
   | { type: "chunks"; leaseId: number; chunks: number[] }
   | ({ type: "block-done" } & Done)
   | ({ type: "stretch-done"; steps: number } & Done)

@@ -1,12 +1,15 @@
 /** The main thread's side of the engine thread. */
 import { Worker as Thread } from "node:worker_threads";
 import { ClusterError } from "../../shared/errors.js";
+import type { EngineFingerprint } from "../../shared/fingerprint.js";
 import type { EngineInfo, SelfTestReport } from "../../shared/engine.js";
+import { setEngineEnvironment } from "./environment.js";
 import type { EngineStart, FromEngine, ToEngine } from "./messages.js";
 
 export interface EnginePort {
   info: EngineInfo;
   selfTest: SelfTestReport;
+  fingerprint: EngineFingerprint;
   send(message: ToEngine): void;
   /** Every message of the engine; `undefined` once the thread has ended by itself. */
   onMessage(handler: (message: FromEngine | undefined) => void): void;
@@ -19,6 +22,7 @@ export interface EnginePort {
  */
 export function startEngineThread(data: EngineStart, signal?: AbortSignal): Promise<EnginePort> {
   const { engine } = data;
+  setEngineEnvironment(engine);
   const thread = new Thread(new URL("./thread.js", import.meta.url), { workerData: data });
   const giveUp = (): void => void thread.terminate();
   signal?.addEventListener("abort", giveUp, { once: true });
@@ -33,6 +37,7 @@ export function startEngineThread(data: EngineStart, signal?: AbortSignal): Prom
       resolve({
         info: message.info,
         selfTest: message.selfTest,
+        fingerprint: message.fingerprint,
         send: (order) => thread.postMessage(order),
         onMessage: (handler) => {
           deliver = handler;

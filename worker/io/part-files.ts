@@ -1,7 +1,8 @@
 /** Data parts as files, named by their hash, in a folder that the workers of a machine share. */
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { PartStore } from "../parts.js";
+import { makeFolder } from "../../shared/io/folders.js";
 
 export function partFiles(directory: string): PartStore {
   return {
@@ -13,7 +14,7 @@ export function partFiles(directory: string): PartStore {
 
 async function write(directory: string, file: string, bytes: Uint8Array): Promise<void> {
   const aside = `${file}.${process.pid}`;
-  await mkdir(directory, { recursive: true });
+  await makeFolder(directory);
   await writeFile(aside, bytes);
   await rename(aside, file);
 }

@@ -5,7 +5,7 @@ import { type Serve, chunkIdentity, pushEnd, traced } from "./context.js";
 
 export const serveBlock: Serve<saf.v1.BlockLease> = async (context, run, lease) => {
   const { clock, metrics, engine, push } = context;
-  const { step, term, leaseId } = lease;
+  const { step, term, leaseId, patienceMs } = lease;
   const waited = clock.now();
   await run.loadImages("train");
   const parameters = await run.parameters.take(step, term);
@@ -27,7 +27,7 @@ export const serveBlock: Serve<saf.v1.BlockLease> = async (context, run, lease) 
   });
   const { seconds } = await engine.compute(
     { type: "block", runId, leaseId, term, step, ...block, parameters, anchor, frames },
-    (chunks) => sender.send(chunks),
+    { patienceMs, onChunks: (chunks) => sender.send(chunks) },
   );
   const pushFrom = clock.now();
   traced(context, lease, "compute", { from: computeFrom, to: pushFrom }, { "saf.engine_seconds": seconds });

@@ -48,24 +48,22 @@ async function compute(
   hand: LeaseInHand,
   from: { start: TrainingState | undefined; anchor: Awaited<ReturnType<PreparedRun["takeAnchor"]>> },
 ): Promise<{ state: SharedArrayBuffer; steps: number; seconds: number }> {
-  const { leaseId, term, step, stepCount } = lease;
+  const { leaseId, term, step, stepCount, patienceMs } = lease;
   const state = run.memory.of("state", 4 * stateSize(run.layout, stepCount));
   const control = new Int32Array(run.memory.of("control", 4 * CONTROL.length)).fill(0);
   hand.onHalt(() => Atomics.store(control, CONTROL.halt, 1));
   hand.progress = () => progressOf(run, lease, state, Atomics.load(control, CONTROL.stepsDone));
   try {
-    const { steps, seconds } = await engine.compute({
-      type: "stretch",
-      runId: run.runId,
-      leaseId,
-      term,
-      step,
-      count: stepCount,
-      rule: run.run.train,
-      ...from,
-      state,
-      control: control.buffer,
-    });
+    const { steps, seconds } = await engine.compute(
+      {
+        ...{ type: "stretch", runId: run.runId, leaseId, term, step, count: stepCount },
+        rule: run.run.train,
+        ...from,
+        state,
+        control: control.buffer,
+      },
+      { patienceMs, progress: () => Atomics.load(control, CONTROL.stepsDone) },
+    );
     return { state, steps, seconds };
   } finally {
     hand.progress = () => undefined;

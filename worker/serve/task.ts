@@ -6,6 +6,7 @@ import { type Serve, traced } from "./context.js";
 export const serveTask: Serve<saf.v1.TaskLease> = async (context, run, lease) => {
   const { clock, engine, assets, push, stopping } = context;
   const { leaseId, term, version, taskId, attempt, strengths, firstImage, imageCount, sampleCount } = lease;
+  const { patienceMs } = lease;
   const measure = measureOf(lease);
   const waited = clock.now();
   await run.loadImages("test");
@@ -17,7 +18,10 @@ export const serveTask: Serve<saf.v1.TaskLease> = async (context, run, lease) =>
   const computeFrom = clock.now();
   traced(context, lease, "wait", { from: waited, to: computeFrom });
   const body = await engine
-    .compute({ type: "task", runId, leaseId, term, version, parameters, ...beside, measure, ...images })
+    .compute(
+      { type: "task", runId, leaseId, term, version, parameters, ...beside, measure, ...images },
+      { patienceMs },
+    )
     .then(
       ({ findings, seconds }) => ({ ...resultOf(findings, firstImage), computeSeconds: seconds }),
       (error: Error) => ({ error: { message: error.message } }),

@@ -1,11 +1,12 @@
 /** Fetches one published file and believes it only if its checksum is the published one. */
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ClusterError } from "../../../shared/errors.js";
+import { makeFolder } from "../../../shared/io/folders.js";
 
 export interface PublishedFile {
   url: string;
@@ -28,7 +29,7 @@ export async function fetchFile(
   progress(`fetching ${file.url} (${Math.ceil(file.bytes / 1e6)} MB)`);
   const aside = `${path}.part-${process.pid}`;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const found = await download(file, aside);
     if (found !== file.sha256) {
       throw new ClusterError("data", `Refused ${file.url}: expected SHA-256 ${file.sha256}, found ${found}`, {

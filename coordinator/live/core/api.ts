@@ -1,7 +1,16 @@
 /** The HTTP API: each path with its answer's schema, and how the answer comes from the live state. All are GET. */
 import { z } from "zod";
 import type { LiveState } from "./live-state.js";
-import { clusterView, curveView, evaluationView, eventView, runView, workerView } from "./views.js";
+import {
+  clusterView,
+  curveView,
+  evaluationView,
+  eventView,
+  runView,
+  takenView,
+  waitView,
+  workerView,
+} from "./views.js";
 
 export const API = "/api/v1";
 
@@ -20,6 +29,17 @@ export const errorView = z
 
 const healthView = z.strictObject({ status: z.literal("ok"), cluster: clusterView }).meta({ id: "Health" });
 
+const statusView = z
+  .strictObject({
+    cluster: clusterView,
+    runs: z.array(runView),
+    workers: z.array(workerView),
+    waits: z.array(waitView).describe("what is waited for"),
+    taken: z.array(takenView).describe("the last leases that were taken away, the newest first"),
+  })
+  .meta({ id: "Status", description: "Who is slow, what is waited for, and why leases were taken away." });
+export type StatusView = z.infer<typeof statusView>;
+
 const evaluationAnswer = evaluationView.meta({
   id: "Evaluation",
   description: "What an evaluation has found so far, point by point.",
@@ -31,6 +51,15 @@ export const ENDPOINTS: readonly Endpoint[] = [
     summary: "The cluster, and when its coordinator last spoke",
     schema: healthView,
     answer: (state) => ({ status: "ok", cluster: state.cluster }),
+  },
+  {
+    path: "/status",
+    summary: "All that `saf status` shows",
+    schema: statusView,
+    answer: ({ cluster, runs, workers, waits, taken }): StatusView => ({
+      ...{ cluster, workers, waits, taken },
+      runs: runs.map(({ view }) => view),
+    }),
   },
   {
     path: "/runs",

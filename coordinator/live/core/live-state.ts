@@ -5,7 +5,8 @@
 import { LiveRun } from "./live-run.js";
 import { LiveWorkers } from "./live-workers.js";
 import type { Delta, Snapshot } from "./push.js";
-import type { ClusterView, EventView } from "./views.js";
+import type { ClusterView, EventView, TakenView, WaitView } from "./views.js";
+import type { PoolView } from "../../../shared/pool-view.js";
 import { type Finished, type LiveEvent, type WorkerRow, noteLevel } from "../../../shared/events.js";
 
 export const MOST_RUNS = 64;
@@ -18,6 +19,8 @@ export class LiveState {
   readonly #cluster: ClusterView;
   readonly #runs = new Map<string, LiveRun>();
   readonly #workers = new LiveWorkers();
+  #waits: WaitView[] = [];
+  #taken: TakenView[] = [];
   readonly #events: EventView[] = [];
   #nextSeq = 0;
   // What changed since the last delta.
@@ -54,6 +57,14 @@ export class LiveState {
     return this.#workers.rows;
   }
 
+  get waits(): WaitView[] {
+    return this.#waits;
+  }
+
+  get taken(): TakenView[] {
+    return this.#taken;
+  }
+
   get events(): readonly EventView[] {
     return this.#events;
   }
@@ -88,7 +99,7 @@ export class LiveState {
     }
     if (event.measured !== undefined) this.#known(event.measured.runId)?.measured(event.measured);
     if (event.result !== undefined) this.#known(event.result.runId)?.result(event.result);
-    if (event.workers != null) this.#onWorkers(event.workers.workers ?? [], timeMs);
+    if (event.workers != null) this.#onWorkers(event.workers.workers ?? [], event.pool, timeMs);
     if (event.note != null) {
       const { level, message } = event.note;
       this.#say(noteLevel(level), null, message ?? "", timeMs);
@@ -114,9 +125,16 @@ export class LiveState {
     if (isNew) this.#say("info", name, detail === "" ? phase : `${phase}: ${detail}`, timeMs);
   }
 
-  #onWorkers(table: readonly WorkerRow[], timeMs: number): void {
-    const { joined, left } = this.#workers.update(table, timeMs);
+  #onWorkers(table: readonly WorkerRow[], pool: PoolView | undefined, timeMs: number): void {
+    const nameOf = (runId: string): string => this.#runs.get(runId)?.view.name ?? runId;
+    const { joined, left } = this.#workers.update(table, pool?.workers ?? [], nameOf, timeMs);
     this.#workersChanged = true;
+    this.#waits = (pool?.waits ?? []).map(({ runId, ...wait }) => ({ run: nameOf(runId), ...wait }));
+    this.#taken = (pool?.taken ?? []).map(({ runId, ago_seconds: ago, ...taken }) => ({
+      run: nameOf(runId),
+      ...taken,
+      time: Math.round(timeMs - 1000 * ago),
+    }));
     for (const id of joined) this.#say("info", null, `${id} joined`, timeMs);
     for (const id of left) this.#say("warning", null, `${id} left`, timeMs);
   }
@@ -178,6 +196,8 @@ export class LiveState {
       curves: byName((run) => run.curve()),
       series: byName((run) => [...run.series.values()]),
       workers: this.workers,
+      waits: this.#waits,
+      taken: this.#taken,
       events: [...this.#events],
     };
   }
@@ -188,7 +208,8 @@ export class LiveState {
     const delta: Delta = { type: "delta", cluster: this.#cluster };
     if (this.#gone.length > 0) delta.gone = this.#gone;
     if (this.#changed.size > 0) this.#takeRuns(delta);
-    if (this.#workersChanged) delta.workers = this.workers;
+    if (this.#workersChanged)
+      Object.assign(delta, { workers: this.workers, waits: this.#waits, taken: this.#taken });
     const events = this.#events.filter(({ seq }) => seq >= this.#toldSeq);
     if (events.length > 0) delta.events = events;
     this.#gone = [];

@@ -1,12 +1,10 @@
 /** The workers as the live page knows them: who is there, and for a while who was. */
 import { WORKER_STATES, type WorkerRow } from "../../../shared/events.js";
+import { CLEARLY_SLOWER, type WorkerStanding, timesSlower } from "../../../shared/pool-view.js";
 import type { WorkerView } from "./views.js";
-import { at } from "../../../shared/core/at.js";
 
 /** Workers that left stay in the table, the newest so many. */
 const MOST_GONE = 16;
-/** The slowest is marked when it does less than this share of the median. */
-const CLEARLY_SLOWER = 0.9;
 
 interface Comings {
   joined: string[];
@@ -20,16 +18,25 @@ export class LiveWorkers {
     return [...this.#rows.values()];
   }
 
-  /** The table as the coordinator has it now. */
-  update(table: readonly WorkerRow[], timeMs: number): Comings {
+  /** The table as the coordinator has it now, and what the book of leases says of each. `nameOf`: of a run, by its id. */
+  update(
+    table: readonly WorkerRow[],
+    standings: readonly WorkerStanding[],
+    nameOf: (runId: string) => string,
+    timeMs: number,
+  ): Comings {
     const before = this.#rows;
     const isThere = (row: WorkerView | undefined): boolean => row !== undefined && row.state !== "gone";
-    const present = table.map((row) => rowOf(row, timeMs));
+    const byId = new Map(standings.map((standing) => [standing.id, standing]));
+    const present = table.map((row) => rowOf(row, byId.get(row.workerId ?? ""), nameOf, timeMs));
     const ids = new Set(present.map(({ id }) => id));
     const left = [...before.values()].filter((row) => isThere(row) && !ids.has(row.id));
     const gone = [...before.values()]
       .filter(({ id }) => !ids.has(id))
-      .map((row): WorkerView => ({ ...row, state: "gone", slowest: false }))
+      .map((row): WorkerView => ({
+        ...row,
+        ...{ state: "gone", slowest: false, holds: null, times_slower: null, rests_seconds: 0 },
+      }))
       .sort((a, b) => b.last_seen - a.last_seen)
       .slice(0, MOST_GONE);
     markSlowest(present);
@@ -41,7 +48,12 @@ export class LiveWorkers {
   }
 }
 
-function rowOf(row: WorkerRow, timeMs: number): WorkerView {
+function rowOf(
+  row: WorkerRow,
+  standing: WorkerStanding | undefined,
+  nameOf: (runId: string) => string,
+  timeMs: number,
+): WorkerView {
   const known = (value: number | null | undefined): number | null =>
     value == null || !(value > 0) || !Number.isFinite(value) ? null : Number(value.toPrecision(4));
   const { state } = row;
@@ -54,21 +66,32 @@ function rowOf(row: WorkerRow, timeMs: number): WorkerView {
     samples: Math.round(row.samples ?? 0),
     rss_bytes: row.rssBytes ?? 0,
     retries: row.retries ?? 0,
+    holds: holdsOf(standing, nameOf),
+    times_slower: null,
+    rests_seconds: standing?.rests_seconds ?? 0,
     note: row.note ?? "",
     last_seen: Math.round(timeMs - 1000 * (row.silentSeconds ?? 0)),
     slowest: false,
   };
 }
 
+function holdsOf(
+  standing: WorkerStanding | undefined,
+  nameOf: (runId: string) => string,
+): WorkerView["holds"] {
+  if (standing?.holds == null) return null;
+  const { runId, ...lease } = standing.holds;
+  return { run: nameOf(runId), ...lease };
+}
+
 function markSlowest(rows: WorkerView[]): void {
-  const speeds = rows.flatMap(({ samples_per_second: speed }) => speed ?? []).sort((a, b) => a - b);
-  const [lowest] = speeds;
-  if (lowest === undefined || speeds.length < 2) return;
-  // With two workers, the faster one.
-  const median = at(speeds, Math.floor(speeds.length / 2));
-  if (lowest >= CLEARLY_SLOWER * median) return;
-  const slowest = rows.find(({ samples_per_second: speed }) => speed === lowest);
-  if (slowest !== undefined) slowest.slowest = true;
+  const slower = timesSlower(rows.map(({ samples_per_second: speed }) => speed));
+  const most = Math.max(...slower.map((times) => times ?? 0));
+  for (const [i, row] of rows.entries()) {
+    const times = slower[i] ?? null;
+    row.times_slower = times === null ? null : Number(times.toPrecision(3));
+    row.slowest = times === most && most > CLEARLY_SLOWER;
+  }
 }
 
 /** worker-2 before worker-10. */

@@ -1,5 +1,14 @@
 /** What viewers are sent: one snapshot, then what changed since. A curve's new points alone, where the old ones stand. */
-import type { ClusterView, CurveView, EventView, RunView, SeriesView, WorkerView } from "./views.js";
+import type {
+  ClusterView,
+  CurveView,
+  EventView,
+  RunView,
+  SeriesView,
+  TakenView,
+  WaitView,
+  WorkerView,
+} from "./views.js";
 
 export interface Snapshot {
   type: "snapshot";
@@ -9,6 +18,9 @@ export interface Snapshot {
   curves: Record<string, CurveView>;
   series: Record<string, SeriesView[]>;
   workers: WorkerView[];
+  waits: WaitView[];
+  /** The newest first. */
+  taken: TakenView[];
   events: EventView[];
 }
 
@@ -26,6 +38,8 @@ export interface Delta {
   series?: Record<string, SeriesView[]>;
   /** All of them, when one changed. */
   workers?: WorkerView[];
+  waits?: WaitView[];
+  taken?: TakenView[];
   /** New ones. */
   events?: EventView[];
 }

@@ -101,6 +101,16 @@ const checkView = z
     description: "A check against self-deception; they come with the end of a run.",
   });
 
+const leaseView = z
+  .strictObject({
+    run: z.string(),
+    unit: z.string().describe("what of it, in words"),
+    attempt: count,
+    held_seconds: z.number(),
+    deadline_seconds: z.number().describe("until its deadline; negative once that has passed"),
+  })
+  .meta({ id: "Lease", description: "What a worker holds." });
+
 export const workerView = z
   .strictObject({
     id: z.string(),
@@ -111,12 +121,39 @@ export const workerView = z
     samples: count.describe("images computed so far"),
     rss_bytes: z.number().min(0),
     retries: count,
+    holds: leaseView.nullable(),
+    times_slower: z
+      .number()
+      .min(0)
+      .nullable()
+      .describe("how many times as long as the median worker it takes an image; of two, as the faster one"),
+    rests_seconds: z.number().min(0).describe("gets no work for so long: its leases failed"),
     note: z.string().describe("why its last lease was taken away, in words; empty while none was"),
     last_seen: timeMs,
     slowest: z.boolean().describe("fewest images a second, and clearly fewer than the others"),
   })
   .meta({ id: "Worker" });
 export type WorkerView = z.infer<typeof workerView>;
+
+export const waitView = z
+  .strictObject({
+    run: z.string(),
+    text: z.string().describe("what waits for whom, for how long, until when"),
+    is_late: z.boolean().describe("longer than usual"),
+  })
+  .meta({ id: "Wait", description: "What a run waits for." });
+export type WaitView = z.infer<typeof waitView>;
+
+export const takenView = z
+  .strictObject({
+    run: z.string(),
+    worker: z.string(),
+    unit: z.string(),
+    reason: z.string().describe("in the words of the decision"),
+    time: timeMs,
+  })
+  .meta({ id: "Taken", description: "A lease that was taken away from its worker." });
+export type TakenView = z.infer<typeof takenView>;
 
 export const eventView = z
   .strictObject({

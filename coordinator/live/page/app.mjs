@@ -7,6 +7,7 @@ import { RobustnessCharts } from "./robustness.mjs";
 import { RunCards } from "./runs.mjs";
 import { Store } from "./store.mjs";
 import { TrainingCharts } from "./training.mjs";
+import { WaitingLists } from "./waiting.mjs";
 import { WorkerTable } from "./workers.mjs";
 
 /** The coordinator tells of its workers twice a second; this long without a word, and it hangs. */
@@ -25,6 +26,7 @@ const cards = new RunCards(byId("runs"), colourOf);
 const training = new TrainingCharts(byId("training-charts"));
 const robustness = new RobustnessCharts(byId("robustness-groups"), colourOf);
 const workers = new WorkerTable(byId("workers"), byId("no-workers"));
+const waiting = new WaitingLists(byId("waits"), byId("taken"));
 const events = new EventList(byId("events"));
 const announcer = new Announcer(byId("announcer"));
 const legends = [...document.querySelectorAll("[data-legend]")].map(
@@ -62,7 +64,8 @@ function show() {
   byId("training").hidden = !hasCurves;
   if (hasCurves) training.update(runs, store.curves, colourOf);
   byId("robustness").hidden = !robustness.update(store.series);
-  workers.update(store.workers, store.cluster.heard);
+  workers.update(store.workers, store.cluster.heard, runs.length > 1);
+  waiting.update(store);
   events.update(store.events, started);
   const words = clusterWords(phase, detail);
   byId("cluster-phase").hidden = words === "" && runs.length > 0;

@@ -10,6 +10,9 @@ export class Store {
   curves = new Map();
   series = new Map();
   workers = [];
+  waits = [];
+  /** The newest first. */
+  taken = [];
   /** Oldest first. */
   events = [];
 
@@ -24,7 +27,7 @@ export class Store {
     return message.type === "delta" && !this.isEmpty ? this.#change(message) : [];
   }
 
-  #start({ cluster, runs, curves, series, workers, events }) {
+  #start({ cluster, runs, curves, series, workers, waits, taken, events }) {
     const isSame = this.cluster?.started === cluster.started;
     const known = isSame ? (this.events.at(-1)?.seq ?? -1) : -1;
     const isFirst = this.isEmpty;
@@ -34,12 +37,12 @@ export class Store {
     this.series = new Map(
       Object.entries(series).map(([name, all]) => [name, new Map(all.map((one) => [keyOf(one), one]))]),
     );
-    this.workers = workers;
+    Object.assign(this, { workers, waits, taken });
     this.events = events;
     return isFirst ? [] : events.filter(({ seq }) => seq > known);
   }
 
-  #change({ cluster, runs, gone, curves, cleared, series, workers, events }) {
+  #change({ cluster, runs, gone, curves, cleared, series, workers, waits, taken, events }) {
     if (cluster !== undefined) this.cluster = cluster;
     for (const name of gone ?? []) {
       for (const map of [this.runs, this.curves, this.series]) map.delete(name);
@@ -52,7 +55,7 @@ export class Store {
       for (const one of changed) own.set(keyOf(one), one);
       this.series.set(name, own);
     }
-    if (workers !== undefined) this.workers = workers;
+    if (workers !== undefined) Object.assign(this, { workers, waits, taken });
     const last = this.events.at(-1)?.seq ?? -1;
     const fresh = (events ?? []).filter(({ seq }) => seq > last);
     if (fresh.length > 0) this.events = [...this.events, ...fresh].slice(-MOST_EVENTS);

@@ -1,12 +1,13 @@
 /** Turns a run or a checkpoint into files of another format: read, render, write aside, rename. */
 import { createHash } from "node:crypto";
-import { mkdir, readdir, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { at } from "../../../shared/core/at.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { storageError, writeDirectoryAtomic, writeFileAtomic } from "../../../shared/io/atomic-file.js";
 import type { ExportFormat, FileContent } from "./export-format.js";
 import { type SourceOptions, readModel, readRuns } from "./run-source.js";
+import { makeFolder } from "../../../shared/io/folders.js";
 
 export interface ExportOptions extends SourceOptions {
   /** Where to; the name of the run in the current folder where it is not given. */
@@ -37,7 +38,7 @@ export async function exportRun(
   const { name, files } = await render(path, format, options);
   const out = resolve(options.out ?? `${name}${format.suffix}`);
   await makeWay(out, format, options.force);
-  await mkdir(dirname(out), { recursive: true }).catch((cause: unknown) => {
+  await makeFolder(dirname(out)).catch((cause: unknown) => {
     throw storageError(`create the folder of ${out}`, cause);
   });
   if (format.makes === "folder") await writeDirectoryAtomic(out, files);

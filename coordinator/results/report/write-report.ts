@@ -1,6 +1,6 @@
 /** Puts a report into a run directory. */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ClusterError } from "../../../shared/errors.js";
 import { renderCsv } from "./csv.js";
@@ -9,6 +9,7 @@ import type { ReportData } from "./data.js";
 import { errorVsStrengthSpec, trainingSpec } from "./plots.js";
 import { renderPng, renderSvg } from "./render-plot.js";
 import { hasSteps, renderReport } from "./report-html.js";
+import { makeFolder } from "../../../shared/io/folders.js";
 
 export interface WrittenReport {
   /** Path of the page. */
@@ -51,7 +52,7 @@ export async function writeReport(directory: string, data: ReportData): Promise<
 async function writeAside(path: string, content: string | Uint8Array): Promise<void> {
   const aside = `${path}.${process.pid}.${randomBytes(4).toString("hex")}.tmp`;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const file = await open(aside, "wx");
     try {
       await file.writeFile(content);

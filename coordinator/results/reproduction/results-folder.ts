@@ -1,5 +1,5 @@
 /** A reproduction as a folder to publish: README.md with tables, the CSV files, and the plots on white. */
-import { copyFile, mkdir, readdir } from "node:fs/promises";
+import { copyFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Claim, judgeClaims, settingsOf } from "../claims.js";
 import { storageError, writeFileAtomic } from "../../../shared/io/atomic-file.js";
@@ -14,6 +14,7 @@ import { AUTHORS_SOURCE } from "./authors.js";
 import { type CleanRow, cleanRows } from "./clean-table.js";
 import type { Member, ReproductionData } from "./data.js";
 import { readReproduction } from "./read.js";
+import { makeFolder } from "../../../shared/io/folders.js";
 
 /** Plots that are published, where the report drew them, with what they show. */
 const PLOTS: readonly (readonly [RegExp, string])[] = [
@@ -43,7 +44,7 @@ export async function writeResultsFolder(
     drawn.filter((file) => pattern.test(file)).map((file) => ({ file, title })),
   );
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     for (const { file } of plots) await copyFile(join(reproduction, "plots", file), join(folder, file));
     for (const file of TABLES)
       await copyFile(join(reproduction, file), join(folder, file.replace(/^.*[\\/]/, "")));

@@ -1,5 +1,5 @@
 /** Writes the report of a reproduction: page, plots, tables, and the claims for other programs. */
-import { mkdir } from "node:fs/promises";
+import {} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Claim, judgeClaims, settingsOf } from "../claims.js";
 import { writeFileAtomic } from "../../../shared/io/atomic-file.js";
@@ -16,6 +16,7 @@ import { type ReproductionData, measuredResults } from "./data.js";
 import { renderReproduction } from "./page.js";
 import { readReproduction } from "./read.js";
 import { at } from "../../../shared/core/at.js";
+import { makeFolder } from "../../../shared/io/folders.js";
 
 export interface WrittenReproduction {
   /** Path of the page. */
@@ -44,7 +45,7 @@ export async function writeReproductionReport(directory: string): Promise<Writte
   files.set("report.html", await renderReproduction(data, claims));
   for (const [name, content] of files) {
     const path = join(directory, name);
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await writeFileAtomic(path, content);
   }
   return { html: join(directory, "report.html"), claims };

@@ -1,5 +1,5 @@
 /** `saf reproduce theory`: measures the lemma and writes its page, pictures and table. */
-import { mkdir } from "node:fs/promises";
+import {} from "node:fs/promises";
 import { join } from "node:path";
 import {
   type BallSettings,
@@ -19,6 +19,7 @@ import { type Section, framed, scrolling } from "../report/page-frame.js";
 import { panel, swatch } from "../report/page-parts.js";
 import { renderPng, renderSvg } from "../report/render-plot.js";
 import { PLANE_SIZES, UNIT_TITLES, errorSpec, planeSvg, raysPlots, raysSpec } from "./figures.js";
+import { makeFolder } from "../../../shared/io/folders.js";
 
 /** What `--json` prints, and theory.json holds. */
 export interface TheoryDocument {
@@ -41,7 +42,7 @@ export async function writeTheory(directory: string, settings: BallSettings): Pr
     directory,
     page: join(directory, "theory.html"),
   };
-  await mkdir(join(directory, "plots"), { recursive: true }).catch((cause: unknown) => {
+  await makeFolder(join(directory, "plots")).catch((cause: unknown) => {
     throw storageError(`create ${directory}`, cause);
   });
   const write = (name: string, content: string | Uint8Array): Promise<void> =>

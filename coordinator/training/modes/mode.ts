@@ -46,7 +46,7 @@ export interface Pause {
 }
 
 export type CommandHead = Required<
-  Pick<saf.v1.BlockLease.$Properties, "leaseId" | "term" | "runId" | "attempt" | "recipe">
+  Pick<saf.v1.BlockLease.$Properties, "leaseId" | "term" | "runId" | "attempt" | "recipe" | "patienceMs">
 >;
 
 /** What a mode works with. */

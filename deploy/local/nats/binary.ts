@@ -1,7 +1,6 @@
 /** A nats-server program on disk: does it run here, which version is it, and how one gets into our cache. */
-import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, rename, rm, writeFile } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createUser } from "nkeys.js";
 import { ClusterError } from "../../../shared/errors.js";
@@ -9,6 +8,8 @@ import { capabilitiesOf, isAtLeast, OLDEST_SUPPORTED, parseNatsVersion } from ".
 import type { NatsCapabilities } from "./capabilities.js";
 import { natsConfig } from "./config.js";
 import { explain, runCommand } from "../../run-command.js";
+import { makeFolder } from "../../../shared/io/folders.js";
+import { temporaryFolder } from "../places.js";
 
 const VERSION_TIMEOUT_MS = 10_000;
 const CONFIG_TEST_TIMEOUT_MS = 20_000;
@@ -77,7 +78,7 @@ export async function addToCache(
   program: Buffer,
   options: { cacheDir: string; env: NodeJS.ProcessEnv; from: string },
 ): Promise<NatsBinary> {
-  await mkdir(cacheRoot(options.cacheDir), { recursive: true });
+  await makeFolder(cacheRoot(options.cacheDir));
   const staged = join(cacheRoot(options.cacheDir), `.new-${process.pid}-${randomBytes(4).toString("hex")}`);
   try {
     await writeFile(staged, program, { mode: 0o755, flush: true });
@@ -87,7 +88,7 @@ export async function addToCache(
     const fault = await faultWithOurConfig(staged, probe.capabilities, options.env);
     if (fault !== undefined) throw unusable(options.from, fault);
     const path = cachedPath(options.cacheDir, probe.version);
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await rename(staged, path);
     return { path, version: probe.version, capabilities: probe.capabilities, from: options.from };
   } finally {
@@ -100,7 +101,7 @@ async function faultWithOurConfig(
   capabilities: NatsCapabilities,
   env: NodeJS.ProcessEnv,
 ): Promise<string | undefined> {
-  const directory = await mkdtemp(join(tmpdir(), "saf-nats-try-"));
+  const directory = await temporaryFolder("saf-nats-try-");
   try {
     const key = (): string => createUser().getPublicKey();
     const config = natsConfig({

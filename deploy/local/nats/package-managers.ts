@@ -3,7 +3,7 @@
  * package is taken from a newer suite of the same mirror: downloaded and verified by apt with private lists, unpacked
  * into our cache, nothing installed, no root needed. Never through sudo.
  */
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { addToCache, cacheRoot, probeBinary } from "./binary.js";
 import type { InstallOptions, NatsBinary } from "./binary.js";
@@ -11,6 +11,7 @@ import { distributionSource, parseAptSources, privateAptConfig, sourceForSuite }
 import type { AptSource } from "./apt-sources.js";
 import { explain, runCommand } from "../../run-command.js";
 import type { CommandResult } from "../../run-command.js";
+import { makeFolder } from "../../../shared/io/folders.js";
 
 const UPDATE_TIMEOUT_MS = 120_000;
 const DOWNLOAD_TIMEOUT_MS = 120_000;
@@ -77,7 +78,7 @@ export async function unpackFromSuite(suite: string, options: InstallOptions): P
   const release = parseOsRelease(await readIfThere("/etc/os-release"));
   const source = distributionSource(await readAptSources(), release["VERSION_CODENAME"] ?? "");
   if (source === undefined) throw new Error("this machine's apt sources name no mirror of the distribution");
-  await mkdir(cacheRoot(options.cacheDir), { recursive: true });
+  await makeFolder(cacheRoot(options.cacheDir));
   const directory = await mkdtemp(join(cacheRoot(options.cacheDir), ".apt-"));
   try {
     return await unpackInto(directory, sourceForSuite(source, suite), `the suite ${suite}`, options);
@@ -93,7 +94,7 @@ async function unpackInto(
   options: InstallOptions,
 ): Promise<NatsBinary> {
   for (const folder of ["empty", "state/lists/partial", "cache/archives/partial", "unpacked"]) {
-    await mkdir(join(directory, folder), { recursive: true });
+    await makeFolder(join(directory, folder));
   }
   await writeFile(join(directory, "state/status"), "");
   await writeFile(join(directory, "private.sources"), aptSource);

@@ -3,7 +3,7 @@
  * one in our cache, a download that the user named and vouched for, the platform's package manager.
  */
 import { constants } from "node:fs";
-import { access, mkdir, readdir, realpath, stat, writeFile } from "node:fs/promises";
+import { access, readdir, realpath, stat, writeFile } from "node:fs/promises";
 import { delimiter, isAbsolute, join, resolve as resolvePath } from "node:path";
 import { ClusterError } from "../../../shared/errors.js";
 import { cachedPath, cacheRoot, probeBinary } from "./binary.js";
@@ -11,6 +11,7 @@ import type { InstallOptions, NatsBinary } from "./binary.js";
 import { compareVersions, isAtLeast, OLDEST_SUPPORTED } from "./capabilities.js";
 import { downloadServer } from "./download.js";
 import { installByPackageManager, newerByPackageManager } from "./package-managers.js";
+import { makeFolder } from "../../../shared/io/folders.js";
 
 export type { NatsBinary } from "./binary.js";
 
@@ -82,7 +83,7 @@ async function renewed(
   options.progress(`nats-server ${found.version} (${found.path}) is old; looking for a newer one`);
   const newer = await (options.getNewer ?? newerByPackageManager)(options);
   if (newer === undefined) {
-    await mkdir(cacheRoot(options.cacheDir), { recursive: true });
+    await makeFolder(cacheRoot(options.cacheDir));
     await writeFile(stamp, "");
   }
   return newerOf(found, newer);

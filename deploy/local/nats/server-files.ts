@@ -2,13 +2,14 @@
  * What a local nats-server finds in its directory (0700): `nats.json` (0600), `keys/<identity>.seed` (0600), `store/`,
  * `ports/`, `lock`.
  */
-import { chmod, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ClusterError } from "../../../shared/errors.js";
 import { type NatsBinary, configFault } from "./binary.js";
 import { natsConfig } from "./config.js";
 import { serverEnvironment } from "./server-process.js";
 import { publicKeyOf } from "./user-keys.js";
+import { makeFolder } from "../../../shared/io/folders.js";
 
 export interface NatsCredentials {
   /** "coordinator", "observer" or the worker's name; also the owner of the inbox prefix. */
@@ -49,7 +50,7 @@ export class ServerFiles {
   /** Makes the directory; what is in it is used again. */
   async prepare(): Promise<void> {
     for (const folder of ["keys", "store", "ports"])
-      await mkdir(join(this.#directory, folder), { recursive: true, mode: 0o700 });
+      await makeFolder(join(this.#directory, folder), { mode: 0o700 });
   }
 
   async forgetPorts(): Promise<void> {
@@ -93,6 +94,6 @@ export class ServerFiles {
 
 /** The server's own directory, which only this user may enter. */
 export async function makeServerDirectory(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeFolder(directory, { mode: 0o700 });
   await chmod(directory, 0o700);
 }

@@ -50,7 +50,9 @@ export async function lockStore(
   const path = join(directory, "lock");
   const owner = processIdentity(process.pid);
   if (owner === undefined)
-    throw new ClusterError("unexpected", "Cannot lock the store: own start time unknown");
+    throw new ClusterError("dependency", "Cannot lock the store: the system does not say when we began", {
+      hint: "is /proc mounted?",
+    });
 
   let content: LockContent = { owner, server: null };
   while (!createExclusive(path, content)) {

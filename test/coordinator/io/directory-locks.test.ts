@@ -36,10 +36,12 @@ async function refusal(taking: Promise<unknown>): Promise<ClusterError> {
 }
 
 async function heldDirectory(t: TestContext): Promise<{ directory: string; locks: DirectoryLocks }> {
-  const directory = await temporaryDirectory(t);
   const locks = locksOf();
-  await locks.take(directory);
+  let directory = "";
+  // Before the folder goes: a beat must not find it gone.
   t.after(() => locks.release(directory));
+  directory = await temporaryDirectory(t);
+  await locks.take(directory);
   return { directory, locks };
 }
 
@@ -169,4 +171,57 @@ test("a term grows when the clock has stepped back, and is never given twice", a
   assert.equal(await nextTerm(directory, 2000), 2000);
   await writeFile(directory.file("term.json"), '{"term":1e99}');
   await assert.rejects(nextTerm(directory, 3000), { code: "data" });
+});
+
+test("what a list of runs works on is not written beside it, not even between two of its runs", async (t) => {
+  const { directory: list, locks } = await heldDirectory(t);
+  const member = join(list, "plain");
+  const storage = new DiskStorage(member, fastClock, locks);
+  await storage.create();
+  await storage.release();
+  const takings = [
+    () => refuseLocked(member, fastClock),
+    () => locksOf().take(member),
+    () => new DiskStorage(member, fastClock, locksOf()).create(),
+  ];
+  for (const taking of takings) {
+    const error = await refusal(taking());
+    assert.equal(error.exitCode, 5);
+    assert.equal(
+      error.message,
+      `Cannot write ${member}: process ${process.pid} on this machine works on all runs in ${list}, since 2026-11-30T00:00:00.000Z`,
+    );
+  }
+  await storage.create();
+  await storage.release();
+  await locks.release(list);
+  const next = locksOf();
+  await next.take(member);
+  await next.release(member);
+});
+
+test("nothing is written into a directory whose lock was not taken, or was given back", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const storage = new DiskStorage(directory, fastClock, locksOf());
+  const writes: (() => unknown)[] = [
+    () => storage.writeJson("result.json", {}),
+    () => storage.writeText("config.yaml", ""),
+    () => storage.remove("error.json"),
+    () => storage.openJournal("ledger.jsonl", () => undefined),
+    () =>
+      storage.trimJournal(
+        "ledger.jsonl",
+        () => true,
+        () => undefined,
+      ),
+  ];
+  const refused = async (): Promise<void> => {
+    for (const write of writes)
+      await assert.rejects(async () => write(), /Cannot write .*: its directory is not locked/);
+  };
+  await refused();
+  await storage.create();
+  await storage.writeJson("result.json", {});
+  await storage.release();
+  await refused();
 });

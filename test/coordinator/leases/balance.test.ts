@@ -5,6 +5,7 @@ import { decide } from "../../../coordinator/leases/decide.js";
 import type { LeaseEvent } from "../../../coordinator/leases/events.js";
 import { blockPlan } from "../../../coordinator/training/modes/step-by-step/plan.js";
 import { checkBook } from "../../support/book-invariants.js";
+import { WASM } from "../../support/fingerprints.js";
 
 const HEARTBEAT_MS = 500;
 const TICK_MS = 50;
@@ -21,7 +22,12 @@ const steady =
 
 /** A pool of workers with given habits, in virtual time. */
 class Crew {
-  book: LeaseBook = emptyBook({ heartbeatMs: HEARTBEAT_MS, quarantine: { after: 3, firstMs: 5000 } });
+  book: LeaseBook = emptyBook({
+    heartbeatMs: HEARTBEAT_MS,
+    quarantine: { after: 3, firstMs: 5000 },
+    hungAfter: 10,
+    mixedEngines: "refuse",
+  });
   steps = 0;
   leases = new Map<string, number>();
   readonly #habits: Map<string, Habit>;
@@ -32,7 +38,7 @@ class Crew {
   constructor(habits: Record<string, Habit>, slots = SLOTS) {
     this.#habits = new Map(Object.entries(habits));
     for (const worker of this.#habits.keys())
-      this.#take({ kind: "joined", worker, incarnation: 1, engine: "e", pid: 1, leaseId: 0 });
+      this.#take({ kind: "joined", worker, incarnation: 1, engine: WASM, pid: 1, leaseId: 0 });
     const plan = { images: 2 ** 20, batchSize: 8 * slots, slots, epochs: 1000 };
     const mode = blockPlan({ plan, floorMs: 2000 }, { step: 0, stopAt: 1e9 });
     this.#take({ kind: "planned", jobId: "job", runId: "run", plan: mode, isFresh: false });

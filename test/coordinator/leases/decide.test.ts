@@ -9,9 +9,15 @@ import { fixedPlan } from "../../../coordinator/evaluation/fixed-plan.js";
 import { blockPlan } from "../../../coordinator/training/modes/step-by-step/plan.js";
 import { stretchPlan } from "../../../coordinator/training/modes/stretches/plan.js";
 import { checkBook, deepFreeze } from "../../support/book-invariants.js";
+import { WASM } from "../../support/fingerprints.js";
 
 const HEARTBEAT_MS = 100;
-const rules = { heartbeatMs: HEARTBEAT_MS, quarantine: { after: 2, firstMs: 500 } };
+const rules = {
+  heartbeatMs: HEARTBEAT_MS,
+  quarantine: { after: 2, firstMs: 500 },
+  hungAfter: 10,
+  mixedEngines: "refuse",
+} as const;
 const setting = { plan: { images: 64, batchSize: 8, slots: 4, epochs: 9 }, floorMs: 1000 };
 
 /** A book that is asked and obeyed, step by step. */
@@ -34,7 +40,7 @@ class Pool {
   }
 
   join(worker: string, incarnation = 1, leaseId = 0): this {
-    return this.take({ kind: "joined", worker, incarnation, engine: "wasm", pid: 1, leaseId });
+    return this.take({ kind: "joined", worker, incarnation, engine: WASM, pid: 1, leaseId });
   }
 
   plan(plan: WorkPlan, isFresh = false): this {
@@ -164,7 +170,7 @@ describe("a unit is offered again", () => {
     assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", 2], "it gets the same again");
     assert.match(
       pool.reasons.join("\n"),
-      /Lease 1 of worker a is taken back: its heartbeat names that it is idle/,
+      /Lease 1 of worker a is taken back: its heartbeat says that it is idle/,
     );
   });
 

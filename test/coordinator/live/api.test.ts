@@ -51,6 +51,7 @@ test("every answer of the API is as the OpenAPI file says, at every stage of a r
     ci_high: 0.8,
     mean_confidence: NaN,
   } as const;
+  const held = { runId: RUN, attempt: 2, held_seconds: 9, deadline_seconds: -1 };
   const stages = [
     () => undefined,
     () => live.tell({ timeMs: 1, phase: { name: "waiting", detail: "for 1 worker(s)" } }),
@@ -59,7 +60,12 @@ test("every answer of the API is as the OpenAPI file says, at every stage of a r
     () =>
       live.tell({
         timeMs: 3,
-        workers: { workers: [{ workerId: "worker-1", state: "idle", engine: "wasm" }] },
+        workers: { workers: [{ workerId: "worker-1", state: "busy", engine: "wasm" }] },
+        pool: {
+          workers: [{ id: "worker-1", holds: { ...held, unit: "step 2, slot 0" }, rests_seconds: 0 }],
+          waits: [{ runId: RUN, text: "step 2 waits for slot 0 of worker-1", is_late: true }],
+          taken: [{ runId: RUN, worker: "worker-1", unit: "step 1", reason: "late", ago_seconds: 3 }],
+        },
       }),
     () => {
       for (let step = 1; step < 30; step++) live.tell(trained(step, 3 / step));

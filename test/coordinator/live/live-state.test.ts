@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { LiveState, MOST_EVENTS, MOST_RUNS } from "../../../coordinator/live/core/live-state.js";
+import { timesSlower } from "../../../shared/pool-view.js";
 import type { CurvePoint } from "../../../shared/results.js";
 import { PAGE, RUN, opened, trained } from "./live-support.js";
 import type { LiveEvent } from "../../../shared/events.js";
@@ -15,6 +16,8 @@ interface PageStore {
   curves: Map<string, unknown>;
   series: Map<string, Map<string, unknown>>;
   workers: unknown;
+  waits: unknown;
+  taken: unknown;
   events: { seq: number }[];
 }
 const file = fileURLToPath(new URL("../../../coordinator/live/page/store.mjs", import.meta.url));
@@ -34,6 +37,8 @@ function shown(store: PageStore): unknown {
         .map(([run, own]) => [run, Object.fromEntries(own)] as const),
     ),
     workers: store.workers,
+    waits: store.waits,
+    taken: store.taken,
     events: store.events,
   };
 }
@@ -168,6 +173,50 @@ test("the slowest worker is marked when it is clearly slower, and one that left 
     ],
   );
   assert.deepEqual(state.events.map(({ message }) => message).slice(-1), ["worker-10 left"]);
+});
+
+test("who holds what, what is waited for and what was taken away name the run, and its time", () => {
+  const state = new LiveState(PAGE);
+  state.apply(opened());
+  const held = {
+    unit: "step 7, slots 0–1",
+    attempt: 2,
+    held_seconds: 4.2,
+    deadline_seconds: 1.1,
+  };
+  state.apply({
+    timeMs: 50_000,
+    workers: { workers: ["worker-1", "worker-2"].map((workerId) => ({ workerId, state: "busy" })) },
+    pool: {
+      workers: [
+        { id: "worker-1", holds: { runId: RUN, ...held }, rests_seconds: 0 },
+        { id: "worker-2", holds: null, rests_seconds: 9 },
+      ],
+      waits: [{ runId: RUN, text: "step 7 waits for slots 0–1 of worker-1", is_late: true }],
+      taken: [{ runId: "run-gone", worker: "worker-2", unit: "step 6", reason: "late", ago_seconds: 12 }],
+    },
+  });
+  assert.deepEqual(
+    state.workers.map(({ holds, rests_seconds: rests }) => [holds, rests]),
+    [
+      [{ run: "plain", ...held }, 0],
+      [null, 9],
+    ],
+  );
+  assert.deepEqual(state.waits, [
+    { run: "plain", text: "step 7 waits for slots 0–1 of worker-1", is_late: true },
+  ]);
+  assert.deepEqual(state.taken, [
+    { run: "run-gone", worker: "worker-2", unit: "step 6", reason: "late", time: 38_000 },
+  ]);
+  state.apply({ timeMs: 51_000, workers: { workers: [{ workerId: "worker-2", state: "idle" }] } });
+  assert.deepEqual([state.workers.map(({ holds }) => holds), state.waits], [[null, null], []]);
+});
+
+test("how much slower a worker is counts from the median, of two from the faster one", () => {
+  assert.deepEqual(timesSlower([10, 50, 60]), [5, 1, 50 / 60]);
+  assert.deepEqual(timesSlower([20, 100]), [5, 1]);
+  assert.deepEqual(timesSlower([20, null, 0]), [null, null, null]);
 });
 
 test("points of other weights are forgotten, and the final ones say what must not be believed", () => {

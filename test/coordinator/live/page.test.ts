@@ -6,6 +6,7 @@ import type { CurvePoint } from "../../../shared/results.js";
 import { Browser, type Page, findChromium } from "../../support/browser.js";
 import { type Live, eventually, opened, startLive, trained } from "./live-support.js";
 import type { LiveEvent } from "../../../shared/events.js";
+import type { PoolView } from "../../../shared/pool-view.js";
 
 const chromium = await findChromium();
 const skip = "missing" in chromium ? chromium.missing : false;
@@ -28,6 +29,43 @@ function point(kind: CurvePoint["kind"], strength: number, error: number): Curve
   };
 }
 
+const HELD = { runId: "run-plain", attempt: 1, deadline_seconds: 1.1, held_seconds: 4.2 };
+const POOL: PoolView = {
+  workers: [
+    { id: "worker-1", holds: { ...HELD, unit: "step 300, slots 2–3" }, rests_seconds: 0 },
+    { id: "worker-2", holds: { ...HELD, runId: "run-mrelu-r-m", unit: "steps 300–331" }, rests_seconds: 0 },
+    { id: "worker-3", holds: null, rests_seconds: 42 },
+  ],
+  waits: [
+    {
+      runId: "run-plain",
+      text: "step 300 waits for slots 2–3 of worker-1: held for 4.2 s, deadline in 1.1 s",
+      is_late: true,
+    },
+    {
+      runId: "run-mrelu-r-m",
+      text: "steps 300–331 wait for worker-2: held for 320 ms, deadline in 12.0 s",
+      is_late: false,
+    },
+  ],
+  taken: [
+    {
+      runId: "run-plain",
+      worker: "worker-3",
+      unit: "step 290, slots 0–1",
+      reason: "lease 7 is overdue after 2100 ms",
+      ago_seconds: 12,
+    },
+    {
+      runId: "run-plain",
+      worker: "worker-2",
+      unit: "step 288, slots 0–1",
+      reason: "its heartbeat says that it is idle 4210 ms after lease 5 was given",
+      ago_seconds: 31,
+    },
+  ],
+};
+
 /** Two runs in the middle of their work, and one that failed. */
 function tellMuch(live: Live): void {
   const now = Date.now();
@@ -44,7 +82,8 @@ function tellMuch(live: Live): void {
     note: i === 0 ? "" : `lease ${i} is overdue after 2100 ms`,
     silentSeconds: 0.2,
   }));
-  tell({ workers: { workers: rows } });
+  for (const name of ["plain", "mrelu-r-m"]) tell(opened(`run-${name}`, name));
+  tell({ workers: { workers: rows }, pool: POOL });
   for (const [i, name] of ["plain", "mrelu-r-m"].entries()) {
     tell(opened(`run-${name}`, name));
     tell({
@@ -100,6 +139,10 @@ test("the page shows numbers that change, without a complaint of the browser", L
     "95.00 %",
     "slowest",
     "lease 2 is overdue after 2100 ms",
+    "2.3x slower",
+    "step 300, slots 2–3 · 4.2 s",
+    "step 300 waits for slots 2–3 of worker-1: held for 4.2 s, deadline in 1.1 s",
+    "step 290, slots 0–1: lease 7 is overdue after 2100 ms",
     "The loss is not finite any more",
   ])
     assert.ok(text.includes(words), `${words} in ${text}`);

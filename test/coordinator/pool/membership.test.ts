@@ -74,13 +74,15 @@ test("real gradients and made-up ones never meet in a run", () => {
 
 test("of two processes with one name the one that was started later is the worker; the other is refused", () => {
   const present = { incarnation: 6, lastSeenMs: 0 };
-  const earlier = admit(applicant, "worker-1", 1, engines, present);
+  const earlier = admit(applicant, "worker-1", 1, engines, { present });
   assert.ok(!earlier.accepted);
   assert.equal(earlier.label, "name");
   assert.match(earlier.reason, /another worker that was started later is here under the name "worker-1"/);
   for (const incarnation of [5, 6, 7])
     assert.ok(
-      admit({ ...applicant, incarnation }, "worker-1", 1, engines, { ...present, incarnation: 5 }).accepted,
+      admit({ ...applicant, incarnation }, "worker-1", 1, engines, {
+        present: { ...present, incarnation: 5 },
+      }).accepted,
     );
 });
 

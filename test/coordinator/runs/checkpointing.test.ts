@@ -19,6 +19,8 @@ interface Disk {
   storage: MemoryStorage;
   notes: string[];
   outcomes: string[];
+  /** Steps whose weights the books name. */
+  named: number[];
 }
 
 function training(notesOfWrite: readonly string[] = []): Disk {
@@ -26,9 +28,11 @@ function training(notesOfWrite: readonly string[] = []): Disk {
   const inMemory = storage.openCheckpoints();
   const notes: string[] = [];
   const outcomes: string[] = [];
+  const named: number[] = [];
   const books = {
     heldBytes: 0,
     isFull: false,
+    named: ({ step }: { step: number }) => named.push(step),
     flush: async () => {
       if (books.isFull) throw new ClusterError("storage", "Cannot append to ledger.jsonl");
     },
@@ -54,7 +58,7 @@ function training(notesOfWrite: readonly string[] = []): Disk {
     },
   } as unknown as RunSetup;
   const checkpointing = new Checkpointing(run, books as unknown as StepBooks, -1);
-  return { checkpointing, books, storage, notes, outcomes };
+  return { checkpointing, books, storage, notes, outcomes, named };
 }
 
 test("a ledger that cannot be written costs the checkpoint on the way, and training goes on", async () => {
@@ -84,8 +88,9 @@ test("what a full disk holds back is bounded, and the last weights must be writt
 });
 
 test("a link that cannot be made is said once, and the checkpoint counts as written", async () => {
-  const { checkpointing, notes, outcomes } = training(["no links here"]);
+  const { checkpointing, notes, outcomes, named } = training(["no links here"]);
   for (const step of [1, 2, 3]) await checkpointing.save(stateOf(step), null, step === 3);
+  assert.deepEqual(named, [1, 2, 3], "each saved state stands in weights.jsonl");
   assert.deepEqual(outcomes, ["written", "written", "written"]);
   assert.deepEqual(notes, ["warning: no links here"]);
 });

@@ -158,13 +158,13 @@ function coordinator(): {
     new MemoryBroker().connect(),
     subjectsOf("local"),
     clock.now,
+    () => nowMs,
     (event) => {
       state.apply(event);
       progress.take(event);
       // As viewers are told, though more often.
       if (nowMs % 50 === 0) state.takeDelta();
     },
-    () => nowMs,
   );
   const nobody = (): never => assert.fail("there is nothing to compute");
   const edges = {

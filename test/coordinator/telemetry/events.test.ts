@@ -40,7 +40,12 @@ test("several runs tell their progress side by side, each under its own name", a
   const broker = new MemoryBroker();
   const subjects = subjectsOf("local");
   let nowMs = 0;
-  const events = new EventPublisher(broker.connect(), subjects, () => nowMs);
+  const events = new EventPublisher(
+    broker.connect(),
+    subjects,
+    () => nowMs,
+    () => 0,
+  );
   const heard: saf.v1.Event[] = [];
   const listener = broker.connect();
   listener.subscribe(subjects.eventPattern, ({ data }) => {
@@ -96,6 +101,7 @@ test("whoever listens in the process hears all of it, connected or not, and wher
   const events = new EventPublisher(
     bus,
     subjectsOf("local"),
+    () => 0,
     () => 0,
     (event) => heard.push(event),
   );

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
+import { saf } from "../../support/saf.js";
 
 const modules = new URL("../../../deploy/cli/", import.meta.url).href;
 const script = `
@@ -62,4 +63,20 @@ test("config show, schema and validate say on stdout what they found", async (t)
     valid: false,
     problems: ['bad.yaml:1:1: unknown key "nmae" — did you mean "name"?'],
   });
+});
+
+test("what is said of the pool is checked though the run is shown, and a variable that nobody reads is named", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "saf-config-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+
+  const wrong = config(folder, "show", "--set", "pool.nope=1");
+  assert.equal(wrong.status, 2);
+  assert.match(wrong.stderr, /--set pool\.nope: unknown key "nope"/);
+
+  const named = await saf(["config", "show"], { env: { SAF_POOL_WORKRES: "3" } });
+  assert.equal(named.code, 0);
+  assert.equal(
+    named.stderr,
+    "saf: SAF_POOL_WORKRES is no setting and does nothing; did you mean SAF_POOL_WORKERS?\n",
+  );
 });

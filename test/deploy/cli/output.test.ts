@@ -64,7 +64,7 @@ test("a result is one JSON document, whatever kind of values it holds", () => {
 });
 
 test("a reader that stops early is no error", () => {
-  const script = `import * as output from ${output}; output.endQuietlyOnBrokenPipe(); const tick = () => { output.printResult("x".repeat(65536)); setImmediate(tick); }; tick();`;
+  const script = `import * as output from ${output}; output.outliveReaders(); const tick = () => { output.printResult("x".repeat(65536)); setImmediate(tick); }; tick();`;
   const { status, stderr } = spawnSync(
     "sh",
     ["-c", `"$NODE" --input-type=module -e "$SCRIPT" | head -c 10 >/dev/null`],

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, after, describe, test } from "node:test";
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import type { ResultsDocument } from "../../../coordinator/runs/results-document.js";
+import type { Finding } from "../../../deploy/verify/finding.js";
 import type { FeaturesDocument } from "../../../shared/features.js";
 import { checkpointOf, linesOf } from "../../support/cluster.js";
 import { type SafRun, saf } from "../../support/saf.js";
@@ -29,6 +30,16 @@ function documentOf<Value>({ stdout }: SafRun): Value {
   const value = JSON.parse(stdout) as Value;
   assert.equal(stdout, `${JSON.stringify(value, null, 2)}\n`);
   return value;
+}
+
+/** Every file with its size and the time of its last change. */
+function traceOf(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, encoding: "utf8" })
+    .map((name) => {
+      const { size, mtimeMs } = statSync(join(directory, name));
+      return `${name} ${size} ${mtimeMs}`;
+    })
+    .sort();
 }
 
 function checkModels({ models }: ResultsDocument, kinds: readonly string[]): void {
@@ -172,6 +183,48 @@ describe("a small run on this machine", () => {
         name,
       );
     }
+  });
+
+  test("`verify` computes it again to the same weights, and leaves no trace", LIMIT, async () => {
+    const { directory } = document;
+    const before = traceOf(directory);
+    const run = await saf(["verify", directory, "--all"], { cwd: home });
+    assert.equal(run.code, 0, run.stderr);
+    assert.match(run.stdout, /✓ ledger +every image exactly once: 160 images of epoch 0, in 5 steps/);
+    assert.match(
+      run.stdout,
+      /✓ recomputed +steps 0–4 in one process: same loss and accuracy, to the bit; same\s+weights\s+after\s+step\s+5/,
+    );
+    assert.match(run.stdout, /This run holds: .*; 5 of 5 steps computed again, to the same bits/);
+    assert.deepEqual(traceOf(directory), before);
+  });
+
+  test("what does not hold is exit code 7, and named", LIMIT, async () => {
+    const copy = join(home, "tampered");
+    await cp(document.directory, copy, { recursive: true });
+    const metrics = linesOf(join(copy, "metrics.jsonl")) as { step: number; loss: number }[];
+    const forged = metrics.map((line) => (line.step === 2 ? { ...line, loss: line.loss + 1e-7 } : line));
+    writeFileSync(join(copy, "metrics.jsonl"), forged.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    const other = await saf(["verify", copy], { cwd: home });
+    assert.equal(other.code, 7, other.stderr);
+    assert.match(other.stdout, /✗ recomputed +step 2 differs: computed again its loss is/);
+    assert.match(other.stdout, /This run does not hold: recomputed/);
+
+    const ledger = readFileSync(join(copy, "ledger.jsonl"), "utf8").split("\n");
+    writeFileSync(join(copy, "ledger.jsonl"), [...ledger.slice(0, 1), ...ledger.slice(2)].join("\n"));
+    const model = join(copy, "checkpoints", "step-00000005", "model.safetensors");
+    const bytes = readFileSync(model);
+    bytes.writeUInt8((bytes.at(-1) ?? 0) ^ 1, bytes.length - 1);
+    writeFileSync(model, bytes);
+    const run = await saf(["verify", copy, "--json"], { cwd: home });
+    assert.equal(run.code, 7, run.stderr);
+    const { holds, runs } = documentOf<{ holds: boolean; runs: { findings: Finding[] }[] }>(run);
+    assert.equal(holds, false);
+    const words = runs[0]?.findings.filter(({ verdict }) => verdict === "broken").map((one) => one.words);
+    assert.match(
+      words?.join("\n") ?? "",
+      /record 2 is of step 2, expected step 1\n[^]*model\.safetensors is corrupt/,
+    );
   });
 
   test("it is not resumed with other settings: exit code 2, nothing touched", LIMIT, async () => {

@@ -14,10 +14,13 @@ function keep(): {
   clock: VirtualClock;
   ends: ((exit: ProcessExit) => void)[];
   told: [ProcessExit, RestartDecision["kind"]][];
+  /** Ends of late, as each restart tells them. */
+  counted: number[];
 } {
   const clock = new VirtualClock();
   const ends: ((exit: ProcessExit) => void)[] = [];
   const told: [ProcessExit, RestartDecision["kind"]][] = [];
+  const counted: number[] = [];
   const kept = new KeptProcess({
     start: (): Program => ({
       pid: ends.length + 1,
@@ -27,9 +30,12 @@ function keep(): {
     }),
     policy: WORKER_RESTARTS,
     clock,
-    onEnd: (exit, { kind }) => told.push([exit, kind]),
+    onEnd: (exit, next) => {
+      told.push([exit, next.kind]);
+      if (next.kind === "restart") counted.push(next.recent);
+    },
   });
-  return { kept, clock, ends, told };
+  return { kept, clock, ends, told, counted };
 }
 
 test("an end is told at once; the process is there again after the pause", async () => {
@@ -67,13 +73,33 @@ test("a process that served and lived for a while has all its restarts again", a
     kept.served();
     await clock.advance(10_000);
     ends.at(-1)?.(CRASH);
-    await clock.advance(500);
+    await clock.advance(4000);
   }
   assert.deepEqual(
     told.map(([, kind]) => kind),
     Array.from({ length: 12 }, () => "restart"),
   );
   assert.equal(ends.length, 13);
+});
+
+test("ends of late make the pause longer and are counted, with success in between or not; old ones are forgotten", async () => {
+  const { kept, clock, ends, counted } = keep();
+  const startedAfterMs = async (): Promise<number> => {
+    kept.served();
+    await clock.advance(10_000);
+    const before = ends.length;
+    ends.at(-1)?.(CRASH);
+    for (let ms = 0; ; ms += 100) {
+      if (ends.length > before) return ms;
+      await clock.advance(100);
+    }
+  };
+  const pauses = [];
+  for (let end = 0; end < 6; end++) pauses.push(await startedAfterMs());
+  assert.deepEqual(pauses, [500, 1000, 2000, 4000, 4000, 4000]);
+  assert.deepEqual(counted, [1, 2, 3, 4, 5, 6]);
+  await clock.advance(600_000);
+  assert.equal(await startedAfterMs(), 500);
 });
 
 test("a process that only lived, or served and died soon, has them not", async () => {

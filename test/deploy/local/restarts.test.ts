@@ -16,11 +16,11 @@ test("a worker that crashed or was killed is started again five times, later eac
   for (const exit of [killed, ended(1), ended(2)]) {
     const next = [0, 1, 2, 3, 4, 5].map((restarts) => decideRestart(WORKER_RESTARTS, exit, restarts));
     assert.deepEqual(next, [
-      { kind: "restart", pauseMs: 500 },
-      { kind: "restart", pauseMs: 1000 },
-      { kind: "restart", pauseMs: 2000 },
-      { kind: "restart", pauseMs: 4000 },
-      { kind: "restart", pauseMs: 4000 },
+      { kind: "restart", pauseMs: 500, recent: 1 },
+      { kind: "restart", pauseMs: 1000, recent: 2 },
+      { kind: "restart", pauseMs: 2000, recent: 3 },
+      { kind: "restart", pauseMs: 4000, recent: 4 },
+      { kind: "restart", pauseMs: 4000, recent: 5 },
       { kind: "rest", pauseMs: 60_000 },
     ]);
   }
@@ -39,7 +39,11 @@ test("the count begins anew when a process has served and lived for ten seconds"
 
 test("a coordinator comes back after a crash, not after an end with a code of its own", () => {
   for (const exit of [killed, ended(1)])
-    assert.deepEqual(decideRestart(COORDINATOR_RESTARTS, exit, 0), { kind: "restart", pauseMs: 500 });
+    assert.deepEqual(decideRestart(COORDINATOR_RESTARTS, exit, 0), {
+      kind: "restart",
+      pauseMs: 500,
+      recent: 1,
+    });
   for (const code of [0, 2, 3, 4, 5, 6, 130])
     assert.deepEqual(decideRestart(COORDINATOR_RESTARTS, ended(code), 0), { kind: "done" });
   assert.deepEqual(decideRestart(COORDINATOR_RESTARTS, killed, 5), { kind: "abandon" });
@@ -51,5 +55,20 @@ test("nats-server comes back whatever its code, each try later than the one befo
   assert.deepEqual(
     pauses.map((next) => (next.kind === "restart" ? next.pauseMs : next.kind)),
     [100, 200, 300, 400, 500, "abandon"],
+  );
+});
+
+test("a process that serves and crashes again and again is started again without end, but later each time", () => {
+  const next = [1, 2, 3, 4, 5, 100].map((recent) => decideRestart(WORKER_RESTARTS, killed, 0, recent));
+  assert.deepEqual(
+    next.map((each) => (each.kind === "restart" ? [each.pauseMs, each.recent] : each.kind)),
+    [
+      [500, 1],
+      [1000, 2],
+      [2000, 3],
+      [4000, 4],
+      [4000, 5],
+      [4000, 100],
+    ],
   );
 });

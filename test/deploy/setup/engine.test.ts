@@ -187,6 +187,14 @@ test("an engine that is forced and not to be had is an error with exit code 5", 
   assert.ok(!existsSync(join(sandbox.cacheDir, "setup.lock")));
 });
 
+test("the emulated engine needs nothing, and is remembered for nobody", async (t) => {
+  const sandbox = makeSandbox(t);
+  const choice = await sandbox.provision({ SAF_ENGINE: "emulated" });
+  assert.equal(choice.engine, "emulated");
+  assert.deepEqual(sandbox.lines, []);
+  assert.ok(!existsSync(join(sandbox.cacheDir, "engine.json")));
+});
+
 test("an unknown name in SAF_ENGINE is a usage error that lists the names", async (t) => {
   const sandbox = makeSandbox(t);
 

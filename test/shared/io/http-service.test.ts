@@ -60,3 +60,23 @@ test("a main thread that hangs is not ready at once, and not alive after half a 
   nowMs = 40_000;
   assert.deepEqual(await get("/readyz"), [200, "ready\n"]);
 });
+
+test("a process that answers, but says that it hangs, is not alive", async (t) => {
+  const said: { hangs?: string } = {};
+  const service = await serveHttp({
+    script: new URL("../../../shared/io/probe-thread.js", import.meta.url),
+    http: { host: "127.0.0.1", port: 0 },
+    metrics: () => Promise.resolve({ type: "text/plain", text: "" }),
+    ready: () => said.hangs,
+    hangs: () => said.hangs,
+    log: () => undefined,
+  });
+  t.after(() => service.close());
+  const alive = async (): Promise<[number, string]> => {
+    const response = await fetch(`${service.url}/healthz`);
+    return [response.status, await response.text()];
+  };
+  assert.deepEqual(await alive(), [200, "ok\n"]);
+  said.hangs = "the engine has not answered to block 7 for 20 s";
+  await eventually(async () => assert.deepEqual(await alive(), [503, `${said.hangs}\n`]));
+});

@@ -8,6 +8,8 @@ import { stateParts, stateSize } from "../../../shared/core/stretch.js";
 import { type Network, layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
 import { EngineHost } from "../../../worker/engine/host.js";
+import { processorSets } from "../../../worker/engine/environment.js";
+import { sampleOf } from "../../../worker/engine/sample.js";
 import { CONTROL, type FromEngine, type ToEngine } from "../../../worker/engine/messages.js";
 import { LocalTraining } from "../../../worker/training/local-training.js";
 import { slotInputs } from "../../../worker/training/slot-inputs.js";
@@ -123,6 +125,10 @@ test("a host says what its engine is and whether it passed", () => {
       type: "ready",
       info: { name: "wasm", version: "whole numbers", device: "cpu" },
       selfTest: { passed: true, seconds: 0, checks: [] },
+      fingerprint: {
+        ...{ engine: "wasm", version: "whole numbers", device: "cpu", flags: [], cpu: processorSets() },
+        sample: sampleOf(new IntegerPrograms()),
+      },
     },
   ]);
 });

@@ -1,15 +1,21 @@
 /** Loads the native library of TensorFlow, on the CPU or a GPU. */
 import { createRequire } from "node:module";
+import { isMainThread } from "node:worker_threads";
 import { ClusterError } from "../../../shared/errors.js";
+import { setEngineEnvironment } from "../environment.js";
 import { nodeBackendOf } from "./node-backend.js";
 import { registerTensorflowKernels } from "./tensorflow-kernels.js";
 import { type Engine, loadCore } from "./tfjs.js";
 
 const require = createRequire(import.meta.url);
 
-/** Thread caps and library paths come from the environment, read when the native addon is loaded. */
+/**
+ * Thread caps and library paths come from the environment, read when the native addon is loaded. For a thread, whoever
+ * starts it has set them: port.ts.
+ */
 export function startTensorflow(name: "tensorflow" | "tensorflow-gpu", replaceKernels: boolean): Engine {
   restoreRemovedNodeFunctions();
+  if (isMainThread) setEngineEnvironment(name);
   const tf = loadCore();
   const isLoaded = tf.getBackend() === "tensorflow";
   // The two packages differ by name alone; which devices there are depends on the library that is linked into them.

@@ -21,7 +21,13 @@ export function committedStep(
     samples: tail[TAIL.samples] ?? 0,
     loss: (tail[TAIL.loss] ?? 0) / stepSamples(told.plan, step),
     hits: tail[TAIL.hits] ?? 0,
-    blocks: units.map(({ unit, worker, attempt, ms }) => ({ ...unit.block, worker, attempt, ms })),
+    blocks: units.map(({ unit, worker, engine, attempt, ms }) => ({
+      ...unit.block,
+      worker,
+      engine,
+      attempt,
+      ms,
+    })),
     barrierMs: Math.max(...ends) - Math.min(...ends),
     aggregateMs,
     ...(norms === undefined

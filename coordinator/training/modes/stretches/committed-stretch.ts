@@ -9,7 +9,7 @@ export function committedStretch(
   told: Told,
   first: number,
   sums: readonly StepSum[],
-  { worker, attempt, stepMs }: CommittedUnit,
+  { worker, engine, attempt, stepMs }: CommittedUnit,
   atMs: number,
 ): CommittedStep[] {
   return sums.map(({ loss, hits, samples }, i) => ({
@@ -17,7 +17,7 @@ export function committedStretch(
     samples,
     loss: loss / samples,
     hits,
-    blocks: [{ first: 0, count: told.plan.slots, worker, attempt, ms: stepMs }],
+    blocks: [{ first: 0, count: told.plan.slots, worker, engine, attempt, ms: stepMs }],
     barrierMs: 0,
     aggregateMs: 0,
     seconds: stepMs / 1000,

@@ -1,4 +1,4 @@
-/** How much one worker can make the coordinator write: a hostile or broken one must not fill the log, and the disk. */
+/** How much one cause can make a process write: a hostile or broken worker, or a bug, must not fill the log, and the disk. */
 
 export const LINES_A_MINUTE = 60;
 const MINUTE_MS = 60_000;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LINES_A_MINUTE, LineLimit } from "../../../coordinator/pool/line-limit.js";
+import { LINES_A_MINUTE, LineLimit } from "../../shared/line-limit.js";
 
 test("one worker gets so many lines a minute, another one its own, and what was left out is told", () => {
   const limit = new LineLimit();
