@@ -6,7 +6,7 @@ import { type Bus, RequestError } from "../shared/bus.js";
 import { pause } from "../shared/clock.js";
 import { chunkCountOf, decodeChunk, sealOf } from "../shared/core/chunk.js";
 import { readMessage, wire, writeMessage } from "../shared/messages.js";
-import { type Patience, type RetryPolicy, retry } from "../shared/retry.js";
+import { type RetryEdges, type RetryPolicy, retry } from "../shared/retry.js";
 
 interface VersionAssembly {
   version: number;
@@ -24,7 +24,7 @@ export interface ParameterIdentity {
 }
 
 /** Where vectors are pulled. */
-export interface VectorSources extends Patience {
+export interface VectorSources extends RetryEdges {
   bus: Bus;
   pullSubject: string;
 }

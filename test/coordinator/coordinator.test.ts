@@ -196,7 +196,7 @@ test("a step that was given up is computed from its beginning when training goes
 
   cluster.job.giveUpStep();
   await cluster.trained;
-  cluster.trained = cluster.job.runTo(STEPS, cluster.kind);
+  cluster.trained = cluster.job.runTo(STEPS, cluster.mode);
   two.giveBack(second.leaseId, true);
 
   const again = await one.lease();
@@ -421,4 +421,19 @@ test("who is on another machine is known from its join, and forgotten with it", 
   assert.ok(isFar());
   cluster.coordinator.workerDied("far", cluster.coordinator.book.members.get("far")?.pid ?? 0);
   assert.ok(!isFar());
+});
+
+test("progress that is told of a block comes to nothing", LIMIT, async (t) => {
+  const cluster = await handCoordinator(t);
+  const worker = await cluster.joined("worker-1");
+  const lease = await worker.lease();
+  worker.beat({ leaseId: lease.leaseId, progress: { steps: 1, loss: 1, accuracy: 1 } });
+  await worker.serve(lease);
+  await worker.serveUntil(STEPS);
+  await checkWeights(cluster);
+  assert.deepEqual(cluster.told, []);
+  assert.deepEqual(
+    cluster.log.filter((line) => line.includes("came to nothing")),
+    [],
+  );
 });

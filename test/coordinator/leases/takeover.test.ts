@@ -46,7 +46,11 @@ function bookOf({ units = [unitOf("u")], holds = {}, msPerImage, plan, strays = 
   let paces: Paces = new Map();
   for (const [id, pace] of Object.entries(msPerImage)) {
     if (pace !== undefined)
-      paces = withPace(paces, { series: SERIES, worker: id }, { msPerImage: pace, atMs: NOW, isCold: false });
+      paces = withPace(
+        paces,
+        { series: SERIES, worker: id },
+        { images: 10, ms: 10 * pace, atMs: NOW, isCold: false },
+      );
     const held = (holds[id] ?? []).map(({ unit, sinceMs, state = "held" }) => {
       const before = grants.get(unit) ?? [];
       const grant = {
@@ -164,12 +168,35 @@ test("workers that are about as fast count as equally fast, and one that is stil
 
 test("a first lease says nothing of a worker's pace, and of a worker that is gone nothing is kept", () => {
   const key = { series: SERIES, worker: "a" };
-  const cold = withPace(new Map(), key, { msPerImage: 500, atMs: NOW, isCold: true });
+  const cold = withPace(new Map(), key, { images: 10, ms: 10 * 500, atMs: NOW, isCold: true });
   assert.equal(paceOf(cold, SERIES, "a", NOW), undefined);
-  const warm = withPace(cold, key, { msPerImage: 10, atMs: NOW, isCold: false });
+  const warm = withPace(cold, key, { images: 10, ms: 10 * 10, atMs: NOW, isCold: false });
   assert.equal(paceOf(warm, SERIES, "a", NOW), 10, "the cold one is no part of the mean");
-  const both = withPace(warm, { series: SERIES, worker: "b" }, { msPerImage: 20, atMs: NOW, isCold: false });
+  const both = withPace(
+    warm,
+    { series: SERIES, worker: "b" },
+    { images: 10, ms: 10 * 20, atMs: NOW, isCold: false },
+  );
   const left = withoutWorker(both, "a");
   assert.equal(paceOf(left, SERIES, "a", NOW), undefined);
   assert.equal(paceOf(left, SERIES, "b", NOW), 20);
+});
+
+test("a lease that was held up, as by a machine that slept, says nothing of the next one; several of them do", () => {
+  const key = { series: SERIES, worker: "a" };
+  const lease = (paces: Paces, msPerImage: number): Paces =>
+    withPace(paces, key, { images: 10, ms: 10 * msPerImage, atMs: NOW, isCold: false });
+  const usual = lease(lease(lease(new Map(), 10), 11), 10);
+  assert.equal(paceOf(lease(usual, 5000), SERIES, "a", NOW), 10.5);
+  assert.equal(paceOf(lease(lease(lease(usual, 50), 50), 50), SERIES, "a", NOW), 50);
+});
+
+test("a pace is believed for twenty seconds, or four times as long as its lease took", () => {
+  const key = { series: SERIES, worker: "a" };
+  const short = withPace(new Map(), key, { images: 1, ms: 100, atMs: NOW, isCold: false });
+  assert.equal(paceOf(short, SERIES, "a", NOW + 20_000), 100);
+  assert.equal(paceOf(short, SERIES, "a", NOW + 20_001), undefined);
+  const long = withPace(new Map(), key, { images: 1, ms: 30_000, atMs: NOW, isCold: false });
+  assert.equal(paceOf(long, SERIES, "a", NOW + 120_000), 30_000);
+  assert.equal(paceOf(long, SERIES, "a", NOW + 120_001), undefined);
 });
