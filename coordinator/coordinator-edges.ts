@@ -1,4 +1,5 @@
 /** What the coordinator needs from outside: the bus, time, data, and who hears of its work. */
+import type { FarWorkers } from "./pool/far-workers.js";
 import type { Bus } from "../shared/bus.js";
 import type { Clock } from "../shared/clock.js";
 import type { saf } from "../shared/messages.js";
@@ -27,6 +28,8 @@ export interface CoordinatorEdges {
   committedEngines: readonly EngineFingerprint[];
   /** Engines whose workers may serve; by itself, the real ones. */
   engines?: readonly string[] | undefined;
+  /** Learns who shares no memory with us; without it, nobody asks. */
+  farWorkers?: FarWorkers | undefined;
   /** Answers a worker's request for a range of a data part. */
   dataRange: (request: saf.v1.DataRequest) => saf.v1.DataRange.$Properties;
   log: (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;

@@ -10,6 +10,7 @@ import type { Effect, LeaseEvent, Reason } from "./leases/events.js";
 import type { Job, JobDesk, JobLeases } from "./leases/job.js";
 import { type Listener, listen } from "./listen.js";
 import { poolView } from "./leases/pool-view.js";
+import { tableOf } from "./leases/table.js";
 import { LineLimit } from "../shared/line-limit.js";
 import type { CoordinatorEdges, CoordinatorMetrics, LogLevel } from "./coordinator-edges.js";
 
@@ -110,12 +111,11 @@ export class Coordinator {
 
   /** Resolves when at least `count` workers are in the pool; `signal` gives up waiting. */
   async waitForWorkers(count: number, signal: AbortSignal): Promise<void> {
-    while (this.workerCount < count && !signal.aborted) {
+    while (this.workerCount < count && !signal.aborted)
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
         signal.addEventListener("abort", () => resolve(), { once: true });
       });
-    }
   }
 
   /**
@@ -133,22 +133,7 @@ export class Coordinator {
   }
 
   table(): saf.v1.WorkerRow.$Properties[] {
-    const now = this.#edges.clock.now();
-    return [...this.#book.members.values()].map((member) => {
-      const state = stateOf(member, now);
-      return {
-        workerId: member.id,
-        state: state === "straggling" ? "busy" : state,
-        engine: member.engine.engine,
-        leaseMs: member.leaseMs,
-        samplesPerSecond: member.imagesPerSecond,
-        samples: member.images,
-        rssBytes: member.rssBytes,
-        retries: member.retries,
-        silentSeconds: Math.max(0, now - member.lastSeenMs) / 1000,
-        note: member.note,
-      };
-    });
+    return tableOf(this.#book, this.#edges.clock.now());
   }
 
   readonly view = (): PoolView => poolView(this.#book, this.#edges.clock.now());
@@ -207,6 +192,9 @@ export class Coordinator {
         break;
       case "announce":
         this.#announce();
+        break;
+      case "superseded":
+        this.#onSuperseded(effect.term);
         break;
       case "commit":
         job?.onCommit?.(effect.commit, effect.units);

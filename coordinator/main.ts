@@ -27,11 +27,13 @@ import { whenThereIsRoom } from "./io/room.js";
 import { DataShelf } from "./io/data-shelf.js";
 import { environment } from "./io/environment.js";
 import { foreignImages } from "./io/foreign-images.js";
+import { FarWorkers } from "./pool/far-workers.js";
 import { LIVE_FILE, type LiveFile } from "./io/live-file.js";
-import { realDirectory } from "./io/run-directory.js";
+import { realProcesses } from "./io/process-mark.js";
+import { RunDirectory, realDirectory } from "./io/run-directory.js";
 import { checkRunDirectory } from "./io/run-place.js";
 import { DiskStorage } from "./io/run-storage.js";
-import { nextTerm } from "./io/term.js";
+import { nextTermIn } from "./io/term.js";
 import { findSource, readSource } from "./io/transfer-sources.js";
 import type { LiveEvent } from "../shared/events.js";
 import type { LivePage } from "./live/live-thread.js";
@@ -67,6 +69,8 @@ export interface CoordinatorOptions extends BusOptions {
   dismissWorkers: boolean;
   /** When everything is done, go on serving until the signal comes. */
   stay: boolean;
+  /** Where a pool that outlives runs keeps the last term. */
+  termFolder?: string | undefined;
   /** Whoever starts the workers tells of those that end: takes the one that is to hear of it. */
   onWorkerDeath?: (tell: (worker: string, pid: number) => void) => void;
   logLevel?: string | undefined;
@@ -90,7 +94,12 @@ export async function runCoordinator(
   });
   const options = { ...given, out: await realDirectory(given.out) };
   checkRunDirectory(options.out);
-  const locks = new DirectoryLocks({ clock: realClock, wallClock: () => Date.now(), onLost: endWithoutLock });
+  const locks = new DirectoryLocks({
+    clock: realClock,
+    wallClock: () => Date.now(),
+    processes: realProcesses,
+    onLost: endWithoutLock,
+  });
   const home = new DiskStorage(options.out, realClock);
   // Before anything is written, and until nothing is any more.
   await whenThereIsRoom(() => locks.take(home.path), {
@@ -257,17 +266,20 @@ function publisherOf({ options, log, http }: Edges, { control }: Buses): EventPu
 }
 
 /** Safe on the disk before anybody hears of it: a term that was given once is never given again. */
-function newTerm({ home, signal, log, whenReady }: Edges, events: EventPublisher): Promise<number> {
+function newTerm({ options, home, signal, log, whenReady }: Edges, events: EventPublisher): Promise<number> {
   const onWaiting = (message: string): void => {
     whenReady(() => message);
     log("warn", message);
     events.note("warning", message);
   };
-  return whenThereIsRoom(() => nextTerm(home, Date.now()), { clock: realClock, signal, onWaiting });
+  const { termFolder } = options;
+  const pool = termFolder === undefined ? undefined : new RunDirectory(termFolder);
+  return whenThereIsRoom(() => nextTermIn(home, pool, Date.now()), { clock: realClock, signal, onWaiting });
 }
 
 interface Parts {
   coordinator: Coordinator;
+  farWorkers: FarWorkers;
   term: number;
   /** Aborts, with a ClusterError, when a newer coordinator leads the pool. */
   rival: AbortSignal;
@@ -287,6 +299,7 @@ function assemble(
   const subjects = subjectsOf(options.poolName);
   const telemetry = new Telemetry({ metrics, clock: realClock.now, wallClock: () => Date.now(), log });
   const rival = new AbortController();
+  const farWorkers = new FarWorkers();
   const coordinator = new Coordinator({
     control,
     bulk,
@@ -299,6 +312,7 @@ function assemble(
     mixedEngines: pool.mixed_engines,
     committedEngines,
     engines: enginesFor(options.configs),
+    farWorkers,
     dataRange: (request) => shelf.range(request),
     log: (level, message, fields) => {
       log(level, message, fields);
@@ -314,7 +328,7 @@ function assemble(
   const stopTelling = realClock.every(WORKERS_TOLD_EVERY_MS, () =>
     events.workers(coordinator.table(), coordinator.view()),
   );
-  return { coordinator, term, rival: rival.signal, events, telemetry, stopTelling };
+  return { coordinator, farWorkers, term, rival: rival.signal, events, telemetry, stopTelling };
 }
 
 function supersededBy(poolName: string, term: number): ClusterError {
@@ -330,7 +344,7 @@ async function work(
   { options, signal, http, locks }: Edges,
   parts: Parts & { buses: Buses; shelf: DataShelf; tracer: Tracer; beganMs: number },
 ): Promise<ResultsDocument> {
-  const { coordinator, term, events, telemetry, buses, shelf, tracer, beganMs } = parts;
+  const { coordinator, farWorkers, term, events, telemetry, buses, shelf, tracer, beganMs } = parts;
   const {
     min_workers: minWorkers,
     wait_for_workers_ms: patienceMs,
@@ -350,7 +364,12 @@ async function work(
         signal,
         clock: realClock,
         wallClock: () => Date.now(),
-        broadcast: (shard, frame) => buses.bulk.publish(subjects.parameters(shard), frame),
+        broadcast: (shard, frame) => {
+          buses.bulk.publish(subjects.parameters(shard), frame);
+          // A copy: the memory changes with the next step, and these bytes may wait for the network.
+          if (farWorkers.isAmong(coordinator.book.members))
+            buses.bytes?.publish(subjects.parametersAsBytes(shard), Uint8Array.from(frame));
+        },
         mapped: buses.bulk.mapped,
         shelf,
         surroundings: {

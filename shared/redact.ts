@@ -16,6 +16,8 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/\b(bearer|basic)(\s+)[\w.~+/=-]{8,4096}/gi, `$1$2${BLOT}`],
   // nkey seeds of every kind: S, the kind, 56 of base32
   [/\bS[UAOCNX][A-Z2-7]{56}\b/g, BLOT],
+  // tokens of saf join
+  [/\bsafjoin\d+_[\w-]{8,4096}/g, BLOT],
   // JWTs: two parts of base64url JSON and a signature
   [/\beyJ[\w-]{8,8192}\.[\w-]{8,16384}\.[\w-]{8,1024}/g, BLOT],
   [
@@ -25,7 +27,7 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** What may hold a secret; most texts do not, and are looked at only once. */
-const SUSPICIOUS = /@|token|passw|secret|key|bearer|basic|eyJ|S[UAOCNX][A-Z2-7]{56}/i;
+const SUSPICIOUS = /@|token|safjoin|passw|secret|key|bearer|basic|eyJ|S[UAOCNX][A-Z2-7]{56}/i;
 
 export function redact(text: string): string {
   if (!SUSPICIOUS.test(text)) return text;

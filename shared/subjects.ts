@@ -9,7 +9,9 @@ export function isToken(value: string): boolean {
 }
 
 /** A worker so called would share a subject or an inbox with somebody else. */
-export const RESERVED_NAMES: readonly string[] = ["all", "join", "coordinator", "observer", "system"];
+export const RESERVED_NAMES: readonly string[] = [
+  ...["all", "join", "coordinator", "observer", "system", "guest", "registrar"],
+];
 
 /** May a worker be called so? */
 export function isWorkerName(value: string): boolean {
@@ -53,6 +55,9 @@ export interface Subjects {
   /** Broadcast of parameter chunks. */
   parameters(shard: number): string;
   parametersPattern: string;
+  /** The same as bytes, for workers of other machines, where `parameters` carries references to shared memory. */
+  parametersAsBytes(shard: number): string;
+  parametersAsBytesPattern: string;
   /** Request: one chunk of a version. */
   parameterGet(shard: number, worker: string): string;
   parameterGetPattern(shard: number): string;
@@ -67,6 +72,8 @@ export interface Subjects {
   resultPattern: string;
   event(kind: string): string;
   eventPattern: string;
+  /** Request: a machine that has a token asks for names for its workers. */
+  enrol: string;
 }
 
 export function subjectsOf(pool: string): Subjects {
@@ -87,6 +94,8 @@ export function subjectsOf(pool: string): Subjects {
     pushPattern: `${base}.push.*`,
     parameters: (shard) => `${base}.param.${shard}`,
     parametersPattern: `${base}.param.*`,
+    parametersAsBytes: (shard) => `${base}.param.bytes.${shard}`,
+    parametersAsBytesPattern: `${base}.param.bytes.*`,
     parameterGet: (shard, worker) => `${base}.param.get.${shard}.${token(worker)}`,
     parameterGetPattern: (shard) => `${base}.param.get.${shard}.*`,
     runGet: (worker) => `${base}.run.get.${token(worker)}`,
@@ -97,6 +106,7 @@ export function subjectsOf(pool: string): Subjects {
     resultPattern: `${base}.result.*`,
     event: (kind) => `${base}.events.${token(kind)}`,
     eventPattern: `${base}.events.*`,
+    enrol: `${base}.enrol.guest`,
   };
 }
 
@@ -128,7 +138,7 @@ export function speakerOf(subject: string): string {
 export function coordinatorPermissions(pool: string): Permissions {
   const s = subjectsOf(pool);
   return {
-    publish: [s.commandPattern, s.parametersPattern, s.eventPattern],
+    publish: [s.commandPattern, s.parametersPattern, s.parametersAsBytesPattern, s.eventPattern],
     subscribe: [`${PREFIX}.${token(pool)}.>`, `${inboxPrefix("coordinator")}.>`],
     allowResponses: true,
   };
@@ -150,7 +160,10 @@ export function workerPermissions(pool: string, worker: string): Permissions {
       s.data(worker),
       s.result(worker),
     ],
-    subscribe: [s.all, s.command(worker), s.parametersPattern, `${inboxPrefix(worker)}.>`],
+    subscribe: [
+      ...[s.all, s.command(worker), s.parametersPattern, s.parametersAsBytesPattern],
+      `${inboxPrefix(worker)}.>`,
+    ],
     allowResponses: false,
   };
 }
@@ -162,6 +175,24 @@ export function observerPermissions(pool: string): Permissions {
     publish: [],
     subscribe: [s.eventPattern, s.heartbeatPattern, `${inboxPrefix("observer")}.>`],
     allowResponses: false,
+  };
+}
+
+/** Who has a token: it asks the registrar for names, and does nothing else. */
+export function guestPermissions(pool: string): Permissions {
+  return {
+    publish: [subjectsOf(pool).enrol],
+    subscribe: [`${inboxPrefix("guest")}.>`],
+    allowResponses: false,
+  };
+}
+
+/** Hears guests and answers them; says nothing by itself. */
+export function registrarPermissions(pool: string): Permissions {
+  return {
+    publish: [],
+    subscribe: [subjectsOf(pool).enrol, `${inboxPrefix("registrar")}.>`],
+    allowResponses: true,
   };
 }
 

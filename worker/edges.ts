@@ -17,6 +17,10 @@ export interface WorkerEdges {
   process: ProcessFacts;
   /** The worker ends when it hears of no coordinator for this long; 0: never. */
   coordinatorTimeoutMs: number;
+  /** It shares no memory with the coordinator's machine. */
+  isFar?: boolean;
+  /** Sent away at the end of a run, it waits for the next one. */
+  outlivesRuns?: boolean;
   log: Log;
   metrics: WorkerMetrics;
   tracer: Tracer;

@@ -41,6 +41,8 @@ export interface WorkerOptions {
   connectTimeoutMs: number;
   /** End when no coordinator is heard of for this long; 0: never. */
   coordinatorTimeoutMs: number;
+  /** Wait for the next run when one is over. */
+  stay?: boolean;
 }
 
 const PROBE_THREAD = new URL("../shared/io/probe-thread.js", import.meta.url);
@@ -141,6 +143,8 @@ async function serve(startup: Startup, subjects: Subjects, metricsUrl: string): 
       metricsUrl,
     },
     coordinatorTimeoutMs: options.coordinatorTimeoutMs,
+    outlivesRuns: options.stay === true,
+    isFar: options.sharedMemory === undefined,
     log,
     tracer: tracing.tracer,
     metrics: countedIn(metrics),

@@ -14,7 +14,7 @@ const ASKS_PER_TIMEOUT = 4;
 
 export type MembershipEdges = Pick<
   WorkerEdges,
-  "control" | "subjects" | "clock" | "process" | "coordinatorTimeoutMs" | "log"
+  "control" | "subjects" | "clock" | "process" | "coordinatorTimeoutMs" | "isFar" | "log"
 > & {
   engine: Pick<WorkerEdges["engine"], "info" | "selfTest" | "fingerprint">;
   metrics: Pick<WorkerEdges["metrics"], "reconnected">;
@@ -93,6 +93,11 @@ export class Membership {
     return this.#joining;
   }
 
+  /** The coordinator is done with us; who announces itself next, with a higher term, is asked to take us in. */
+  leave(): void {
+    this.#endHeartbeat();
+  }
+
   close(): void {
     this.#endHeartbeat();
     this.#endWatch();
@@ -148,8 +153,10 @@ export class Membership {
       pid: process.pid,
       metricsUrl: process.metricsUrl,
       incarnation: process.incarnation,
+      term: this.#term,
       leaseId: this.#events.work().leaseId ?? 0,
       leaseTerm: this.#events.work().leaseTerm ?? 0,
+      isFar: this.#edges.isFar === true,
       fingerprint: {
         flags: [...engine.fingerprint.flags],
         cpu: [...engine.fingerprint.cpu],

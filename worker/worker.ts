@@ -93,15 +93,15 @@ export class Worker {
    * ClusterError("dependency")).
    */
   async serve(signal: AbortSignal): Promise<void> {
-    const { control, bulk, subjects } = this.#edges;
+    const { control, bulk, subjects, isFar } = this.#edges;
     signal.addEventListener("abort", () => this.#stop("signal"), { once: true });
     if (signal.aborted) this.#stop("signal");
+    const accept = ({ data, inPlace }: BusMessage): void => void this.#runs.accept(data, inPlace);
     const subscriptions = [
       control.subscribe(subjects.command(this.#id), (message) => this.#onCommand(message)),
-      bulk.subscribe(subjects.parameters(ONLY_SHARD), ({ data, inPlace }) =>
-        this.#runs.accept(data, inPlace),
-      ),
+      bulk.subscribe(subjects.parameters(ONLY_SHARD), accept),
     ];
+    if (isFar === true) subscriptions.push(bulk.subscribe(subjects.parametersAsBytes(ONLY_SHARD), accept));
     this.#membership.listen();
     await control.flush();
     this.#membership.watch();
@@ -135,9 +135,21 @@ export class Worker {
     const lease = leaseIn(command);
     if (lease !== undefined) this.#enqueue(lease);
     else if (command.rejoin != null) this.#membership.rejoin(command.rejoin.term ?? 0);
-    else if (command.shutdown != null) this.#stop(command.shutdown.reason ?? "told to stop");
+    else if (command.shutdown != null) this.#dismissed(command.shutdown.reason ?? "told to stop");
     else if (command.cancel != null) this.#cancel(command.cancel.leaseId ?? 0);
     else if (command.halt != null) this.#halt(command.halt.leaseId ?? 0);
+  }
+
+  /** The coordinator needs nobody any more. The next one announces itself. */
+  #dismissed(reason: string): void {
+    if (this.#edges.outlivesRuns !== true) {
+      this.#stop(reason);
+      return;
+    }
+    this.#edges.log("info", `Sent away (${reason}); waiting for the next run`);
+    this.#queue.clear();
+    this.#inHand?.halt();
+    this.#membership.leave();
   }
 
   /** A lease counts only from the coordinator that took us in; one of a newer coordinator waits until that has. */

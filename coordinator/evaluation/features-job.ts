@@ -63,7 +63,13 @@ export class FeaturesJob implements Job {
 
   get plan(): WorkPlan {
     const patience = { series: "features", scale: 1, floorMs: LEASE_MS, unknownMs: LEASE_MS, warmUpMs: 0 };
-    const unit = { id: this.#taskId, title: "feature statistics", images: 2 * FEATURE_IMAGES, steps: 1, patience };
+    const unit = {
+      id: this.#taskId,
+      title: "feature statistics",
+      images: 2 * FEATURE_IMAGES,
+      steps: 1,
+      patience,
+    };
     return fixedPlan(this.#isStopped ? [] : [unit]);
   }
 

@@ -20,6 +20,8 @@ export interface BusOptions {
 export interface Buses {
   control: Bus;
   bulk: Bus;
+  /** The same connection without shared memory, where `bulk` has some: for whoever is on another machine. */
+  bytes: Bus | undefined;
 }
 
 /** Throws ClusterError("dependency") when NATS cannot be reached; nothing stays open then. */
@@ -60,5 +62,9 @@ export async function connectBuses(
       : sharedMemoryBus(bulkNats, { directory: sharedMemory, identity: "coordinator" });
   const counts = busCounts(metrics);
   watchPending(metrics, [controlNats, bulkNats]);
-  return { control: countedBus(controlNats, counts), bulk: countedBus(sharedBulk, counts) };
+  return {
+    control: countedBus(controlNats, counts),
+    bulk: countedBus(sharedBulk, counts),
+    bytes: sharedBulk === bulkNats ? undefined : countedBus(bulkNats, counts),
+  };
 }

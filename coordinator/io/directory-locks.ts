@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { type Clock, pause } from "../../shared/clock.js";
 import { ClusterError } from "../../shared/errors.js";
 import { storageError } from "../../shared/io/atomic-file.js";
-import { type ProcessMark, ownMark, standingOf } from "./process-mark.js";
+import { type ProcessMark, type Processes, realProcesses } from "./process-mark.js";
 
 export const LOCK_FILE = "lock.json";
 const BEAT_MS = 3000;
@@ -30,6 +30,7 @@ interface Owner extends ProcessMark {
 
 export interface LockEdges {
   clock: Clock;
+  processes: Processes;
   /** Milliseconds since 1970, for people. */
   wallClock: () => number;
   /** Another process writes a directory of ours: nothing more must be written. */
@@ -63,9 +64,9 @@ export class DirectoryLocks {
       return;
     }
     // The lists of this process hold the folders around their runs themselves.
-    if (!this.#held.has(dirname(directory))) await refuseAround(directory, this.#edges.clock);
+    if (!this.#held.has(dirname(directory))) await refuseAround(directory, this.#edges);
     const owner = await this.#newOwner();
-    await take(join(directory, LOCK_FILE), owner, this.#edges.clock);
+    await take(join(directory, LOCK_FILE), owner, this.#edges);
     this.#held.set(directory, { owner, count: 1, beats: 0 });
     this.#stopBeating ??= this.#edges.clock.every(BEAT_MS, () => void this.#beat());
   }
@@ -90,7 +91,12 @@ export class DirectoryLocks {
 
   async #newOwner(): Promise<Owner> {
     const since = new Date(this.#edges.wallClock()).toISOString();
-    return { ...(await ownMark()), token: randomBytes(12).toString("hex"), since, beat: beatText(0) };
+    return {
+      ...(await this.#edges.processes.own()),
+      token: randomBytes(12).toString("hex"),
+      since,
+      beat: beatText(0),
+    };
   }
 
   async #beat(): Promise<void> {
@@ -113,15 +119,16 @@ export class DirectoryLocks {
  * runs around it.
  */
 export async function refuseLocked(directory: string, clock: Clock): Promise<void> {
-  const holder = await holderOf(directory, clock);
-  if (holder !== undefined) throw heldBy(directory, holder, await ownMark());
-  await refuseAround(directory, clock);
+  const edges = { clock, processes: realProcesses };
+  const holder = await holderOf(directory, edges);
+  if (holder !== undefined) throw heldBy(directory, holder, await realProcesses.own());
+  await refuseAround(directory, edges);
 }
 
 /** A list of runs comes to each of its folders in its own time: between two of its runs none of them is free. */
-async function refuseAround(directory: string, clock: Clock): Promise<void> {
+async function refuseAround(directory: string, edges: Looking): Promise<void> {
   const list = dirname(directory);
-  const holder = await holderOf(list, clock);
+  const holder = await holderOf(list, edges);
   if (holder === undefined) return;
   throw new ClusterError(
     "dependency",
@@ -131,18 +138,21 @@ async function refuseAround(directory: string, clock: Clock): Promise<void> {
 }
 
 /** The living process of this machine that holds a directory's lock, and does not end soon. */
-async function holderOf(directory: string, clock: Clock): Promise<Owner | undefined> {
-  const own = await ownMark();
+async function holderOf(directory: string, { clock, processes }: Looking): Promise<Owner | undefined> {
+  const own = await processes.own();
   const began = clock.now();
   for (;;) {
     const owner = (await readOwner(join(directory, LOCK_FILE)))?.owner;
-    if (owner === undefined || (await standingOf(owner, own)) !== "alive") return undefined;
+    if (owner === undefined || (await processes.standing(owner, own)) !== "alive") return undefined;
     if (clock.now() - began > PATIENCE_MS) return owner;
     await pause(clock, LOOK_MS);
   }
 }
 
-async function take(file: string, own: Owner, clock: Clock): Promise<void> {
+type Looking = Pick<LockEdges, "clock" | "processes">;
+
+async function take(file: string, own: Owner, edges: Looking): Promise<void> {
+  const { clock, processes } = edges;
   const directory = file.slice(0, -LOCK_FILE.length - 1);
   const began = clock.now();
   let seen: { text: string; token: string | undefined; sinceMs: number } | undefined;
@@ -150,7 +160,7 @@ async function take(file: string, own: Owner, clock: Clock): Promise<void> {
     const found = await readOwner(file);
     if (found === undefined) continue;
     const { text, owner } = found;
-    const standing = owner === undefined ? "unknown" : await standingOf(owner, own);
+    const standing = owner === undefined ? "unknown" : await processes.standing(owner, own);
     if (standing === "alive" && clock.now() - began > PATIENCE_MS) throw heldBy(directory, owner, own);
     // The same owner has beaten while we looked.
     if (standing === "unknown" && seen?.token === owner?.token && seen !== undefined && seen.text !== text)
@@ -158,7 +168,7 @@ async function take(file: string, own: Owner, clock: Clock): Promise<void> {
     if (seen?.text !== text) seen = { text, token: owner?.token, sinceMs: clock.now() };
     const isStill = standing === "unknown" && clock.now() - seen.sinceMs > STILL_MS;
     const isNobodys = standing === "gone" || isStill;
-    if (!isNobodys || !(await clear(file, text, own, clock))) await pause(clock, LOOK_MS);
+    if (!isNobodys || !(await clear(file, text, own, edges))) await pause(clock, LOOK_MS);
   }
 }
 
@@ -199,10 +209,10 @@ async function createWith(file: string, fill: (handle: FileHandle) => Promise<vo
  * Clears a lock away that was judged to be nobody's; false when another one is at it. One at a time, so that nobody clears
  * what another has made since. Who then makes the new lock is for `create` to say.
  */
-async function clear(file: string, judged: string, own: Owner, clock: Clock): Promise<boolean> {
+async function clear(file: string, judged: string, own: Owner, edges: Looking): Promise<boolean> {
   const claim = `${file}.claim`;
   if (!(await createClaim(claim, own))) {
-    await dropOldClaim(claim, own, clock);
+    await dropOldClaim(claim, own, edges);
     return false;
   }
   try {
@@ -214,10 +224,10 @@ async function clear(file: string, judged: string, own: Owner, clock: Clock): Pr
 }
 
 /** A claim lasts a moment: one that stays is of a process that died in between. */
-async function dropOldClaim(claim: string, own: Owner, clock: Clock): Promise<void> {
+async function dropOldClaim(claim: string, own: Owner, { clock, processes }: Looking): Promise<void> {
   const before = await readOwner(claim);
   if (before === undefined) return;
-  const isGone = before.owner !== undefined && (await standingOf(before.owner, own)) === "gone";
+  const isGone = before.owner !== undefined && (await processes.standing(before.owner, own)) === "gone";
   if (!isGone) await pause(clock, CLAIM_MS);
   if ((await readOwner(claim))?.text === before.text) await rm(claim, { force: true });
 }

@@ -11,7 +11,16 @@ export interface ProcessMark {
   started: string;
 }
 
-export async function ownMark(): Promise<ProcessMark> {
+/** Which processes there are. */
+export interface Processes {
+  own(): Promise<ProcessMark>;
+  /** "unknown" for a process of another machine or container: its number says nothing here. */
+  standing(mark: ProcessMark, own: ProcessMark): Promise<"alive" | "gone" | "unknown">;
+}
+
+export const realProcesses: Processes = { own: ownMark, standing: standingOf };
+
+async function ownMark(): Promise<ProcessMark> {
   const found = await statOf(process.pid);
   return { pid: process.pid, host: await hostHere(), started: found?.started ?? "" };
 }
@@ -22,8 +31,7 @@ async function hostHere(): Promise<string> {
   return createHash("sha256").update(`${boot.trim()} ${numbers}`).digest("hex").slice(0, 16);
 }
 
-/** "unknown" for a process of another machine or container: its number says nothing here. */
-export async function standingOf(mark: ProcessMark, own: ProcessMark): Promise<"alive" | "gone" | "unknown"> {
+async function standingOf(mark: ProcessMark, own: ProcessMark): Promise<"alive" | "gone" | "unknown"> {
   if (mark.host !== own.host) return "unknown";
   if (own.started === "") return isThere(mark.pid) ? "alive" : "gone";
   const found = await statOf(mark.pid);

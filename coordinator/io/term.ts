@@ -18,6 +18,22 @@ export async function nextTerm(directory: RunDirectory, wallMs: number): Promise
   return term;
 }
 
+/**
+ * Of a coordinator whose pool serves one run after another: above the last of its run, and above the last of its pool, for
+ * workers outlive runs. `pool`: the folder where the pool keeps its own.
+ */
+export async function nextTermIn(
+  home: RunDirectory,
+  pool: RunDirectory | undefined,
+  wallMs: number,
+): Promise<number> {
+  if (pool === undefined) return nextTerm(home, wallMs);
+  const term = await nextTerm(home, await nextTerm(pool, wallMs));
+  // The run's may have been the higher one.
+  await nextTerm(pool, term);
+  return term;
+}
+
 function termIn(text: string, path: string): number {
   let found: unknown;
   try {

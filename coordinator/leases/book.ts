@@ -140,6 +140,8 @@ export interface LeaseBook {
   /** Engines that have computed committed steps, in the order in which they did: the runs stay with their bits. */
   committedEngines: readonly EngineFingerprint[];
   members: ReadonlyMap<string, Member>;
+  /** A later coordinator that workers say they have joined, while none is here. */
+  followed: { term: number; sinceMs: number; lastMs: number } | undefined;
   /** In the order in which they came. */
   jobs: ReadonlyMap<string, JobRecord>;
   /** The last leases that were taken away, the oldest first. */
@@ -148,7 +150,7 @@ export interface LeaseBook {
 
 /** `committedEngines`: of the runs as they were left. */
 export function emptyBook(rules: PoolRules, committedEngines: readonly EngineFingerprint[] = []): LeaseBook {
-  const nobody = { members: new Map(), jobs: new Map(), taken: [] };
+  const nobody = { members: new Map(), followed: undefined, jobs: new Map(), taken: [] };
   return { rules, nextLease: 1, isPaused: false, committedEngines, ...nobody };
 }
 

@@ -7,6 +7,7 @@ import type { Decision, LeaseEvent } from "./events.js";
 import {
   connectionChanged,
   died,
+  follows,
   heard,
   joined,
   left,
@@ -40,6 +41,8 @@ function handle(turn: Turn, event: LeaseEvent): void {
       return connectionChanged(turn, event.isConnected);
     case "superseded":
       return superseded(turn, event.term);
+    case "follows":
+      return follows(turn, event);
     case "tick":
       return ticked(turn);
     case "planned":

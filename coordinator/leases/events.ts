@@ -47,6 +47,8 @@ export type LeaseEvent =
   | { kind: "connection"; isConnected: boolean }
   /** A newer coordinator leads the pool: nothing is leased any more. */
   | { kind: "superseded"; term: number }
+  /** A worker says that it has joined a later coordinator, of this term. */
+  | { kind: "follows"; worker: string; term: number }
   /** Time has passed. */
   | { kind: "tick" }
   /** A job wants something else done. `isFresh`: what is in work is given up, as if it had never begun. */
@@ -116,7 +118,9 @@ export type Effect =
   | { kind: "member"; change: "joined" | "gone" | "lost" | "quarantined"; worker: string }
   /** Who can work changed. */
   | { kind: "able" }
-  | { kind: "announce" };
+  | { kind: "announce" }
+  /** No worker is ours any more: they are a later coordinator's, of this term. */
+  | { kind: "superseded"; term: number };
 
 /** A unit of a commit, and who computed it. */
 export interface CommittedUnit<Own extends Unit = Unit> {

@@ -30,7 +30,8 @@ export function joined(turn: Turn, event: EventOf<"joined">): void {
     strayLease: isStray ? leaseId : 0,
     warm: isRestart ? new Set<string>() : before.warm,
   };
-  turn.book = { ...turn.book, members: new Map(turn.book.members).set(worker, member) };
+  const members = new Map(turn.book.members).set(worker, member);
+  turn.book = { ...turn.book, members, followed: undefined };
   turn.effects.push({ kind: "member", change: "joined", worker }, { kind: "able" });
 }
 
@@ -168,8 +169,34 @@ export function superseded(turn: Turn, term: number): void {
   turn.say("warn", `Another coordinator leads the pool now, with term ${term}: the workers are its own`);
 }
 
+/** Without a worker for so many heartbeats, while some say that they have joined a later coordinator. */
+const FORSAKEN_HEARTBEATS = 30;
+/** Who says so, says it again sooner. */
+const FOLLOWED_HEARTBEATS = 15;
+
+/** A worker's word: it costs nobody anything while another worker is here. */
+export function follows(turn: Turn, { worker, term }: EventOf<"follows">): void {
+  const { members, followed } = turn.book;
+  if (members.size > 0) return;
+  if (followed === undefined)
+    turn.say("warn", `Worker ${worker} has joined a later coordinator, of term ${term}`, { worker });
+  const { sinceMs = turn.nowMs, term: highest = 0 } = followed ?? {};
+  turn.book = { ...turn.book, followed: { term: Math.max(term, highest), sinceMs, lastMs: turn.nowMs } };
+}
+
+/** We were out of reach when it came, and never heard of it. */
+function giveWay(turn: Turn): void {
+  const { followed, rules } = turn.book;
+  if (followed === undefined) return;
+  if (turn.nowMs - followed.lastMs > FOLLOWED_HEARTBEATS * rules.heartbeatMs)
+    turn.book = { ...turn.book, followed: undefined };
+  else if (turn.nowMs - followed.sinceMs > FORSAKEN_HEARTBEATS * rules.heartbeatMs)
+    turn.effects.push({ kind: "superseded", term: followed.term });
+}
+
 export function ticked(turn: Turn): void {
   if (turn.book.isPaused) return;
+  giveWay(turn);
   for (const id of lostWorkers(turn.book.members, turn.book.rules.heartbeatMs, turn.nowMs)) {
     const silentMs = turn.nowMs - (turn.book.members.get(id)?.lastSeenMs ?? 0);
     turn.say("warn", `Worker ${id} is lost: no heartbeat for ${Math.round(silentMs)} ms`, { worker: id });

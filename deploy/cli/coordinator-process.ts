@@ -21,6 +21,7 @@ export interface CoordinatorFlags extends ConnectionOptions {
   sideBySide: number;
   dismissWorkers: boolean;
   stay: boolean;
+  termFolder?: string;
 }
 
 /** `own`: variables that its options read. */

@@ -1,11 +1,10 @@
 /** `saf creds`: the keys and credentials with which coordinator, workers and observers meet on a NATS server of many. */
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, Option } from "commander";
 import { ROLES } from "../../shared/subjects.js";
 import { SERVER_CONFIG } from "../credentials/server-config.js";
+import { duration } from "./duration.js";
 import { wholeNumber } from "./run-options.js";
 import type { KubernetesOptions, MintOptions, RotateOptions } from "./creds.js";
-
-const MOST_SECONDS = 10 * 366 * 86_400;
 
 export function credsCommand(): Command {
   return new Command("creds")
@@ -106,12 +105,4 @@ function kubernetesCommand(): Command {
       const { printKubernetes } = await import("./creds.js");
       await printKubernetes(options);
     });
-}
-
-/** Seconds of "90s", "30m", "24h", "30d". */
-function duration(text: string): number {
-  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  const seconds = Number(count) * ({ s: 1, m: 60, h: 3600, d: 86_400 }[unit ?? ""] ?? Number.NaN);
-  if (seconds <= MOST_SECONDS) return seconds;
-  throw new InvalidArgumentError("Expected a time such as 90s, 30m, 24h or 30d, ten years at most.");
 }

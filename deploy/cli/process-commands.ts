@@ -32,6 +32,7 @@ export function workerCommand(): Command {
         .env("SAF_COORDINATOR_TIMEOUT_S")
         .default(0),
     )
+    .option("--stay", "wait for the next run when the coordinator says that one is done")
     .addOption(
       new Option("--engine <name>", "engine to compute with (default: the one that saf setup chose)").env(
         "SAF_ENGINE",
@@ -74,6 +75,9 @@ export function coordinatorCommand(): Command {
     .option("--evaluate-only", "measure the newest checkpoint, train no further", false)
     .option("--dismiss-workers", "tell the workers to stop when everything is done", false)
     .option("--stay", "when everything is done, go on serving HTTP until a signal comes", false)
+    .addOption(
+      new Option("--term-folder <folder>", "where a pool that outlives runs keeps its last term").hideHelp(),
+    )
     .action(async (options: CoordinatorFlags) => {
       const stop = interruption();
       const { lead } = await import("./coordinator-process.js");

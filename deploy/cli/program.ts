@@ -13,6 +13,7 @@ import { warnOfVariables } from "./environment.js";
 import { evaluateCommand, reportCommand } from "./evaluate-command.js";
 import { exportCommand } from "./export-command.js";
 import { coordinatorCommand, workerCommand } from "./process-commands.js";
+import { joinCommand, upCommand } from "./machines-commands.js";
 import { reproduceCommand } from "./reproduce-command.js";
 import { doctorCommand, setupCommand } from "./setup-command.js";
 import { statusCommand } from "./status-command.js";
@@ -53,6 +54,8 @@ export function createProgram(): Command {
     configCommand(),
     coordinatorCommand(),
     workerCommand(),
+    upCommand(),
+    joinCommand(),
     credsCommand(),
     completionCommand(program),
   ]) {

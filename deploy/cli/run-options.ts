@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ENGINE_NAMES, type EngineName } from "../../shared/engine.js";
 import { httpPort } from "./http-options.js";
+import { type ListenPlace, listenOption } from "./listen-option.js";
 import { addPoolOptions } from "./config-options.js";
 
 const PROGRESS_MODES = ["auto", "bar", "plain", "json", "none"] as const;
@@ -14,6 +15,8 @@ export interface ClusterOptions {
   natsServer?: string;
   workers?: number | "auto";
   poolFile?: string;
+  listen?: ListenPlace;
+  alone?: true;
 }
 
 export interface RunOptions extends ClusterOptions {
@@ -42,10 +45,12 @@ export function addClusterOptions(command: Command): Command {
     .option("--nats-server <path>", "this nats-server program")
     .addOption(
       new Option("-w, --workers <count>", "worker processes, or auto: one per core").argParser(workerCount),
-    );
+    )
+    .addOption(listenOption("let other machines join this run here, and print the token").conflicts("alone"))
+    .option("--alone", "use this machine only, even where saf up leads a pool of several");
 }
 
-function workerCount(text: string): number | "auto" {
+export function workerCount(text: string): number | "auto" {
   if (text === "auto") return "auto";
   const count = Number(text);
   if (Number.isInteger(count) && count >= 1 && count <= 256) return count;

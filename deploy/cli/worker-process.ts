@@ -21,6 +21,7 @@ export interface WorkerFlags extends ConnectionOptions {
   computeMs?: string;
   cacheDir?: string;
   coordinatorTimeout: number;
+  stay?: true;
 }
 
 /** `own`: variables that its options read. */

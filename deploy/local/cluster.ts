@@ -3,10 +3,9 @@
  * again; nothing outlives us, not even when we are killed.
  */
 import { once } from "node:events";
-import {} from "node:fs";
 import { join } from "node:path";
 import type { Bus } from "../../shared/bus.js";
-import { type Clock, pause } from "../../shared/clock.js";
+import type { Clock } from "../../shared/clock.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
 import type { EngineName } from "../../shared/engine.js";
 import { ClusterError, EXIT_CODES, wordsOf } from "../../shared/errors.js";
@@ -20,34 +19,41 @@ import {
   workerArguments,
   workerProcessEnvironment,
 } from "./command-lines.js";
+import { Crew } from "./crew.js";
 import { deathNotice } from "./death-notice.js";
 import { KeptProcess } from "./kept-process.js";
+import { type Observed, observe } from "./kept-server.js";
 import type { NatsBinary } from "./nats/resolve.js";
 import type { NatsCredentials } from "./nats/server-files.js";
-import type { NatsExit } from "./nats/server-process.js";
 import { type RunningNatsServer, startNatsServer } from "./nats/server.js";
 import { type ProcessExit, describeExit } from "./process-exit.js";
-import { type Program, endPrograms, lastWords, logFile, startProgram } from "./program.js";
-import {
-  COORDINATOR_RESTARTS,
-  RECENT_MS,
-  type RestartDecision,
-  SERVER_RESTARTS,
-  WORKER_RESTARTS,
-  decideRestart,
-  withoutRestarts,
-} from "./restarts.js";
+import { type Program, endPrograms, startProgram } from "./program.js";
+import { COORDINATOR_RESTARTS, type RestartDecision, withoutRestarts } from "./restarts.js";
 import { type Scratch, createScratch, removeScratch, sweepScratch } from "./scratch.js";
 import { makeFolderSync } from "../../shared/io/folders.js";
+import { againWords } from "./again.js";
 
-const POOL = "local";
+/** Name of a pool that is made here. */
+export const POOL = "local";
 /** Credentials made in advance, so that workers can be added without touching the server. */
 const SPARE_WORKERS = 16;
-/** From so many ends within RECENT_MS on, they are counted in what is said of them. */
-const MANY_ENDS = 3;
+
+/** Where the processes of a run meet, when machines may join them there. */
+export interface OpenPool {
+  /** Where its nats-server is, for the processes of this machine, and who they are there. */
+  readonly server: Pick<RunningNatsServer, "url" | "credentials">;
+  /** Who signed the server's certificate. */
+  readonly caFile: string;
+  /** Where it keeps what its runs leave to the next: the last term. */
+  readonly folder: string;
+  /** Aborts, with a ClusterError, when its server is gone for good. */
+  readonly lost?: AbortSignal;
+}
 
 export interface LocalClusterOptions {
   nats: NatsBinary;
+  /** Without it, a nats-server on loopback that is this run's alone. */
+  open?: OpenPool | undefined;
   engine: EngineName;
   /** Variables of the worker processes: thread caps, library paths. */
   workerEnvironment: Record<string, string>;
@@ -66,6 +72,8 @@ export interface LocalClusterOptions {
   restartCoordinator: boolean;
   /** Port of the live page; without it, a free one. */
   httpPort?: number | undefined;
+  /** Gives up the start. */
+  signal?: AbortSignal;
   /** How the processes reach the server; directly, unless it says otherwise. */
   route?: (serverUrl: string) => Promise<Route>;
 }
@@ -77,10 +85,12 @@ export interface Route {
 }
 
 /** What a cluster stands on. */
-interface Ground {
-  nats: RunningNatsServer;
+interface Ground extends Observed {
+  server: OpenPool["server"];
+  caFile: string | undefined;
+  /** The server, where it is this run's alone. */
+  own: RunningNatsServer | undefined;
   scratch: Scratch;
-  events: Bus;
   route: Route | undefined;
 }
 
@@ -88,33 +98,44 @@ export class LocalCluster {
   readonly #options: LocalClusterOptions;
   readonly #ground: Ground;
   readonly #coordinator: KeptProcess;
-  readonly #workers = new Map<string, KeptProcess>();
-  /** Workers that are given up for now, or were sent away. */
-  readonly #absent = new Set<string>();
-  readonly #stopping = new AbortController();
-  /** Aborts, with a ClusterError, when nobody is left who could do the work. */
-  readonly #hopeless = new AbortController();
+  readonly #crew: Crew;
   #nextWorker = 1;
   /** Where the live page is. */
   #page: string | undefined;
+  /** Workers of other machines that were in the pool when the coordinator last told. */
+  #joinedCount = 0;
 
   private constructor(options: LocalClusterOptions, ground: Ground) {
     this.#options = options;
     this.#ground = ground;
-    ground.nats.onExit((exit) => void this.#serverEnded(exit));
+    const { clock, onNote } = options;
+    options.open?.lost?.addEventListener("abort", () => ground.hopeless.abort(options.open?.lost?.reason));
     ground.events.subscribe(subjectsOf(POOL).eventPattern, ({ data }) => this.#onEvent(data));
     this.#coordinator = this.#keepCoordinator();
+    this.#crew = new Crew({
+      ...{ clock, onNote, logs: this.#logs },
+      start: (id) => this.#startWorker(id),
+      // It knows at once; by heartbeats the coordinator would know three of them later.
+      onDeath: (worker, pid) => this.#coordinator.program.tell(deathNotice({ worker, pid })),
+      onNobodyLeft: (message, hint) => {
+        if (this.#joinedCount === 0) this.#giveUp(message, hint);
+        else onNote(`${message}; ${this.#joinedCount} worker(s) of other machines go on without it`);
+      },
+    });
     for (let i = 0; i < options.workers; i++) this.addWorker();
   }
 
-  /** Throws ClusterError("dependency") when nats-server does not start. */
+  /**
+   * Throws ClusterError("dependency") when nats-server does not start, and the reason of `signal` when that aborts
+   * before anything works; nothing is left then.
+   */
   static async start(options: LocalClusterOptions): Promise<LocalCluster> {
     makeFolderSync(join(options.out, "logs"));
     for (const folder of await sweepScratch())
       options.onNote(`removed ${folder}, left behind by a saf that was killed`);
     const scratch = await createScratch(options.pool.shared_memory);
     try {
-      return new LocalCluster(options, await makeGround(options, scratch));
+      return new LocalCluster(options, await groundOf(options, scratch));
     } catch (error) {
       await removeScratch(scratch);
       throw error;
@@ -122,8 +143,8 @@ export class LocalCluster {
   }
 
   /** Where the server is and who may use it: for whoever looks on, or takes the place of a process. */
-  get server(): Pick<RunningNatsServer, "url" | "credentials"> {
-    return this.#ground.nats;
+  get server(): OpenPool["server"] {
+    return this.#ground.server;
   }
 
   /** Folder of the processes' rings; undefined where bulk bytes go through NATS. */
@@ -136,8 +157,11 @@ export class LocalCluster {
     return this.#page;
   }
 
+  /** Throws ClusterError("usage") when the server is not this run's alone. */
   get natsPid(): number {
-    return this.#ground.nats.pid;
+    const { own } = this.#ground;
+    if (own === undefined) throw new ClusterError("usage", "This run has no nats-server of its own");
+    return own.pid;
   }
 
   get coordinatorPid(): number | undefined {
@@ -145,46 +169,35 @@ export class LocalCluster {
   }
 
   get workerIds(): string[] {
-    return [...this.#workers.keys()];
+    return this.#crew.ids;
   }
 
   workerPid(id: string): number | undefined {
-    return this.#workers.get(id)?.program.pid;
+    return this.#crew.pidOf(id);
   }
 
   /** One more worker process; joins when it is ready. Returns its id. */
   addWorker(): string {
     const id = `worker-${this.#nextWorker++}`;
-    const worker = new KeptProcess({
-      start: () => this.#startWorker(id),
-      policy: WORKER_RESTARTS,
-      clock: this.#options.clock,
-      onEnd: (exit, next) => void this.#workerEnded(id, exit, next),
-    });
-    this.#workers.set(id, worker);
+    this.#crew.add(id);
     return id;
   }
 
   /** Ends a worker that is not started again. Undefined when there is none of this id. */
-  async removeWorker(id: string, signal: NodeJS.Signals): Promise<ProcessExit | undefined> {
-    const worker = this.#workers.get(id);
-    this.#workers.delete(id);
-    this.#absent.delete(id);
-    worker?.letGo();
-    worker?.program.kill(signal);
-    return worker?.program.exited;
+  removeWorker(id: string, signal: NodeJS.Signals): Promise<ProcessExit | undefined> {
+    return this.#crew.remove(id, signal);
   }
 
   /** Resolves with the coordinator's exit code when the work is done; with 5 when nobody is left to do it: see `failure`. */
   async finished(): Promise<number> {
-    const hopeless = once(this.#hopeless.signal, "abort").then(() => ({ code: EXIT_CODES.dependency }));
+    const hopeless = once(this.#ground.hopeless.signal, "abort").then(() => ({ code: EXIT_CODES.dependency }));
     const { code } = await Promise.race([this.#coordinator.settled, hopeless]);
     return code ?? 1;
   }
 
   /** Why nobody is left to do the work; undefined while somebody is. */
   get failure(): ClusterError | undefined {
-    const reason: unknown = this.#hopeless.signal.reason;
+    const reason: unknown = this.#ground.hopeless.signal.reason;
     return reason instanceof ClusterError ? reason : undefined;
   }
 
@@ -196,21 +209,17 @@ export class LocalCluster {
 
   /** Ends everything; what does not end by itself in time is killed. */
   async stop(): Promise<void> {
-    if (this.#stopping.signal.aborted) return;
-    this.#stopping.abort();
-    const workers = [...this.#workers.values()];
-    for (const kept of [this.#coordinator, ...workers]) kept.letGo();
-    const { nats, scratch, events, route } = this.#ground;
-    const { clock } = this.#options;
-    await events.close();
+    if (this.#ground.stopping.signal.aborted) return;
+    this.#ground.stopping.abort();
+    this.#coordinator.letGo();
+    this.#crew.letGo();
+    await this.#ground.events.close();
     // The workers last: the coordinator needs them to finish its step, and then writes a checkpoint.
-    await endPrograms([this.#coordinator.program], clock);
-    await endPrograms(
-      workers.map(({ program }) => program),
-      clock,
-    );
+    await endPrograms([this.#coordinator.program], this.#options.clock);
+    await this.#crew.stop();
+    const { route, own, scratch } = this.#ground;
     await route?.close();
-    await nats.stop();
+    await own?.stop();
     await removeScratch(scratch);
   }
 
@@ -227,20 +236,22 @@ export class LocalCluster {
   }
 
   #startCoordinator(): Program {
-    const { pool, httpPort, coordinatorArguments: others } = this.#options;
-    const connection = this.#connectionOf("coordinator", this.#ground.nats.credentials.coordinator);
+    const { pool, httpPort, open, coordinatorArguments: others } = this.#options;
+    const connection = this.#connectionOf("coordinator", this.#ground.server.credentials.coordinator);
     return startProgram({
       name: "coordinator",
-      args: coordinatorArguments(connection, { pool, httpPort, page: this.#page, others }),
+      args: coordinatorArguments(connection, {
+        ...{ pool, httpPort, others, page: this.#page },
+        termFolder: open?.folder,
+      }),
       environment: withoutSettings(process.env),
       logs: this.#logs,
     });
   }
 
   #startWorker(id: string): Program {
-    this.#absent.delete(id);
     const { engine, cacheDir, workerEnvironment, pool } = this.#options;
-    const connection = this.#connectionOf(id, this.#ground.nats.credentials.worker(id));
+    const connection = this.#connectionOf(id, this.#ground.server.credentials.worker(id));
     const logFile = join(this.#logs, `${id}.jsonl`);
     return startProgram({
       name: id,
@@ -251,8 +262,8 @@ export class LocalCluster {
   }
 
   #connectionOf(name: string, { seedFile }: NatsCredentials): Connection {
-    const { nats, scratch, route } = this.#ground;
-    return { url: route?.urlOf(name) ?? nats.url, seedFile, pool: POOL, memory: scratch.memory };
+    const { server, caFile, scratch, route } = this.#ground;
+    return { url: route?.urlOf(name) ?? server.url, seedFile, caFile, pool: POOL, memory: scratch.memory };
   }
 
   get #logs(): string {
@@ -270,85 +281,68 @@ export class LocalCluster {
       this.#page = event.serving.url;
       this.#coordinator.served();
     }
-    for (const { workerId, samples } of event.workers?.workers ?? [])
-      if (Number(samples ?? 0) > 0) this.#workers.get(workerId ?? "")?.served();
+    if (event.workers != null) this.#onWorkers(event.workers.workers ?? []);
     this.#options.onEvent(event);
+  }
+
+  #onWorkers(rows: readonly saf.v1.WorkerRow.$Properties[]): void {
+    const ours = new Set(this.#crew.ids);
+    this.#joinedCount = rows.filter(({ workerId }) => !ours.has(workerId ?? "")).length;
+    for (const { workerId, samples } of rows) if (Number(samples ?? 0) > 0) this.#crew.served(workerId ?? "");
   }
 
   #coordinatorEnded(exit: ProcessExit, next: RestartDecision): void {
     if (next.kind !== "restart") return;
-    const again = this.#again("coordinator", next.recent);
+    const again = againWords(this.#logs, "coordinator", next.recent);
     this.#options.onNote(`The coordinator ended (${describeExit(exit)}); ${again} where it was`);
-  }
-
-  /** One end says little; of several, somebody has to find the reason. */
-  #again(name: string, recent: number): string {
-    return recent < MANY_ENDS
-      ? "starting it again"
-      : `that is ${recent} times in ${RECENT_MS / 60_000} minutes, see ${logFile(this.#logs, name)}; starting it again`;
-  }
-
-  async #workerEnded(id: string, exit: ProcessExit, next: RestartDecision): Promise<void> {
-    const { onNote } = this.#options;
-    // It knows at once; by heartbeats the coordinator would know three of them later.
-    const pid = this.workerPid(id);
-    if (pid !== undefined) this.#coordinator.program.tell(deathNotice({ worker: id, pid }));
-    if (next.kind === "restart")
-      onNote(`${id} ended (${describeExit(exit)}); ${this.#again(id, next.recent)}`);
-    else this.#absent.add(id);
-    if (next.kind !== "rest") return;
-    const left = this.#workers.size - this.#absent.size;
-    const words = await lastWords(this.#logs, id);
-    if (left === 0) {
-      const hint = `its log is in ${logFile(this.#logs, id)}`;
-      this.#giveUp(`No worker is left: ${id} ended last (${describeExit(exit)}): ${words}`, hint);
-      return;
-    }
-    const total = this.#workers.size;
-    onNote(
-      `${id} ended (${describeExit(exit)}) and is given up for now: ${words}; ` +
-        `${left} of ${total} workers go on without it; it is tried again in ${Math.round(next.pauseMs / 1000)} s`,
-    );
   }
 
   /** Nothing here can do the work any more: waiting would have no end. */
   #giveUp(message: string, hint?: string): void {
-    this.#hopeless.abort(new ClusterError("dependency", message, hint === undefined ? {} : { hint }));
-  }
-
-  async #serverEnded(exit: NatsExit): Promise<void> {
-    const { clock, onNote } = this.#options;
-    const { signal } = this.#stopping;
-    if (signal.aborted) return;
-    const ended = `nats-server ended (${describeExit(exit)})`;
-    onNote(`${ended}: ${exit.logLines.at(-1) ?? "no log"}; starting it again`);
-    const isBack = await restarted(this.#ground.nats, exit, { clock, signal, onNote });
-    if (!isBack && !signal.aborted) this.#giveUp(`${ended} and does not start again`);
+    this.#ground.hopeless.abort(new ClusterError("dependency", message, hint === undefined ? {} : { hint }));
   }
 }
 
-async function makeGround(options: LocalClusterOptions, scratch: Scratch): Promise<Ground> {
-  const nats = await startNatsServer({
-    binary: options.nats,
-    directory: join(scratch.disk, "nats"),
-    removeAfterDeath: scratch.disk,
-    pool: POOL,
-    workers: Array.from({ length: options.workers + SPARE_WORKERS }, (_, i) => `worker-${i + 1}`),
-    clock: options.clock,
-  });
+async function groundOf(options: LocalClusterOptions, scratch: Scratch): Promise<Ground> {
+  const { open, clock, onNote, signal } = options;
+  signal?.throwIfAborted();
+  const own = open === undefined ? await startOwnServer(options, scratch) : undefined;
+  const server = open?.server ?? own;
+  if (server === undefined) throw new ClusterError("unexpected", "A pool has no nats-server");
+  const connect = (given: AbortSignal): Promise<Bus> => listen(server, open?.caFile, { onNote, signal: given });
+  const observed = await observe(own, connect, { clock, onNote, signal });
   try {
-    const events = await connectNats({
-      ...nats.credentials.observer,
-      url: nats.url,
-      purpose: "events",
-      connectTimeoutMs: 10_000,
-      onFailedMessage: tellOnce(options.onNote),
-    });
-    return { nats, scratch, events, route: await options.route?.(nats.url) };
+    const route = await options.route?.(server.url);
+    return { ...observed, server, caFile: open?.caFile, own, scratch, route };
   } catch (error) {
-    await nats.stop();
+    observed.stopping.abort();
+    await observed.events.close();
+    await own?.stop();
     throw error;
   }
+}
+
+function startOwnServer(options: LocalClusterOptions, scratch: Scratch): Promise<RunningNatsServer> {
+  const { nats: binary, workers, clock, signal } = options;
+  return startNatsServer({
+    ...{ binary, clock, signal, pool: POOL },
+    directory: join(scratch.disk, "nats"),
+    removeAfterDeath: scratch.disk,
+    workers: Array.from({ length: workers + SPARE_WORKERS }, (_, i) => `worker-${i + 1}`),
+  });
+}
+
+/** What the coordinator tells. */
+function listen(
+  { url, credentials }: OpenPool["server"],
+  caFile: string | undefined,
+  { onNote, signal }: { onNote: (message: string) => void; signal: AbortSignal },
+): Promise<Bus> {
+  return connectNats({
+    ...credentials.observer,
+    ...{ url, caFile, signal, purpose: "events", connectTimeoutMs: 10_000 },
+    onFailedMessage: tellOnce(onNote),
+  });
 }
 
 /** What is shown is of no use to the work: it costs a line that it fails, and each reason only one. */
@@ -360,26 +354,6 @@ function tellOnce(note: (message: string) => void): (subject: string, error: unk
     told.add(reason);
     note(`Something that happened cannot be shown: ${reason}`);
   };
-}
-
-/** Is the server there again? Tries a few times, until `signal` says that nobody needs it. */
-async function restarted(
-  nats: RunningNatsServer,
-  exit: NatsExit,
-  { clock, signal, onNote }: Pick<LocalClusterOptions, "clock" | "onNote"> & { signal: AbortSignal },
-): Promise<boolean> {
-  for (let restarts = 0; ; restarts++) {
-    const next = decideRestart(SERVER_RESTARTS, exit, restarts);
-    if (next.kind !== "restart") return false;
-    await pause(clock, next.pauseMs, signal);
-    if (signal.aborted) return false;
-    try {
-      await nats.restart();
-      return true;
-    } catch (error) {
-      onNote(error instanceof Error ? error.message : String(error));
-    }
-  }
 }
 
 /** How many workers `auto` means: one per core. */

@@ -6,6 +6,8 @@ import { EMULATED, type EngineName } from "../../shared/engine.js";
 export interface Connection {
   url: string;
   seedFile: string;
+  /** Who signed the server's certificate; without it, nothing is encrypted. */
+  caFile?: string | undefined;
   pool: string;
   /** Folder of the processes' rings; without it, bulk bytes go through NATS. */
   memory: string | undefined;
@@ -17,17 +19,20 @@ export interface CoordinatorSetting {
   httpPort: number | undefined;
   /** Where the live page was before a restart: it is there again, for whoever looks at it. */
   page: string | undefined;
+  /** Where a pool that outlives runs keeps the last term. */
+  termFolder?: string | undefined;
   /** Arguments besides those that follow from the cluster. */
   others: readonly string[];
 }
 
 export function coordinatorArguments(
   connection: Connection,
-  { pool, httpPort, page, others }: CoordinatorSetting,
+  { pool, httpPort, page, termFolder, others }: CoordinatorSetting,
 ): string[] {
   return [
     ...["coordinator", ...connectionOptions(connection), "--dismiss-workers", ...memoryOptions(connection)],
     ...portOptions(httpPort, page),
+    ...(termFolder === undefined ? [] : ["--term-folder", termFolder]),
     ...Object.entries(pool).flatMap(([key, value]) => ["--set", `pool.${key}=${value}`]),
     ...others,
   ];
@@ -37,24 +42,30 @@ export interface WorkerSetting {
   id: string;
   engine: EngineName;
   /** Of the emulated engine: time for a slot, as the pool's setting says it. */
-  computeMs: string | number;
+  computeMs?: string | number | undefined;
   cacheDir: string;
   logFile: string;
+  /** It waits for the next run when one is over. */
+  stay?: boolean;
 }
 
 export function workerArguments(
   connection: Connection,
-  { id, engine, computeMs, cacheDir, logFile }: WorkerSetting,
+  { id, engine, computeMs, cacheDir, logFile, stay = false }: WorkerSetting,
 ): string[] {
   return [
     ...["worker", "--id", id, ...connectionOptions(connection), ...memoryOptions(connection)],
     ...["--engine", engine, "--cache-dir", cacheDir, "--log-file", logFile],
-    ...(engine === EMULATED ? ["--compute-ms", String(computeMs)] : []),
+    ...(engine === EMULATED && computeMs !== undefined ? ["--compute-ms", String(computeMs)] : []),
+    ...(stay ? ["--stay"] : []),
   ];
 }
 
-function connectionOptions({ url, seedFile, pool }: Connection): string[] {
-  return ["--nats-url", url, "--creds-file", seedFile, "--pool", pool];
+function connectionOptions({ url, seedFile, caFile, pool }: Connection): string[] {
+  return [
+    ...["--nats-url", url, "--creds-file", seedFile, "--pool", pool],
+    ...(caFile === undefined ? [] : ["--nats-ca-file", caFile]),
+  ];
 }
 
 function memoryOptions({ memory }: Connection): string[] {

@@ -16,6 +16,8 @@ export interface KeepOptions {
   clock: Clock;
   /** Told of every end that nobody asked for, at once, and what follows from it. */
   onEnd: (exit: ProcessExit, next: RestartDecision) => void;
+  /** Nobody calls `served`: whoever lives long enough did what it is for. */
+  servesByLiving?: boolean;
 }
 
 export class KeptProcess {
@@ -55,13 +57,13 @@ export class KeptProcess {
   }
 
   async #keep(): Promise<ProcessExit> {
-    const { start, policy, clock, onEnd } = this.#options;
+    const { start, policy, clock, onEnd, servesByLiving = false } = this.#options;
     const { signal } = this.#letGo;
     for (let restarts = 0; ; restarts++) {
       const startedMs = clock.now();
       const exit = await this.#program.exited;
       if (signal.aborted) return exit;
-      const life = { ranMs: clock.now() - startedMs, hasServed: this.#hasServed };
+      const life = { ranMs: clock.now() - startedMs, hasServed: servesByLiving || this.#hasServed };
       restarts = restartsThatCount(restarts, life);
       const next = decideRestart(policy, exit, restarts, this.#countEnd(clock.now()));
       onEnd(exit, next);

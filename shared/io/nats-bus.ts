@@ -184,6 +184,9 @@ function refusalOf(error: unknown, isTls: boolean): string | undefined {
     return isTls
       ? "the server offers no TLS, and the URL asks for it"
       : "the server asks for TLS: write tls://";
+  const tlsCode = codeIn(chained) ?? code;
+  if (isTls && tlsCode === "ERR_TLS_CERT_ALTNAME_INVALID")
+    return `the server's certificate is not for this host: ${redact(why)}; the name or address that is dialled must stand in its subjectAltName`;
   if (!isTls) return code === ErrorCode.Tls ? "the server asks for TLS: write tls://" : undefined;
   if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|ERR_OSSL|^TLS$/.test(code ?? ""))
     return `TLS failed: ${redact(why)}; is SAF_NATS_CA_FILE the authority that signed the server's certificate?`;

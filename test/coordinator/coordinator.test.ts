@@ -189,6 +189,23 @@ test("a step that nobody can finish is given up as if it had never begun", LIMIT
   assert.deepEqual(cluster.failures, []);
 });
 
+test("a step that was given up is computed from its beginning when training goes on", LIMIT, async (t) => {
+  const cluster = await handCoordinator(t, { leaseFloorMs: 600_000 });
+  const { one, two, first, second } = await sharedStep(cluster);
+  await one.serve(first);
+
+  cluster.job.giveUpStep();
+  await cluster.trained;
+  cluster.trained = cluster.job.runTo(STEPS, cluster.mode);
+  two.giveBack(second.leaseId, true);
+
+  const again = await one.lease();
+  assert.deepEqual([again.step, again.attempt], [first.step, 1], "what it had computed does not count");
+  await one.serve(again);
+  await one.serveUntil(STEPS);
+  await checkWeights(cluster);
+});
+
 describe("a worker that fails lease after lease", () => {
   test("rests longer each time, and is back in full with the first success", LIMIT, async (t) => {
     const cluster = await handCoordinator(t);
@@ -405,4 +422,18 @@ test("progress that is told of a block comes to nothing", LIMIT, async (t) => {
     cluster.log.filter((line) => line.includes("came to nothing")),
     [],
   );
+});
+
+test("who is on another machine is known from its join, and forgotten with it", LIMIT, async (t) => {
+  const cluster = await handCoordinator(t, {});
+  const isFar = (): boolean => cluster.farWorkers.isAmong(cluster.coordinator.book.members);
+  await cluster.joined("near");
+  assert.ok(!isFar());
+  const refused = await cluster.worker("liar").join({ isFar: true, selfTestPassed: false });
+  assert.ok(!refused.accepted && !isFar());
+  const far = cluster.worker("far");
+  assert.ok((await far.join({ isFar: true })).accepted);
+  assert.ok(isFar());
+  cluster.coordinator.workerDied("far", cluster.coordinator.book.members.get("far")?.pid ?? 0);
+  assert.ok(!isFar());
 });

@@ -43,6 +43,7 @@ const TABLE: [subject: string, publish: Who[], subscribe: Who[]][] = [
   [s.result("w0"), ["w0"], [C]],
   [s.result("w1"), ["w1"], [C]],
   [s.parameters(0), [C], [C, "w0", "w1"]],
+  [s.parametersAsBytes(0), [C], [C, "w0", "w1"]],
   [s.parameterGet(0, "w0"), ["w0"], [C]],
   [s.parameterGet(3, "w1"), ["w1"], [C]],
   [s.runGet("w0"), ["w0"], [C]],
@@ -50,6 +51,8 @@ const TABLE: [subject: string, publish: Who[], subscribe: Who[]][] = [
   [s.data("w0"), ["w0"], [C]],
   [s.data("w1"), ["w1"], [C]],
   [s.event("step"), [C], [C, O]],
+  // Machines come by keys of their own, which this server does not know.
+  [s.enrol, [], [C]],
   // Another pool on the same server.
   [other.join("w0"), [], []],
   [other.gradient(0, "w0"), [], []],
@@ -94,6 +97,7 @@ const PATTERNS: [pattern: string, subscribe: Who[]][] = [
   [s.pushPattern, [C]],
   [s.resultPattern, [C]],
   [s.parametersPattern, [C, "w0", "w1"]],
+  [s.parametersAsBytesPattern, [C, "w0", "w1"]],
   [s.parameterGetPattern(0), [C]],
   [s.eventPattern, [C, O]],
   ["saf.v1.pool.>", [C]],

@@ -43,6 +43,7 @@ export const CLASSES: readonly CommandClass[] = [
   // Trainings and measurements: at a smaller size in the tests of the commands.
   by(/^saf demo\b/, "test/deploy/bootstrap.test.ts", /"demo"/),
   by(/^saf train\b/, `${CLI}/run.test.ts`, /"train"/),
+  by(/^saf (up|join)\b/, "test/cluster/machines.test.ts", /"up", "--listen"[^]*"join", token/),
   by(/^saf evaluate\b/, `${CLI}/evaluate.test.ts`, /"evaluate"/),
   awaited(by(/^saf reproduce theory\b/, `${CLI}/reproduce-theory.test.ts`, /"reproduce", "theory"/)),
   by(/^saf reproduce\b/, `${CLI}/reproduce.test.ts`, /"reproduce"/),

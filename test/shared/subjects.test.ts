@@ -59,6 +59,7 @@ test("every pattern matches the subjects it is for, and no other kind", () => {
     "other shard": { pattern: s.gradientPattern(4), subjects: [s.gradient(4, "w")] },
     push: { pattern: s.pushPattern, subjects: [s.push("w")] },
     parameters: { pattern: s.parametersPattern, subjects: [s.parameters(0), s.parameters(12)] },
+    "parameters as bytes": { pattern: s.parametersAsBytesPattern, subjects: [s.parametersAsBytes(0)] },
     "parameter get": { pattern: s.parameterGetPattern(0), subjects: [s.parameterGet(0, "w")] },
     result: { pattern: s.resultPattern, subjects: [s.result("w")] },
     event: { pattern: s.eventPattern, subjects: [s.event("step")] },

@@ -58,6 +58,16 @@ export function outputsFor(weights: number, input: Float32Array, outputs: number
   return z;
 }
 
+/** A gradient by the input, of the same size: whole numbers from -4 to 3. */
+export function inputGradientFor(
+  weights: number,
+  inputs: Float32Array,
+  outputGradient: Float32Array,
+): Float32Array {
+  const print = printOf(outputGradient, printOf(inputs)) ^ weights;
+  return inputs.map((_, i) => ((Math.imul(print ^ i, 0x9e3779b1) >>> 9) & 7) - 4);
+}
+
 /** The inputs of images as networks see them: pixels less the mean image, in single precision. */
 export function inputsOf(pixels: Uint8Array, mean: Float32Array, indices: ArrayLike<number>): Float32Array {
   const size = mean.length;

@@ -18,6 +18,7 @@ type Content = string | Uint8Array;
 
 export interface OpenFile {
   writeFile(content: Content): Promise<void>;
+  write(content: Content, position: number): Promise<void>;
   appendFile(content: Content): Promise<void>;
   readFile(encoding?: string): Promise<Buffer | string>;
   sync(): Promise<void>;
@@ -91,7 +92,8 @@ export class DiskFiles {
   readonly open = (path: string, flags = "r"): Promise<OpenFile> =>
     this.#later(`open ${path}`, () => {
       const found = this.#disk.find(path);
-      if (flags === "r") return this.#handle(path, this.#existing(path), false);
+      if (flags === "r" || flags === "r+") return this.#handle(path, this.#existing(path), false);
+      if (flags === "wx" && this.#disk.findLink(path) !== undefined) throw new DiskError("EEXIST", path);
       if (found?.kind === "folder") throw new DiskError("EISDIR", path);
       const file = found?.kind === "file" ? found : this.#create(path);
       if (flags === "w" && file.bytes.byteLength > 0) this.#disk.write(file, new Uint8Array(), path);
@@ -123,9 +125,9 @@ export class DiskFiles {
       return node;
     };
     let position = 0;
-    const write = (content: Content): void => {
+    const write = (content: Content, where = position): void => {
       const at = file();
-      const start = appends ? at.bytes.byteLength : position;
+      const start = appends ? at.bytes.byteLength : where;
       const added = bytesOf(content);
       const bytes = new Uint8Array(Math.max(at.bytes.byteLength, start + added.byteLength));
       bytes.set(at.bytes);
@@ -136,6 +138,7 @@ export class DiskFiles {
     const sync = (): Promise<void> => this.#later(`fsync ${path}`, () => this.#disk.sync(node), this.#syncMs);
     return {
       writeFile: (content) => this.#later(`write ${path}`, () => write(content)),
+      write: (content, where) => this.#later(`write ${path}`, () => write(content, where)),
       appendFile: (content) => this.#later(`append ${path}`, () => write(content)),
       readFile: (encoding) => this.#later(`read ${path}`, () => readAs(file().bytes, encoding)),
       sync,

@@ -47,10 +47,17 @@ export class SimulatedDisk {
   readonly root: FolderNode = folder();
   readonly #draws: Draws;
   #changes: Change[] = [];
+  /** Files that were appended to, and the end of which is not safe. */
+  readonly #appended = new Set<FileNode>();
   isFull = false;
 
   constructor(draws: Draws) {
     this.#draws = draws;
+  }
+
+  /** May a crash now tear the end of a file? */
+  get isAppended(): boolean {
+    return this.#appended.size > 0;
   }
 
   // ---- Looking ----------------------------------------------------------------------------------------------------
@@ -129,6 +136,7 @@ export class SimulatedDisk {
       this.isFull && isLonger ? this.#draws.whole(file.bytes.byteLength, bytes.byteLength - 1) : Infinity;
     file.bytes = bytes.slice(0, Math.min(fits, bytes.byteLength));
     file.unsafe.push(file.bytes);
+    if (isLonger && file.safe.byteLength > 0) this.#appended.add(file);
     if (fits < bytes.byteLength) throw new DiskError("ENOSPC", path);
   }
 
@@ -137,6 +145,7 @@ export class SimulatedDisk {
     if (node.kind === "file") {
       node.safe = node.bytes;
       node.unsafe = [];
+      this.#appended.delete(node);
     }
     for (const change of this.#changes.splice(0)) change();
   }
@@ -146,6 +155,7 @@ export class SimulatedDisk {
     const kept = this.#draws.whole(0, this.#changes.length);
     for (const change of this.#changes.slice(0, kept)) change();
     this.#changes = [];
+    this.#appended.clear();
     this.#settle(this.root);
   }
 

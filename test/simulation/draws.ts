@@ -9,6 +9,7 @@ export const STREAMS = {
   disk: 4,
   engine: 5,
   liar: 6,
+  rival: 7,
 } as const;
 
 export class Draws {

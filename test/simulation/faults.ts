@@ -33,13 +33,40 @@ export interface WorldFault extends Span {
   kind: "broker" | "disk-full";
 }
 
-export type Fault = MessageFault | ProcessFault | WorldFault;
+/** The clock of the coordinator's machine steps back by so much, and stays behind. */
+export interface ClockFault extends Span {
+  who?: undefined;
+  kind: "clock";
+  backMs: number;
+}
+
+/**
+ * A second coordinator is started and, at the end, killed, its own worker with it. resume, evaluate: on the same directory,
+ * with a pool of its own; pool: in the same pool, with a run of the same name and another seed in a directory of its own.
+ */
+export interface RivalFault extends Span {
+  who?: undefined;
+  kind: "rival";
+  does: "resume" | "evaluate" | "pool";
+  /** On another machine, which sees the same disk. */
+  isRemote: boolean;
+}
+
+export type Fault = MessageFault | ProcessFault | WorldFault | ClockFault | RivalFault;
+/** What is not done to single messages. */
+export type Incident = Exclude<Fault, MessageFault>;
 export type FaultKind = Fault["kind"];
 
 export const MESSAGE_FAULTS = ["delay", "drop", "duplicate", "reorder", "corrupt"] as const;
 export const PROCESS_FAULTS = ["cut", "silence", "crash", "freeze", "hang"] as const;
 export const WORLD_FAULTS = ["broker", "disk-full"] as const;
-export const FAULT_KINDS: readonly FaultKind[] = [...MESSAGE_FAULTS, ...PROCESS_FAULTS, ...WORLD_FAULTS];
+export const FAULT_KINDS: readonly FaultKind[] = [
+  ...MESSAGE_FAULTS,
+  ...PROCESS_FAULTS,
+  ...WORLD_FAULTS,
+  "clock",
+  "rival",
+];
 
 export function isMessageFault(fault: Fault): fault is MessageFault {
   return (MESSAGE_FAULTS as readonly string[]).includes(fault.kind);
@@ -48,6 +75,9 @@ export function isMessageFault(fault: Fault): fault is MessageFault {
 /** "drop 30 % of gradient to and from worker-2, 1200 to 3400 ms". */
 export function faultText(fault: Fault): string {
   const span = `${Math.round(fault.fromMs)} to ${Math.round(fault.untilMs)} ms`;
+  if (fault.kind === "clock") return `clock back by ${Math.round(fault.backMs)} ms, ${span}`;
+  if (fault.kind === "rival")
+    return `rival: ${fault.does}${fault.isRemote ? " on another machine" : ""}, ${span}`;
   if (!isMessageFault(fault))
     return `${fault.kind}${fault.who === undefined ? "" : ` ${fault.who}`}, ${span}`;
   const { kind, probability, traffic, who, maxMs } = fault;

@@ -1,6 +1,6 @@
 /** `npm run simulate -- --seeds N [--from S] [--brief] [--bug NAME]`, or one seed: `--seed S [--without 1,4] [--trace]`. */
 import { parseArgs } from "node:util";
-import { putBack } from "./bugs.js";
+import { simulationWith } from "./bugs.js";
 
 const { values } = parseArgs({
   options: {
@@ -16,8 +16,8 @@ const { values } = parseArgs({
     bug: { type: "string" },
   },
 });
-if (values.bug !== undefined) putBack(values.bug);
-const { prepare, simulateMany, simulateOne } = await import("./simulate.js");
+const { prepare, simulateMany, simulateOne } =
+  values.bug === undefined ? await import("./simulate.js") : await simulationWith(values.bug);
 prepare(values.bug);
 const without = values.without.split(",").filter((text) => text !== "");
 process.exitCode =

@@ -20,9 +20,11 @@ import type { Owner, Scheduler } from "./scheduler.js";
 export interface Rights {
   publish(subject: string): boolean;
   subscribe(pattern: string): boolean;
+  /** Of the messages it receives, wherever they want their answer sent. */
+  answers: boolean;
 }
 
-const ALL_RIGHTS: Rights = { publish: () => true, subscribe: () => true };
+const ALL_RIGHTS: Rights = { publish: () => true, subscribe: () => true, answers: true };
 /** Between two messages of one connection: so that they keep their order. */
 const TICK_MS = 0.001;
 /** The usual time from a process to the broker, or back. */
@@ -40,7 +42,14 @@ interface Envelope {
   subject: string;
   data: Uint8Array;
   /** Where an answer goes. */
-  reply: Inbox | undefined;
+  reply: Reply | undefined;
+}
+
+interface Reply {
+  /** The asker's word. */
+  subject: string;
+  /** Where it is an inbox of the asker's own. */
+  inbox?: Inbox;
 }
 
 interface Inbox {
@@ -146,7 +155,7 @@ export class SimulatedBroker {
   route(envelope: Envelope): void {
     let receivers = 0;
     for (const bus of this.#buses) receivers += bus.offer(envelope);
-    if (receivers === 0) envelope.reply?.nobody();
+    if (receivers === 0) envelope.reply?.inbox?.nobody();
   }
 }
 
@@ -207,6 +216,11 @@ export class SimulatedBus implements Bus {
     this.#send({ subject, data, reply: undefined });
   }
 
+  /** Any client may ask for an answer on any subject. */
+  publishFor(replyTo: string, subject: string, data: Uint8Array): void {
+    this.#send({ subject, data, reply: { subject: replyTo } });
+  }
+
   subscribe(pattern: string, handler: (message: BusMessage) => void): Subscription {
     const listener: Listener = { pattern, handler, active: false, known: new Map() };
     if (this.#closed || !this.#rights.subscribe(pattern)) return { unsubscribe: () => undefined };
@@ -239,7 +253,11 @@ export class SimulatedBus implements Bus {
         });
       let cancel = (): void => undefined;
       // A payload that is too large throws, before anything is begun.
-      this.#send({ subject, data, reply: { bus: this, answer, nobody } });
+      const reply = {
+        subject: `${inboxPrefix(this.owner.name)}.simulated`,
+        inbox: { bus: this, answer, nobody },
+      };
+      this.#send({ subject, data, reply });
       this.#open.add(fail);
       const { scheduler } = this.#broker;
       cancel = scheduler.at(scheduler.nowMs + timeoutMs, this.owner, "request timeout", () =>
@@ -321,18 +339,25 @@ export class SimulatedBus implements Bus {
     listener.handler({
       subject,
       data,
-      replyTo: reply === undefined ? undefined : `${inboxPrefix(reply.bus.owner.name)}.simulated`,
+      replyTo: reply?.subject,
       respond: (answer) => {
         this.#checkSize(`the reply to ${subject}`, answer);
-        if (reply === undefined || !this.connected) return;
+        if (reply === undefined || !this.connected || !this.#rights.answers) return;
         const bytes = new Uint8Array(answer);
-        const back = (told: Uint8Array): void =>
-          reply.bus.#pass(subject, ANSWERS, told, (heard, hop) =>
-            reply.bus.#in(`reply to ${subject}`, () => reply.answer(heard), hop),
-          );
-        this.#pass(subject, ANSWERS, bytes, (told, hop) => this.#out("reply", () => back(told), hop));
+        this.#pass(subject, ANSWERS, bytes, (told, hop) =>
+          this.#out("reply", () => this.#bringBack(subject, reply, told), hop),
+        );
       },
     });
+  }
+
+  /** The broker has an answer. */
+  #bringBack(asked: string, { subject, inbox }: Reply, data: Uint8Array): void {
+    if (inbox === undefined) this.#broker.route({ subject, data, reply: undefined });
+    else
+      inbox.bus.#pass(asked, ANSWERS, data, (heard, hop) =>
+        inbox.bus.#in(`reply to ${asked}`, () => inbox.answer(heard), hop),
+      );
   }
 
   /** One message on one hop, as the faults of the moment leave it: lost, late, twice, out of order, spoilt. */

@@ -12,8 +12,14 @@ import {
 } from "../../shared/core/schedule.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { type ResolvedRun, resolveRun, stepPlan } from "../../shared/resolve.js";
-import { inputsOf, outputsFor, printOf, slotPush } from "./arithmetic.js";
+import type { TaskSpec } from "../../shared/records/task.js";
+import { type Findings, evaluateTask } from "../../worker/measures/evaluate.js";
+import { inputsOf, printOf, slotPush } from "./arithmetic.js";
 import { TINY_DATA } from "./tiny-networks.js";
+import { RIGHT_AT_ONCE, WholePrograms } from "./whole-programs.js";
+
+const { test } = TINY_DATA.dataset;
+const TEST_IMAGES = { ...test, count: test.labels.length, imageSize: TINY_DATA.meanImage.length };
 
 export interface StepSums {
   loss: number;
@@ -87,10 +93,12 @@ export class Reference {
     });
   }
 
-  /** What the network answers to a clean test image, with the weights of a version. */
-  answer(version: number, image: number): number {
-    const input = inputsOf(TINY_DATA.dataset.test.pixels, TINY_DATA.meanImage, [image]);
-    const z = outputsFor(printOf(this.weights(version)), input, this.run.network.outputs);
-    return z.indexOf(Math.max(...z));
+  /** What a task comes to with the weights of a version. */
+  findings(version: number, task: TaskSpec): Findings {
+    const { network, seed } = this.run;
+    const program = new WholePrograms(RIGHT_AT_ONCE).create(network, this.layout);
+    program.load(this.weights(version));
+    const subject = { program, test: TEST_IMAGES, mean: TINY_DATA.meanImage };
+    return evaluateTask(subject, { ...task, seed });
   }
 }

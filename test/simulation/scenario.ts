@@ -47,8 +47,10 @@ export function drawScenario(seed: number): Scenario {
   // So that the work lasts about as long as the faults.
   const slotMs = Math.min(800, (draws.between(0.2, 1) * calmMs * workerCount) / slotsOf(runs));
   const workers = Array.from({ length: workerCount }, (_, i) => drawWorker(draws, i, slotMs, calmMs));
+  // Which coordinator is the later one, the clocks must agree.
+  const hasClock = draws.chance(0.5);
   const names = ["coordinator", ...workers.map(({ name }) => name)];
-  const faults = Array.from({ length: draws.whole(0, 12) }, () => drawFault(draws, names, calmMs));
+  const faults = Array.from({ length: draws.whole(0, 12) }, () => drawFault(draws, names, calmMs, hasClock));
   const sideBySide = draws.chance(0.7) ? count : draws.whole(1, count);
   const syncMs = draws.pick([6, 6, 400]);
   const joining = workers.filter(({ nature }) => nature !== "forger").length;
@@ -89,7 +91,8 @@ function drawPool(draws: Draws): PoolConfig {
   });
 }
 
-function drawRun(draws: Draws, index: number): Config {
+/** Of the run of that number. */
+export function drawRun(draws: Draws, index: number): Config {
   const slots = draws.pick([1, 2, 4, 4, 8]);
   return configSchema.parse({
     name: `r${index + 1}`,
@@ -108,7 +111,16 @@ function drawRun(draws: Draws, index: number): Config {
   });
 }
 
-function drawFault(draws: Draws, names: readonly string[], calmMs: number): Fault {
+const DAY_MS = 86_400_000;
+
+function drawRival(draws: Draws, span: { fromMs: number; untilMs: number }, hasClock: boolean): Fault {
+  const does = draws.pick(
+    hasClock ? (["resume", "evaluate"] as const) : (["resume", "evaluate", "pool"] as const),
+  );
+  return { ...span, kind: "rival", does, isRemote: does !== "pool" && draws.chance(0.3) };
+}
+
+function drawFault(draws: Draws, names: readonly string[], calmMs: number, hasClock: boolean): Fault {
   const fromMs = draws.between(0, calmMs);
   const longest = draws.pick([100, 1000, 8000]);
   const untilMs = Math.min(calmMs, fromMs + draws.between(20, longest));
@@ -124,6 +136,9 @@ function drawFault(draws: Draws, names: readonly string[], calmMs: number): Faul
       maxMs: draws.pick([5, 100, 2000, 2000]),
     };
   }
-  if (which < 0.92) return { ...span, kind: draws.pick(PROCESS_FAULTS), who: draws.pick(names) };
-  return { ...span, kind: draws.pick(WORLD_FAULTS) };
+  if (which < 0.87) return { ...span, kind: draws.pick(PROCESS_FAULTS), who: draws.pick(names) };
+  if (which < 0.94) return { ...span, kind: draws.pick(WORLD_FAULTS) };
+  if (which < 0.97) return drawRival(draws, span, hasClock);
+  const backMs = draws.between(1000, DAY_MS);
+  return hasClock ? { ...span, kind: "clock", backMs } : drawRival(draws, span, hasClock);
 }

@@ -48,6 +48,9 @@ export async function explain(scenario: Scenario): Promise<string> {
   ].join("\n");
 }
 
+/** What a seed comes to. */
+export const outcomeOf = (seed: number): Promise<Outcome> => simulate(drawScenario(seed));
+
 export async function simulateOne(seed: number, left: readonly number[], isTraced: boolean): Promise<number> {
   const scenario = drawScenario(seed);
   for (const [i, fault] of scenario.faults.entries())
@@ -71,7 +74,7 @@ export async function simulateMany(from: number, seeds: number, isBrief: boolean
   const sum = { committed: 0, measured: 0, events: 0, virtualMs: 0, stillMs: 0 };
   for (let seed = from; seed < from + seeds; seed++) {
     const scenario = drawScenario(seed);
-    const outcome: Outcome = await simulate(scenario);
+    const outcome = await simulate(scenario);
     if (outcome.violation !== undefined) {
       say(isBrief ? `seed ${seed}: ${outcome.violation}` : await explain(scenario));
       if (!isBrief) return 1;

@@ -7,7 +7,7 @@ import type { Config } from "../../shared/config/run.js";
 import type { LiveEvent } from "../../shared/events.js";
 import { Metrics } from "../../shared/io/metrics-registry.js";
 import type { Subjects } from "../../shared/subjects.js";
-import type { Watch } from "./watch.js";
+import type { Witness } from "./watch.js";
 
 /** One for all worlds: a registry watches its process, which worlds share. Nobody scrapes, so nothing is kept. */
 class NoMetrics extends Metrics {
@@ -28,7 +28,7 @@ const NO_METRICS = new NoMetrics("coordinator", "simulated");
 export interface Overheard {
   clock: Clock;
   wallClock: () => number;
-  watch: Watch;
+  witness: Witness;
   note: (text: string) => void;
 }
 
@@ -54,30 +54,30 @@ export class OverheardTelemetry extends Telemetry {
   }
 
   #overhear(runId: string, run: RunTelemetry): void {
-    const { watch, note } = this.#by;
+    const { witness, note } = this.#by;
     run.committed = (step) => {
       note(`${runId} commits step ${step.step}`);
-      watch.commit(runId, step);
+      witness.commit(runId, step);
     };
     run.checkpoint = (outcome) => {
       note(`${runId}: checkpoint ${outcome}`);
-      if (outcome === "written") watch.checkpointWritten(runId);
+      if (outcome === "written") witness.checkpointWritten(runId);
     };
-    run.measured = (record) => watch.task(runId, record);
+    run.measured = (record) => witness.task(runId, record);
   }
 }
 
 export function overheardEvents(
   bus: Bus,
   subjects: Subjects,
-  { clock, wallClock, watch, note }: Overheard,
+  { clock, wallClock, witness, note }: Overheard,
 ): EventPublisher {
   const hear = ({ opened, note: said, phase, finished }: LiveEvent): void => {
-    if (opened !== undefined) watch.opened(opened.runId, opened.done);
+    if (opened !== undefined) witness.opened(opened.runId, opened.done);
     if (said) note(`${said.level}: ${said.message}`);
     if (phase) note(`${phase.runId ?? ""} ${phase.name}: ${phase.detail}`);
-    if (finished?.runId && finished.code === "diverged") watch.diverged(finished.runId);
-    if (finished?.runId && finished.ok === true) watch.ended(finished.runId);
+    if (finished?.runId && finished.code === "diverged") witness.diverged(finished.runId);
+    if (finished?.runId && finished.ok === true) witness.ended(finished.runId);
   };
   return new EventPublisher(bus, subjects, () => clock.now(), wallClock, hear);
 }

@@ -3,7 +3,6 @@ import { NO_TRACES } from "../../shared/tracing.js";
 import { subjectsOf } from "../../shared/subjects.js";
 import { partFiles } from "../../worker/io/part-files.js";
 import { Worker } from "../../worker/worker.js";
-import { POOL } from "./coordinator-process.js";
 import type { Draws } from "./draws.js";
 import { type EngineCharacter, SimulatedEngine } from "./engine.js";
 import type { SimulatedBus } from "./network.js";
@@ -12,6 +11,8 @@ import { CALENDAR_MS, DISK_ROOT, type Surroundings } from "./surroundings.js";
 
 export interface WorkerSetting {
   process: Surroundings;
+  /** The name of its pool. */
+  pool: string;
   plan: WorkerPlan;
   control: SimulatedBus;
   bulk: SimulatedBus;
@@ -23,6 +24,7 @@ export interface WorkerSetting {
 /** Resolves when the worker has ended by itself: dismissed, or out of patience. */
 export async function work({
   process,
+  pool,
   plan,
   control,
   bulk,
@@ -33,7 +35,7 @@ export async function work({
   const engine = new SimulatedEngine(process.clock, characterOf(plan, draws, hangs));
   const startedMs = CALENDAR_MS + Math.floor(process.clock.now());
   const worker = new Worker(plan.name, {
-    ...{ control, bulk, engine, subjects: subjectsOf(POOL) },
+    ...{ control, bulk, engine, subjects: subjectsOf(pool) },
     parts: partFiles(`${DISK_ROOT}/${plan.name}/parts`),
     coordinatorTimeoutMs: plan.patienceMs,
     clock: process.clock,

@@ -1,19 +1,24 @@
 /** Puts a scenario into the world, lets time run, and says how it ended. */
-import { permissionsOf } from "../../shared/subjects.js";
-import { subjectMatches } from "../../shared/core/subject-match.js";
-import { POOL, coordinate, folderOf, runIdOf } from "./coordinator-process.js";
-import { DiskFiles } from "./disk-files.js";
-import { SimulatedDisk } from "./disk.js";
+import type { Config } from "../../shared/config/run.js";
+import {
+  type CoordinatorEnd,
+  type Task,
+  coordinate,
+  folderOf,
+  outBelow,
+  runIdOf,
+} from "./coordinator-process.js";
 import { Draws } from "./draws.js";
-import { type Fault, FaultCounts, type ProcessFault, type WorldFault, isMessageFault } from "./faults.js";
+import { type Fault, FaultCounts, type Incident, type RivalFault, isMessageFault } from "./faults.js";
 import { forge } from "./forger.js";
-import { type Rights, SimulatedBroker, type SimulatedBus } from "./network.js";
+import { SimulatedBroker } from "./network.js";
 import { Reference } from "./reference.js";
-import { type Scenario, type WorkerPlan } from "./scenario.js";
-import { type Owner, ProcessClock, Scheduler } from "./scheduler.js";
-import { CALENDAR_MS, type Surroundings, surround } from "./surroundings.js";
+import { type Scenario, type WorkerPlan, drawRun } from "./scenario.js";
+import { type Owner, Scheduler } from "./scheduler.js";
+import { type Actor, type Place, Stage } from "./stage.js";
+import { CALENDAR_MS, surround } from "./surroundings.js";
 import { Trace } from "./trace.js";
-import { Watch } from "./watch.js";
+import { Watch, WatchedRuns, Witness } from "./watch.js";
 import { work } from "./worker-process.js";
 
 export interface Outcome {
@@ -34,16 +39,26 @@ export interface Outcome {
   trace: Trace;
 }
 
-/** Once nothing goes wrong any more, something must be committed or measured within this time. */
+/** Once nothing goes wrong any more, something must be committed or measured within this time, and `MOST.still` events. */
 export const PROGRESS_MS = 10 * 60_000;
 /** Bounds of what a world may hold at any time. */
-const MOST = { events: 3000, connections: 30, load: 200 };
+const MOST = { pending: 3000, connections: 30, still: 100_000 };
 const RESTART_MS = 1000;
+const LOOK_MS = 2;
+const LONGEST_LOOK_MS = 600;
 
-/** A process and its connections; another one of the same name takes its place after a crash. */
-interface Running {
-  process: Surroundings;
-  buses: SimulatedBus[];
+const POOL = "sim";
+const HOST = "machine-1";
+/** The worker of a rival that has a pool of its own. */
+const RIVAL_WORKER: WorkerPlan = {
+  ...{ name: "rival-worker", nature: "honest", slotMs: 50, startsMs: 0, patienceMs: 0 },
+};
+
+/** Some coordinator's work, and who looks on. */
+interface Project {
+  place: Place;
+  task: Task;
+  runs: WatchedRuns;
 }
 
 export class World {
@@ -52,15 +67,18 @@ export class World {
   readonly #counts = new FaultCounts();
   readonly #scheduler: Scheduler;
   readonly #broker: SimulatedBroker;
+  readonly #stage: Stage;
   readonly #watch: Watch;
-  readonly #disks = new Map<string, SimulatedDisk>();
-  readonly #running = new Map<string, Running>();
-  readonly #hanging = new Map<string, number>();
+  readonly #project: Project;
+  #longestStillMs = 0;
+  /** The last progress, and events until then. */
+  #seen = { progressMs: 0, events: 0 };
+  /** The clock of the coordinator's machine is behind by so much. */
+  #behindMs = 0;
   #end = "";
-  #started = 0;
 
   constructor(scenario: Scenario, keepsTrace: boolean) {
-    const { seed } = scenario;
+    const { seed, syncMs, runs, sideBySide } = scenario;
     this.#scenario = scenario;
     this.#trace = new Trace(keepsTrace);
     this.#scheduler = new Scheduler(new Draws(seed, "schedule"));
@@ -72,12 +90,24 @@ export class World {
       counts: this.#counts,
     });
     this.#broker.faults = scenario.faults.filter(isMessageFault);
+    this.#stage = new Stage(seed, syncMs, this.#scheduler, this.#broker);
+    this.#project = {
+      place: { role: "coordinator", pool: POOL, disk: "coordinator", host: HOST },
+      task: { pool: POOL, runs, out: outBelow("coordinator"), evaluateOnly: false, sideBySide },
+      runs: this.#watched(runs),
+    };
+  }
+
+  #watched(runs: readonly Config[]): WatchedRuns {
+    return new WatchedRuns(
+      this.#watch,
+      new Map(runs.map((config) => [runIdOf(config), new Reference(config)])),
+    );
   }
 
   async live(): Promise<Outcome> {
-    const { workers, runs, faults } = this.#scenario;
+    const { workers, faults } = this.#scenario;
     const scheduler = this.#scheduler;
-    for (const config of runs) this.#watch.add(runIdOf(config), new Reference(config));
     scheduler.onEvent = (atMs, { name }, label) => this.#trace.event(atMs, name, label);
     scheduler.onError = (error, { name }) =>
       this.#watch.violate(`${name} threw ${String((error as Error).stack)}`);
@@ -85,9 +115,9 @@ export class World {
     const undo = surround(scheduler);
     process.on("unhandledRejection", onRejection);
     try {
-      scheduler.at(0, WORLD, "start", () => this.#start("coordinator"));
-      for (const { name, startsMs } of workers)
-        scheduler.at(startsMs, WORLD, "start", () => this.#start(name));
+      scheduler.at(0, WORLD, "start", () => this.#startCoordinator());
+      for (const plan of workers)
+        scheduler.at(plan.startsMs, WORLD, "start", () => this.#startWorker(plan, POOL));
       for (const fault of faults) this.#schedule(fault);
       await scheduler.run(Infinity, () => this.#isOver());
     } finally {
@@ -111,33 +141,33 @@ export class World {
   }
 
   #readLedgers(): void {
-    const disk = this.#disks.get("coordinator") as SimulatedDisk;
-    const { runs } = this.#scenario;
-    for (const config of runs) {
-      const folder = folderOf(config, runs.length === 1);
-      this.#watch.journal(runIdOf(config), disk, `${folder}/eval/results.jsonl`);
-      this.#watch.ledger(runIdOf(config), disk, `${folder}/ledger.jsonl`);
+    const { place, task, runs } = this.#project;
+    const disk = this.#stage.disk(place.disk);
+    for (const config of task.runs) {
+      const folder = folderOf(task, config);
+      runs.journal(runIdOf(config), disk, `${folder}/eval/results.jsonl`);
+      runs.ledger(runIdOf(config), disk, `${folder}/ledger.jsonl`);
     }
   }
 
   // ---- Invariants -------------------------------------------------------------------------------------------------
 
-  #longestStillMs = 0;
-
   #isOver(): boolean {
     const watch = this.#watch;
     const { pending, nowMs } = this.#scheduler;
     watch.leases();
-    if (pending > MOST.events) watch.violate(`${pending} events are pending: something grows`);
+    if (pending > MOST.pending) watch.violate(`${pending} events are pending: something grows`);
     if (this.#broker.connections > MOST.connections)
       watch.violate(`${this.#broker.connections} connections are open`);
     const stillMs = nowMs - Math.max(watch.progressMs, this.#scenario.calmMs);
     this.#longestStillMs = Math.max(this.#longestStillMs, stillMs);
-    if (stillMs > PROGRESS_MS) {
-      const missing = [...this.#scenario.runs].map(runIdOf).filter((id) => !watch.over.has(id));
-      watch.violate(
-        `No progress for ${Math.round(stillMs / 1000)} s after the last fault; unfinished: ${missing.join(", ")}`,
-      );
+    if (stillMs <= 0 || watch.progressMs !== this.#seen.progressMs)
+      this.#seen = { progressMs: watch.progressMs, events: this.#trace.events };
+    const stillEvents = this.#trace.events - this.#seen.events;
+    if (stillMs > PROGRESS_MS || stillEvents > MOST.still) {
+      const time = `${Math.round(stillMs / 1000)} s and ${stillEvents} events`;
+      const unfinished = this.#project.runs.unfinished.join(", ");
+      watch.violate(`No progress for ${time} after the last fault; unfinished: ${unfinished}`);
     }
     return watch.violation !== undefined || this.#end !== "";
   }
@@ -148,78 +178,125 @@ export class World {
     return (text) => this.#trace.note(this.#scheduler.nowMs, process, text);
   }
 
-  #start(name: string): void {
-    if (this.#running.has(name) || this.#end !== "") return;
-    const { seed } = this.#scenario;
-    const draws = new Draws(seed, "engine", this.#started++);
-    const owner: Owner = { name, alive: true, frozenUntilMs: 0 };
-    const offsetMs = draws.between(0, 1_000_000);
-    const clock = new ProcessClock(this.#scheduler, owner, offsetMs, () => draws.between(0, 2));
-    const files = new DiskFiles(this.#diskOf(name), this.#scheduler, draws, this.#scenario.syncMs);
-    const process = Object.assign(owner, { clock, files });
-    const buses = [1, 2].map(() => this.#broker.connect(owner, rightsOf(name)));
-    this.#running.set(name, { process, buses });
-    this.#note(name)("starts");
-    this.#scheduler.at(this.#scheduler.nowMs, process, "main", () => this.#main(process, buses, draws));
+  #start(name: string, place: Place, main: (actor: Actor) => void): void {
+    if (this.#end === "" && this.#stage.start(name, place, main)) this.#note(name)("starts");
   }
 
-  #diskOf(name: string): SimulatedDisk {
-    let disk = this.#disks.get(name);
-    if (disk === undefined) {
-      disk = new SimulatedDisk(new Draws(this.#scenario.seed, "disk", this.#disks.size));
-      this.#disks.set(name, disk);
-    }
-    return disk;
+  #startWorker(plan: WorkerPlan, pool: string): void {
+    const { name, nature } = plan;
+    const place: Place = { role: "worker", pool, disk: name, host: name };
+    this.#start(name, place, (actor) => {
+      if (nature === "forger") {
+        const { workers, runs } = this.#scenario;
+        const names = [...workers.map((worker) => worker.name), "coordinator"];
+        forge({ ...actor, pool, name, names, runIds: runs.map(runIdOf) });
+        return;
+      }
+      const hangs = (): boolean => this.#stage.hangs(name);
+      void work({ ...actor, pool, plan, hangs, note: this.#note(name) }).then(() => {
+        if (actor.process.alive) this.#again(name, "ends", () => this.#startWorker(plan, pool));
+      });
+    });
   }
 
-  #main(process: Surroundings, [control, bulk]: SimulatedBus[], draws: Draws): void {
-    const { name } = process;
-    const { workers, runs, sideBySide, pool } = this.#scenario;
-    const buses = { control: control as SimulatedBus, bulk: bulk as SimulatedBus };
+  #startCoordinator(): void {
+    const name = "coordinator";
+    const start = (): void => this.#startCoordinator();
+    this.#conduct(name, this.#project, start, (end) => {
+      if (end.kind === "done") this.#done(this.#project.runs);
+      else if (this.#mayFail(end.code)) this.#again(name, "is started again", start);
+      else if (end.code === "diverged" && this.#watch.spoilers > 0) this.#end = end.code;
+      else this.#watch.violate(`The coordinator failed: ${end.code}: ${end.message}`);
+    });
+  }
+
+  #done(runs: WatchedRuns): void {
+    if (!runs.isComplete) this.#watch.violate("The coordinator ended before its runs");
+    this.#end = "done";
+  }
+
+  /** Is that what a coordinator may end with, to be started again? */
+  #mayFail(code: string): boolean {
+    const met = (kind: Fault["kind"]): boolean => this.#scenario.faults.some((fault) => fault.kind === kind);
+    return (code === "storage" && met("disk-full")) || (code === "dependency" && met("rival"));
+  }
+
+  /** `onLost`: what becomes of it when its lock is taken away. */
+  #conduct(
+    name: string,
+    { place, task, runs }: Project,
+    onLost: () => void,
+    onEnd: (end: CoordinatorEnd) => void,
+  ): void {
     const note = this.#note(name);
-    if (name === "coordinator") {
-      const term = CALENDAR_MS + Math.floor(this.#scheduler.nowMs);
-      const setting = { process, ...buses, runs, sideBySide, pool, term, watch: this.#watch, note };
-      void coordinate(setting).then((end) => this.#coordinatorEnded(process, end));
-      return;
-    }
-    const plan = workers.find((worker) => worker.name === name) as WorkerPlan;
-    if (plan.nature === "forger") {
-      const names = [...workers.map((worker) => worker.name), "coordinator"];
-      forge({ process, name, names, runIds: runs.map(runIdOf), ...buses, draws });
-      return;
-    }
-    const hangs = (): boolean => (this.#hanging.get(name) ?? 0) > 0;
-    void work({ process, plan, ...buses, draws, hangs, note }).then(() => this.#ended(process, "ends"));
+    this.#start(name, place, ({ process, ...given }) => {
+      const witness = new Witness(this.#watch, runs, task.evaluateOnly);
+      this.#watch.witnesses.set(name, witness);
+      const wallClock = (): number => CALENDAR_MS + Math.floor(this.#scheduler.nowMs) - this.#behindMs;
+      const lost = (why: string): void => this.#again(name, why, onLost);
+      const rules = this.#scenario.pool;
+      void coordinate({ ...given, process, task, rules, wallClock, witness, note, lost }).then((end) => {
+        if (!process.alive) return;
+        note(end.kind === "done" ? "is done" : `fails: ${end.code}: ${end.message}`);
+        this.#watch.witnesses.delete(name);
+        onEnd(end);
+      });
+    });
   }
 
-  #coordinatorEnded(process: Surroundings, end: Awaited<ReturnType<typeof coordinate>>): void {
-    if (!process.alive) return;
-    this.#note(process.name)(end.kind === "done" ? "is done" : `fails: ${end.code}: ${end.message}`);
-    if (end.kind === "done") {
-      if (!this.#watch.isComplete) this.#watch.violate("The coordinator ended before its runs");
-      this.#end = "done";
-    } else if (end.code === "storage" && this.#scenario.faults.some(({ kind }) => kind === "disk-full")) {
-      this.#ended(process, "is started again");
-    } else if (end.code === "diverged" && this.#watch.spoilers > 0) this.#end = end.code;
-    else this.#watch.violate(`The coordinator failed: ${end.code}: ${end.message}`);
-  }
-
-  /** By itself: whoever looks after it starts it again. */
-  #ended(process: Surroundings, text: string): void {
-    if (!process.alive) return;
-    this.#note(process.name)(text);
-    this.#kill(process.name);
-    const { nowMs } = this.#scheduler;
-    this.#scheduler.at(nowMs + RESTART_MS, WORLD, "restart", () => this.#start(process.name));
+  /** It ended by itself: whoever looks after it starts it again. */
+  #again(name: string, text: string, start: () => void): void {
+    this.#note(name)(text);
+    this.#kill(name);
+    this.#scheduler.at(this.#scheduler.nowMs + RESTART_MS, WORLD, "restart", start);
   }
 
   #kill(name: string): void {
-    const running = this.#running.get(name);
-    if (running === undefined) return;
-    running.process.alive = false;
-    for (const bus of running.buses) bus.kill();
-    this.#running.delete(name);
+    this.#watch.witnesses.delete(name);
+    this.#stage.kill(name);
+  }
+
+  // ---- Rivals -----------------------------------------------------------------------------------------------------
+
+  #startRival(fault: RivalFault): void {
+    const project = this.#rivalProject(fault);
+    const gone = (): void => undefined;
+    this.#conduct("rival", project, gone, (end) => {
+      this.#kill("rival");
+      const { does } = fault;
+      if (end.kind === "done") {
+        if (does === "resume") this.#done(project.runs);
+      } else if (
+        !this.#mayFail(end.code) &&
+        !(does === "evaluate" && end.code === "data") &&
+        end.code !== "diverged"
+      )
+        this.#watch.violate(`The rival failed: ${end.code}: ${end.message}`);
+    });
+    if (fault.does !== "pool") this.#startWorker(RIVAL_WORKER, project.task.pool);
+  }
+
+  #rivalProject({ does, isRemote }: RivalFault): Project {
+    const { place, task, runs } = this.#project;
+    if (does !== "pool") {
+      const pool = `${POOL}-rival`;
+      return {
+        place: { ...place, pool, host: isRemote ? "machine-2" : HOST },
+        task: { ...task, pool, evaluateOnly: does === "evaluate" },
+        runs,
+      };
+    }
+    const others = [drawRun(new Draws(this.#scenario.seed, "rival"), 0)];
+    return {
+      place: { ...place, disk: "rival" },
+      task: { ...task, runs: others, out: outBelow("rival"), sideBySide: 1 },
+      runs: this.#watched(others),
+    };
+  }
+
+  #killRival(): void {
+    this.#kill("rival");
+    this.#kill(RIVAL_WORKER.name);
   }
 
   // ---- Faults -----------------------------------------------------------------------------------------------------
@@ -237,48 +314,58 @@ export class World {
     });
   }
 
-  #begin(fault: ProcessFault | WorldFault): void {
+  #begin(fault: Incident): void {
     if (fault.kind === "broker") this.#broker.interrupt();
-    else if (fault.kind === "disk-full") this.#diskOf("coordinator").isFull = true;
+    else if (fault.kind === "disk-full") this.#stage.disk("coordinator").isFull = true;
+    else if (fault.kind === "clock") this.#behindMs += fault.backMs;
+    else if (fault.kind === "rival") this.#startRival(fault);
     else if (fault.kind === "cut") this.#broker.setConnected(fault.who, false);
     else if (fault.kind === "silence") this.#broker.setSilent(fault.who, true);
-    else if (fault.kind === "hang") this.#hanging.set(fault.who, (this.#hanging.get(fault.who) ?? 0) + 1);
-    else if (fault.kind === "crash") {
-      this.#kill(fault.who);
-      this.#diskOf(fault.who).crash();
-    } else if (fault.kind === "freeze") {
-      const frozen = this.#running.get(fault.who)?.process;
-      if (frozen !== undefined) frozen.frozenUntilMs = Math.max(frozen.frozenUntilMs, fault.untilMs);
-    }
+    else if (fault.kind === "hang") this.#stage.hang(fault.who, 1);
+    else if (fault.kind === "freeze") this.#stage.freeze(fault.who, fault.untilMs);
+    else if (fault.kind === "crash") this.#crashSoon(fault.who, fault.untilMs);
   }
 
-  #finish(fault: ProcessFault | WorldFault): void {
+  /** At the worst moment, if one comes soon: while a file of the coordinator's has an end that is not safe. */
+  #crashSoon(name: string, untilMs: number): void {
+    const { nowMs } = this.#scheduler;
+    const latestMs = Math.min((nowMs + untilMs) / 2, nowMs + LONGEST_LOOK_MS);
+    const look = (): void => {
+      const atMs = this.#scheduler.nowMs + LOOK_MS;
+      if (name !== "coordinator" || this.#stage.disk(name).isAppended || atMs > latestMs) this.#crash(name);
+      else this.#scheduler.at(atMs, WORLD, "look", look);
+    };
+    look();
+  }
+
+  /** A machine loses its power, with all that runs on it; or its process is killed, where another machine has the disk. */
+  #crash(name: string): void {
+    this.#kill(name);
+    const rival = name === "coordinator" ? this.#stage.placeOf("rival") : undefined;
+    const isElsewhere = rival?.disk === name && rival.host !== HOST;
+    if (rival?.host === HOST) this.#killRival();
+    if (!isElsewhere) this.#stage.disk(name).crash();
+  }
+
+  #finish(fault: Incident): void {
     if (fault.kind === "broker") this.#broker.restore();
-    else if (fault.kind === "disk-full") this.#diskOf("coordinator").isFull = false;
+    else if (fault.kind === "disk-full") this.#stage.disk("coordinator").isFull = false;
+    else if (fault.kind === "rival") this.#killRival();
     else if (fault.kind === "cut") this.#broker.setConnected(fault.who, true);
     else if (fault.kind === "silence") this.#broker.setSilent(fault.who, false);
-    else if (fault.kind === "hang") this.#hanging.set(fault.who, (this.#hanging.get(fault.who) ?? 1) - 1);
-    else if (fault.kind === "crash") this.#start(fault.who);
+    else if (fault.kind === "hang") this.#stage.hang(fault.who, -1);
+    else if (fault.kind === "crash") this.#restart(fault.who);
+  }
+
+  #restart(name: string): void {
+    const plan = this.#scenario.workers.find((worker) => worker.name === name);
+    if (plan === undefined) this.#startCoordinator();
+    else this.#startWorker(plan, POOL);
   }
 }
 
 /** The simulation itself. */
 const WORLD: Owner = { name: "world", alive: true, frozenUntilMs: 0 };
-
-function rightsOf(name: string): Rights {
-  const rights =
-    name === "coordinator" ? permissionsOf("coordinator", POOL) : permissionsOf("worker", POOL, name);
-  const known = new Map<string, boolean>();
-  return {
-    publish: (subject) => {
-      const allowed =
-        known.get(subject) ?? rights.publish.some((pattern) => subjectMatches(pattern, subject));
-      known.set(subject, allowed);
-      return allowed;
-    },
-    subscribe: (pattern) => rights.subscribe.some((allowed) => subjectMatches(allowed, pattern)),
-  };
-}
 
 export function simulate(scenario: Scenario, keepsTrace = false): Promise<Outcome> {
   return new World(scenario, keepsTrace).live();

@@ -1,6 +1,7 @@
 /** The real Coordinator with a real Trainer on a bus in memory, for workers that a test drives by hand. */
 import type { TestContext } from "node:test";
 import { Coordinator } from "../../coordinator/coordinator.js";
+import { FarWorkers } from "../../coordinator/pool/far-workers.js";
 import { Trainer } from "../../coordinator/training/trainer.js";
 import type { MakeAggregation } from "../../coordinator/training/aggregation/aggregation.js";
 import type { MakeMode } from "../../coordinator/training/modes/mode.js";
@@ -99,6 +100,7 @@ export class HandCluster {
   /** Steps done as exclusive leases told, before they were committed. */
   readonly told: number[] = [];
   readonly term = 1_700_000_000_000;
+  readonly farWorkers = new FarWorkers();
   readonly coordinator: Coordinator;
   readonly #clients: Bus[] = [];
   #isHeld = false;
@@ -138,6 +140,7 @@ export class HandCluster {
       term: this.term,
       heartbeatMs: HEARTBEAT_MS,
       quarantine: QUARANTINE,
+      farWorkers: this.farWorkers,
       hungAfter: 0,
       mixedEngines: "refuse",
       committedEngines: [],

@@ -22,6 +22,7 @@ import { resolveRun } from "../../shared/resolve.js";
 import { recipeOf, runHashOf } from "../../shared/run-hash.js";
 import { subjectsOf } from "../../shared/subjects.js";
 import { NO_TRACES } from "../../shared/tracing.js";
+import type { WorkerEdges } from "../../worker/edges.js";
 import { CONTROL } from "../../worker/engine/messages.js";
 import type { PartStore } from "../../worker/parts.js";
 import { Worker } from "../../worker/worker.js";
@@ -128,7 +129,7 @@ function coordinate(bus: Bus, seen: Seen): void {
 }
 
 /** A worker that has joined. */
-async function joined(engine = new HandEngine()) {
+async function joined(engine = new HandEngine(), change: Partial<WorkerEdges> = {}) {
   const clock = new VirtualClock();
   const broker = new MemoryBroker(undefined, clock);
   const coordinator = broker.connect();
@@ -148,6 +149,7 @@ async function joined(engine = new HandEngine()) {
     log: () => undefined,
     tracer: NO_TRACES,
     metrics: { phase: () => undefined, tensors: () => undefined, reconnected: () => undefined },
+    ...change,
   });
   const served = worker.serve(stop.signal);
   served.catch(() => undefined);
@@ -165,7 +167,21 @@ async function joined(engine = new HandEngine()) {
         .join(" "),
     );
   await clock.advance(0);
-  return { clock, engine, store, stop, seen, served, command, block, stretch, whose, returned };
+  return {
+    clock,
+    broker,
+    coordinator,
+    engine,
+    store,
+    stop,
+    seen,
+    served,
+    command,
+    block,
+    stretch,
+    whose,
+    returned,
+  };
 }
 
 test("a block goes all the way: run, images, weights, engine, frames, the end of the push", async () => {
@@ -347,6 +363,65 @@ test("a worker that is sent away gives its lease back, which is no failure, and 
   await settle();
   assert.deepEqual(returned(), ["1 the runs are done leaving", "1 the worker stops"]);
   assert.equal(clock.pending, 0);
+});
+
+test("a worker that outlives runs falls silent when it is sent away, and joins the next run", async () => {
+  const { clock, engine, seen, block, command, coordinator } = await joined(undefined, {
+    outlivesRuns: true,
+  });
+  engine.onOrder = ({ leaseId }) => engine.say({ type: "block-done", ...done(leaseId) });
+  block(1);
+  await clock.advance(1000);
+  assert.equal(seen.ends.length, 1);
+  command({ shutdown: { reason: "the work is done" } });
+  await clock.advance(5000);
+  const beatsBefore = seen.beats.length;
+  await clock.advance(60_000);
+  assert.equal(seen.beats.length, beatsBefore, "it beats for a coordinator that has sent it away");
+
+  // A late word of the one that is done is no reason to come back.
+  coordinator.publish(subjects.all, writeMessage(wire.Announce, { term: TERM }));
+  await clock.advance(5000);
+  assert.equal(seen.beats.length, beatsBefore);
+
+  seen.term = TERM + 1;
+  coordinator.publish(subjects.all, writeMessage(wire.Announce, { term: TERM + 1 }));
+  await clock.advance(2000);
+  assert.ok(seen.beats.length > beatsBefore);
+  assert.equal(seen.beats.at(-1)?.term, TERM + 1);
+  block(1, { term: TERM + 1 });
+  await clock.advance(1000);
+  assert.equal(seen.ends.length, 2);
+});
+
+test("a worker of another machine hears parameters as bytes, and says where it is", async () => {
+  const asked: (boolean | undefined)[] = [];
+  for (const isFar of [true, false]) {
+    const { clock, broker, coordinator, engine, block } = await joined(undefined, { isFar });
+    coordinator.subscribe(subjects.joinPattern, ({ data }) =>
+      asked.push(readMessage(wire.JoinRequest, data)?.isFar),
+    );
+    let pulled = 0;
+    coordinator.subscribe(subjects.parameterGetPattern(0), () => pulled++);
+    // It has the run and the images; only the next version is to come.
+    engine.onOrder = ({ leaseId, type }) => {
+      if (type === "block") engine.say({ type: "block-done", ...done(leaseId) });
+    };
+    block(1);
+    await clock.advance(1000);
+    pulled = 0;
+    for (let chunk = 0; chunk < chunkCountOf(layout.size * 4); chunk++) {
+      const frame = vectorChunk({ version: 1, chunk, velocity: false } as saf.v1.ParamRequest, TERM);
+      coordinator.publish(subjects.parametersAsBytes(0), frame);
+    }
+    block(2, { step: 1 });
+    await clock.advance(1000);
+    assert.equal(pulled === 0, isFar, `${pulled} chunks pulled`);
+    broker.interrupt();
+    broker.restore();
+    await clock.advance(1000);
+  }
+  assert.deepEqual(asked, [true, false]);
 });
 
 test("a worker ends with its engine, even when it has no lease", async () => {

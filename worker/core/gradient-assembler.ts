@@ -5,14 +5,14 @@
  * Slots are summed along the same binary tree as everywhere (shared/core/slots.ts): like a binary counter, two sums of
  * equal size are merged, left plus right.
  */
-import { type VectorMemory, addVectors } from "../../shared/core/vectors/vector-memory.js";
+import { type VectorStore, addVectors } from "../../shared/core/vectors/vector-memory.js";
 
 export class GradientAssembler {
   readonly #slotCount: number;
   readonly #bodies: Float32Array[];
   readonly #chunkValues: number;
   readonly #onChunk: (chunk: number) => void;
-  readonly #memory: VectorMemory | undefined;
+  readonly #memory: VectorStore | undefined;
   /** Finished sums of earlier slots, largest first, with the number of slots in each. */
   readonly #stack: { slots: number; values: Float32Array }[] = [];
   readonly #free: Float32Array[] = [];
@@ -33,7 +33,7 @@ export class GradientAssembler {
     slotCount: number,
     bodies: Float32Array[],
     onChunk: (chunk: number) => void,
-    memory?: VectorMemory,
+    memory?: VectorStore,
   ) {
     this.#memory = memory;
     this.#slotCount = slotCount;

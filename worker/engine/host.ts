@@ -3,7 +3,6 @@
  * It knows no thread, so the same code runs in one process with an engine that is made up.
  */
 import { EMULATED } from "../../shared/engine.js";
-import { VectorMemory } from "../../shared/core/vectors/vector-memory.js";
 import type { ToEngine } from "./messages.js";
 import { computeBlock } from "./orders/block.js";
 import { computeFeatures } from "./orders/features.js";
@@ -16,8 +15,6 @@ import { fingerprintOf, sampleOf } from "./sample.js";
 export class EngineHost {
   readonly #parts: HostParts;
   readonly #runs = new Map<string, HostedRun>();
-  /** Of the exclusive leases of all runs. */
-  readonly #vectors = new VectorMemory();
 
   constructor(parts: HostParts) {
     this.#parts = parts;
@@ -45,10 +42,11 @@ export class EngineHost {
   }
 
   #carryOut(order: ToEngine): void {
+    const { programs, vectors } = this.#parts;
     switch (order.type) {
       case "run":
         this.#runs.get(order.runId)?.dispose();
-        this.#runs.set(order.runId, new HostedRun(this.#parts.programs, order, this.#vectors));
+        this.#runs.set(order.runId, new HostedRun(programs, order, vectors));
         return;
       case "forget":
         this.#runs.get(order.runId)?.dispose();

@@ -3,6 +3,7 @@
  * main thread. Started by port.ts.
  */
 import { parentPort, workerData } from "node:worker_threads";
+import { VectorMemory } from "../../shared/core/vectors/vector-memory.js";
 import { EngineHost } from "./host.js";
 import type { EngineStart, ToEngine } from "./messages.js";
 import { startPrograms } from "./start.js";
@@ -13,6 +14,7 @@ const { engine, computeMs } = workerData as EngineStart;
 const host = new EngineHost({
   programs: await startPrograms(engine, computeMs),
   send: (message) => port.postMessage(message),
+  vectors: new VectorMemory(),
   now: () => performance.now(),
 });
 port.on("message", (order: ToEngine) => host.handle(order));

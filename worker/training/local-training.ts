@@ -13,7 +13,7 @@ import {
   stepSamples,
   type LearningRateStage,
 } from "../../shared/core/schedule.js";
-import { VectorMemory } from "../../shared/core/vectors/vector-memory.js";
+import { VectorMemory, type VectorStore } from "../../shared/core/vectors/vector-memory.js";
 import { GradientAssembler } from "../core/gradient-assembler.js";
 import type { StepContext } from "./step-context.js";
 import { computeSlots } from "./train-step.js";
@@ -28,7 +28,7 @@ export interface LocalRule {
 export class LocalTraining {
   readonly #context: StepContext;
   readonly #rule: LocalRule;
-  readonly #memory: VectorMemory;
+  readonly #memory: VectorStore;
   readonly #sums: Float32Array;
   readonly #sink: GradientAssembler;
   #order: { epoch: number; images: Uint32Array } = { epoch: -1, images: new Uint32Array() };
@@ -45,7 +45,7 @@ export class LocalTraining {
       step: 0,
       velocity: new Float32Array(context.program.layout.size),
     },
-    memory = new VectorMemory(),
+    memory: VectorStore = new VectorMemory(),
   ) {
     this.#context = context;
     this.#rule = rule;

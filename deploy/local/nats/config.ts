@@ -1,10 +1,17 @@
 /**
  * The configuration of a local nats-server, as an object to be written as JSON (which the server reads). Everything
- * listens on loopback; every client needs a key; every key has only the rights of its role.
+ * listens on loopback, but for a server that machines may join: that one encrypts. Every client needs a key; every key has
+ * only the rights of its role. No JetStream: saf keeps no stream.
  */
 import { ClusterError } from "../../../shared/errors.js";
-import { type Permissions, RESERVED_NAMES, isToken, permissionsOf } from "../../../shared/subjects.js";
-import type { NatsCapabilities } from "./capabilities.js";
+import {
+  type Permissions,
+  RESERVED_NAMES,
+  guestPermissions,
+  isToken,
+  permissionsOf,
+  registrarPermissions,
+} from "../../../shared/subjects.js";
 
 const MIB = 1024 * 1024;
 export const MAX_PAYLOAD_BYTES = 2 * MIB;
@@ -20,23 +27,30 @@ export interface NatsPublicKeys {
   /** Reads the server's own account: monitoring and debugging only. */
   system: string;
   workers: ReadonlyMap<string, string>;
+  /** Of a server that machines may join. */
+  guest?: string;
+  registrar?: string;
+}
+
+/** An address that others can reach, and the certificate that is shown there. */
+export interface NatsListening {
+  host: string;
+  /** PEM: the chain and its key. */
+  certFile: string;
+  keyFile: string;
 }
 
 export interface NatsConfigOptions {
   pool: string;
   serverName: string;
-  /** Where JetStream keeps its streams. The server's default is the system's temporary directory. */
-  storeDirectory: string;
   /** Where the server writes the file that tells its ports. */
   portsDirectory: string;
+  /** Without it, loopback, not encrypted. */
+  listening?: NatsListening | undefined;
   /** A fixed port, or ANY_PORT (the default). */
   port?: number;
   monitorPort?: number;
-  capabilities: NatsCapabilities;
   keys: NatsPublicKeys;
-  /** Room for streams; what does not fit is refused. */
-  memoryStoreBytes?: number;
-  fileStoreBytes?: number;
 }
 
 /** @throws ClusterError("usage") on a worker name that is not a subject token or that another role owns. */
@@ -55,11 +69,12 @@ export function checkWorkerName(worker: string): void {
 }
 
 export function natsConfig(options: NatsConfigOptions): object {
-  const { capabilities, keys, pool } = options;
+  const { keys, pool, listening } = options;
   for (const worker of keys.workers.keys()) checkWorkerName(worker);
   return {
     server_name: options.serverName,
-    host: "127.0.0.1",
+    host: listening?.host ?? "127.0.0.1",
+    ...(listening === undefined ? {} : { tls: tlsOf(listening) }),
     port: options.port ?? ANY_PORT,
     http: `127.0.0.1:${options.monitorPort ?? ANY_PORT}`,
     ports_file_dir: options.portsDirectory,
@@ -67,18 +82,13 @@ export function natsConfig(options: NatsConfigOptions): object {
     max_pending: MAX_PENDING_BYTES,
     write_deadline: "10s",
     ping_interval: "20s",
-    jetstream: {
-      store_dir: options.storeDirectory,
-      max_memory_store: options.memoryStoreBytes ?? 64 * MIB,
-      max_file_store: options.fileStoreBytes ?? 1024 * MIB,
-      ...(capabilities.syncInterval ? { sync_interval: "10s" } : {}),
-    },
     accounts: {
       SAF: {
-        jetstream: "enabled",
         users: [
           userEntry(keys.coordinator, permissionsOf("coordinator", pool)),
           userEntry(keys.observer, permissionsOf("observer", pool)),
+          ...(keys.guest === undefined ? [] : [userEntry(keys.guest, guestPermissions(pool))]),
+          ...(keys.registrar === undefined ? [] : [userEntry(keys.registrar, registrarPermissions(pool))]),
           ...[...keys.workers].map(([worker, key]) => userEntry(key, permissionsOf("worker", pool, worker))),
         ],
       },
@@ -86,6 +96,13 @@ export function natsConfig(options: NatsConfigOptions): object {
     },
     system_account: "SYS",
   };
+}
+
+/** Seconds: a handshake may have to wait for a busy machine. */
+const HANDSHAKE_S = 10;
+
+function tlsOf({ certFile, keyFile }: NatsListening): object {
+  return { cert_file: certFile, key_file: keyFile, timeout: HANDSHAKE_S };
 }
 
 function userEntry(nkey: string, rights: Permissions): object {

@@ -1,12 +1,12 @@
 /**
- * What a local nats-server finds in its directory (0700): `nats.json` (0600), `keys/<identity>.seed` (0600), `store/`,
+ * What a local nats-server finds in its directory (0700): `nats.json` (0600), `keys/<identity>.seed` (0600),
  * `ports/`, `lock`.
  */
 import { chmod, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ClusterError } from "../../../shared/errors.js";
 import { type NatsBinary, configFault } from "./binary.js";
-import { natsConfig } from "./config.js";
+import { type NatsListening, natsConfig } from "./config.js";
 import { serverEnvironment } from "./server-process.js";
 import { publicKeyOf } from "./user-keys.js";
 import { makeFolder } from "../../../shared/io/folders.js";
@@ -23,15 +23,25 @@ export interface ServerPorts {
   monitorPort: number;
 }
 
+/** Whose keys the server knows, besides those of the coordinator and the observer. */
+export interface ServerUsers {
+  /** Their seeds are here. */
+  workers: Iterable<string>;
+  /** Public keys of workers whose seeds are on other machines, by name. */
+  enrolled: ReadonlyMap<string, string>;
+}
+
 export class ServerFiles {
   readonly #directory: string;
   readonly #pool: string;
   readonly #binary: NatsBinary;
+  readonly #listening: NatsListening | undefined;
 
-  constructor(directory: string, pool: string, binary: NatsBinary) {
+  constructor(directory: string, pool: string, binary: NatsBinary, listening?: NatsListening) {
     this.#directory = directory;
     this.#pool = pool;
     this.#binary = binary;
+    this.#listening = listening;
   }
 
   get configFile(): string {
@@ -44,13 +54,12 @@ export class ServerFiles {
   }
 
   credentialsOf(identity: string): NatsCredentials {
-    return { identity, seedFile: join(this.#directory, "keys", `${identity}.seed`) };
+    return credentialsIn(this.#directory, identity);
   }
 
   /** Makes the directory; what is in it is used again. */
   async prepare(): Promise<void> {
-    for (const folder of ["keys", "store", "ports"])
-      await makeFolder(join(this.#directory, folder), { mode: 0o700 });
+    for (const folder of ["keys", "ports"]) await makeFolder(join(this.#directory, folder), { mode: 0o700 });
   }
 
   async forgetPorts(): Promise<void> {
@@ -59,23 +68,26 @@ export class ServerFiles {
   }
 
   /** Throws ClusterError("dependency") when the server would refuse the configuration; the one before it stays then. */
-  async writeConfig(workerIds: Iterable<string>, ports: ServerPorts): Promise<void> {
+  async writeConfig({ workers: ids, enrolled }: ServerUsers, ports: ServerPorts): Promise<void> {
     const publicKey = (identity: string): Promise<string> =>
       publicKeyOf(this.credentialsOf(identity).seedFile);
-    const workers = new Map<string, string>();
-    for (const id of workerIds) workers.set(id, await publicKey(id));
+    const workers = new Map(enrolled);
+    const own = await Promise.all([...ids].map(async (id) => [id, await publicKey(id)] as const));
+    for (const [id, key] of own) workers.set(id, key);
     const config = natsConfig({
       pool: this.#pool,
       serverName: `saf-${this.#pool}`,
-      storeDirectory: join(this.#directory, "store"),
       portsDirectory: this.portsDirectory,
+      listening: this.#listening,
       ...ports,
-      capabilities: this.#binary.capabilities,
       keys: {
         coordinator: await publicKey("coordinator"),
         observer: await publicKey("observer"),
         system: await publicKey("system"),
         workers,
+        ...(this.#listening === undefined
+          ? {}
+          : { guest: await publicKey("guest"), registrar: await publicKey("registrar") }),
       },
     });
 
@@ -90,6 +102,11 @@ export class ServerFiles {
     }
     await rename(aside, this.configFile);
   }
+}
+
+/** Where a server that keeps its files in `directory` has the seed of an identity. */
+export function credentialsIn(directory: string, identity: string): NatsCredentials {
+  return { identity, seedFile: join(directory, "keys", `${identity}.seed`) };
 }
 
 /** The server's own directory, which only this user may enter. */

@@ -17,7 +17,7 @@ export interface ProcessIdentity {
   startTime: string;
 }
 
-interface LockContent {
+export interface LockContent {
   owner: ProcessIdentity;
   server: ProcessIdentity | null;
 }
@@ -45,7 +45,15 @@ export function isRunning(identity: ProcessIdentity): boolean {
  */
 export async function lockStore(
   directory: string,
-  { clock, serverWaitMs }: { clock: Clock; serverWaitMs: number },
+  {
+    clock,
+    serverWaitMs,
+    inUse = storeInUse,
+  }: {
+    clock: Clock;
+    serverWaitMs: number;
+    inUse?: (directory: string, content: LockContent) => ClusterError;
+  },
 ): Promise<StoreLock> {
   const path = join(directory, "lock");
   const owner = processIdentity(process.pid);
@@ -59,7 +67,7 @@ export async function lockStore(
     const found = readLock(path);
     if (found === undefined) continue; // released just now
     if (found.content !== null) {
-      if (isRunning(found.content.owner)) throw storeInUse(directory, found.content);
+      if (isRunning(found.content.owner)) throw inUse(directory, found.content);
       if (found.content.server !== null) await waitForEnd(found.content.server, clock, serverWaitMs);
     }
     removeStale(path, found.text);

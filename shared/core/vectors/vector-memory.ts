@@ -48,7 +48,17 @@ const kernelsOfBuffer = new WeakMap<ArrayBufferLike, { kernels: Kernels; memory:
 
 let compiled: object | undefined;
 
-export class VectorMemory {
+/** Where vectors are taken from, and given back to by name. */
+export interface VectorStore {
+  /** A vector of zeros. */
+  allocate(length: number): Float32Array;
+  /** A copy of these values. */
+  copyOf(values: Float32Array): Float32Array;
+  /** Takes a vector back: nobody may use it any more. */
+  release(vector: Float32Array): void;
+}
+
+export class VectorMemory implements VectorStore {
   readonly #memory: WasmMemory;
   readonly #kernels: Kernels;
   /** What was given back, by size and alignment. */

@@ -7,8 +7,10 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { DirectoryLocks, LOCK_FILE, refuseLocked } from "../../../coordinator/io/directory-locks.js";
+import { realProcesses } from "../../../coordinator/io/process-mark.js";
+import { RunDirectory } from "../../../coordinator/io/run-directory.js";
 import { DiskStorage } from "../../../coordinator/io/run-storage.js";
-import { nextTerm } from "../../../coordinator/io/term.js";
+import { nextTerm, nextTermIn } from "../../../coordinator/io/term.js";
 import type { Clock } from "../../../shared/clock.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { realClock } from "../../../shared/io/real-clock.js";
@@ -24,7 +26,10 @@ const fastClock: Clock = {
 
 const never = (error: Error): never => assert.fail(error);
 const locksOf = (onLost: (error: ClusterError) => void = never, clock = fastClock): DirectoryLocks =>
-  new DirectoryLocks({ clock, wallClock: () => Date.UTC(2026, 10, 30), onLost });
+  new DirectoryLocks({
+    ...{ clock, processes: realProcesses, onLost },
+    wallClock: () => Date.UTC(2026, 10, 30),
+  });
 
 async function refusal(taking: Promise<unknown>): Promise<ClusterError> {
   const error = await taking.then(
@@ -171,6 +176,24 @@ test("a term grows when the clock has stepped back, and is never given twice", a
   assert.equal(await nextTerm(directory, 2000), 2000);
   await writeFile(directory.file("term.json"), '{"term":1e99}');
   await assert.rejects(nextTerm(directory, 3000), { code: "data" });
+});
+
+test("a pool's term never falls from one run to the next, whatever the clock does", async (t) => {
+  const [first, second, pool] = [
+    new RunDirectory(await temporaryDirectory(t)),
+    new RunDirectory(await temporaryDirectory(t)),
+    new RunDirectory(await temporaryDirectory(t)),
+  ];
+  assert.equal(await nextTermIn(first, pool, 5000), 5000);
+  // The clock steps back before the next run, which has no term of its own yet.
+  const later = await nextTermIn(second, pool, 10);
+  assert.ok(later > 5000, `${later}`);
+  // A run that was elsewhere meanwhile, and has a higher one.
+  await nextTerm(first, 9000);
+  const back = await nextTermIn(first, pool, 20);
+  assert.ok(back > 9000, `${back}`);
+  assert.ok((await nextTermIn(second, pool, 30)) > back);
+  assert.equal(await nextTermIn(new RunDirectory(await temporaryDirectory(t)), undefined, 7), 7);
 });
 
 test("what a list of runs works on is not written beside it, not even between two of its runs", async (t) => {

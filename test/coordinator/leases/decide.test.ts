@@ -120,6 +120,30 @@ describe("blocks of a step", () => {
     });
     assert.equal(pool.held("a"), undefined);
   });
+
+  test("are not leased again behind the last step that is wanted", () => {
+    const pool = new Pool().join("a").join("b").plan(oneStep());
+    pool.plan(blockPlan(setting, { step: 0, stopAt: 0 }));
+    assert.equal(pool.held("a")?.[0], "step 0 slots 0-1", "what is in work goes on");
+    pool.take({ kind: "left", worker: "a", incarnation: 1, reason: "signal" }).join("c");
+    assert.equal(pool.held("c"), undefined);
+  });
+
+  test("count once: whoever brings one again, later, is not who computed it", () => {
+    const pool = new Pool().join("a").join("b").plan(oneStep());
+    const [block = "", leaseId = 0] = pool.held("a") ?? [];
+    const [other = ""] = pool.held("b") ?? [];
+    pool.nowMs = 3 * HEARTBEAT_MS + 1;
+    // It is silent and lost, and comes back when another one has computed the block.
+    pool.beat("b", 2).take({ kind: "tick" }).join("c");
+    assert.equal(pool.held("c")?.[0], block);
+    pool.join("a", 1, leaseId).computed("c", block, 10).computed("a", block, 20).computed("b", other);
+
+    const [commit, another] = pool.of("commit");
+    assert.ok(commit?.kind === "commit" && another === undefined);
+    const first = commit.units.find(({ unit }) => unit.id === block);
+    assert.deepEqual([first?.worker, first?.attempt], ["c", 2]);
+  });
 });
 
 describe("a unit is offered again", () => {
@@ -158,6 +182,19 @@ describe("a unit is offered again", () => {
     assert.equal(pool.of("commit").length, 1);
     pool.computed("b", "step 0 slots 0-1");
     assert.equal(pool.of("commit").length, 1, "it counts once");
+  });
+
+  test("once when its deadline is over, and not again when the lease that is overdue comes back", () => {
+    const pool = new Pool().join("a").plan(oneStep());
+    pool.nowMs = 100_000;
+    pool.beat("a", 1).take({ kind: "tick" });
+    assert.equal(pool.of("reopened").length, 1);
+    pool.take({
+      ...{ kind: "returned", worker: "a", incarnation: 1, leaseId: 1 },
+      ...{ reason: "signal", hasFailed: false },
+    });
+    assert.equal(pool.of("reopened").length, 1);
+    assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", 2]);
   });
 
   test("when a heartbeat does not know of its lease, two heartbeats after it was given", () => {
@@ -259,6 +296,44 @@ test("nothing is leased any more once a newer coordinator leads the pool", () =>
   assert.match(pool.reasons.join("\n"), /Another coordinator leads the pool now, with term 8/);
 });
 
+describe("a worker that has joined a later coordinator, which we never heard of", () => {
+  const follow = (pool: Pool, beats: number): Pool => {
+    for (let beat = 0; beat < beats; beat++) {
+      pool.nowMs += HEARTBEAT_MS;
+      pool.take({ kind: "follows", worker: "a", term: 8 }).take({ kind: "tick" });
+    }
+    return pool;
+  };
+
+  test("costs the others nothing", () => {
+    const pool = new Pool().join("b").plan(oneStep());
+    for (let beat = 0; beat < 100; beat++) {
+      follow(pool, 1).beat("b", 1);
+      assert.deepEqual(pool.of("superseded"), []);
+    }
+  });
+
+  test("tells a coordinator without workers that its pool is another one's", () => {
+    const pool = follow(new Pool().plan(oneStep()), 31);
+    assert.deepEqual(pool.of("superseded"), []);
+    assert.deepEqual(follow(pool, 1).of("superseded"), [{ kind: "superseded", term: 8 }]);
+    assert.equal(
+      pool.reasons.filter((reason) => /a has joined a later coordinator, of term 8/.test(reason)).length,
+      1,
+    );
+  });
+
+  test("tells it nothing when others come meanwhile, or it says so no more", () => {
+    const pool = follow(new Pool(), 20)
+      .join("b")
+      .take({ kind: "left", worker: "b", incarnation: 1, reason: "" });
+    assert.deepEqual(follow(pool, 20).of("superseded"), []);
+    pool.nowMs += 16 * HEARTBEAT_MS;
+    pool.take({ kind: "tick" });
+    assert.deepEqual(follow(pool, 20).of("superseded"), []);
+  });
+});
+
 describe("a worker that works on something else is busy, not free", () => {
   const cancels = (pool: Pool): number[] =>
     pool.effects.flatMap((effect) => (effect.kind === "cancel" ? [effect.leaseId] : []));
@@ -327,6 +402,17 @@ describe("a worker that works on something else is busy, not free", () => {
   test("the leases of a job that is over are cancelled", () => {
     const pool = new Pool().join("a").plan(oneStep()).take({ kind: "withdrawn", jobId: "job" });
     assert.deepEqual(cancels(pool), [1]);
+  });
+
+  test("so the next job gets it only when it is through with a lease of the job before", () => {
+    const pool = new Pool().join("a").plan(oneStep()).take({ kind: "withdrawn", jobId: "job" });
+    pool.take({ kind: "planned", jobId: "next", runId: "next", plan: oneStep(), isFresh: false });
+    assert.equal(pool.held("a"), undefined);
+    pool.take({
+      ...{ kind: "settled", jobId: undefined, unitId: undefined, worker: "a", leaseId: 1 },
+      ...{ outcome: "done", reason: "", told: undefined },
+    });
+    assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", 2]);
   });
 });
 

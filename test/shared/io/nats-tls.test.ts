@@ -105,6 +105,7 @@ describe("NATS over TLS", { skip: skip ?? false }, () => {
     const error = await refusal(busOf(t, world, { url }));
     assert.equal(error.exitCode, 5);
     assert.match(`${error.message} ${error.hint}`, /127\.0\.0\.1|ALTNAME/);
+    assert.match(error.hint ?? "", /not for this host.*must stand in its subjectAltName/);
   });
 
   test("a server signed by a stranger is refused at once, with exit code 5 and a hint", LIMIT, async (t) => {

@@ -5,6 +5,7 @@ import { TAIL, initialParameters } from "../../../shared/core/layout.js";
 import type { StepPlan } from "../../../shared/core/schedule.js";
 import { epochOrder, slotImages } from "../../../shared/core/schedule.js";
 import { stateParts, stateSize } from "../../../shared/core/stretch.js";
+import { VectorMemory } from "../../../shared/core/vectors/vector-memory.js";
 import { type Network, layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
 import { EngineHost } from "../../../worker/engine/host.js";
@@ -40,7 +41,12 @@ function hostOf(network: Network) {
   const said: FromEngine[] = [];
   const programs = new IntegerPrograms();
   let now = 0;
-  const host = new EngineHost({ programs, send: (message) => said.push(message), now: () => (now += 500) });
+  const host = new EngineHost({
+    programs,
+    send: (message) => said.push(message),
+    vectors: new VectorMemory(),
+    now: () => (now += 500),
+  });
   const images = { pixels: shared(pixels), labels: shared(labels), count: COUNT };
   host.handle({ type: "run", runId: "r", network, plan, seed: SEED, realCount: COUNT, mean });
   host.handle({ type: "images", runId: "r", split: "train", images });
@@ -116,6 +122,7 @@ test("a host says what its engine is and whether it passed", () => {
   const said: FromEngine[] = [];
   const host = new EngineHost({
     programs: new IntegerPrograms(),
+    vectors: new VectorMemory(),
     send: (message) => said.push(message),
     now: () => 0,
   });

@@ -1,7 +1,7 @@
 /** What the engine holds of one run: its networks with the weights last loaded, its images, what was made in advance. */
 import { epochOrder } from "../../../shared/core/schedule.js";
 import { layoutOf } from "../../../shared/networks/network.js";
-import type { VectorMemory } from "../../../shared/core/vectors/vector-memory.js";
+import type { VectorStore } from "../../../shared/core/vectors/vector-memory.js";
 import type { ImageSet } from "../../core/training-images.js";
 import type { LocalTraining } from "../../training/local-training.js";
 import type { SlotInputs } from "../../training/slot-inputs.js";
@@ -40,7 +40,7 @@ export class HostedRun {
   /** Inputs of slots of a step that may be asked for next. */
   ready: { step: number; slots: ReadonlyMap<number, SlotInputs> } | undefined;
   /** Where exclusive leases compute: V8 counts none of it, so it is given back when the run is forgotten. */
-  readonly vectors: VectorMemory;
+  readonly vectors: VectorStore;
   /** What exclusive leases have come to. */
   local: LocalTraining | undefined;
   readonly #programs: Programs;
@@ -49,7 +49,7 @@ export class HostedRun {
   #source: { key: string; program: Program } | undefined;
   #order: { epoch: number; images: Uint32Array } | undefined;
 
-  constructor(programs: Programs, described: OrderOf<"run">, vectors: VectorMemory) {
+  constructor(programs: Programs, described: OrderOf<"run">, vectors: VectorStore) {
     this.vectors = vectors;
     this.described = described;
     this.#programs = programs;

@@ -1,4 +1,5 @@
 /** What the orders that end with a report have in common. */
+import type { VectorStore } from "../../../shared/core/vectors/vector-memory.js";
 import type { FromEngine, ToEngine } from "../messages.js";
 import type { Programs } from "../program.js";
 
@@ -6,6 +7,8 @@ import type { Programs } from "../program.js";
 export interface HostParts {
   programs: Programs;
   send: (message: FromEngine) => void;
+  /** Where the exclusive leases of all runs compute: V8 counts none of it. */
+  vectors: VectorStore;
   /** Milliseconds since some moment. */
   now: () => number;
 }
