@@ -5,10 +5,11 @@
  */
 import type { Bar } from "./pools.js";
 import { hashes } from "./hashes.js";
+import { hostile } from "./hostile.js";
 import { many } from "./many.js";
 import { goodput, late, recovery, slow } from "./speed.js";
 
-const BARS: Record<string, Bar> = { recovery, goodput, slow, late, hashes, many };
+const BARS: Record<string, Bar> = { recovery, goodput, slow, late, hashes, many, hostile };
 
 const [name = "", ...words] = process.argv.slice(2);
 const bar = BARS[name];

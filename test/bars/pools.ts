@@ -17,6 +17,7 @@ export interface PoolSetting {
   steps?: number;
   seed?: number;
   restartCoordinator?: boolean;
+  isAttacked?: boolean;
 }
 
 export const planOf = ({ slots }: { slots: number }): StepPlan => ({
@@ -36,12 +37,13 @@ export async function withPool<Value>(
 ): Promise<Value> {
   const ends: (() => Promise<void>)[] = [];
   try {
-    const { workers, slots, steps, seed = 0 } = setting;
+    const { workers, slots, steps, seed = 0, isAttacked = false } = setting;
     const cluster = await startCluster(
       { after: (end) => ends.push(end) },
       {
         workers,
         isEmulated: true,
+        isAttacked,
         pool: { heartbeat_ms: 1000, ...setting.pool },
         ...(setting.restartCoordinator === undefined
           ? {}
