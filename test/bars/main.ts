@@ -4,11 +4,13 @@
  * them.
  */
 import type { Bar } from "./pools.js";
+import { cuts } from "./cuts.js";
 import { hashes } from "./hashes.js";
 import { many } from "./many.js";
+import { remote } from "./remote.js";
 import { goodput, late, recovery, slow } from "./speed.js";
 
-const BARS: Record<string, Bar> = { recovery, goodput, slow, late, hashes, many };
+const BARS: Record<string, Bar> = { recovery, goodput, slow, late, hashes, many, cuts, remote };
 
 const [name = "", ...words] = process.argv.slice(2);
 const bar = BARS[name];

@@ -2,7 +2,7 @@
 import type { PoolInput } from "../../shared/config/pool.js";
 import type { StepPlan } from "../../shared/core/schedule.js";
 import { ledgerFault } from "../../coordinator/runs/ledger-proof.js";
-import { type TestCluster, ledgerOf, startCluster } from "../support/cluster.js";
+import { type ClusterSetting, type TestCluster, ledgerOf, startCluster } from "../support/cluster.js";
 
 /** More steps than any measurement takes. */
 const NO_END = 1_000_000;
@@ -10,13 +10,15 @@ const MOST_EPOCHS = 10_000;
 const IMAGES = 60_000;
 const BATCH = 64;
 
-export interface PoolSetting {
+export interface PoolSetting extends Pick<ClusterSetting, "open" | "route"> {
   workers: number;
   slots: number;
   pool: PoolInput;
   steps?: number;
   seed?: number;
   restartCoordinator?: boolean;
+  /** What is started besides, before the first step is waited for. */
+  start?: (cluster: TestCluster) => Promise<void>;
 }
 
 export const planOf = ({ slots }: { slots: number }): StepPlan => ({
@@ -36,16 +38,17 @@ export async function withPool<Value>(
 ): Promise<Value> {
   const ends: (() => Promise<void>)[] = [];
   try {
-    const { workers, slots, steps, seed = 0 } = setting;
+    const { workers, slots, steps, seed = 0, open, route } = setting;
     const cluster = await startCluster(
       { after: (end) => ends.push(end) },
       {
-        workers,
+        ...{ workers, open },
         isEmulated: true,
         pool: { heartbeat_ms: 1000, ...setting.pool },
         ...(setting.restartCoordinator === undefined
           ? {}
           : { restartCoordinator: setting.restartCoordinator }),
+        ...(route === undefined ? {} : { route }),
         config: {
           engine: "emulated",
           model: "mrelu-r",
@@ -60,6 +63,7 @@ export async function withPool<Value>(
         },
       },
     );
+    await setting.start?.(cluster);
     await cluster.untilStep(3);
     return await measure(cluster);
   } finally {

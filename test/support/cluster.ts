@@ -9,7 +9,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, after, before } from "node:test";
-import { LocalCluster } from "../../deploy/local/cluster.js";
+import { LocalCluster, type LocalClusterOptions } from "../../deploy/local/cluster.js";
 import type { ProcessExit } from "../../deploy/local/process-exit.js";
 import { type NatsBinary, resolveNatsServer } from "../../deploy/local/nats/resolve.js";
 import {
@@ -99,7 +99,7 @@ export interface LedgerLine {
   blocks: { slots: [number, number]; worker: string; engine: string; attempt: number; ms: number }[];
 }
 
-export interface ClusterSetting {
+export interface ClusterSetting extends Pick<LocalClusterOptions, "open" | "route"> {
   workers: number;
   /** All workers are waited for, unless it says otherwise. */
   pool?: PoolInput;
@@ -155,6 +155,8 @@ export async function startCluster(
     pool: testPool({ min_workers: Math.max(1, setting.workers), ...setting.pool }),
     clock: realClock,
     restartCoordinator: setting.restartCoordinator ?? false,
+    open: setting.open,
+    ...(setting.route === undefined ? {} : { route: setting.route }),
     onEvent: (event) => cluster.onEvent(event),
     onNote: (message) => cluster.onNote(message),
   });
