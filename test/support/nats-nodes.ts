@@ -68,7 +68,10 @@ export class NatsNode {
   async #count(page: "connz" | "routez"): Promise<number | undefined> {
     try {
       const answer = await fetch(`${this.#monitorUrl}/${page}`);
-      const { num_connections: clients, num_routes: routes } = (await answer.json()) as Record<string, number>;
+      const { num_connections: clients, num_routes: routes } = (await answer.json()) as Record<
+        string,
+        number
+      >;
       return page === "connz" ? clients : routes;
     } catch {
       return undefined;
@@ -89,8 +92,9 @@ export async function natsNodes(
   { pool, workers }: { pool: string; workers: readonly string[] },
 ): Promise<NatsNodes> {
   await makeServerDirectory(directory);
-  await makeFolder(join(directory, "keys"), { mode: 0o700 });
-  const keyOf = (identity: string): Promise<string> => publicKeyOf(credentialsIn(directory, identity).seedFile);
+  for (const name of ["keys", "run"]) await makeFolder(join(directory, name), { mode: 0o700 });
+  const keyOf = (identity: string): Promise<string> =>
+    publicKeyOf(credentialsIn(directory, identity).seedFile);
   const keys = {
     coordinator: await keyOf("coordinator"),
     observer: await keyOf("observer"),
