@@ -7,7 +7,7 @@ import { Links } from "../../deploy/chaos/link-proxy.js";
 import { POOL } from "../../deploy/local/cluster.js";
 import { type TestCluster, programs } from "../support/cluster.js";
 import { natsNodes } from "../support/nats-nodes.js";
-import { type Bar, endedLedgerFault, passed, withPool } from "./pools.js";
+import { type Bar, endedLedgerFault, passed, recordedSteps, withPool } from "./pools.js";
 
 const WORKERS = Array.from({ length: 4 }, (_, i) => `worker-${i + 1}`);
 const WHOSE: Record<string, string[]> = {
@@ -26,13 +26,19 @@ const SETTING = {
   pool: { compute_ms: 50, shared_memory: false },
 };
 
-const committed = (cluster: TestCluster): number => Math.max(cluster.step, cluster.ledger().length);
+const committed = (cluster: TestCluster): number => Math.max(cluster.step, recordedSteps(cluster.out));
 
 /** From now to the commit of a step that is not committed yet. */
 async function nextCommitMs(cluster: TestCluster): Promise<number> {
   const fromMs = performance.now();
   await cluster.untilStep(committed(cluster) + 1);
   return Math.round(performance.now() - fromMs);
+}
+
+/** All are back. A table that says so may be late by now, unless steps have passed since the last fault. */
+async function calm(cluster: TestCluster): Promise<void> {
+  await cluster.untilStep(committed(cluster) + CALM_STEPS);
+  await cluster.until("all workers", () => cluster.table.length === WORKERS.length);
 }
 
 interface Cut {
@@ -45,8 +51,7 @@ interface Cut {
 }
 
 async function cutLinks(cluster: TestCluster, links: Links, whose: string, seconds: number): Promise<Cut> {
-  await cluster.until("all workers", () => cluster.table.length === WORKERS.length);
-  await cluster.untilStep(committed(cluster) + CALM_STEPS);
+  await calm(cluster);
   const cut = (WHOSE[whose] ?? []).map((name) => links.of(name));
   const before = committed(cluster);
   for (const link of cut) link.cut();
@@ -96,8 +101,7 @@ async function nodeLosses(rounds: number): Promise<{ losses: Loss[]; fault?: str
       const losses: Loss[] = [];
       for (let round = 0; round < rounds; round++) {
         await used.linked();
-        await cluster.until("all workers", () => cluster.table.length === WORKERS.length);
-        await cluster.untilStep(committed(cluster) + CALM_STEPS);
+        await calm(cluster);
         const before = await used.clients();
         used.silence();
         const ms = await nextCommitMs(cluster);

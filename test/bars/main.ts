@@ -7,10 +7,11 @@ import type { Bar } from "./pools.js";
 import { cuts } from "./cuts.js";
 import { hashes } from "./hashes.js";
 import { many } from "./many.js";
+import { namespaces } from "./namespaces.js";
 import { remote } from "./remote.js";
 import { goodput, late, recovery, slow } from "./speed.js";
 
-const BARS: Record<string, Bar> = { recovery, goodput, slow, late, hashes, many, cuts, remote };
+const BARS: Record<string, Bar> = { recovery, goodput, slow, late, hashes, many, cuts, remote, namespaces };
 
 const [name = "", ...words] = process.argv.slice(2);
 const bar = BARS[name];

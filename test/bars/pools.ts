@@ -1,4 +1,6 @@
 /** Pools with the emulated engine, for measurements: a slot takes its time and no core. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { PoolInput } from "../../shared/config/pool.js";
 import type { StepPlan } from "../../shared/core/schedule.js";
 import { ledgerFault } from "../../coordinator/runs/ledger-proof.js";
@@ -88,6 +90,12 @@ export async function endedLedgerFault(cluster: TestCluster, slots: number): Pro
   const lines = ledgerOf(cluster.out) as Parameters<typeof ledgerFault>[0];
   if (lines.length !== step) return `${lines.length} records of ${step} steps`;
   return ledgerFault(lines, planOf({ slots }), step);
+}
+
+/** Steps in the ledger of a run that goes on: its last line may be half written. */
+export function recordedSteps(out: string): number {
+  const file = join(out, "ledger.jsonl");
+  return existsSync(file) ? readFileSync(file, "utf8").split("\n").length - 1 : 0;
 }
 
 export const quantile = (values: readonly number[], share: number): number => {

@@ -311,8 +311,10 @@ export class TestCluster {
     if (isThere()) return;
     let waiting: Waiting | undefined;
     let limit: NodeJS.Timeout | undefined;
+    // What comes in the same read may end it again before we go on.
+    let wasThere = false;
     const there = new Promise<void>((resolve) => {
-      waiting = { isThere: () => isThere() || this.#exitCode !== undefined, resolve };
+      waiting = { isThere: () => (wasThere ||= isThere()) || this.#exitCode !== undefined, resolve };
       this.#waiting.add(waiting);
     });
     const late = new Promise<void>((resolve) => {
@@ -321,7 +323,7 @@ export class TestCluster {
     await Promise.race([there, late]);
     clearTimeout(limit);
     if (waiting !== undefined) this.#waiting.delete(waiting);
-    if (isThere()) return;
+    if (wasThere || isThere()) return;
     const why =
       this.#exitCode === undefined
         ? `waited ${PATIENCE_MS / 1000} s`
