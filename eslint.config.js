@@ -1,5 +1,5 @@
 // What the compiler does not see: forgotten promises, forgotten cases, and imports that point the wrong way
-// (STYLE.md "Which way imports point"; test/architecture.test.ts checks the directions again, on resolved paths).
+// (CONTRIBUTING.md "Which way imports point"; test/architecture.test.ts checks the directions again, on resolved paths).
 import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 

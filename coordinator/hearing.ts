@@ -7,6 +7,7 @@
 import type { Bus, BusMessage, Subscription } from "../shared/bus.js";
 import type { Unheard } from "../shared/metrics.js";
 import { inboxPrefix, isWorkerName, speakerOf } from "../shared/subjects.js";
+import type { LogLevel } from "./coordinator-edges.js";
 
 /** Of answers, on their way to the server. */
 export const MOST_BYTES_ON_THE_WAY = 16 * 1024 * 1024;
@@ -16,8 +17,6 @@ const ASK_FROM_BYTES = 1024 * 1024;
 export const MOST_WAITING = 32;
 /** A question that waits is kept: it names a run or a part, and a place in it. */
 const MOST_QUESTION_BYTES = 4096;
-
-type LogLevel = "debug" | "info" | "warn" | "error";
 
 export interface HearingEdges {
   unheard(why: Unheard): void;

@@ -3,12 +3,14 @@ import { type ChunkHeader, ENVELOPE_BYTES, decodeChunk, sealOf } from "../shared
 import { shardIndices } from "../shared/core/shards.js";
 import { REAL_ENGINES } from "../shared/engine.js";
 import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
+import type { Refusal } from "../shared/metrics.js";
 import { isToken, speakerOf } from "../shared/subjects.js";
 import type { CoordinatorEdges, LogLevel } from "./coordinator-edges.js";
 import { FOREIGN_LEASE } from "./leases/book.js";
 import type { LeaseEvent } from "./leases/events.js";
 import type { ChunkVerdict, Job, Verdict } from "./leases/job.js";
 import { type Heard, Hearing, type HearingEdges } from "./hearing.js";
+import { RefusedPushes } from "./refused-pushes.js";
 import { type Presence, admit } from "./pool/membership.js";
 import type { EngineFingerprint } from "../shared/fingerprint.js";
 
@@ -76,6 +78,7 @@ class Ear {
   readonly #context: ListenerContext;
   /** Who spoke for another; each is named once. */
   readonly #impostors = new Set<string>();
+  readonly #refused = new RefusedPushes();
 
   constructor(edges: CoordinatorEdges, context: ListenerContext) {
     this.#edges = edges;
@@ -165,10 +168,17 @@ class Ear {
       : { fate: decoded.reason, completed: undefined, job: undefined };
     this.#edges.metrics.gradient(fate);
     if (fate !== "accepted" && fate !== "duplicate" && fate !== "stale")
-      this.#context.log(workerId, "warn", `Refused a gradient chunk of worker ${workerId}: ${fate}`);
+      this.#tellRefused(workerId, decoded.ok ? decoded.header : undefined, fate);
     // The worker may have its next lease before it has said that it is done.
     if (job !== undefined && completed !== undefined)
       this.#context.take({ kind: "computed", jobId: job.id, worker: workerId, ...completed });
+  }
+
+  /** One line for a push: the values of a training that diverges are not finite in any of its chunks. */
+  #tellRefused(workerId: string, header: ChunkHeader | undefined, why: Refusal): void {
+    if (header !== undefined && !this.#refused.isFirst(workerId, header, why)) return;
+    const what = header?.kind === "state" ? "state" : "gradient";
+    this.#context.log(workerId, "warn", `Refused a ${what} chunk of worker ${workerId}: ${why}`);
   }
 
   #verdictOn(

@@ -32,7 +32,7 @@ export function membersOf(models: readonly string[], seeds: readonly number[]): 
   );
 }
 
-export type MemberState = "waiting" | "training" | "evaluating" | "done" | "interrupted" | "failed";
+export type ReproducedState = "waiting" | "training" | "evaluating" | "done" | "interrupted" | "failed";
 
 /** `reproduction.json`. Each member's folder holds the truth about it; this is the overview. */
 export interface Reproduction {
@@ -51,7 +51,7 @@ export interface Reproduction {
   /** Versions and machine. */
   environment: Record<string, string>;
   members: (Member & {
-    state: MemberState;
+    state: ReproducedState;
     /** Steps trained, of so many; null before it has begun. */
     step: number | null;
     steps: number | null;

@@ -10,7 +10,7 @@ export interface RetryPolicy {
 }
 
 /** Who retries needs the time, and a signal that ends it. */
-export interface Patience {
+export interface RetryEdges {
   clock: Clock;
   signal: AbortSignal;
 }
@@ -27,7 +27,7 @@ export type Retried<Answer> =
  */
 export async function retry<Answer>(
   policy: RetryPolicy,
-  { clock, signal }: Patience,
+  { clock, signal }: RetryEdges,
   attempt: (failure: RequestError | undefined) => Promise<Answer | undefined>,
 ): Promise<Retried<Answer>> {
   let failure: RequestError | undefined;

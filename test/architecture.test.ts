@@ -84,7 +84,7 @@ const isIn = (path: string, ...folders: string[]): boolean =>
 /** core/ folders, the coordinator's deciding folders, and shared/ but for its io/. Jobs hash the names of their tasks. */
 const isPure = (file: string): boolean =>
   /^(coordinator|worker|deploy)\/(.*\/)?core\//.test(file) ||
-  /^coordinator\/(pool|leases|training\/(modes|aggregation))\//.test(file) ||
+  /^coordinator\/(pool|leases|training)\//.test(file) ||
   (isIn(file, "coordinator/evaluation") && !/\/([^/]*-job|served-weights)\.[jt]s$/.test(file)) ||
   (isIn(file, "shared") && !isIn(file, "shared/io"));
 
@@ -186,6 +186,20 @@ test("pure files import only pure files of ours", () => {
       isIn(target, ...FOLDERS) &&
       !isPure(target.replace(/\.js$/, ".ts")) &&
       !target.includes("/generated/"),
+  );
+});
+
+test("only the registry knows which modes and aggregations a training can have", () => {
+  const training = "coordinator/training";
+  const seams = [`${training}/modes/mode.js`, `${training}/aggregation/aggregation.js`];
+  const isOne = (path: string): boolean => isIn(path, `${training}/modes`, `${training}/aggregation`);
+  assertNone(
+    ({ file, target }) =>
+      isOne(target) &&
+      !isOne(file) &&
+      !seams.includes(target) &&
+      !isIn(file, "test") &&
+      file !== `${training}/registry.ts`,
   );
 });
 

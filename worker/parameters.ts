@@ -6,9 +6,9 @@ import { type Bus, RequestError } from "../shared/bus.js";
 import { pause } from "../shared/clock.js";
 import { chunkCountOf, decodeChunk, sealOf } from "../shared/core/chunk.js";
 import { readMessage, wire, writeMessage } from "../shared/messages.js";
-import { type Patience, type RetryPolicy, retry } from "../shared/retry.js";
+import { type RetryEdges, type RetryPolicy, retry } from "../shared/retry.js";
 
-interface Assembly {
+interface VersionAssembly {
   version: number;
   memory: SharedArrayBuffer;
   bytes: Uint8Array;
@@ -24,7 +24,7 @@ export interface ParameterIdentity {
 }
 
 /** Where vectors are pulled. */
-export interface VectorSources extends Patience {
+export interface VectorSources extends RetryEdges {
   bus: Bus;
   pullSubject: string;
 }
@@ -46,7 +46,7 @@ export class ParameterReceiver {
   readonly identity: ParameterIdentity;
   readonly #sources: VectorSources;
   readonly #totalBytes: number;
-  readonly #assemblies: Assembly[];
+  readonly #assemblies: VersionAssembly[];
   #term = 0;
   readonly #waiting = new Set<{ version: number; resolve: () => void }>();
   /** Chunks refused since the start, by reason. */
@@ -131,8 +131,8 @@ export class ParameterReceiver {
   }
 
   /** The buffer of a version, which takes it over from an older one; undefined when the buffer has gone past it. */
-  #begin(version: number): Assembly | undefined {
-    const assembly = this.#assemblies[version % 2] as Assembly;
+  #begin(version: number): VersionAssembly | undefined {
+    const assembly = this.#assemblies[version % 2] as VersionAssembly;
     if (assembly.version > version) return undefined;
     if (assembly.version < version) {
       assembly.version = version;
@@ -159,7 +159,7 @@ export class ParameterReceiver {
   }
 
   /** Asks for each missing chunk. Answers when the vector is complete, or is not to be had. */
-  async #pull(assembly: Assembly, version: number): Promise<"complete" | "gone" | undefined> {
+  async #pull(assembly: VersionAssembly, version: number): Promise<"complete" | "gone" | undefined> {
     const { bus, pullSubject } = this.#sources;
     for (let chunk = 0; chunk < assembly.have.length; chunk++) {
       if (assembly.version !== version) return "gone";

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { Bus } from "../shared/bus.js";
 import { ClusterError } from "../shared/errors.js";
 import { readMessage, wire, writeMessage } from "../shared/messages.js";
-import { type Patience, type RetryPolicy, retry } from "../shared/retry.js";
+import { type RetryEdges, type RetryPolicy, retry } from "../shared/retry.js";
 
 /** One request fetches this much; answers stay below any server's payload limit. */
 const RANGE_BYTES = 256 * 1024;
@@ -26,7 +26,7 @@ export interface PartStore {
   put(sha256: string, bytes: Uint8Array): Promise<void>;
 }
 
-export interface PartSources extends Patience {
+export interface PartSources extends RetryEdges {
   bulk: Bus;
   subject: string;
   store: PartStore;

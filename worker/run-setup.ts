@@ -10,7 +10,7 @@ import { ClusterError } from "../shared/errors.js";
 import { readMessage, type saf, wire, writeMessage } from "../shared/messages.js";
 import { layoutOf } from "../shared/networks/network.js";
 import { type ResolvedRun, resolveRun, stepPlan } from "../shared/resolve.js";
-import { type Patience, type RetryPolicy, retry } from "../shared/retry.js";
+import { type RetryEdges, type RetryPolicy, retry } from "../shared/retry.js";
 import { recipeOf, runHashOf } from "../shared/run-hash.js";
 import type { SharedImages } from "./engine/messages.js";
 import type { EnginePort } from "./engine/port.js";
@@ -59,7 +59,7 @@ type TakeAnchor = (
   term: number,
 ) => Promise<{ version: number; parameters: SharedArrayBuffer } | undefined>;
 
-export interface RunSources extends Patience {
+export interface RunSources extends RetryEdges {
   control: Bus;
   bulk: Bus;
   subjects: { runGet: string; parameterGet: string };

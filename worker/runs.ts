@@ -1,8 +1,7 @@
 /** The runs whose network and weights stay loaded: with several side by side a worker goes from one to another. */
 import { runHashIn } from "../shared/core/chunk.js";
+import { RUNS_KEPT } from "../shared/loaded-runs.js";
 import { type PreparedRun, type RunSources, prepareRun } from "./run-setup.js";
-
-const RUNS_KEPT = 4;
 
 export class LoadedRuns {
   readonly #sources: RunSources;

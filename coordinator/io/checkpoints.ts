@@ -23,6 +23,15 @@ const FOLDER = /^step-(\d{8})$/;
 /** What a writer that was killed had begun. */
 const UNFINISHED = /^\.step-\d{8}\..*part$/;
 
+/** Folders of checkpoints, by step. A folder that is not there has none; one that cannot be read is an error. */
+export async function checkpointNames(directory: string): Promise<string[]> {
+  const all = await readdir(directory).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return [];
+    throw storageError(`list the checkpoints in ${directory}`, cause);
+  });
+  return all.filter((name) => FOLDER.test(name)).sort();
+}
+
 export class Checkpoints implements CheckpointStore {
   readonly #directory: string;
   readonly #layout: Layout;
@@ -92,7 +101,7 @@ export class Checkpoints implements CheckpointStore {
     onDamaged: (message: string) => void,
     accept: (description: CheckpointState) => void = () => undefined,
   ): Promise<Checkpoint | undefined> {
-    const names = (await this.#names()).reverse();
+    const names = (await checkpointNames(this.#directory)).reverse();
     for (const name of names) {
       const path = join(this.#directory, name);
       const description = await unlessDamaged(readDescription(path), onDamaged);
@@ -111,15 +120,6 @@ export class Checkpoints implements CheckpointStore {
     );
   }
 
-  /** Folders of checkpoints, by step. A folder that is not there has none; one that cannot be read is an error. */
-  async #names(): Promise<string[]> {
-    const all = await readdir(this.#directory).catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code === "ENOENT") return [];
-      throw storageError(`list the checkpoints in ${this.#directory}`, cause);
-    });
-    return all.filter((name) => FOLDER.test(name)).sort();
-  }
-
   /** Throws ClusterError("data") when there is no such checkpoint or it is damaged, ("shape-mismatch") when it does not fit. */
   async read(name: string): Promise<Checkpoint> {
     const folder = name === "latest" || name === "best" ? ((await this.#target(name)) ?? name) : name;
@@ -130,7 +130,7 @@ export class Checkpoints implements CheckpointStore {
   async #target(link: "latest" | "best"): Promise<string | undefined> {
     const target = await readlink(join(this.#directory, link)).catch(() => "");
     if (FOLDER.test(target)) return target;
-    const names = await this.#names();
+    const names = await checkpointNames(this.#directory);
     if (link === "latest") return names.at(-1);
     const described = await Promise.all(
       names.map(async (name) => {

@@ -84,6 +84,8 @@ export type LeaseEvent =
       told: { series: string; ms: number } | undefined;
     };
 
+export type EventOf<Kind extends LeaseEvent["kind"]> = Extract<LeaseEvent, { kind: Kind }>;
+
 export type LeaseOutcome = "done" | "expired" | "returned" | "lost";
 
 /** Why a unit is offered again: computing it failed, or its worker was lost, late or gave it back. */
@@ -121,8 +123,8 @@ export type Effect =
   | { kind: "superseded"; term: number };
 
 /** A unit of a commit, and who computed it. */
-export interface CommittedUnit {
-  unit: Unit;
+export interface CommittedUnit<Own extends Unit = Unit> {
+  unit: Own;
   worker: string;
   /** Of its worker. */
   engine: EngineFingerprint;

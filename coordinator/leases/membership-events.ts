@@ -5,10 +5,8 @@ import type { EngineFingerprint } from "../../shared/fingerprint.js";
 import { type Lease, type Member, enginesProblem } from "./book.js";
 import { limitOf } from "./deadline.js";
 import { withoutWorker } from "./pace.js";
-import type { LeaseEvent, LeaseOutcome, StretchProgress } from "./events.js";
+import type { EventOf, LeaseOutcome, StretchProgress } from "./events.js";
 import type { LostState, Turn } from "./turn.js";
-
-type EventOf<Kind extends LeaseEvent["kind"]> = Extract<LeaseEvent, { kind: Kind }>;
 
 export function joined(turn: Turn, event: EventOf<"joined">): void {
   const { worker, incarnation, engine, pid, leaseId } = event;

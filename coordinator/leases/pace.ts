@@ -1,32 +1,47 @@
 /** How fast each worker is at the units of a job. */
 import { median } from "./deadline.js";
 
-/** What a worker's newest leases of one series took. */
-export interface Pace {
-  msPerImage: number;
+/** What one lease took. */
+export interface Measured {
+  images: number;
+  ms: number;
   atMs: number;
   /** Of a first lease, which waits for images and network besides: says only what nobody need exceed. */
   isCold: boolean;
 }
 
+/** What a worker's newest leases of one series took. */
+export interface Pace extends Measured {
+  /** Milliseconds an image, of the newest leases. */
+  recent: readonly number[];
+}
+
 /** By series (Patience.series), then by worker. */
 export type Paces = ReadonlyMap<string, ReadonlyMap<string, Pace>>;
 
-/** Weight of what was before in a worker's running pace. */
-const SMOOTHING = 0.7;
-/** A pace is believed for so long, and for so many times what it was measured on: a slow worker may have become a fast one. */
-const BELIEVED_MS = 20_000;
+/** Leases whose median counts: one that was held up, as by a machine that slept, says nothing of the next. */
+const RECENT = 5;
+/**
+ * A pace is believed for so long, or for so many times what its newest lease took: a worker that was slow may have become a
+ * fast one.
+ */
+const BELIEVED = { ms: 20_000, times: 4 };
 
 export function withPace(
   paces: Paces,
   { series, worker }: { series: string; worker: string },
-  pace: Pace,
+  lease: Measured,
 ): Paces {
   const known = paces.get(series) ?? new Map<string, Pace>();
   const before = known.get(worker);
-  const isNews = before === undefined || before.isCold || pace.atMs - before.atMs > BELIEVED_MS;
-  const mean = isNews ? pace.msPerImage : SMOOTHING * before.msPerImage + (1 - SMOOTHING) * pace.msPerImage;
-  return new Map(paces).set(series, new Map(known).set(worker, { ...pace, msPerImage: mean }));
+  const isNews = before === undefined || before.isCold || isOld(before, lease.atMs);
+  const earlier = isNews ? [] : before.recent.slice(1 - RECENT);
+  const recent = [...earlier, Math.max(1, lease.ms) / lease.images];
+  return new Map(paces).set(series, new Map(known).set(worker, { ...lease, recent }));
+}
+
+function isOld({ atMs, ms }: Pace, nowMs: number): boolean {
+  return nowMs - atMs > Math.max(BELIEVED.ms, BELIEVED.times * ms);
 }
 
 /** Of a worker that is gone nothing is kept. */
@@ -39,7 +54,7 @@ export function withoutWorker(paces: Paces, worker: string): Paces {
 /** Milliseconds an image; undefined while nothing is known of it, or nothing new. */
 export function paceOf(paces: Paces, series: string, worker: string, nowMs: number): number | undefined {
   const pace = paces.get(series)?.get(worker);
-  return pace === undefined || pace.isCold || nowMs - pace.atMs > BELIEVED_MS ? undefined : pace.msPerImage;
+  return pace === undefined || pace.isCold || isOld(pace, nowMs) ? undefined : median(pace.recent);
 }
 
 /** The pace of a worker of which nothing is known: the usual one. Undefined when nobody's is known. */
@@ -47,5 +62,5 @@ export function usualPace(paces: Paces, series: string, nowMs: number): number |
   const all = [...(paces.get(series) ?? [])];
   const known = all.flatMap(([id]) => paceOf(paces, series, id, nowMs) ?? []);
   if (known.length > 0) return median(known);
-  return all.length === 0 ? undefined : median(all.map(([, { msPerImage }]) => msPerImage));
+  return all.length === 0 ? undefined : median(all.map(([, { recent }]) => median(recent)));
 }

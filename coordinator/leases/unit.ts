@@ -1,9 +1,12 @@
 /** What leases are for, as the book sees it: pieces of work, and plans that say which come next. */
 import type { Patience } from "./deadline.js";
 
-/** A piece of work that one worker can hold: a block, a stretch of steps, an evaluation task, features. */
+/**
+ * A piece of work that one worker can hold: a block, a stretch of steps, an evaluation task, features. Whoever lists units
+ * may give them fields of their own: the book hands each back as it is.
+ */
 export interface Unit {
-  /** Names it within its job, in words: the same piece offered again has the same id. */
+  /** Names it within its job, in words: the same piece offered again has the same id. Nothing is read out of it. */
   id: string;
   /** What it is, for people, where the id does not say so. */
   title?: string;
@@ -38,17 +41,20 @@ export interface Crew {
  * What a job wants done, as a value that does not change: a training's mode, an evaluation's list. The book asks it for
  * units when somebody could take them.
  */
-export interface WorkPlan {
+export interface WorkPlan<Own extends Unit = Unit> {
   /** The units to lease now, in order, cut for the workers that are there. */
-  units(crew: Crew): readonly Unit[];
+  units(crew: Crew): readonly Own[];
   /** Is a unit of an earlier plan of the same job still wanted? */
   wants(unit: Unit): boolean;
   /**
    * May what is computed be committed, and what comes then? Undefined while more is missing. `last`: what came just now;
    * `isComplete`: nothing of the units in work is missing.
    */
-  advance(last: Computed, isComplete: boolean): { commit: Commit; plan: WorkPlan } | undefined;
+  advance(last: Computed, isComplete: boolean): { commit: Commit; plan: WorkPlan<Own> } | undefined;
 }
+
+/** Nothing is wanted. */
+export const NO_WORK: WorkPlan = { units: () => [], wants: () => false, advance: () => undefined };
 
 /** So many steps from this one on are done. */
 export interface Commit {

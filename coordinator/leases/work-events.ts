@@ -1,4 +1,5 @@
 /** Jobs want work done, and results of it come back. */
+import { RUNS_KEPT } from "../../shared/loaded-runs.js";
 import { withEngines } from "../pool/engines.js";
 import { GOOD_STANDING } from "../pool/standing.js";
 import {
@@ -13,14 +14,10 @@ import {
 } from "./book.js";
 import { withTime } from "./deadline.js";
 import { withPace } from "./pace.js";
-import type { CommittedUnit, LeaseEvent } from "./events.js";
+import type { CommittedUnit, EventOf } from "./events.js";
 import type { Turn } from "./turn.js";
 import type { Unit, WorkPlan } from "./unit.js";
 
-type EventOf<Kind extends LeaseEvent["kind"]> = Extract<LeaseEvent, { kind: Kind }>;
-
-/** As many runs as a worker keeps loaded: worker/runs.ts. */
-const RUNS_KEPT = 4;
 /** Weight of what was before in a worker's running means. */
 const SMOOTHING = 0.9;
 
@@ -139,8 +136,8 @@ function finishLease(turn: Turn, worker: string, lease: Lease): void {
 function recordPace(turn: Turn, worker: string, { jobId, unit, grantedMs }: Lease, isCold: boolean): void {
   const job = turn.book.jobs.get(jobId);
   if (job === undefined || unit.images === 0) return;
-  const pace = { msPerImage: Math.max(1, turn.nowMs - grantedMs) / unit.images, atMs: turn.nowMs, isCold };
-  turn.setJob(jobId, { paces: withPace(job.paces, { series: unit.patience.series, worker }, pace) });
+  const lease = { images: unit.images, ms: turn.nowMs - grantedMs, atMs: turn.nowMs, isCold };
+  turn.setJob(jobId, { paces: withPace(job.paces, { series: unit.patience.series, worker }, lease) });
 }
 
 /** An exponentially weighted mean that begins with its first value. */

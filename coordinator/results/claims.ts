@@ -8,7 +8,7 @@ import { type ClaimOutcome, type Difference, errorDifference, measured } from ".
 
 export type { ClaimOutcome } from "./paired-interval.js";
 
-export type Verdict = "holds" | "does not hold" | "cannot be judged";
+export type ClaimVerdict = "holds" | "does not hold" | "cannot be judged";
 
 /** One trained network, as far as claims need it. */
 export interface ClaimModel {
@@ -40,7 +40,7 @@ export interface Comparison {
   difference: Difference;
   /** Holds when the difference lies below this. */
   below: number;
-  verdict: Verdict;
+  verdict: ClaimVerdict;
 }
 
 export interface Claim {
@@ -48,7 +48,7 @@ export interface Claim {
   statement: string;
   /** When it holds, in words. */
   criterion: string;
-  verdict: Verdict;
+  verdict: ClaimVerdict;
   /** Why it cannot be judged, where it cannot. */
   reason?: string;
   comparisons: Comparison[];
@@ -85,13 +85,13 @@ const MAXOUT_ERROR = 0.179;
 const BEST = "mrelu-r-m";
 
 /** Below `bound` as a whole: holds. Not below anywhere: does not hold. */
-export function verdictOf({ low, high }: { low: number; high: number }, bound: number): Verdict {
+export function verdictOf({ low, high }: { low: number; high: number }, bound: number): ClaimVerdict {
   if (high < bound) return "holds";
   return low >= bound ? "does not hold" : "cannot be judged";
 }
 
 /** A claim holds when all its comparisons do, and fails when one does. */
-export function combined(verdicts: readonly Verdict[]): Verdict {
+export function combined(verdicts: readonly ClaimVerdict[]): ClaimVerdict {
   if (verdicts.includes("does not hold")) return "does not hold";
   return verdicts.length > 0 && verdicts.every((verdict) => verdict === "holds")
     ? "holds"

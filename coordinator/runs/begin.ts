@@ -56,11 +56,7 @@ function refuseOther({ storage, evaluateOnly, config, data }: RunSetup, { identi
 
 /** Without a checkpoint there is nothing to measure; and what was finished once must not be begun anew. */
 async function refuseFinished({ storage, evaluateOnly }: RunSetup): Promise<void> {
-  if (evaluateOnly) {
-    throw new ClusterError("data", `Cannot evaluate ${storage.path}: it holds no checkpoint`, {
-      hint: "give a run directory with checkpoints in it",
-    });
-  }
+  if (evaluateOnly) throw nothingToEvaluate(storage.path);
   const result = await storage.readJson<Partial<ModelResult>>("result.json").catch(() => undefined);
   if (result === undefined) return;
   throw new ClusterError(
@@ -70,6 +66,12 @@ async function refuseFinished({ storage, evaluateOnly }: RunSetup): Promise<void
       hint: "nothing was changed; put checkpoints/ back from a copy, or start a new run",
     },
   );
+}
+
+export function nothingToEvaluate(directory: string): ClusterError {
+  return new ClusterError("data", `Cannot evaluate ${directory}: it holds no checkpoint`, {
+    hint: "give a run directory with checkpoints in it",
+  });
 }
 
 function freshState({ layout, config }: RunSetup): TrainingState {

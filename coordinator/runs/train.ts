@@ -1,5 +1,5 @@
 /** The second phase of a run: trains from stop to stop, where it saves the weights and looks how good they are. */
-import { ClusterError } from "../../shared/errors.js";
+import { ClusterError, exitCodeOf } from "../../shared/errors.js";
 import { stepsPerEpoch } from "../../shared/core/schedule.js";
 import { curvesOf } from "../evaluation/curves.js";
 import { accuracyOf } from "../evaluation/model-result.js";
@@ -43,6 +43,9 @@ export async function train(run: RunSetup, beginning: TrainingBeginning): Promis
   try {
     await whileListening(signal, onAbort, () => fromStopToStop(run, beginning, { phase, named }));
     return phase.trainer.snapshot();
+  } catch (error) {
+    await writeStatus(run, "failed", phase.trainer.step, exitCodeOf(error));
+    throw error;
   } finally {
     phase.end();
   }

@@ -1,6 +1,6 @@
-/** The trainer that a run has. The one file that makes it, and tells it what its leases are to be. */
+/** The trainer that a run has. The one file that makes it, and tells it how to train: training/registry.ts. */
 import type { ClusterError } from "../../shared/errors.js";
-import { leaseKind } from "../training/modes/mode.js";
+import { AGGREGATION, MODES, modeName } from "../training/registry.js";
 import { Trainer } from "../training/trainer.js";
 import type { TrainingState } from "../../shared/records/checkpoint.js";
 import type { CommittedStep } from "../training/training-types.js";
@@ -16,7 +16,7 @@ export class TrainingPhase {
     const { coordinator, clock, broadcast, mapped, observer, tracer } = run;
     const { runId, resolved, layout, plan, term, leaseFloorMs, spec } = run;
     this.trainer = new Trainer(
-      { runId, run: resolved, layout, plan, term, leaseFloorMs, spec, state },
+      { runId, run: resolved, layout, plan, term, leaseFloorMs, spec, state, aggregate: AGGREGATION },
       {
         clock: () => clock.now(),
         broadcast,
@@ -35,12 +35,12 @@ export class TrainingPhase {
   }
 
   /**
-   * Trains on to this step, or until the trainer is paused. Other runs may have come or gone since the last time: leases may
-   * be of the other kind from here on. Throws ClusterError: "diverged", and what else a training ends with.
+   * Trains on to this step, or until the trainer is paused. Other runs may have come or gone since the last time: the mode
+   * may be another one from here on. Throws ClusterError: "diverged", and what else a training ends with.
    */
   async runTo(step: number): Promise<void> {
     const { config, plan, runsSideBySide } = this.#run;
-    await this.trainer.runTo(step, leaseKind(config.train.lease, plan.slots, runsSideBySide()));
+    await this.trainer.runTo(step, MODES[modeName(config.train.lease, plan.slots, runsSideBySide())]);
     if (this.#failure !== undefined) throw this.#failure;
   }
 

@@ -8,6 +8,7 @@ import type { saf } from "../../shared/messages.js";
 import type { TrainingState } from "../../shared/records/checkpoint.js";
 import type { ResolvedRun } from "../../shared/resolve.js";
 import type { Tracer } from "../../shared/tracing.js";
+import type { MakeAggregation } from "./aggregation/aggregation.js";
 
 /** What is known about a committed step. */
 export interface CommittedStep {
@@ -54,6 +55,8 @@ export interface TrainingOptions {
   leaseFloorMs: number;
   spec: saf.v1.RunSpec.$Properties;
   state: TrainingState;
+  /** How the gradients of a step become one sum. */
+  aggregate: MakeAggregation;
 }
 
 export interface TrainingEdges {

@@ -5,7 +5,6 @@ import { shardRanges } from "../../shared/core/shards.js";
 import type { StateParts } from "../../shared/core/stretch.js";
 import type { TrainingState } from "../../shared/records/checkpoint.js";
 import type { FrameAnswer, FrameRequest } from "../leases/job.js";
-import { treeSums } from "./aggregation/tree-sum.js";
 import { AnchorWeights } from "./anchor-weights.js";
 import { Shard, type Version } from "./shard.js";
 import type { TrainingOptions } from "./training-types.js";
@@ -29,7 +28,7 @@ export class Versions {
         new Shard({
           range,
           layout,
-          aggregate: (byteLength, memory) => treeSums(plan.slots, byteLength, memory),
+          aggregate: (byteLength, memory) => options.aggregate(plan.slots, byteLength, memory),
           mapped,
           parameters,
           velocity,
@@ -64,7 +63,7 @@ export class Versions {
   }
 
   /** A state that somebody came to by himself takes the current one's place. */
-  replace({ parameters, velocity }: StateParts, steps: number): void {
+  replace({ parameters, velocity }: Pick<StateParts, "parameters" | "velocity">, steps: number): void {
     for (const shard of this.shards) shard.replace(parameters, velocity);
     this.#advance(steps);
   }

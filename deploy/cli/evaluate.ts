@@ -1,10 +1,12 @@
 /** What `saf evaluate` does. */
 import { join, resolve } from "node:path";
 import { type AttackListing, listAttacks } from "../../coordinator/evaluation/plan/attack-names.js";
+import { checkpointNames } from "../../coordinator/io/checkpoints.js";
 import { importWeights } from "../../coordinator/io/foreign-weights.js";
 import { runDirectoryName } from "../../coordinator/io/run-directory.js";
 import type { Config } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
+import { nothingToEvaluate } from "../../coordinator/runs/begin.js";
 import { loadConfig } from "./config-file.js";
 import { printResult, shown } from "./output.js";
 import { loadPool, ofRun } from "./pool-options.js";
@@ -67,6 +69,8 @@ async function subjectOf(
       );
     const stored = await configOf(run);
     const { value } = await loadConfig({ stored, files: options.config, set: settingsOf(options) });
+    // Known before a cluster is started for it.
+    if ((await checkpointNames(join(run, "checkpoints"))).length === 0) throw nothingToEvaluate(run);
     return { config: value, out: run, prepare: () => Promise.resolve() };
   }
   if (weights === undefined || model === undefined)

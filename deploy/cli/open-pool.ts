@@ -16,6 +16,12 @@ export interface Meeting {
 
 export const TOKEN_LIFE_S = 24 * 3600;
 
+/** Can workers of other machines come to it? */
+export async function canBeJoined({ listen, alone }: { listen?: ListenPlace; alone?: true }): Promise<boolean> {
+  if (listen !== undefined) return true;
+  return alone !== true && (await attachPool(poolHome(stateDirectory(process.env)))) !== undefined;
+}
+
 /** Throws ClusterError("dependency") when the pool serves another run, or cannot listen there. */
 export async function openPoolFor(
   { listen, alone }: { listen?: ListenPlace; alone?: true },

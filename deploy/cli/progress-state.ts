@@ -11,11 +11,13 @@ import {
 } from "../../shared/events.js";
 
 export interface ProgressState {
+  /** There is one run: its error is that of the command, which tells it when it ends. */
+  isOneRun: boolean;
   startMs: number;
   /** When the last event came. */
   heardMs: number;
   /** Runs that are not finished, oldest first; the one with an empty id is the cluster as a whole. */
-  runs: readonly RunState[];
+  runs: readonly RunProgress[];
   workers: readonly WorkerLine[];
 }
 
@@ -24,7 +26,7 @@ type WorkerLine = {
   [Key in Exclude<keyof WorkerRow, "$unknowns" | "silentSeconds" | "note">]-?: NonNullable<WorkerRow[Key]>;
 };
 
-export interface RunState {
+export interface RunProgress {
   runId: string;
   model: string;
   /** One of `PHASES`. */
@@ -58,8 +60,8 @@ export interface Applied {
   milestones: string[];
 }
 
-export function initialProgress(nowMs: number): ProgressState {
-  return { startMs: nowMs, heardMs: nowMs, runs: [], workers: [] };
+export function initialProgress(nowMs: number, isOneRun = false): ProgressState {
+  return { isOneRun, startMs: nowMs, heardMs: nowMs, runs: [], workers: [] };
 }
 
 export function applyEvent(before: ProgressState, event: ProgressEvent, nowMs: number): Applied {
@@ -81,9 +83,12 @@ function applyFinished(state: ProgressState, { runId, ok, message, code }: Finis
   const ended = state.runs.find((run) => run.runId === (runId ?? ""));
   const text = [ended?.model, message].filter((part) => part != null && part !== "").join(": ");
   const level = code === "interrupted" ? "warning" : ok === true ? "done" : "error";
+  // What ends the whole work is the command's own error.
+  const isEndOfAll = level === "error" && (state.isOneRun || (runId ?? "") === "");
+  const said: Said[] = [{ level, text: text === "" ? (ok === true ? "done" : "failed") : text }];
   return {
     state: { ...state, runs: state.runs.filter((run) => run !== ended) },
-    said: [{ level, text: text === "" ? (ok === true ? "done" : "failed") : text }],
+    said: isEndOfAll ? [] : said,
     milestones: [],
   };
 }
@@ -105,7 +110,7 @@ function wholeRow(row: WorkerRow): WorkerLine {
   };
 }
 
-function newRun(runId: string, nowMs: number): RunState {
+function newRun(runId: string, nowMs: number): RunProgress {
   return {
     runId,
     model: "",
@@ -142,7 +147,7 @@ function applyProgress(state: ProgressState, progress: Progress, nowMs: number):
   const phase = progress.phase || before.phase || "training";
   const begun = begin(before, phase, nowMs);
   const done = progress.done ?? 0;
-  const after: RunState = {
+  const after: RunProgress = {
     ...begun,
     model: progress.model || before.model,
     detail: progress.detail || begun.detail,
@@ -170,7 +175,7 @@ function findRun(
   state: ProgressState,
   runId: string,
   nowMs: number,
-): { before: RunState; runs: readonly RunState[] } {
+): { before: RunProgress; runs: readonly RunProgress[] } {
   const known = state.runs.find((run) => run.runId === runId);
   if (known !== undefined) return { before: known, runs: state.runs };
   const before = newRun(runId, nowMs);
@@ -178,12 +183,12 @@ function findRun(
 }
 
 /** A new phase starts counting from nothing. */
-function begin(run: RunState, phase: string, nowMs: number): RunState {
+function begin(run: RunProgress, phase: string, nowMs: number): RunProgress {
   return run.phase === phase ? run : { ...newRun(run.runId, nowMs), model: run.model, phase };
 }
 
 /** One line about a phase that ended after real work. */
-function summary(run: RunState, nowMs: number): Said[] {
+function summary(run: RunProgress, nowMs: number): Said[] {
   if (run.done === 0 || run.total === 0) return [];
   const seconds = (nowMs - run.phaseSinceMs) / 1000;
   if (run.phase === "training") {

@@ -1,5 +1,12 @@
 /** The live region and the plain lines, from what is known. Pure: state and width to text. */
-import { duration, figure, percent, type ProgressState, type RunState, type Said } from "./progress-state.js";
+import {
+  duration,
+  figure,
+  percent,
+  type ProgressState,
+  type RunProgress,
+  type Said,
+} from "./progress-state.js";
 
 /** Paints text; the identity where colours are not wanted. */
 type Paint = (text: string) => string;
@@ -64,12 +71,12 @@ function runLines(state: ProgressState, canvas: Canvas, room: number): string[] 
   return shown.slice(0, room);
 }
 
-function hasBar(run: RunState): boolean {
+function hasBar(run: RunProgress): boolean {
   return run.total > 0;
 }
 
 /** What goes on, since when, and why nothing moves if nothing moves. */
-function phaseLine(state: ProgressState, run: RunState, canvas: Canvas): string {
+function phaseLine(state: ProgressState, run: RunProgress, canvas: Canvas): string {
   const { palette } = canvas;
   const separator: Cell = { text: ` ${dot(canvas)} `, paint: palette.dim };
   const cells: Cell[] = [{ text: phaseTitle(run), paint: palette.bold }];
@@ -81,14 +88,14 @@ function phaseLine(state: ProgressState, run: RunState, canvas: Canvas): string 
   return line(cells, canvas);
 }
 
-function phaseTitle(run: RunState): string {
+function phaseTitle(run: RunProgress): string {
   return [run.phase, run.model]
     .filter((part) => part !== "")
     .map(clean)
     .join(" ");
 }
 
-function epochOf(run: RunState): string {
+function epochOf(run: RunProgress): string {
   const whole = Number.isInteger(run.epochs) ? String(run.epochs) : run.epochs.toFixed(1);
   return `${run.epoch.toFixed(1)} of ${whole}`;
 }
@@ -98,7 +105,7 @@ function since(startMs: number, { nowMs }: { nowMs: number }): string {
 }
 
 /** Why nothing moves, in words, once it has not moved for a while. */
-function silenceOf(state: ProgressState, run: RunState, nowMs: number): string | undefined {
+function silenceOf(state: ProgressState, run: RunProgress, nowMs: number): string | undefined {
   if (run.phase === "training" || run.phase === "evaluating") {
     const stillMs = nowMs - run.advancedMs;
     if (stillMs < Math.max(QUIET_MS, 5 * usualMs(state))) return undefined;
@@ -125,7 +132,7 @@ function awaited({ workers, heardMs }: ProgressState, nowMs: number): string {
 }
 
 /** The bar takes the room that the figures leave; the less telling figures give way first. */
-function barLine(run: RunState, canvas: Canvas): string {
+function barLine(run: RunProgress, canvas: Canvas): string {
   const { palette, width } = canvas;
   const share = Math.min(1, Math.max(0, run.done / run.total));
   const training = run.phase === "training";
@@ -227,7 +234,7 @@ function statePaint(state: string, { palette }: Canvas): Paint {
 }
 
 /** One line of a log: everything about a run that changes. */
-export function plainLine(state: ProgressState, run: RunState | undefined, nowMs: number): string {
+export function plainLine(state: ProgressState, run: RunProgress | undefined, nowMs: number): string {
   const clockText = `[${duration((nowMs - state.startMs) / 1000)}]`;
   if (run === undefined) return `${clockText} waiting for the coordinator`;
   const parts: string[] = [];

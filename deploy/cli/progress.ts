@@ -28,6 +28,7 @@ export interface ProgressDisplay {
 
 export interface ProgressOptions {
   mode?: ProgressMode;
+  isOneRun?: boolean;
   /** stderr by default. */
   stream?: NodeJS.WriteStream;
   env?: NodeJS.ProcessEnv;
@@ -35,6 +36,7 @@ export interface ProgressOptions {
 
 export function createProgress({
   mode = "auto",
+  isOneRun = false,
   stream = process.stderr,
   env = process.env,
 }: ProgressOptions = {}): ProgressDisplay {
@@ -46,9 +48,9 @@ export function createProgress({
   };
   switch (chosen) {
     case "bar":
-      return new LiveProgress(stream, style);
+      return new LiveProgress(stream, style, isOneRun);
     case "plain":
-      return new PlainProgress(stream, style);
+      return new PlainProgress(stream, style, isOneRun);
     case "json":
       return new JsonProgress(stream);
     case "none":
@@ -76,14 +78,15 @@ class LiveProgress implements ProgressDisplay {
   private readonly region: ReturnType<typeof createLogUpdate>;
   private readonly clock: NodeJS.Timeout;
   private readonly onResize = (): void => this.requestFrame();
-  private state: ProgressState = initialProgress(Date.now());
+  private state: ProgressState;
   private pending: Said[] = [];
   private frame: NodeJS.Timeout | undefined;
   private drawnMs = 0;
   private stopped = false;
 
-  constructor(stream: NodeJS.WriteStream, style: Style) {
+  constructor(stream: NodeJS.WriteStream, style: Style, isOneRun: boolean) {
     this.stream = stream;
+    this.state = initialProgress(Date.now(), isOneRun);
     this.style = style;
     this.region = createLogUpdate(sized(stream));
     this.clock = setInterval(() => this.requestFrame(), CLOCK_MS).unref();
@@ -158,11 +161,12 @@ class PlainProgress implements ProgressDisplay {
   private readonly stream: NodeJS.WriteStream;
   private readonly style: Style;
   private readonly clock: NodeJS.Timeout;
-  private state: ProgressState = initialProgress(Date.now());
+  private state: ProgressState;
   private readonly printedMs = new Map<string, number>();
 
-  constructor(stream: NodeJS.WriteStream, style: Style) {
+  constructor(stream: NodeJS.WriteStream, style: Style, isOneRun: boolean) {
     this.stream = stream;
+    this.state = initialProgress(Date.now(), isOneRun);
     // A log is read by programs too: marks in words.
     this.style = { ...style, unicode: false };
     this.clock = setInterval(() => this.printDue(), CLOCK_MS).unref();

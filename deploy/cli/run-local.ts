@@ -34,7 +34,7 @@ import {
 } from "../setup/engine.js";
 import { chosenEngine } from "./chosen-engine.js";
 import type { ListenPlace } from "./listen-option.js";
-import { type Meeting, openPoolFor } from "./open-pool.js";
+import { type Meeting, openPoolFor, canBeJoined } from "./open-pool.js";
 import { type ProgressDisplay, createProgress } from "./progress.js";
 import type { ProgressMode } from "./run-options.js";
 import { interruption, isToldToEnd } from "./signals.js";
@@ -85,6 +85,8 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
     options.engine ?? engineInEnvironment(process.env),
   );
   if (configs.length === 0) throw new ClusterError("usage", "There is nothing to run");
+  const workers = localWorkers(pool.workers, availableParallelism());
+  if (!(await canBeJoined(options))) refuseTooFewWorkers(pool, workers);
   const out = await realDirectory(
     options.out ?? join(options.runs, runDirectoryName(options.name, Date.now())),
   );
@@ -105,7 +107,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
     await options.prepare(out);
   }
   const cacheDir = defaultCacheDir(process.env);
-  const progress = createProgress({ mode: options.progress });
+  const progress = createProgress({ mode: options.progress, isOneRun: configs.length === 1 });
   let leave: Meeting["leave"] = () => Promise.resolve();
   try {
     const { choice, nats } = await findPrograms({ ...options, engine }, cacheDir, (line) =>
@@ -117,11 +119,10 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
     if (options.prepare === undefined) await make();
     await options.onReady?.();
     const runFiles = await writeRunFiles(out, configs);
-    const workers = localWorkers(pool.workers, availableParallelism());
-    progress.say(
+    const about = [
       `engine ${choice.version} on ${choice.device}, nats-server ${nats.version}, ${workers} worker(s)`,
-    );
-    progress.say(`run directory ${out}`);
+      `run directory ${out}`,
+    ];
     const cluster: ClusterSetting = {
       ...{ open: meeting.pool, nats, out, workers, cacheDir, pool, clock: realClock },
       restartCoordinator: true,
@@ -130,12 +131,22 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
       coordinatorArguments: coordinatorOptions(options, out, runFiles, workers),
       httpPort: options.httpPort,
     };
-    const { code, signalCode } = await conduct(cluster, progress, options.onEvent);
+    const { code, signalCode } = await conduct(cluster, about, progress, options.onEvent);
     return { document: await resultsOf(out, signalCode, progress), exitCode: signalCode || code };
   } finally {
     await leave();
     progress.stop();
   }
+}
+
+/** Throws ClusterError("config") for a pool that would wait for workers of other machines, when none can join it. */
+export function refuseTooFewWorkers({ min_workers: wanted }: PoolConfig, workers: number): void {
+  if (wanted <= workers) return;
+  throw new ClusterError(
+    "config",
+    `Cannot begin with ${workers} worker${workers === 1 ? "" : "s"}: pool.min_workers waits for ${wanted}, and nobody else can join`,
+    { hint: `start as many by --workers ${wanted}, let other machines join (--listen), or lower pool.min_workers` },
+  );
 }
 
 async function makeRoot(out: string): Promise<void> {
@@ -183,32 +194,42 @@ type ClusterSetting = Omit<LocalClusterOptions, "onEvent" | "onNote">;
  */
 async function conduct(
   setting: ClusterSetting,
+  about: readonly string[],
   progress: ProgressDisplay,
   tell: LocalRunOptions["onEvent"],
 ): Promise<{ code: number; signalCode: number }> {
-  let interrupt = (): void => undefined;
+  let cluster: LocalCluster | undefined;
   const stop = interruption((name) => {
-    progress.say(`${name}: finishing the step and writing a checkpoint; once more stops at once`, "warning");
-    interrupt();
+    const next =
+      cluster === undefined
+        ? "stopping before anything is computed"
+        : "finishing the step and writing a checkpoint; once more stops at once";
+    progress.say(`${name}: ${next}`, "warning");
+    cluster?.interrupt();
   });
+  // From the moment in which somebody knows of the run, a signal is heeded.
+  for (const line of about) progress.say(line);
   const listener = listenerOf(progress, tell);
-  const cluster = await LocalCluster.start({
-    ...setting,
-    onEvent: listener.onEvent,
-    onNote: (message) => progress.say(message, "warning"),
-  });
-  interrupt = () => cluster.interrupt();
-  // A signal that came while it started.
-  if (stop.signal.aborted) interrupt();
   try {
+    cluster = await LocalCluster.start({
+      ...{ ...setting, onEvent: listener.onEvent, signal: stop.signal },
+      onNote: (message) => progress.say(message, "warning"),
+    });
     const code = await cluster.finished();
     // Somebody may tell the coordinator itself to end.
     const signalCode = stop.exitCode() || (isToldToEnd(code) ? code : 0);
     const isFailure = code !== 0 && code !== EXIT_CODES.trials && signalCode === 0;
+    // Told to end, it fails at that: its exit code says the signal.
+    const failure = signalCode === 0 ? undefined : listener.failure();
+    if (failure !== undefined && failure.code !== "interrupted") progress.say(failure.message ?? "", "error");
     if (isFailure) throw cluster.failure ?? (await failureOf(setting.out, code, listener.failure()));
     return { code, signalCode };
+  } catch (error) {
+    // Told to stop, it did not start.
+    if (cluster === undefined && stop.signal.aborted) return { code: 0, signalCode: stop.exitCode() };
+    throw error;
   } finally {
-    await cluster.stop();
+    await cluster?.stop();
   }
 }
 

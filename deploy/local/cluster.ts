@@ -22,7 +22,7 @@ import {
 import { Crew } from "./crew.js";
 import { deathNotice } from "./death-notice.js";
 import { KeptProcess } from "./kept-process.js";
-import { keepServer } from "./kept-server.js";
+import { type Observed, observe } from "./kept-server.js";
 import type { NatsBinary } from "./nats/resolve.js";
 import type { NatsCredentials } from "./nats/server-files.js";
 import { type RunningNatsServer, startNatsServer } from "./nats/server.js";
@@ -72,6 +72,8 @@ export interface LocalClusterOptions {
   restartCoordinator: boolean;
   /** Port of the live page; without it, a free one. */
   httpPort?: number | undefined;
+  /** Gives up the start. */
+  signal?: AbortSignal;
   /** How the processes reach the server; directly, unless it says otherwise. */
   route?: (serverUrl: string) => Promise<Route>;
 }
@@ -83,13 +85,12 @@ export interface Route {
 }
 
 /** What a cluster stands on. */
-interface Ground {
+interface Ground extends Observed {
   server: OpenPool["server"];
   caFile: string | undefined;
   /** The server, where it is this run's alone. */
   own: RunningNatsServer | undefined;
   scratch: Scratch;
-  events: Bus;
   route: Route | undefined;
 }
 
@@ -98,9 +99,6 @@ export class LocalCluster {
   readonly #ground: Ground;
   readonly #coordinator: KeptProcess;
   readonly #crew: Crew;
-  readonly #stopping = new AbortController();
-  /** Aborts, with a ClusterError, when nobody is left who could do the work. */
-  readonly #hopeless = new AbortController();
   #nextWorker = 1;
   /** Where the live page is. */
   #page: string | undefined;
@@ -111,12 +109,7 @@ export class LocalCluster {
     this.#options = options;
     this.#ground = ground;
     const { clock, onNote } = options;
-    if (ground.own !== undefined)
-      keepServer(ground.own, {
-        ...{ clock, onNote, signal: this.#stopping.signal },
-        onLost: (message) => this.#giveUp(message),
-      });
-    options.open?.lost?.addEventListener("abort", () => this.#hopeless.abort(options.open?.lost?.reason));
+    options.open?.lost?.addEventListener("abort", () => ground.hopeless.abort(options.open?.lost?.reason));
     ground.events.subscribe(subjectsOf(POOL).eventPattern, ({ data }) => this.#onEvent(data));
     this.#coordinator = this.#keepCoordinator();
     this.#crew = new Crew({
@@ -132,7 +125,10 @@ export class LocalCluster {
     for (let i = 0; i < options.workers; i++) this.addWorker();
   }
 
-  /** Throws ClusterError("dependency") when nats-server does not start. */
+  /**
+   * Throws ClusterError("dependency") when nats-server does not start, and the reason of `signal` when that aborts
+   * before anything works; nothing is left then.
+   */
   static async start(options: LocalClusterOptions): Promise<LocalCluster> {
     makeFolderSync(join(options.out, "logs"));
     for (const folder of await sweepScratch())
@@ -194,14 +190,14 @@ export class LocalCluster {
 
   /** Resolves with the coordinator's exit code when the work is done; with 5 when nobody is left to do it: see `failure`. */
   async finished(): Promise<number> {
-    const hopeless = once(this.#hopeless.signal, "abort").then(() => ({ code: EXIT_CODES.dependency }));
+    const hopeless = once(this.#ground.hopeless.signal, "abort").then(() => ({ code: EXIT_CODES.dependency }));
     const { code } = await Promise.race([this.#coordinator.settled, hopeless]);
     return code ?? 1;
   }
 
   /** Why nobody is left to do the work; undefined while somebody is. */
   get failure(): ClusterError | undefined {
-    const reason: unknown = this.#hopeless.signal.reason;
+    const reason: unknown = this.#ground.hopeless.signal.reason;
     return reason instanceof ClusterError ? reason : undefined;
   }
 
@@ -213,8 +209,8 @@ export class LocalCluster {
 
   /** Ends everything; what does not end by itself in time is killed. */
   async stop(): Promise<void> {
-    if (this.#stopping.signal.aborted) return;
-    this.#stopping.abort();
+    if (this.#ground.stopping.signal.aborted) return;
+    this.#ground.stopping.abort();
     this.#coordinator.letGo();
     this.#crew.letGo();
     await this.#ground.events.close();
@@ -303,47 +299,48 @@ export class LocalCluster {
 
   /** Nothing here can do the work any more: waiting would have no end. */
   #giveUp(message: string, hint?: string): void {
-    this.#hopeless.abort(new ClusterError("dependency", message, hint === undefined ? {} : { hint }));
+    this.#ground.hopeless.abort(new ClusterError("dependency", message, hint === undefined ? {} : { hint }));
   }
 }
 
 async function groundOf(options: LocalClusterOptions, scratch: Scratch): Promise<Ground> {
-  const { open, onNote } = options;
-  if (open !== undefined) {
-    const { server, caFile } = open;
-    const events = await listen(server, caFile, onNote);
-    return { server, caFile, own: undefined, scratch, events, route: await options.route?.(server.url) };
-  }
-  const own = await startNatsServer({
-    binary: options.nats,
-    directory: join(scratch.disk, "nats"),
-    removeAfterDeath: scratch.disk,
-    pool: POOL,
-    workers: Array.from({ length: options.workers + SPARE_WORKERS }, (_, i) => `worker-${i + 1}`),
-    clock: options.clock,
-  });
+  const { open, clock, onNote, signal } = options;
+  signal?.throwIfAborted();
+  const own = open === undefined ? await startOwnServer(options, scratch) : undefined;
+  const server = open?.server ?? own;
+  if (server === undefined) throw new ClusterError("unexpected", "A pool has no nats-server");
+  const connect = (given: AbortSignal): Promise<Bus> => listen(server, open?.caFile, { onNote, signal: given });
+  const observed = await observe(own, connect, { clock, onNote, signal });
   try {
-    const events = await listen(own, undefined, onNote);
-    const route = await options.route?.(own.url);
-    return { server: own, caFile: undefined, own, scratch, events, route };
+    const route = await options.route?.(server.url);
+    return { ...observed, server, caFile: open?.caFile, own, scratch, route };
   } catch (error) {
-    await own.stop();
+    observed.stopping.abort();
+    await observed.events.close();
+    await own?.stop();
     throw error;
   }
+}
+
+function startOwnServer(options: LocalClusterOptions, scratch: Scratch): Promise<RunningNatsServer> {
+  const { nats: binary, workers, clock, signal } = options;
+  return startNatsServer({
+    ...{ binary, clock, signal, pool: POOL },
+    directory: join(scratch.disk, "nats"),
+    removeAfterDeath: scratch.disk,
+    workers: Array.from({ length: workers + SPARE_WORKERS }, (_, i) => `worker-${i + 1}`),
+  });
 }
 
 /** What the coordinator tells. */
 function listen(
   { url, credentials }: OpenPool["server"],
   caFile: string | undefined,
-  onNote: (message: string) => void,
+  { onNote, signal }: { onNote: (message: string) => void; signal: AbortSignal },
 ): Promise<Bus> {
   return connectNats({
     ...credentials.observer,
-    url,
-    caFile,
-    purpose: "events",
-    connectTimeoutMs: 10_000,
+    ...{ url, caFile, signal, purpose: "events", connectTimeoutMs: 10_000 },
     onFailedMessage: tellOnce(onNote),
   });
 }

@@ -83,6 +83,31 @@ describe("a process that cannot start says what is missing and ends with the doc
   });
 });
 
+describe("a run that is told to stop while its cluster starts", () => {
+  for (const [signal, exitCode] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const) {
+    test(`ends at once after ${signal}, with ${exitCode}, and nothing of it is left`, LIMIT, async (t) => {
+      const folder = await temporaryDirectory(t);
+      const args = ["train", "-w", "1", "--runs", join(folder, "runs"), "--progress", "plain"];
+      const run = start(t, args, { TMPDIR: folder });
+      await run.said(/^run directory /m);
+      const { code } = await run.kill(signal);
+      assert.equal(code, exitCode, run.words());
+      assert.match(
+        run.words(),
+        new RegExp(`^warning: ${signal}: stopping before anything is computed$`, "m"),
+      );
+      assert.doesNotMatch(run.words(), /training/);
+      assert.deepEqual(
+        readdirSync(folder).filter((name) => name.startsWith("saf-")),
+        [],
+      );
+    });
+  }
+});
+
 interface Started {
   process: ChildProcess;
   words: () => string;

@@ -189,6 +189,23 @@ test("a step that nobody can finish is given up as if it had never begun", LIMIT
   assert.deepEqual(cluster.failures, []);
 });
 
+test("a step that was given up is computed from its beginning when training goes on", LIMIT, async (t) => {
+  const cluster = await handCoordinator(t, { leaseFloorMs: 600_000 });
+  const { one, two, first, second } = await sharedStep(cluster);
+  await one.serve(first);
+
+  cluster.job.giveUpStep();
+  await cluster.trained;
+  cluster.trained = cluster.job.runTo(STEPS, cluster.mode);
+  two.giveBack(second.leaseId, true);
+
+  const again = await one.lease();
+  assert.deepEqual([again.step, again.attempt], [first.step, 1], "what it had computed does not count");
+  await one.serve(again);
+  await one.serveUntil(STEPS);
+  await checkWeights(cluster);
+});
+
 describe("a worker that fails lease after lease", () => {
   test("rests longer each time, and is back in full with the first success", LIMIT, async (t) => {
     const cluster = await handCoordinator(t);
@@ -404,4 +421,19 @@ test("who is on another machine is known from its join, and forgotten with it", 
   assert.ok(isFar());
   cluster.coordinator.workerDied("far", cluster.coordinator.book.members.get("far")?.pid ?? 0);
   assert.ok(!isFar());
+});
+
+test("progress that is told of a block comes to nothing", LIMIT, async (t) => {
+  const cluster = await handCoordinator(t);
+  const worker = await cluster.joined("worker-1");
+  const lease = await worker.lease();
+  worker.beat({ leaseId: lease.leaseId, progress: { steps: 1, loss: 1, accuracy: 1 } });
+  await worker.serve(lease);
+  await worker.serveUntil(STEPS);
+  await checkWeights(cluster);
+  assert.deepEqual(cluster.told, []);
+  assert.deepEqual(
+    cluster.log.filter((line) => line.includes("came to nothing")),
+    [],
+  );
 });

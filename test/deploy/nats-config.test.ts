@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClusterError } from "../../shared/errors.js";
-import { capabilitiesOf } from "../../deploy/local/nats/capabilities.js";
 import { natsConfig } from "../../deploy/local/nats/config.js";
 
 interface Rights {
@@ -12,25 +11,18 @@ interface Config {
   host: string;
   port: number;
   http: string;
-  jetstream: Record<string, unknown>;
   accounts: Record<
     string,
     { users: { nkey: string; permissions?: { publish: Rights; subscribe: Rights } }[] }
   >;
 }
 
-function configOf(
-  version: string,
-  workers: string[] = ["w0"],
-  ports: { port?: number; monitorPort?: number } = {},
-): Config {
+function configOf(workers: string[] = ["w0"], ports: { port?: number; monitorPort?: number } = {}): Config {
   return natsConfig({
     pool: "pool",
     serverName: "test",
-    storeDirectory: "/store",
     portsDirectory: "/ports",
     ...ports,
-    capabilities: capabilitiesOf(version),
     keys: {
       coordinator: "UC",
       observer: "UO",
@@ -48,26 +40,25 @@ function rightsOf(config: Config, nkey: string): { publish: Rights; subscribe: R
   return user.permissions;
 }
 
-test("an old server is not given the setting that keeps it from starting", () => {
-  assert.equal("sync_interval" in configOf("2.9.10").jetstream, false);
-  assert.equal(configOf("2.10.27").jetstream["sync_interval"], "10s");
+test("JetStream is off: saf keeps no stream, and no role may make one", () => {
+  assert.doesNotMatch(JSON.stringify(configOf()), /jetstream/i);
 });
 
 test("clients and monitoring listen on loopback, on free ports unless told otherwise", () => {
-  const free = configOf("2.15.1");
+  const free = configOf();
   assert.deepEqual([free.host, free.port, free.http], ["127.0.0.1", -1, "127.0.0.1:-1"]);
-  const fixed = configOf("2.15.1", [], { port: 4300, monitorPort: 8300 });
+  const fixed = configOf([], { port: 4300, monitorPort: 8300 });
   assert.deepEqual([fixed.host, fixed.port, fixed.http], ["127.0.0.1", 4300, "127.0.0.1:8300"]);
 });
 
 test("a role that may publish nothing is denied everything, for the server reads an empty list as no limit", () => {
-  const { publish, subscribe } = rightsOf(configOf("2.15.1"), "UO");
+  const { publish, subscribe } = rightsOf(configOf(), "UO");
   assert.deepEqual(publish, { deny: [">"] });
   assert.ok(subscribe.allow && subscribe.allow.length > 0);
 });
 
 test("nobody has a right outside the pool and an inbox of its own: not on JetStream, not on the server's own subjects", () => {
-  const config = configOf("2.15.1", ["w0", "w1"]);
+  const config = configOf(["w0", "w1"]);
   for (const key of ["UC", "UO", "U-w0", "U-w1"]) {
     const { publish, subscribe } = rightsOf(config, key);
     const everything = [...(publish.allow ?? []), ...(subscribe.allow ?? [])];
@@ -83,7 +74,7 @@ test("nobody has a right outside the pool and an inbox of its own: not on JetStr
 test("a worker cannot take a name whose subjects or inbox belong to somebody else", () => {
   for (const name of ["coordinator", "observer", "all", "join", "W0", "a.b", ">", ""]) {
     assert.throws(
-      () => configOf("2.15.1", [name]),
+      () => configOf([name]),
       (error) => error instanceof ClusterError && error.code === "usage",
       name,
     );

@@ -140,7 +140,7 @@ export async function connectAs(
   return connection;
 }
 
-/** A client that may do everything, JetStream included, which no role of ours may: a user more in the server's file. */
+/** A client that may do everything, which no role of ours may: a user more in the server's file. */
 export async function connectWithAllRights(
   t: TestContext,
   { url, pid }: RunningNatsServer,
@@ -163,16 +163,6 @@ export async function connectWithAllRights(
       await delay(50);
     }
   }
-}
-
-/** Messages in a stream, as the server's own page tells them. */
-export async function messagesIn(stream: string, monitorUrl: string): Promise<number | undefined> {
-  const answer = await fetch(`${monitorUrl}/jsz?accounts=true&streams=true`);
-  const { account_details: accounts = [] } = (await answer.json()) as {
-    account_details?: { stream_detail?: { name: string; state: { messages: number } }[] }[];
-  };
-  const streams = accounts.flatMap(({ stream_detail: found = [] }) => found);
-  return streams.find(({ name }) => name === stream)?.state.messages;
 }
 
 /** Rejects when `promise` takes longer. */

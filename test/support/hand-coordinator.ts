@@ -3,7 +3,9 @@ import type { TestContext } from "node:test";
 import { Coordinator } from "../../coordinator/coordinator.js";
 import { FarWorkers } from "../../coordinator/pool/far-workers.js";
 import { Trainer } from "../../coordinator/training/trainer.js";
-import type { LeaseKind } from "../../coordinator/training/modes/mode.js";
+import type { MakeAggregation } from "../../coordinator/training/aggregation/aggregation.js";
+import type { MakeMode } from "../../coordinator/training/modes/mode.js";
+import { AGGREGATION, MODES, type ModeName } from "../../coordinator/training/registry.js";
 import { type RunTelemetry, Telemetry } from "../../coordinator/telemetry/telemetry.js";
 import type { CommittedStep } from "../../coordinator/training/training-types.js";
 import { configSchema } from "../../shared/config/run.js";
@@ -27,13 +29,15 @@ export interface HandSetting {
   slots?: number;
   steps?: number;
   leaseFloorMs?: number;
-  lease?: "step" | "exclusive";
+  /** By its name, or one that is listed nowhere. */
+  mode?: ModeName | MakeMode;
+  aggregate?: MakeAggregation;
 }
 
 /** A run of `plain`: 8 images a step, 3 steps, 2 slots unless the test says otherwise. */
 export async function handCoordinator(
   t: TestContext,
-  { slots = 2, steps = 3, leaseFloorMs = 50, lease = "step" }: HandSetting = {},
+  { slots = 2, steps = 3, leaseFloorMs = 50, mode = "step", aggregate = AGGREGATION }: HandSetting = {},
 ): Promise<HandCluster> {
   const config = configSchema.parse({
     model: "plain",
@@ -61,6 +65,7 @@ export async function handCoordinator(
     leaseFloorMs,
     spec: { runId: hand.runId, parameterCount: layout.size },
     state: { step: 0, parameters, velocity: new Float32Array(layout.size) },
+    aggregate,
   };
   const edges = {
     clock: cluster.clock,
@@ -74,7 +79,7 @@ export async function handCoordinator(
     fail: (error: ClusterError) => cluster.failures.push(error),
   };
   cluster.job = new Trainer(options, edges, cluster.coordinator.desk);
-  cluster.kind = lease;
+  cluster.mode = typeof mode === "string" ? MODES[mode] : mode;
   t.after(() => cluster.stop());
   await cluster.start();
   return cluster;
@@ -101,7 +106,7 @@ export class HandCluster {
   #isHeld = false;
   #onTick: () => void = () => undefined;
   job!: Trainer;
-  kind: LeaseKind = "step";
+  mode: MakeMode = MODES.step;
   run!: RunTelemetry;
   /** All steps are committed. */
   trained!: Promise<void>;
@@ -156,7 +161,7 @@ export class HandCluster {
   async start(): Promise<void> {
     await this.coordinator.start();
     this.coordinator.add(this.job);
-    this.trained = this.job.runTo(this.hand.plan.maxSteps as number, this.kind);
+    this.trained = this.job.runTo(this.hand.plan.maxSteps as number, this.mode);
   }
 
   async stop(): Promise<void> {

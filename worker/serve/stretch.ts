@@ -10,7 +10,7 @@ import type { PreparedRun } from "../run-setup.js";
 import { pullVector } from "../state-pull.js";
 import { type Serve, type ServeContext, chunkIdentity, pushEnd } from "./context.js";
 
-interface TrainingState {
+interface StretchState {
   parameters: SharedArrayBuffer;
   velocity: SharedArrayBuffer;
 }
@@ -46,7 +46,7 @@ async function compute(
   run: PreparedRun,
   lease: saf.v1.ExclusiveLease,
   hand: LeaseInHand,
-  from: { start: TrainingState | undefined; anchor: Awaited<ReturnType<PreparedRun["takeAnchor"]>> },
+  from: { start: StretchState | undefined; anchor: Awaited<ReturnType<PreparedRun["takeAnchor"]>> },
 ): Promise<{ state: SharedArrayBuffer; steps: number; seconds: number }> {
   const { leaseId, term, step, stepCount, patienceMs } = lease;
   const state = run.memory.of("state", 4 * stateSize(run.layout, stepCount));
@@ -89,7 +89,7 @@ function pushState(
 async function pullState(
   { runId, runHash, layout, vectors, memory }: PreparedRun,
   { step, term }: saf.v1.ExclusiveLease,
-): Promise<TrainingState | undefined> {
+): Promise<StretchState | undefined> {
   const identity = { runId, runHash, term, version: step, size: layout.size };
   const [parameters, velocity] = await Promise.all([
     pullVector(vectors, "parameters", identity, memory.of("pulled parameters", 4 * layout.size)),

@@ -1,5 +1,5 @@
 /** Reads what an export is made of from a run directory, a checkpoint inside one, or a folder of several runs. */
-import { readFile, readdir, stat } from "node:fs/promises";
+import { readFile, readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { parse } from "yaml";
 import { type Config, parseStoredConfig } from "../../../shared/config/run.js";
@@ -140,7 +140,8 @@ async function readRun(path: string): Promise<ExportedRun> {
 
 /** A run directory has a config.yaml; a checkpoint lies in the `checkpoints` of one. */
 async function placeOf(given: string): Promise<Place> {
-  const path = resolve(given);
+  // A run has one name, whatever link leads to it: `runs/latest` is another one tomorrow.
+  const path = await realpath(given).catch(() => resolve(given));
   if (await isRun(path)) return { runs: [path], checkpoint: undefined };
   if (basename(dirname(path)) === "checkpoints" && (await isRun(dirname(dirname(path))))) {
     return { runs: [dirname(dirname(path))], checkpoint: basename(path) };

@@ -3,7 +3,7 @@ import type { FeaturesDocument } from "../../../shared/features.js";
 import type { ModelResult, SampleImage, StepMetric } from "../../../shared/results.js";
 
 /** As much of a network as most parts of a page need. */
-export interface Measured {
+export interface MeasuredModel {
   name: string;
   /** Absent until its evaluation has finished. */
   result?: ModelResult;

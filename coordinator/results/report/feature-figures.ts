@@ -6,7 +6,7 @@ import { html } from "./html.js";
 import type { Html } from "./html.js";
 import { type Panel, figure, panelTitle, titleOf, whole } from "./plot-frame.js";
 import { INKS, SERIES_INKS } from "./plot-style.js";
-import { type Measured, NOT_MEASURED } from "./data.js";
+import { type MeasuredModel, NOT_MEASURED } from "./data.js";
 import { at } from "../../../shared/core/at.js";
 
 const CLEAN = SERIES_INKS[0].light;
@@ -170,7 +170,7 @@ function sum(values: readonly number[]): number {
 }
 
 /** The share of units that answer nothing, clean against nonsense, by place. */
-export function suppressedTable(members: readonly Measured[]): Html {
+export function suppressedTable(members: readonly MeasuredModel[]): Html {
   const layers = [
     ...new Set(members.flatMap(({ features }) => (features?.places ?? []).map(({ layer }) => layer))),
   ];

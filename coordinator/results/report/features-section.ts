@@ -6,7 +6,7 @@ import {
   placePlots,
   suppressedTable,
 } from "./feature-figures.js";
-import type { Measured } from "./data.js";
+import type { MeasuredModel } from "./data.js";
 import { percent } from "./format.js";
 import { jointSvg } from "./heat-map.js";
 import { html, trusted } from "./html.js";
@@ -15,7 +15,7 @@ import { inlineSvg } from "./inline-svg.js";
 import { type Section, nothing } from "./page-frame.js";
 import { renderSvg } from "./render-plot.js";
 
-export async function featuresSection(networks: readonly Measured[]): Promise<Section> {
+export async function featuresSection(networks: readonly MeasuredModel[]): Promise<Section> {
   const shown = networks.filter(({ features }) => features !== undefined);
   const id = "features";
   const title = "Feature channels, clean against nonsense";
@@ -37,7 +37,7 @@ export async function featuresSection(networks: readonly Measured[]): Promise<Se
   return { id, title, body };
 }
 
-async function featuresOf({ name, features }: Measured): Promise<Html> {
+async function featuresOf({ name, features }: MeasuredModel): Promise<Html> {
   const rows: Html[] = [];
   for (const place of features?.places ?? []) {
     const after =
@@ -83,7 +83,7 @@ async function smallPlots(plots: readonly SmallPlot[], label: string): Promise<H
   return figures;
 }
 
-export async function activationsSection(networks: readonly Measured[]): Promise<Section> {
+export async function activationsSection(networks: readonly MeasuredModel[]): Promise<Section> {
   const label =
     "ReLU is max(0, x), mReLU is max(0, 1 − |x|), RBF is exp(−x²); each with its slope, for x from −3 to 3.";
   const body = html`<p class="muted">

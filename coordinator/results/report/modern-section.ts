@@ -6,7 +6,7 @@ import { html } from "./html.js";
 import type { Html } from "./html.js";
 import { type Panel, PERCENT_AXIS, figure, whole } from "./plot-frame.js";
 import { INKS, SERIES_INKS } from "./plot-style.js";
-import { type Measured, NOT_MEASURED } from "./data.js";
+import { type MeasuredModel, NOT_MEASURED } from "./data.js";
 import type { ModernFindings, ModernRow } from "./modern.js";
 
 const PAPER = SERIES_INKS[0].light;
@@ -144,7 +144,7 @@ function modernRow(row: ModernRow): Html {
 }
 
 /** Every network whose numbers must not be believed, with the reasons. */
-export function unreliableBox(members: readonly Measured[]): Html | undefined {
+export function unreliableBox(members: readonly MeasuredModel[]): Html | undefined {
   const found = members.flatMap(({ name, result }) => {
     const reasons = [
       ...(result?.unreliable ?? []),
@@ -164,7 +164,7 @@ export function unreliableBox(members: readonly Measured[]): Html | undefined {
 const CHECK_MARKS = { passed: "✓", failed: "✗", noted: "•", "not run": "–" } as const;
 
 /** A row for each check, a column for each network; below it the numbers of those that did not simply pass. */
-export function checksTable(members: readonly Measured[]): Html | undefined {
+export function checksTable(members: readonly MeasuredModel[]): Html | undefined {
   const checked = members.flatMap(({ name, result }) =>
     result?.checks === undefined || result.checks.length === 0 ? [] : [{ name, checks: result.checks }],
   );
@@ -218,7 +218,7 @@ function checkCell(check: SanityCheck | undefined): Html {
   return html`<td class="edge">${CHECK_MARKS[check.status]} <small>${check.status}</small></td>`;
 }
 
-export function nonsenseTable(members: readonly Measured[]): Html | undefined {
+export function nonsenseTable(members: readonly MeasuredModel[]): Html | undefined {
   const rows = members.flatMap(({ name, result }) =>
     (result?.nonsense ?? []).map((score): [string, NonsenseScore] => [name, score]),
   );
@@ -258,7 +258,7 @@ export function nonsenseTable(members: readonly Measured[]): Html | undefined {
   </div>`;
 }
 
-export function distortionTable(members: readonly Measured[]): Html | undefined {
+export function distortionTable(members: readonly MeasuredModel[]): Html | undefined {
   const rows = members.flatMap(({ name, result }) =>
     (result?.distortions ?? []).map((distortion) => ({ name, ...distortion })),
   );

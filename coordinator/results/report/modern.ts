@@ -3,13 +3,13 @@ import type { ClaimOutcome } from "../claims.js";
 import { errorDifference } from "../paired-interval.js";
 import type { CurvePoint, PerturbationKind, SeriesLabel } from "../../../shared/results.js";
 import { signedPoints } from "./format.js";
-import type { Measured } from "./data.js";
+import type { MeasuredModel } from "./data.js";
 
 /** Name of the series that is wrong wherever any attack succeeded. */
 export const WORST_CASE = "worst-case";
 
 /** A network whose outcomes may be set beside another's, image by image. */
-export interface Compared extends Measured {
+export interface Compared extends MeasuredModel {
   /** Outcomes behind a point of its curves. */
   outcome(kind: PerturbationKind, strength: number, label?: SeriesLabel): ClaimOutcome | undefined;
 }
@@ -81,7 +81,11 @@ function nearest(values: readonly number[], wanted: number): number | undefined 
   );
 }
 
-function rowOf({ name, result }: Measured, epsilon: number | undefined, beta: number | undefined): ModernRow {
+function rowOf(
+  { name, result }: MeasuredModel,
+  epsilon: number | undefined,
+  beta: number | undefined,
+): ModernRow {
   const curves = result?.curves ?? [];
   const attacks = curves
     .filter((point) => isModern(point) && point.strength === epsilon)

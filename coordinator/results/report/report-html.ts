@@ -10,7 +10,7 @@ import {
   strengthsOf,
   underProcedure,
 } from "./curves.js";
-import type { Measured, ReportData, ReportModel } from "./data.js";
+import type { MeasuredModel, ReportData, ReportModel } from "./data.js";
 import { activationsSection, featuresSection } from "./features-section.js";
 import { count, percent, rate, strengthText } from "./format.js";
 import { html } from "./html.js";
@@ -282,7 +282,7 @@ function resultsOf(data: ReportData): ModelResult[] {
   return data.models.map((model) => model.result);
 }
 
-function measuredOf(data: ReportData): Measured[] {
+function measuredOf(data: ReportData): MeasuredModel[] {
   return data.models.map(({ result, features }) => ({
     name: result.name,
     result,

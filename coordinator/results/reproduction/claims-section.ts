@@ -1,21 +1,21 @@
 /** The paper's claims with their verdicts and the numbers behind them. */
-import type { Claim, Comparison, Verdict } from "../claims.js";
+import type { Claim, Comparison, ClaimVerdict } from "../claims.js";
 import { count, percent2, signedPoints, strengthText } from "../report/format.js";
 import { html } from "../report/html.js";
 import type { Html } from "../report/html.js";
 
-const MARKS: Readonly<Record<Verdict, string>> = {
+const MARKS: Readonly<Record<ClaimVerdict, string>> = {
   holds: "✓",
   "does not hold": "✗",
   "cannot be judged": "?",
 };
-const CLASSES: Readonly<Record<Verdict, string>> = {
+const CLASSES: Readonly<Record<ClaimVerdict, string>> = {
   holds: "holds",
   "does not hold": "fails",
   "cannot be judged": "open",
 };
 
-export function verdictBadge(verdict: Verdict): Html {
+export function verdictBadge(verdict: ClaimVerdict): Html {
   return html`<b class="verdict ${CLASSES[verdict]}">${MARKS[verdict]} ${verdict}</b>`;
 }
 

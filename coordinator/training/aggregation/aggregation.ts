@@ -1,5 +1,6 @@
 /** How the gradients of a step become one sum; today the fixed tree (tree-sum.ts). */
 import type { AddOutcome } from "../../../shared/core/reduction.js";
+import type { VectorMemory } from "../../../shared/core/vectors/vector-memory.js";
 
 export interface Aggregation {
   /**
@@ -18,3 +19,6 @@ export interface Aggregation {
   /** Gives all memory back. */
   dispose(): void;
 }
+
+/** For one shard. `byteLength`: of what a slot pushes for it. */
+export type MakeAggregation = (slots: number, byteLength: number, memory: VectorMemory) => Aggregation;

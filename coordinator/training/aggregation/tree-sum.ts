@@ -1,11 +1,9 @@
 /** The sum along the fixed binary tree over slots: the same bits however slots were grouped and whoever came first. */
 import { bodyLength, chunkCountOf } from "../../../shared/core/chunk.js";
 import { BufferPool, TreeSum } from "../../../shared/core/reduction.js";
-import type { VectorMemory } from "../../../shared/core/vectors/vector-memory.js";
-import type { Aggregation } from "./aggregation.js";
+import type { MakeAggregation } from "./aggregation.js";
 
-/** `byteLength`: of what a slot pushes. */
-export function treeSums(slots: number, byteLength: number, memory: VectorMemory): Aggregation {
+export const treeSums: MakeAggregation = (slots, byteLength, memory) => {
   // Chunks of one length share their buffers.
   const pools = new Map<number, BufferPool>();
   const trees = Array.from({ length: chunkCountOf(byteLength) }, (_, chunk) => {
@@ -35,4 +33,4 @@ export function treeSums(slots: number, byteLength: number, memory: VectorMemory
       for (const pool of pools.values()) pool.dispose();
     },
   };
-}
+};

@@ -85,7 +85,7 @@ export async function addToCache(
     await chmod(staged, 0o755); // whatever the umask says
     const probe = await probeBinary(staged, options.env);
     if (probe.kind !== "works") throw unusable(options.from, probe.reason);
-    const fault = await faultWithOurConfig(staged, probe.capabilities, options.env);
+    const fault = await faultWithOurConfig(staged, options.env);
     if (fault !== undefined) throw unusable(options.from, fault);
     const path = cachedPath(options.cacheDir, probe.version);
     await makeFolder(dirname(path));
@@ -98,7 +98,6 @@ export async function addToCache(
 
 async function faultWithOurConfig(
   program: string,
-  capabilities: NatsCapabilities,
   env: NodeJS.ProcessEnv,
 ): Promise<string | undefined> {
   const directory = await temporaryFolder("saf-nats-try-");
@@ -107,9 +106,7 @@ async function faultWithOurConfig(
     const config = natsConfig({
       pool: "try",
       serverName: "try",
-      storeDirectory: join(directory, "store"),
       portsDirectory: directory,
-      capabilities,
       keys: { coordinator: key(), observer: key(), system: key(), workers: new Map([["w0", key()]]) },
     });
     const file = join(directory, "nats.json");

@@ -1,7 +1,7 @@
 /**
  * The configuration of a local nats-server, as an object to be written as JSON (which the server reads). Everything
  * listens on loopback, but for a server that machines may join: that one encrypts. Every client needs a key; every key has
- * only the rights of its role.
+ * only the rights of its role. No JetStream: saf keeps no stream.
  */
 import { ClusterError } from "../../../shared/errors.js";
 import {
@@ -12,7 +12,6 @@ import {
   permissionsOf,
   registrarPermissions,
 } from "../../../shared/subjects.js";
-import type { NatsCapabilities } from "./capabilities.js";
 
 const MIB = 1024 * 1024;
 export const MAX_PAYLOAD_BYTES = 2 * MIB;
@@ -44,8 +43,6 @@ export interface NatsListening {
 export interface NatsConfigOptions {
   pool: string;
   serverName: string;
-  /** Where JetStream keeps its streams. The server's default is the system's temporary directory. */
-  storeDirectory: string;
   /** Where the server writes the file that tells its ports. */
   portsDirectory: string;
   /** Without it, loopback, not encrypted. */
@@ -53,11 +50,7 @@ export interface NatsConfigOptions {
   /** A fixed port, or ANY_PORT (the default). */
   port?: number;
   monitorPort?: number;
-  capabilities: NatsCapabilities;
   keys: NatsPublicKeys;
-  /** Room for streams; what does not fit is refused. */
-  memoryStoreBytes?: number;
-  fileStoreBytes?: number;
 }
 
 /** @throws ClusterError("usage") on a worker name that is not a subject token or that another role owns. */
@@ -76,7 +69,7 @@ export function checkWorkerName(worker: string): void {
 }
 
 export function natsConfig(options: NatsConfigOptions): object {
-  const { capabilities, keys, pool, listening } = options;
+  const { keys, pool, listening } = options;
   for (const worker of keys.workers.keys()) checkWorkerName(worker);
   return {
     server_name: options.serverName,
@@ -89,15 +82,8 @@ export function natsConfig(options: NatsConfigOptions): object {
     max_pending: MAX_PENDING_BYTES,
     write_deadline: "10s",
     ping_interval: "20s",
-    jetstream: {
-      store_dir: options.storeDirectory,
-      max_memory_store: options.memoryStoreBytes ?? 64 * MIB,
-      max_file_store: options.fileStoreBytes ?? 1024 * MIB,
-      ...(capabilities.syncInterval ? { sync_interval: "10s" } : {}),
-    },
     accounts: {
       SAF: {
-        jetstream: "enabled",
         users: [
           userEntry(keys.coordinator, permissionsOf("coordinator", pool)),
           userEntry(keys.observer, permissionsOf("observer", pool)),

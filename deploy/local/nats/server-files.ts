@@ -1,5 +1,5 @@
 /**
- * What a local nats-server finds in its directory (0700): `nats.json` (0600), `keys/<identity>.seed` (0600), `store/`,
+ * What a local nats-server finds in its directory (0700): `nats.json` (0600), `keys/<identity>.seed` (0600),
  * `ports/`, `lock`.
  */
 import { chmod, readdir, rename, rm, writeFile } from "node:fs/promises";
@@ -59,8 +59,7 @@ export class ServerFiles {
 
   /** Makes the directory; what is in it is used again. */
   async prepare(): Promise<void> {
-    for (const folder of ["keys", "store", "ports"])
-      await makeFolder(join(this.#directory, folder), { mode: 0o700 });
+    for (const folder of ["keys", "ports"]) await makeFolder(join(this.#directory, folder), { mode: 0o700 });
   }
 
   async forgetPorts(): Promise<void> {
@@ -78,11 +77,9 @@ export class ServerFiles {
     const config = natsConfig({
       pool: this.#pool,
       serverName: `saf-${this.#pool}`,
-      storeDirectory: join(this.#directory, "store"),
       portsDirectory: this.portsDirectory,
       listening: this.#listening,
       ...ports,
-      capabilities: this.#binary.capabilities,
       keys: {
         coordinator: await publicKey("coordinator"),
         observer: await publicKey("observer"),

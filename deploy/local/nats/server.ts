@@ -1,6 +1,6 @@
 /**
  * Runs a local nats-server as a child process: private directory, generated keys, loopback only unless it is told to
- * listen elsewhere, and no way for it to outlive us. It can die and be restarted on the same ports with the same streams and keys.
+ * listen elsewhere, and no way for it to outlive us. It can die and be restarted on the same ports with the same keys.
  */
 import type { Clock } from "../../../shared/clock.js";
 import { ClusterError } from "../../../shared/errors.js";
@@ -13,14 +13,14 @@ import { type NatsExit, ServerProcess } from "./server-process.js";
 import { type StoreLock, lockStore } from "./store-lock.js";
 import { hostText } from "../../machines/core/address.js";
 
-/** Measured: 50 to 300 ms; the rest is for a machine that is busy or recovers large streams. */
+/** Measured: 50 to 300 ms; the rest is for a machine that is busy. */
 const START_TIMEOUT_MS = 30_000;
 /** The guard of a dead owner needs its time to end the server, too. */
 const ABANDONED_SERVER_WAIT_MS = 8_000;
 
 export interface StartNatsOptions {
   binary: NatsBinary;
-  /** The server's own directory; made if missing. What is in it (streams, keys) is used again. */
+  /** The server's own directory; made if missing. What is in it (keys) is used again. */
   directory: string;
   /** Removed when this process dies without stopping the server. */
   removeAfterDeath?: string;
@@ -41,6 +41,8 @@ export interface StartNatsOptions {
   clock?: Clock;
   /** Every line of the server's log. */
   onLog?: (line: string) => void;
+  /** Gives up the start. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface RunningNatsServer {
@@ -65,7 +67,7 @@ export interface RunningNatsServer {
   stop(): Promise<void>;
   /** Calls back after every end that neither stop() nor restart() caused. Returns what ends the subscription. */
   onExit(callback: (exit: NatsExit) => void): () => void;
-  /** Starts the server again, after its death or instead of the running one: same ports, streams and keys. */
+  /** Starts the server again, after its death or instead of the running one: same ports and keys. */
   restart(): Promise<void>;
 }
 
@@ -137,7 +139,7 @@ class LocalNatsServer implements RunningNatsServer {
   async start(): Promise<void> {
     await this.#files.prepare();
     await this.#writeConfig();
-    await this.#launch();
+    await this.#launch(this.#options.signal);
   }
 
   addWorkers(ids: readonly string[]): Promise<void> {
@@ -212,18 +214,23 @@ class LocalNatsServer implements RunningNatsServer {
     }
   }
 
-  async #launch(): Promise<void> {
+  async #launch(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
     await this.#files.forgetPorts();
     const started = this.#startProcess();
     try {
       const deadline = this.#clock.now() + START_TIMEOUT_MS;
-      const ports = await started.until("telling its ports", deadline, () =>
-        readPorts(this.#files.portsDirectory, started.pid),
-      );
+      const ports = await started.until("telling its ports", deadline, () => {
+        signal?.throwIfAborted();
+        return readPorts(this.#files.portsDirectory, started.pid);
+      });
       const { open } = this.#options;
       this.url = open === undefined ? ports.url : `tls://${hostText(open.dialHost)}:${portOf(ports.url)}`;
       this.monitorUrl = ports.monitorUrl;
-      await started.until("being healthy", deadline, () => isHealthy(ports.monitorUrl));
+      await started.until("being healthy", deadline, () => {
+        signal?.throwIfAborted();
+        return isHealthy(ports.monitorUrl);
+      });
       started.isExpectedToEnd = false;
     } catch (error) {
       await this.#running?.terminate();

@@ -3,8 +3,7 @@ import { test } from "node:test";
 import { type LeaseBook, emptyBook } from "../../../coordinator/leases/book.js";
 import { decide } from "../../../coordinator/leases/decide.js";
 import type { LeaseEvent } from "../../../coordinator/leases/events.js";
-import { stepByStep } from "../../../coordinator/training/modes/step-by-step.js";
-import { blockOf } from "../../../coordinator/training/modes/step-by-step.js";
+import { blockPlan } from "../../../coordinator/training/modes/step-by-step/plan.js";
 import { checkBook } from "../../support/book-invariants.js";
 import { WASM } from "../../support/fingerprints.js";
 
@@ -41,7 +40,7 @@ class Crew {
     for (const worker of this.#habits.keys())
       this.#take({ kind: "joined", worker, incarnation: 1, engine: WASM, pid: 1, leaseId: 0 });
     const plan = { images: 2 ** 20, batchSize: 8 * slots, slots, epochs: 1000 };
-    const mode = stepByStep({ plan, floorMs: 2000 }, { step: 0, stopAt: 1e9 });
+    const mode = blockPlan({ plan, floorMs: 2000 }, { step: 0, stopAt: 1e9 });
     this.#take({ kind: "planned", jobId: "job", runId: "run", plan: mode, isFresh: false });
   }
 
@@ -96,7 +95,7 @@ class Crew {
         if (effect.kind !== "lease") continue;
         const { worker, unit, leaseId, attempt } = effect;
         this.leases.set(worker, (this.leases.get(worker) ?? 0) + 1);
-        const atMs = this.#habits.get(worker)?.(blockOf(unit.id).count, this.#nowMs) ?? Infinity;
+        const atMs = this.#habits.get(worker)?.(unit.patience.scale, this.#nowMs) ?? Infinity;
         if (atMs < Infinity) this.#arrivals.push({ atMs, worker, unitId: unit.id, leaseId, attempt });
       }
     }

@@ -6,8 +6,8 @@ import { decide } from "../../../coordinator/leases/decide.js";
 import type { Effect, LeaseEvent } from "../../../coordinator/leases/events.js";
 import type { WorkPlan } from "../../../coordinator/leases/unit.js";
 import { fixedPlan } from "../../../coordinator/evaluation/fixed-plan.js";
-import { stepByStep } from "../../../coordinator/training/modes/step-by-step.js";
-import { stretches } from "../../../coordinator/training/modes/stretches.js";
+import { blockPlan } from "../../../coordinator/training/modes/step-by-step/plan.js";
+import { stretchPlan } from "../../../coordinator/training/modes/stretches/plan.js";
 import { checkBook, deepFreeze } from "../../support/book-invariants.js";
 import { WASM } from "../../support/fingerprints.js";
 
@@ -67,7 +67,7 @@ class Pool {
   }
 }
 
-const oneStep = (): WorkPlan => stepByStep(setting, { step: 0, stopAt: 3 });
+const oneStep = (): WorkPlan => blockPlan(setting, { step: 0, stopAt: 3 });
 
 describe("blocks of a step", () => {
   test("are cut for those who are here when the first one is leased, and go out in slot order", () => {
@@ -102,7 +102,7 @@ describe("blocks of a step", () => {
   });
 
   test("end with the last step", () => {
-    const pool = new Pool().join("a").plan(stepByStep(setting, { step: 2, stopAt: 3 }));
+    const pool = new Pool().join("a").plan(blockPlan(setting, { step: 2, stopAt: 3 }));
     pool.computed("a", "step 2 slots 0-3");
     assert.equal(pool.of("commit").length, 1);
     assert.equal(pool.held("a"), undefined);
@@ -111,7 +111,7 @@ describe("blocks of a step", () => {
   test("are wanted no more once the step is given up; a late copy changes nothing", () => {
     const pool = new Pool().join("a").plan(oneStep());
     const [, leaseId] = pool.held("a") ?? [];
-    pool.plan(stepByStep(setting, { step: 0, stopAt: 0 }), true);
+    pool.plan(blockPlan(setting, { step: 0, stopAt: 0 }), true);
     pool.computed("a", "step 0 slots 0-3");
     assert.deepEqual(pool.of("commit"), []);
     pool.take({
@@ -119,6 +119,30 @@ describe("blocks of a step", () => {
       ...{ outcome: "done", reason: "", told: undefined },
     });
     assert.equal(pool.held("a"), undefined);
+  });
+
+  test("are not leased again behind the last step that is wanted", () => {
+    const pool = new Pool().join("a").join("b").plan(oneStep());
+    pool.plan(blockPlan(setting, { step: 0, stopAt: 0 }));
+    assert.equal(pool.held("a")?.[0], "step 0 slots 0-1", "what is in work goes on");
+    pool.take({ kind: "left", worker: "a", incarnation: 1, reason: "signal" }).join("c");
+    assert.equal(pool.held("c"), undefined);
+  });
+
+  test("count once: whoever brings one again, later, is not who computed it", () => {
+    const pool = new Pool().join("a").join("b").plan(oneStep());
+    const [block = "", leaseId = 0] = pool.held("a") ?? [];
+    const [other = ""] = pool.held("b") ?? [];
+    pool.nowMs = 3 * HEARTBEAT_MS + 1;
+    // It is silent and lost, and comes back when another one has computed the block.
+    pool.beat("b", 2).take({ kind: "tick" }).join("c");
+    assert.equal(pool.held("c")?.[0], block);
+    pool.join("a", 1, leaseId).computed("c", block, 10).computed("a", block, 20).computed("b", other);
+
+    const [commit, another] = pool.of("commit");
+    assert.ok(commit?.kind === "commit" && another === undefined);
+    const first = commit.units.find(({ unit }) => unit.id === block);
+    assert.deepEqual([first?.worker, first?.attempt], ["c", 2]);
   });
 });
 
@@ -147,7 +171,7 @@ describe("a unit is offered again", () => {
     const pool = new Pool()
       .join("a")
       .join("b")
-      .plan(stepByStep(setting, { step: 0, stopAt: 1 }));
+      .plan(blockPlan(setting, { step: 0, stopAt: 1 }));
     pool.computed("b", "step 0 slots 2-3", 10);
     pool.nowMs = 60_000;
     pool.beat("a", 1).beat("b", 0).take({ kind: "tick" });
@@ -158,6 +182,19 @@ describe("a unit is offered again", () => {
     assert.equal(pool.of("commit").length, 1);
     pool.computed("b", "step 0 slots 0-1");
     assert.equal(pool.of("commit").length, 1, "it counts once");
+  });
+
+  test("once when its deadline is over, and not again when the lease that is overdue comes back", () => {
+    const pool = new Pool().join("a").plan(oneStep());
+    pool.nowMs = 100_000;
+    pool.beat("a", 1).take({ kind: "tick" });
+    assert.equal(pool.of("reopened").length, 1);
+    pool.take({
+      ...{ kind: "returned", worker: "a", incarnation: 1, leaseId: 1 },
+      ...{ reason: "signal", hasFailed: false },
+    });
+    assert.equal(pool.of("reopened").length, 1);
+    assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", 2]);
   });
 
   test("when a heartbeat does not know of its lease, two heartbeats after it was given", () => {
@@ -203,7 +240,7 @@ describe("a unit is offered again", () => {
 
 describe("a stretch", () => {
   test("commits as many steps as came back; the next begins behind them", () => {
-    const pool = new Pool().join("a").plan(stretches(setting, { step: 0, stopAt: 8 }));
+    const pool = new Pool().join("a").plan(stretchPlan(setting, { step: 0, stopAt: 8 }));
     assert.deepEqual(pool.held("a"), ["steps 0-7", 1]);
     pool.computed("a", "steps 0-7", 30, 3);
     const [commit] = pool.of("commit");
@@ -213,8 +250,8 @@ describe("a stretch", () => {
   });
 
   test("that is not wanted any more is not leased again when its holder is lost", () => {
-    const pool = new Pool().join("a").plan(stretches(setting, { step: 0, stopAt: 8 }));
-    pool.plan(stretches(setting, { step: 0, stopAt: 0 })).take({ kind: "recalled", jobId: "job" });
+    const pool = new Pool().join("a").plan(stretchPlan(setting, { step: 0, stopAt: 8 }));
+    pool.plan(stretchPlan(setting, { step: 0, stopAt: 0 })).take({ kind: "recalled", jobId: "job" });
     assert.deepEqual(pool.of("halt"), [{ kind: "halt", worker: "a", leaseId: 1 }]);
     pool.join("b").take({ kind: "left", worker: "a", incarnation: 9, reason: "signal" });
     assert.equal(pool.held("b"), undefined);
@@ -223,7 +260,7 @@ describe("a stretch", () => {
 });
 
 test("a worker that is late lease after lease rests, and its late results do not restore its standing", () => {
-  const pool = new Pool().join("late").plan(stepByStep(setting, { step: 0, stopAt: 9 }));
+  const pool = new Pool().join("late").plan(blockPlan(setting, { step: 0, stopAt: 9 }));
   for (let step = 0; step < 2; step++) {
     pool.nowMs += 100_000;
     const [unitId = "", leaseId = 0] = pool.held("late") ?? [];
@@ -302,7 +339,7 @@ describe("a worker that works on something else is busy, not free", () => {
     pool.effects.flatMap((effect) => (effect.kind === "cancel" ? [effect.leaseId] : []));
 
   test("so a lease that it does not come to is taken back and cancelled, and it gets no other one", () => {
-    const pool = new Pool().join("a").plan(stepByStep(setting, { step: 0, stopAt: 9 }));
+    const pool = new Pool().join("a").plan(blockPlan(setting, { step: 0, stopAt: 9 }));
     // It was lost, and came back with the lease that was taken from it.
     pool.nowMs = 3 * HEARTBEAT_MS + 1;
     pool.take({ kind: "tick" });
@@ -318,7 +355,7 @@ describe("a worker that works on something else is busy, not free", () => {
   });
 
   test("which is also seen where a join says nothing of it", () => {
-    const pool = new Pool().join("a").plan(stepByStep(setting, { step: 0, stopAt: 9 }));
+    const pool = new Pool().join("a").plan(blockPlan(setting, { step: 0, stopAt: 9 }));
     for (let beat = 0; beat < 100; beat++) {
       pool.nowMs += HEARTBEAT_MS;
       pool.beat("a", 77).take({ kind: "tick" });
@@ -330,7 +367,7 @@ describe("a worker that works on something else is busy, not free", () => {
   });
 
   test("its late result counts if it comes first, and frees it at once", () => {
-    const pool = new Pool().join("a").plan(stepByStep(setting, { step: 0, stopAt: 9 }));
+    const pool = new Pool().join("a").plan(blockPlan(setting, { step: 0, stopAt: 9 }));
     pool.nowMs = 3 * HEARTBEAT_MS + 1;
     pool.take({ kind: "tick" });
     pool.join("a", 1, 1);
@@ -344,13 +381,13 @@ describe("a worker that works on something else is busy, not free", () => {
   });
 
   test("but a heartbeat that names the lease which just ended does not keep it from the next", () => {
-    const pool = new Pool().join("a").plan(stepByStep(setting, { step: 0, stopAt: 1 }));
+    const pool = new Pool().join("a").plan(blockPlan(setting, { step: 0, stopAt: 1 }));
     pool.computed("a", "step 0 slots 0-3");
     pool.take({
       ...{ kind: "settled", jobId: "job", unitId: undefined, worker: "a", leaseId: 1 },
       ...{ outcome: "done", reason: "", told: undefined },
     });
-    pool.beat("a", 1).plan(stepByStep(setting, { step: 1, stopAt: 2 }));
+    pool.beat("a", 1).plan(blockPlan(setting, { step: 1, stopAt: 2 }));
     assert.deepEqual(pool.held("a"), ["step 1 slots 0-3", 2]);
   });
 
@@ -365,6 +402,17 @@ describe("a worker that works on something else is busy, not free", () => {
   test("the leases of a job that is over are cancelled", () => {
     const pool = new Pool().join("a").plan(oneStep()).take({ kind: "withdrawn", jobId: "job" });
     assert.deepEqual(cancels(pool), [1]);
+  });
+
+  test("so the next job gets it only when it is through with a lease of the job before", () => {
+    const pool = new Pool().join("a").plan(oneStep()).take({ kind: "withdrawn", jobId: "job" });
+    pool.take({ kind: "planned", jobId: "next", runId: "next", plan: oneStep(), isFresh: false });
+    assert.equal(pool.held("a"), undefined);
+    pool.take({
+      ...{ kind: "settled", jobId: undefined, unitId: undefined, worker: "a", leaseId: 1 },
+      ...{ outcome: "done", reason: "", told: undefined },
+    });
+    assert.deepEqual(pool.held("a"), ["step 0 slots 0-3", 2]);
   });
 });
 
@@ -382,7 +430,7 @@ test("a worker that fails lease after lease rests, and others take over", () => 
   const pool = new Pool()
     .join("a")
     .join("b")
-    .plan(stepByStep(setting, { step: 0, stopAt: 3 }));
+    .plan(blockPlan(setting, { step: 0, stopAt: 3 }));
   for (let i = 0; i < 2; i++) {
     const [, leaseId] = pool.held("a") ?? ["", 0];
     pool.take({ kind: "returned", worker: "a", incarnation: 9, leaseId, reason: "broken", hasFailed: true });
@@ -457,8 +505,8 @@ function play(pool: Pool, { what, worker: number, ms, isStrange }: Move): void {
 }
 
 for (const [name, plan, total] of [
-  ["steps", (): WorkPlan => stepByStep(setting, { step: 0, stopAt: 20 }), 20],
-  ["stretches", (): WorkPlan => stretches(setting, { step: 0, stopAt: 20 }), 20],
+  ["steps", (): WorkPlan => blockPlan(setting, { step: 0, stopAt: 20 }), 20],
+  ["stretches", (): WorkPlan => stretchPlan(setting, { step: 0, stopAt: 20 }), 20],
 ] as const) {
   test(`in any schedule of ${name}, each step commits once and in order, and one honest worker brings the rest`, () => {
     fc.assert(

@@ -6,8 +6,8 @@ import { decide } from "../../../coordinator/leases/decide.js";
 import { hungLimitOf } from "../../../coordinator/leases/deadline.js";
 import type { Effect, LeaseEvent } from "../../../coordinator/leases/events.js";
 import type { MixedEngines } from "../../../coordinator/pool/engines.js";
-import { stepByStep } from "../../../coordinator/training/modes/step-by-step.js";
-import { stretches } from "../../../coordinator/training/modes/stretches.js";
+import { blockPlan } from "../../../coordinator/training/modes/step-by-step/plan.js";
+import { stretchPlan } from "../../../coordinator/training/modes/stretches/plan.js";
 import type { EngineFingerprint } from "../../../shared/fingerprint.js";
 import { TENSORFLOW, WASM } from "../../support/fingerprints.js";
 
@@ -46,7 +46,7 @@ class Pool {
 
   /** The worker computes a step of one block, and it is committed. */
   commitStep(worker: string): void {
-    const plan = stepByStep(setting, { step: 0, stopAt: 9 });
+    const plan = blockPlan(setting, { step: 0, stopAt: 9 });
     const unitId = "step 0 slots 0-0";
     this.take(
       { kind: "planned", jobId: "job", runId: "run", plan, isFresh: false },
@@ -158,7 +158,7 @@ describe("an engine may be silent", () => {
   test("for those of one step where it is leased many: it tells each", () => {
     const pool = new Pool();
     pool.join("worker-1", WASM);
-    const plan = stretches(setting, { step: 0, stopAt: 60 }, { steps: 8, stepMs: 900 });
+    const plan = stretchPlan(setting, { step: 0, stopAt: 60 }, { steps: 8, stepMs: 900 });
     const unitId = "steps 0-7";
     pool.take(
       { kind: "planned", jobId: "job", runId: "run", plan, isFresh: false },

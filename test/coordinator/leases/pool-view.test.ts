@@ -6,8 +6,8 @@ import { decide } from "../../../coordinator/leases/decide.js";
 import type { LeaseEvent } from "../../../coordinator/leases/events.js";
 import { poolView } from "../../../coordinator/leases/pool-view.js";
 import type { Unit, WorkPlan } from "../../../coordinator/leases/unit.js";
-import { stepByStep } from "../../../coordinator/training/modes/step-by-step.js";
-import { stretches } from "../../../coordinator/training/modes/stretches.js";
+import { blockPlan } from "../../../coordinator/training/modes/step-by-step/plan.js";
+import { stretchPlan } from "../../../coordinator/training/modes/stretches/plan.js";
 import { WASM } from "../../support/fingerprints.js";
 import type { PoolView } from "../../../shared/pool-view.js";
 
@@ -63,7 +63,7 @@ class Pool {
 function inStep(): Pool {
   const pool = new Pool();
   pool.join("worker-1", "worker-2");
-  pool.plan(stepByStep(setting, { step: 0, stopAt: 100 }));
+  pool.plan(blockPlan(setting, { step: 0, stopAt: 100 }));
   for (let step = 0; step < 3; step++) {
     pool.nowMs += 100;
     pool.computed("worker-1", `step ${step} slots 0-1`);
@@ -116,7 +116,7 @@ test("a lease that is overdue is said to be offered to others, and why it was ta
 test("what a lost, a dead and a leaving worker held says so, once each, the newest first", () => {
   const pool = new Pool();
   pool.join("worker-1", "worker-2", "worker-3", "worker-4");
-  pool.plan(stepByStep(setting, { step: 0, stopAt: 100 }));
+  pool.plan(blockPlan(setting, { step: 0, stopAt: 100 }));
   pool.take({ kind: "died", worker: "worker-1", pid: 7 });
   pool.take({ kind: "left", worker: "worker-2", incarnation: 1, reason: "SIGTERM" });
   pool.nowMs = 10 * HEARTBEAT_MS;
@@ -135,7 +135,7 @@ test("what a lost, a dead and a leaving worker held says so, once each, the newe
 test("the book remembers a few of the leases that were taken away, however many there were", () => {
   const pool = new Pool();
   pool.join("worker-1");
-  pool.plan(stepByStep(setting, { step: 0, stopAt: 100 }));
+  pool.plan(blockPlan(setting, { step: 0, stopAt: 100 }));
   for (let i = 0; i < 50; i++) {
     const leaseId = pool.book.members.get("worker-1")?.lease?.id ?? 0;
     const back = { kind: "returned" as const, worker: "worker-1", incarnation: 1, leaseId };
@@ -148,7 +148,7 @@ test("the book remembers a few of the leases that were taken away, however many 
 test("a stretch and the tasks of an evaluation are named in words, many of them counted", () => {
   const pool = new Pool();
   pool.join("worker-1");
-  pool.plan(stretches(setting, { step: 8, stopAt: 100 }));
+  pool.plan(stretchPlan(setting, { step: 8, stopAt: 100 }));
   assert.match(pool.waits[0] ?? "", /^steps 8–15 wait for worker-1: held for 0 ms, deadline in 2 min$/);
 
   const tasks = new Pool();
@@ -177,7 +177,7 @@ test("a stretch and the tasks of an evaluation are named in words, many of them 
 test("where nobody may work, that is said: resting workers, and a connection that is lost", () => {
   const pool = new Pool();
   pool.join("worker-1");
-  pool.plan(stepByStep(setting, { step: 0, stopAt: 100 }));
+  pool.plan(blockPlan(setting, { step: 0, stopAt: 100 }));
   for (let i = 0; i < 2; i++) {
     const leaseId = pool.book.members.get("worker-1")?.lease?.id ?? 0;
     const back = { kind: "returned" as const, worker: "worker-1", incarnation: 1, leaseId };

@@ -594,6 +594,8 @@ describe("a coordinator process, over NATS", () => {
     );
     assert.deepEqual([error.code, error.exit_code], ["diverged", 4]);
     assert.match(error.message, /gradient of step 1 is not finite/);
+    const status = cluster.json<{ state: string; step: number; exit_code: number }>("status.json");
+    assert.deepEqual([status.state, status.step, status.exit_code], ["failed", 1, 4]);
     assert.match(error.hint, /learning_rate/);
   });
 });

@@ -6,18 +6,18 @@ import {
   checkState,
   stepsLeft,
   stretchLength,
-} from "../../../coordinator/training/modes/stretch-lengths.js";
-import { leaseKind } from "../../../coordinator/training/modes/mode.js";
+} from "../../../coordinator/training/modes/stretches/stretch-lengths.js";
+import { modeName } from "../../../coordinator/training/registry.js";
 import { placeTensors } from "../../../shared/core/layout.js";
 import type { StepPlan } from "../../../shared/core/schedule.js";
 import { stateParts, stateSize } from "../../../shared/core/stretch.js";
 
 test("left alone, a run leases many steps at a time when it has one slot or company", () => {
-  assert.equal(leaseKind("auto", 1, 1), "exclusive");
-  assert.equal(leaseKind("auto", 4, 1), "step");
-  assert.equal(leaseKind("auto", 4, 2), "exclusive");
-  assert.equal(leaseKind("step", 1, 3), "step");
-  assert.equal(leaseKind("exclusive", 8, 1), "exclusive");
+  assert.equal(modeName("auto", 1, 1), "exclusive");
+  assert.equal(modeName("auto", 4, 1), "step");
+  assert.equal(modeName("auto", 4, 2), "exclusive");
+  assert.equal(modeName("step", 1, 3), "step");
+  assert.equal(modeName("exclusive", 8, 1), "exclusive");
 });
 
 describe("the length of an exclusive lease", () => {

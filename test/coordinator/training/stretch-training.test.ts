@@ -16,7 +16,7 @@ const GRADIENTS = "saf_gradients_received_total";
 const { Status } = wire.PushReply;
 
 const exclusive = (t: Parameters<typeof handCoordinator>[0]): Promise<HandCluster> =>
-  handCoordinator(t, { lease: "exclusive", slots: 1, steps: STEPS });
+  handCoordinator(t, { mode: "exclusive", slots: 1, steps: STEPS });
 
 async function checkWeights(cluster: HandCluster): Promise<void> {
   await cluster.trained;

@@ -113,6 +113,10 @@ describe("a command line is refused with exit code 2", () => {
       args: ["train", "-w", "some"],
       says: /argument 'some' is invalid.*whole number from 1 to 256, or auto/,
     },
+    {
+      args: ["train", "-w", "2", "--set", "pool.min_workers=5"],
+      says: /Cannot begin with 2 workers: pool\.min_workers waits for 5, and nobody else can join/,
+    },
     { args: ["demo", "-w", "0"], says: /argument '0' is invalid/ },
     { args: ["setup", "--engine", "abacus"], says: /Allowed choices are tensorflow-gpu, tensorflow, wasm/ },
     { args: ["evaluate", "."], says: /no config\.yaml, so it is no run directory/ },
@@ -221,6 +225,7 @@ describe("data files that are not right end with exit code 3", () => {
     const run = await saf(["evaluate", directory, "-w", "1"]);
     assert.equal(run.code, 3, run.stderr);
     assert.match(run.stderr, /^saf: Cannot evaluate .*: it holds no checkpoint$/m);
+    assert.doesNotMatch(run.stderr, /nats-server|error:/, "nothing is started for it, and it is told once");
     const report = await saf(["report", directory]);
     assert.equal(report.code, 3);
     assert.match(errorLine(report), /holds no result\.json/);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type TestContext, after, before, describe, test } from "node:test";
 import { InferenceSession, Tensor } from "onnxruntime-web";
 import type { ExportFormat } from "../../../coordinator/results/export/export-format.js";
@@ -132,6 +132,19 @@ describe("a trained run", () => {
     const state = await readFile(join(checkpoints, "step-00000020", "state.json"), "utf8");
     assert.equal((JSON.parse(state) as { weights_sha256: string }).weights_sha256, newest);
   });
+
+  test(
+    "is named by its folder where a link leads to it: `latest` is another one tomorrow",
+    LIMIT,
+    async () => {
+      const report = await saf(["export", "runs/latest", "--format", "csv", "--json"], { cwd: folder });
+      assert.equal(report.code, 0, report.stderr);
+      const { path } = JSON.parse(report.stdout) as ExportReport;
+      assert.equal(basename(path), `${basename(run)}.csv`);
+      const [, line = ""] = (await readFile(path, "utf8")).split("\n");
+      assert.ok(line.startsWith(basename(run)), line);
+    },
+  );
 
   test("what was measured is not taken for that of another checkpoint", LIMIT, async () => {
     const older = join(run, "checkpoints", "step-00000010");

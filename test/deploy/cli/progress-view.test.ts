@@ -257,6 +257,19 @@ test("the end of a phase and of a run leave words behind; a phase and an epoch a
   assert.deepEqual(finished.state.runs, []);
 });
 
+test("what ends the whole work is told by the command that ends, and not before", () => {
+  const failed = { ok: false, message: "the loss is NaN", code: "diverged", exitCode: 4 };
+  const alone = applyEvent(
+    { ...after([0, training()]), isOneRun: true },
+    { finished: { runId: "a", ...failed } },
+    1,
+  );
+  assert.deepEqual(alone.said, []);
+  assert.deepEqual(alone.state.runs, [], "its bar is gone");
+  const all = applyEvent(after([0, training()]), { finished: failed }, 1);
+  assert.deepEqual(all.said, []);
+});
+
 test("another piece of work in the same phase begins with no bar, and the one before it is told", () => {
   const measured = after(
     [0, { phase: { runId: "a", model: "plain", name: "evaluating", detail: "clean, paper" } }],

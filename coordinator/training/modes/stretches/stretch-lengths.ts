@@ -1,9 +1,9 @@
 /** Exclusive leases: how long they are, and what a returned state must look like. */
-import { at } from "../../../shared/core/at.js";
-import { type Layout, TAIL } from "../../../shared/core/layout.js";
-import { allFinite } from "../../../shared/core/vectors/vector-memory.js";
-import { type StepPlan, stepSamples, stepsPerEpoch } from "../../../shared/core/schedule.js";
-import { type StateParts, stateSize } from "../../../shared/core/stretch.js";
+import { at } from "../../../../shared/core/at.js";
+import { type Layout, TAIL } from "../../../../shared/core/layout.js";
+import { allFinite } from "../../../../shared/core/vectors/vector-memory.js";
+import { type StepPlan, stepSamples, stepsPerEpoch } from "../../../../shared/core/schedule.js";
+import { type StateParts, stateSize } from "../../../../shared/core/stretch.js";
 
 /** Work of one exclusive lease: what is lost when its worker dies. */
 export const STRETCH_MS = 15_000;

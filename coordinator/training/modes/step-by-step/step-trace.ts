@@ -1,6 +1,6 @@
 /** The trace of one step: leases to workers, and the coordinator's own work on what they push. */
-import type { Span, Tracer } from "../../shared/tracing.js";
-import type { Block } from "../../shared/core/slots.js";
+import type { Span, Tracer } from "../../../../shared/tracing.js";
+import type { Block } from "../../../../shared/core/slots.js";
 
 /** From the first to the last time that something was done; a step's chunks are summed, applied and sent one by one. */
 interface Stretch {

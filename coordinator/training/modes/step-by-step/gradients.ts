@@ -1,22 +1,22 @@
 /** Gradients of the step in work as they come in: counted, summed and, chunk by chunk, turned into the next version. */
-import { type ChunkHeader, chunkCountOf } from "../../shared/core/chunk.js";
-import { TAIL } from "../../shared/core/layout.js";
-import { blockOfNode } from "../../shared/core/slots.js";
-import { type saf, wire } from "../../shared/messages.js";
-import { grantOf } from "../leases/book.js";
-import type { ChunkVerdict, JobLeases, Verdict } from "../leases/job.js";
-import { BLOCK_SERIES } from "./modes/mode.js";
-import { blockId } from "./modes/step-by-step.js";
-import type { Shard } from "./shard.js";
-import type { StepInWork } from "./step-in-work.js";
+import { type ChunkHeader, chunkCountOf } from "../../../../shared/core/chunk.js";
+import { TAIL } from "../../../../shared/core/layout.js";
+import { blockOfNode } from "../../../../shared/core/slots.js";
+import { type saf, wire } from "../../../../shared/messages.js";
+import { grantOf } from "../../../leases/book.js";
+import type { ChunkVerdict, JobLeases, Verdict } from "../../../leases/job.js";
+import type { Shard } from "../../shard.js";
+import { missingChunks } from "../missing.js";
+import { BLOCK_SERIES } from "./plan.js";
+import type { LeasedBlock, StepInWork } from "./step-in-work.js";
 
 /** What the training is at. */
 export interface GradientContext {
   slots: number;
   /** Undefined while no step is in work. */
-  step(): { step: number; work: StepInWork } | undefined;
+  work(): StepInWork | undefined;
   /** The sum of a chunk is complete. */
-  onSum(shard: Shard, chunk: number): void;
+  onSum(work: StepInWork, shard: Shard, chunk: number): void;
 }
 
 const { Status } = wire.PushReply;
@@ -36,18 +36,15 @@ export class Gradients {
 
   onChunk(workerId: string, header: ChunkHeader, body: Uint8Array, isIntact: () => boolean): ChunkVerdict {
     const shard = this.#shards[header.shard];
-    if (shard === undefined || header.totalBytes !== shard.pushBytes) return { fate: "size" };
-    const current = this.#context.step();
-    if (current?.step !== header.step) return { fate: "stale" };
-    const unitId = this.#unitOf(header.step, header.node);
-    const record = unitId === undefined ? undefined : this.#leases.record(unitId);
-    if (unitId === undefined || record === undefined || grantOf(record, workerId) === undefined)
-      return { fate: "node" };
+    if (header.kind !== "gradient" || header.totalBytes !== shard?.pushBytes) return { fate: "size" };
+    const work = this.#context.work();
+    if (work?.step !== header.step) return { fate: "stale" };
+    const block = this.#blockOf(work, header.node, workerId);
+    if (block === undefined) return { fate: "node" };
 
-    const { work } = current;
-    const miscounted = endsVector(shard, header) ? miscountIn(body, record.unit.images) : undefined;
+    const miscounted = endsVector(shard, header) ? miscountIn(body, block.unit.images) : undefined;
     if (miscounted !== undefined) {
-      work.refuse(workerId, header.node, { outcome: "refused", reason: miscounted });
+      block.refused.set(workerId, { outcome: "refused", reason: miscounted });
       return { fate: "count" };
     }
     const beganMs = this.#clock();
@@ -55,7 +52,7 @@ export class Gradients {
       case "duplicate":
         return { fate: "duplicate" };
       case "nonfinite":
-        work.refuse(workerId, header.node, { outcome: "spoiled", reason: "values that are not finite" });
+        block.refused.set(workerId, { outcome: "spoiled", reason: "values that are not finite" });
         return { fate: "nonfinite" };
       case "no-such-node":
         return { fate: "node" };
@@ -67,32 +64,32 @@ export class Gradients {
         break;
     }
     work.did("reduce", beganMs, this.#clock());
-    if (shard.isSummed(header.chunk)) this.#context.onSum(shard, header.chunk);
+    if (shard.isSummed(header.chunk)) this.#context.onSum(work, shard, header.chunk);
     const endedMs = this.#clock();
     work.aggregateMs += endedMs - beganMs;
     if (!this.#shards.every((one) => one.isComplete(header.node))) return { fate: "accepted" };
     work.finished(workerId, endedMs);
     // The worker's own time comes a little later, with the end of its push.
-    return { fate: "accepted", completed: { unitId, steps: 1, toldMs: undefined } };
+    return { fate: "accepted", completed: { unitId: block.unit.id, steps: 1, toldMs: undefined } };
   }
 
   onPushEnd(message: saf.v1.PushEnd): Verdict<saf.v1.PushReply.$Properties> {
-    const current = this.#context.step();
-    if (message.step !== current?.step) return this.#through(Status.STALE, message);
-    const unitId = this.#unitOf(message.step, message.node);
-    const record = unitId === undefined ? undefined : this.#leases.record(unitId);
-    if (unitId === undefined || grantOf(record, message.workerId) === undefined) {
+    const { workerId } = message;
+    const work = this.#context.work();
+    if (message.step !== work?.step) return this.#through(Status.STALE, message);
+    const block = this.#blockOf(work, message.node, workerId);
+    if (block === undefined) {
       const reason = "this block was not leased to you";
       return { reply: { status: Status.REFUSED, reason }, settled: { outcome: "refused", reason } };
     }
     const missing = this.#shards.flatMap((shard) => shard.missing(message.node));
     if (missing.length === 0) return this.#through(Status.OK, message);
-    const refused = current.work.takeRefused(message.workerId, message.node);
-    if (refused !== undefined) {
-      const { reason } = refused;
-      return { reply: { status: Status.REFUSED, reason }, settled: { unitId, ...refused } };
-    }
-    return { reply: { status: Status.MISSING, missing: bitmapOf(missing, this.#chunks) } };
+    const refused = block.refused.get(workerId);
+    if (refused === undefined) return missingChunks(missing, this.#chunks);
+    // The next attempt begins anew.
+    block.refused.delete(workerId);
+    const { reason } = refused;
+    return { reply: { status: Status.REFUSED, reason }, settled: { unitId: block.unit.id, ...refused } };
   }
 
   /** The worker's own figures: compute and wait, not the time it was queued behind other processes of its machine. */
@@ -109,9 +106,11 @@ export class Gradients {
     return Math.max(...this.#shards.map(({ pushBytes }) => chunkCountOf(pushBytes)));
   }
 
-  #unitOf(step: number, node: number): string | undefined {
-    const block = blockOfNode(this.#context.slots, node);
-    return block === undefined ? undefined : blockId(step, block);
+  /** The block that sums this node, if the worker was leased it. */
+  #blockOf(work: StepInWork, node: number, workerId: string): LeasedBlock | undefined {
+    const block = work.blockAt(node);
+    if (block === undefined) return undefined;
+    return grantOf(this.#leases.record(block.unit.id), workerId) === undefined ? undefined : block;
   }
 }
 
@@ -131,11 +130,4 @@ function miscountIn(body: Uint8Array, images: number): string | undefined {
   const hits = countAt(TAIL.hits) ?? 0;
   if (samples === images && Number.isInteger(hits) && hits >= 0 && hits <= images) return undefined;
   return `it counted ${hits} hits of ${samples} images, expected ${images} images`;
-}
-
-/** A bit a chunk, of so many. */
-export function bitmapOf(chunks: readonly number[], count: number): Uint8Array {
-  const bitmap = new Uint8Array(Math.ceil(count / 8));
-  for (const chunk of chunks) bitmap[chunk >>> 3] = (bitmap[chunk >>> 3] ?? 0) | (1 << (chunk & 7));
-  return bitmap;
 }
