@@ -1,6 +1,6 @@
 /**
  * Four machines, each a network namespace, over TLS: one leads and trains, three have joined it. Workers of those die at
- * drawn steps; the weights are those of one process alone.
+ * drawn steps, or a cable is pulled; the weights are those of one process alone.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -21,7 +21,8 @@ import { localWeightsSha256 } from "../support/reference-weights.js";
 import { type Bar, passed, recordedSteps } from "./pools.js";
 
 const JOINED = 3;
-const KILLS = 3;
+const FAULTS = 4;
+const PULLED_MS = 6000;
 const SLOTS = 4;
 const LOOK_MS = 20;
 
@@ -35,31 +36,48 @@ async function untilStep(out: string, step: number, train: Running): Promise<voi
   while (!isOver && recordedSteps(out) < step) await Promise.race([over, passed(LOOK_MS)]);
 }
 
-/** Kills a worker of a joined machine at each of a few drawn steps. Returns what was done. */
+/** Kills a worker of a joined machine, or pulls the machine's cable for a while, at each of a few drawn steps. */
 async function disturb(
   train: Running,
-  joined: readonly Running[],
+  joined: readonly Joined[],
   { out, steps, random }: { out: string; steps: number; random: (limit: number) => number },
 ): Promise<string[]> {
   const done: string[] = [];
-  const at = Array.from({ length: KILLS }, () => 3 + random(steps - 10)).sort((a, b) => a - b);
+  const at = Array.from({ length: FAULTS }, () => 3 + random(steps - 10)).sort((a, b) => a - b);
   for (const step of at) {
     await untilStep(out, step, train);
     await passed(random(20));
-    const machine = random(joined.length);
-    const [pid] = workersOf(joined[machine]?.child.pid ?? 0);
-    // It may be between two processes.
-    if (pid === undefined) continue;
-    process.kill(pid, "SIGKILL");
-    done.push(`machine ${machine + 2} at step ${recordedSteps(out)}`);
+    const number = random(joined.length);
+    const isPulled = random(3) === 0;
+    const what = await (isPulled ? pull(joined[number]) : kill(joined[number]));
+    done.push(`${what} machine ${number + 2} at step ${recordedSteps(out)}`);
   }
   return done;
+}
+
+function kill(machine: Joined | undefined): string {
+  const [pid] = workersOf(machine?.join.child.pid ?? 0);
+  if (pid === undefined) return "no worker to kill of";
+  process.kill(pid, "SIGKILL");
+  return "killed the worker of";
+}
+
+async function pull(machine: Joined | undefined): Promise<string> {
+  machine?.machine.cable(false);
+  await passed(PULLED_MS);
+  machine?.machine.cable(true);
+  return `for ${PULLED_MS / 1000} s, up to now, no cable of`;
+}
+
+interface Joined {
+  machine: Machine;
+  join: Running;
 }
 
 interface Place {
   scope: Scope;
   leader: Machine;
-  joined: readonly Running[];
+  joined: readonly Joined[];
   folder: string;
 }
 
@@ -100,8 +118,11 @@ export const namespaces: Bar = async ({ rounds = 5, seed = 1, steps = 120 }) => 
     const [leader, ...others] = (await machines(scope, folder, 1 + JOINED)) as [Machine, ...Machine[]];
     const up = saf(scope, leader, folder, "up", "--listen", leader.address, "--json");
     const { token } = await up.result<{ token: string }>();
-    const joined = others.map((machine) => saf(scope, machine, folder, "join", token, "-w", "1"));
-    for (const one of joined) await one.said(/^in the pool at /);
+    const joined = others.map((machine) => ({
+      machine,
+      join: saf(scope, machine, folder, "join", token, "-w", "1"),
+    }));
+    for (const { join: one } of joined) await one.said(/^in the pool at /);
     const wrong: string[] = [];
     for (let round = 0; round < rounds; round++) {
       const fault = await trainOnce({ scope, leader, joined, folder }, seed + round, steps);

@@ -31,6 +31,8 @@ export interface Machine {
   /** Of its cable. */
   address: string;
   state: string;
+  /** Pulls its cable out of the switch, or puts it in again: nobody is told. */
+  cable(isIn: boolean): void;
 }
 
 /** The holder ends with us: its standard input closes. */
@@ -57,18 +59,20 @@ export async function machines(scope: Scope, folder: string, count: number): Pro
   inside(middle, "ip", "link", "set", SWITCH, "up");
   const all: Machine[] = [];
   for (let number = 1; number <= count; number++) {
+    const port = `port-${number}`;
     const machine = {
       holder: await namespace(scope),
       address: `10.99.0.${number}`,
       state: join(folder, `state-${number}`),
+      cable: (isIn: boolean) => inside(middle, "ip", "link", "set", port, isIn ? "up" : "down"),
     };
-    plugIn(machine, middle, `port-${number}`);
+    connect(machine, middle, port);
     all.push(machine);
   }
   return all;
 }
 
-function plugIn({ holder, address }: Machine, middle: number, port: string): void {
+function connect({ holder, address }: Machine, middle: number, port: string): void {
   const peer = ["peer", "name", CABLE, "netns", String(holder)];
   inside(middle, "ip", "link", "add", port, "type", "veth", ...peer);
   inside(middle, "ip", "link", "set", port, "master", SWITCH, "up");
