@@ -42,8 +42,8 @@ const SPARE_WORKERS = 16;
 export interface OpenPool {
   /** Where its nats-server is, for the processes of this machine, and who they are there. */
   readonly server: Pick<RunningNatsServer, "url" | "credentials">;
-  /** Who signed the server's certificate. */
-  readonly caFile: string;
+  /** Who signed the server's certificate; without it, nothing is encrypted. */
+  readonly caFile?: string;
   /** Where it keeps what its runs leave to the next: the last term. */
   readonly folder: string;
   /** Aborts, with a ClusterError, when its server is gone for good. */
