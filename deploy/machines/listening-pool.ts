@@ -55,6 +55,7 @@ export interface ListenOptions {
 }
 
 export interface ListeningPool extends OpenPool {
+  readonly caFile: string;
   /** Secret: who has it may bring workers. */
   readonly token: string;
   /** Where the token leads. */

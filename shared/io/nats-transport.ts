@@ -37,18 +37,28 @@ export async function connectWithLargeReads(options: ConnectionOptions): Promise
     pingInterval: BEAT_MS,
     maxPingOut: Number.MAX_SAFE_INTEGER,
   });
-  keepAll(connection, [options.servers ?? []].flat());
+  const { servers } = (connection as unknown as { protocol: { servers: KnownServers } }).protocol;
+  keepAll(servers, [options.servers ?? []].flat());
+  dialOthersFirst(servers);
   return connection;
 }
 
+interface KnownServer {
+  listen: string;
+  tlsName: string;
+}
+
+/** In the order in which they are dialled. */
 interface KnownServers {
-  getServers(): readonly { listen: string; tlsName: string }[];
+  getServers(): readonly KnownServer[];
+  getCurrentServer(): KnownServer;
   addServer(url: string): void;
+  /** The first one becomes the current one, and the last. */
+  selectServer(): KnownServer | undefined;
 }
 
 /** The client forgets a server that does not answer its first dial; one that is down now may be the only one later. */
-function keepAll(connection: NatsConnection, urls: readonly string[]): void {
-  const { servers } = (connection as unknown as { protocol: { servers: KnownServers } }).protocol;
+function keepAll(servers: KnownServers, urls: readonly string[]): void {
   for (const url of urls) {
     const { listen } = new ServerImpl(url);
     if (servers.getServers().some((known) => known.listen === listen)) continue;
@@ -56,6 +66,15 @@ function keepAll(connection: NatsConnection, urls: readonly string[]): void {
     const added = servers.getServers().at(-1);
     // Not the name of the server that was there first: its certificate is its own.
     if (added !== undefined) added.tlsName = "";
+  }
+}
+
+/** The client dials in turns, but its first server twice: one that fell silent would take a dial's patience once more. */
+function dialOthersFirst(servers: KnownServers): void {
+  const current = servers.getCurrentServer();
+  for (let turns = servers.getServers().length; turns > 0; turns--) {
+    if (servers.getServers().at(-1) === current) return;
+    servers.selectServer();
   }
 }
 

@@ -1,8 +1,10 @@
 /** Pools with the emulated engine, for measurements: a slot takes its time and no core. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { PoolInput } from "../../shared/config/pool.js";
 import type { StepPlan } from "../../shared/core/schedule.js";
 import { ledgerFault } from "../../coordinator/runs/ledger-proof.js";
-import { type TestCluster, ledgerOf, startCluster } from "../support/cluster.js";
+import { type ClusterSetting, type TestCluster, ledgerOf, startCluster } from "../support/cluster.js";
 
 /** More steps than any measurement takes. */
 const NO_END = 1_000_000;
@@ -10,7 +12,7 @@ const MOST_EPOCHS = 10_000;
 const IMAGES = 60_000;
 const BATCH = 64;
 
-export interface PoolSetting {
+export interface PoolSetting extends Pick<ClusterSetting, "open" | "route"> {
   workers: number;
   slots: number;
   pool: PoolInput;
@@ -18,6 +20,8 @@ export interface PoolSetting {
   seed?: number;
   restartCoordinator?: boolean;
   isAttacked?: boolean;
+  /** What is started besides, before the first step is waited for. */
+  start?: (cluster: TestCluster) => Promise<void>;
 }
 
 export const planOf = ({ slots }: { slots: number }): StepPlan => ({
@@ -37,17 +41,18 @@ export async function withPool<Value>(
 ): Promise<Value> {
   const ends: (() => Promise<void>)[] = [];
   try {
-    const { workers, slots, steps, seed = 0, isAttacked = false } = setting;
+    const { workers, slots, steps, seed = 0, open, route, isAttacked = false } = setting;
     const cluster = await startCluster(
       { after: (end) => ends.push(end) },
       {
-        workers,
+        ...{ workers, open },
         isEmulated: true,
         isAttacked,
         pool: { heartbeat_ms: 1000, ...setting.pool },
         ...(setting.restartCoordinator === undefined
           ? {}
           : { restartCoordinator: setting.restartCoordinator }),
+        ...(route === undefined ? {} : { route }),
         config: {
           engine: "emulated",
           model: "mrelu-r",
@@ -62,6 +67,7 @@ export async function withPool<Value>(
         },
       },
     );
+    await setting.start?.(cluster);
     await cluster.untilStep(3);
     return await measure(cluster);
   } finally {
@@ -86,6 +92,12 @@ export async function endedLedgerFault(cluster: TestCluster, slots: number): Pro
   const lines = ledgerOf(cluster.out) as Parameters<typeof ledgerFault>[0];
   if (lines.length !== step) return `${lines.length} records of ${step} steps`;
   return ledgerFault(lines, planOf({ slots }), step);
+}
+
+/** Steps in the ledger of a run that goes on: its last line may be half written. */
+export function recordedSteps(out: string): number {
+  const file = join(out, "ledger.jsonl");
+  return existsSync(file) ? readFileSync(file, "utf8").split("\n").length - 1 : 0;
 }
 
 export const quantile = (values: readonly number[], share: number): number => {

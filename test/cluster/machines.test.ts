@@ -3,149 +3,17 @@
  * of the run, over TLS, and carries it on while the first one's worker stands still.
  */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { checkpointOf, ledgerOf, temporaryDirectory, testConfig } from "../support/cluster.js";
+import { type Machine, joinsOf, machines, noMachines, saf, workersOf } from "../support/machines.js";
 import { localWeightsSha256 } from "../support/reference-weights.js";
-import { PROGRAM } from "../support/saf.js";
 
 const LIMIT = { timeout: 180_000 };
 const CONFIG = testConfig({ train: { max_steps: 60 }, evaluate: { images: 100 } });
-const HOLDER_S = "240";
-
-const canMakeMachines =
-  spawnSync("unshare", ["--net", "ip", "link", "set", "lo", "up"]).status === 0 &&
-  spawnSync("nsenter", ["--version"]).status === 0;
-const skip = canMakeMachines ? false : "network namespaces need root, unshare, nsenter and ip";
-
-/** Its namespace lives as long as the process that holds it. */
-interface Machine {
-  holder: number;
-  state: string;
-}
-
-async function namespace(t: TestContext): Promise<number> {
-  const holder = spawn(
-    "unshare",
-    ["--net", "sh", "-c", `ip link set lo up && echo up && exec sleep ${HOLDER_S}`],
-    {
-      stdio: ["ignore", "pipe", "inherit"],
-    },
-  );
-  t.after(() => void holder.kill("SIGKILL"));
-  await once(holder.stdout, "data");
-  return holder.pid ?? 0;
-}
-
-function inside(holder: number, ...command: string[]): void {
-  const { status, stderr } = spawnSync("nsenter", ["-t", String(holder), "-n", ...command], {
-    encoding: "utf8",
-  });
-  assert.equal(status, 0, `${command.join(" ")}: ${stderr}`);
-}
-
-async function twoMachines(t: TestContext, folder: string): Promise<[Machine, Machine]> {
-  const holders = [await namespace(t), await namespace(t)] as const;
-  const [left, right] = holders.map(String) as [string, string];
-  const cable = spawnSync("ip", [
-    "link",
-    "add",
-    "cable",
-    "netns",
-    left,
-    "type",
-    "veth",
-    "peer",
-    "name",
-    "cable",
-    "netns",
-    right,
-  ]);
-  assert.equal(cable.status, 0, String(cable.stderr));
-  for (const [i, holder] of holders.entries()) {
-    inside(holder, "ip", "address", "add", `10.99.0.${i + 1}/24`, "dev", "cable");
-    inside(holder, "ip", "link", "set", "cable", "up");
-  }
-  return [
-    { holder: holders[0], state: join(folder, "state-1") },
-    { holder: holders[1], state: join(folder, "state-2") },
-  ];
-}
-
-interface Running {
-  child: ChildProcess;
-  exit: Promise<number | null>;
-  /** Resolves with the line of standard error that matches. */
-  said(pattern: RegExp): Promise<string>;
-  /** Its JSON document, once it is whole. */
-  result<Value>(): Promise<Value>;
-  words: () => string;
-}
-
-/** `saf` on a machine; ended after the test. */
-function saf(t: TestContext, { holder, state }: Machine, folder: string, ...args: string[]): Running {
-  const child = spawn(
-    "nsenter",
-    ["-t", String(holder), "-n", process.execPath, "--enable-source-maps", PROGRAM, ...args],
-    { cwd: folder, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, SAF_STATE_DIR: state } },
-  );
-  const exit = once(child, "close").then(([code]) => code as number | null);
-  t.after(async () => {
-    child.kill("SIGTERM");
-    await exit;
-  });
-  let out = "";
-  const result = async <Value>(): Promise<Value> => {
-    for await (const text of child.stdout.setEncoding("utf8")) {
-      out += String(text);
-      if (out.endsWith("}\n")) return JSON.parse(out) as Value;
-    }
-    throw new Error(`no result\n${words()}`);
-  };
-  const lines: string[] = [];
-  const waiting = new Set<() => void>();
-  createInterface({ input: child.stderr }).on("line", (line) => {
-    lines.push(line);
-    for (const look of waiting) look();
-  });
-  const words = (): string => `saf ${args[0]}:\n${lines.slice(-30).join("\n")}\n${out}`;
-  const said = (pattern: RegExp): Promise<string> =>
-    new Promise((resolve, reject) => {
-      const look = (): void => {
-        const found = lines.find((line) => pattern.test(line));
-        if (found === undefined) return;
-        waiting.delete(look);
-        resolve(found);
-      };
-      waiting.add(look);
-      look();
-      void exit.then((code) => reject(new Error(`ended with ${code} before ${pattern}\n${words()}`)));
-    });
-  return { child, exit, said, result, words };
-}
-
-/** The worker processes that a launcher has started. */
-function workersOf(launcher: number): number[] {
-  const children = readFileSync(`/proc/${launcher}/task/${launcher}/children`, "utf8").trim().split(" ");
-  return children.map(Number).filter((pid) => {
-    const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    return words.includes("worker");
-  });
-}
-
-/** How often the workers of a machine were taken in. */
-async function joinsOf({ state }: Machine): Promise<number> {
-  const [home = ""] = await readdir(join(state, "joined"));
-  const logs = join(state, "joined", home, "logs");
-  const files = readdirSync(logs).filter((name) => name.endsWith(".jsonl"));
-  const texts = await Promise.all(files.map((name) => readFile(join(logs, name), "utf8")));
-  return texts.join("").split("Joined the pool as").length - 1;
-}
+const skip = noMachines ?? false;
 
 test(
   "a second machine joins a running training over TLS: the same weights; then it waits for the next run",
@@ -153,9 +21,9 @@ test(
   async (t) => {
     const folder = await temporaryDirectory(t);
     const reference = localWeightsSha256(CONFIG);
-    const [leader, other] = await twoMachines(t, folder);
+    const [leader, other] = (await machines(t, folder, 2)) as [Machine, Machine];
     await writeFile(join(folder, "run.yaml"), JSON.stringify(CONFIG));
-    const up = saf(t, leader, folder, "up", "--listen", "10.99.0.1", "--json");
+    const up = saf(t, leader, folder, "up", "--listen", leader.address, "--json");
     const { token } = await up.result<{ token: string }>();
     await reference;
 

@@ -60,7 +60,7 @@ export const CLASSES: readonly CommandClass[] = [
   // What needs more than a test has.
   parsed(/^saf data fetch\b/, "downloads a data set; its parts are tested by fetch-file.test.ts"),
   parsed(/^npm (test|run check|run format|run bench)\b/, "runs the tests, or what this test is run by"),
-  parsed(/^npm run bars\b/, "takes minutes, and wants a quiet machine"),
+  parsed(/^npm run bars\b/, "takes minutes and a quiet machine"),
   // Programs of others.
   { match: /^(export|cd|mkdir|chmod)\b/, how: "here" },
   awaited(parsed(/^git clone\b/, "fetches this repository")),

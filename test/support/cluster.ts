@@ -9,7 +9,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, after, before } from "node:test";
-import { LocalCluster } from "../../deploy/local/cluster.js";
+import { LocalCluster, type LocalClusterOptions } from "../../deploy/local/cluster.js";
 import type { ProcessExit } from "../../deploy/local/process-exit.js";
 import { type NatsBinary, resolveNatsServer } from "../../deploy/local/nats/resolve.js";
 import {
@@ -99,7 +99,7 @@ export interface LedgerLine {
   blocks: { slots: [number, number]; worker: string; engine: string; attempt: number; ms: number }[];
 }
 
-export interface ClusterSetting {
+export interface ClusterSetting extends Pick<LocalClusterOptions, "open" | "route"> {
   workers: number;
   /** All workers are waited for, unless it says otherwise. */
   pool?: PoolInput;
@@ -157,6 +157,8 @@ export async function startCluster(
     pool: testPool({ min_workers: Math.max(1, setting.workers), ...setting.pool }),
     clock: realClock,
     restartCoordinator: setting.restartCoordinator ?? false,
+    open: setting.open,
+    ...(setting.route === undefined ? {} : { route: setting.route }),
     onEvent: (event) => cluster.onEvent(event),
     onNote: (message) => cluster.onNote(message),
   });
@@ -311,8 +313,10 @@ export class TestCluster {
     if (isThere()) return;
     let waiting: Waiting | undefined;
     let limit: NodeJS.Timeout | undefined;
+    // What comes in the same read may end it again before we go on.
+    let wasThere = false;
     const there = new Promise<void>((resolve) => {
-      waiting = { isThere: () => isThere() || this.#exitCode !== undefined, resolve };
+      waiting = { isThere: () => (wasThere ||= isThere()) || this.#exitCode !== undefined, resolve };
       this.#waiting.add(waiting);
     });
     const late = new Promise<void>((resolve) => {
@@ -321,7 +325,7 @@ export class TestCluster {
     await Promise.race([there, late]);
     clearTimeout(limit);
     if (waiting !== undefined) this.#waiting.delete(waiting);
-    if (isThere()) return;
+    if (wasThere || isThere()) return;
     const why =
       this.#exitCode === undefined
         ? `waited ${PATIENCE_MS / 1000} s`

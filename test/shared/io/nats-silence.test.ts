@@ -125,11 +125,13 @@ test(
     const bus = await dial(t, `${first.url},${second.url}`);
     await untilAnswered(bus);
     const used = first.dials > 0 ? first : second;
+    const { dials } = used;
     used.silence();
     await publishMuch(bus);
     const answeredMs = await untilAnswered(bus);
     t.diagnostic(`answered ${Math.round(answeredMs)} ms after the loss`);
     assert.ok(answeredMs < 10_000, `${answeredMs} ms`);
+    assert.equal(used.dials, dials, "the one that was lost was dialled before the other");
   },
 );
 
