@@ -111,11 +111,11 @@ export class Coordinator {
 
   /** Resolves when at least `count` workers are in the pool; `signal` gives up waiting. */
   async waitForWorkers(count: number, signal: AbortSignal): Promise<void> {
+    const giveUp = (): void => this.#carryOut({ kind: "able" });
+    signal.addEventListener("abort", giveUp);
     while (this.workerCount < count && !signal.aborted)
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-        signal.addEventListener("abort", () => resolve(), { once: true });
-      });
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    signal.removeEventListener("abort", giveUp);
   }
 
   /**
