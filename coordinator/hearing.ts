@@ -6,6 +6,7 @@
  */
 import type { Bus, BusMessage, Subscription } from "../shared/bus.js";
 import type { Unheard } from "../shared/metrics.js";
+import { Allowance, type AllowanceRule } from "./pool/allowance.js";
 import { inboxPrefix, isWorkerName, speakerOf } from "../shared/subjects.js";
 import type { LogLevel } from "./coordinator-edges.js";
 
@@ -15,10 +16,20 @@ export const MOST_BYTES_ON_THE_WAY = 16 * 1024 * 1024;
 const ASK_FROM_BYTES = 1024 * 1024;
 /** Twice what a worker asks for at a time; who asks for more gets no answer, and asks again. */
 export const MOST_WAITING = 32;
+/**
+ * Messages of one worker that are decided on: several times what the fastest one sends. Each costs up to a millisecond, and
+ * the heartbeats of the others wait behind them.
+ */
+export const MOST_HEARD = {
+  control: { burst: 400, perSecond: 200 },
+  bulk: { burst: 4000, perSecond: 2000 },
+};
 /** A question that waits is kept: it names a run or a part, and a place in it. */
 const MOST_QUESTION_BYTES = 4096;
 
 export interface HearingEdges {
+  /** Milliseconds, from any beginning. */
+  now(): number;
   unheard(why: Unheard): void;
   /** A line that a worker can cause as often as it likes. */
   log(worker: string, level: LogLevel, text: string): void;
@@ -42,16 +53,26 @@ export class Hearing {
   readonly #subscriptions: Subscription[] = [];
   /** By worker; who was served last comes last. */
   readonly #waiting = new Map<string, Question[]>();
+  readonly #allowance: Allowance;
   #bytesOnTheWay = 0;
   #isAsking = false;
 
-  constructor(bus: Bus, edges: HearingEdges) {
+  constructor(bus: Bus, most: AllowanceRule, edges: HearingEdges) {
     this.#bus = bus;
+    this.#allowance = new Allowance(most);
     this.#edges = edges;
   }
 
-  /** What workers say on subjects that end with their name. */
+  /** What workers say on subjects that end with their name, each so often at most. */
   hear(pattern: string, handler: (heard: Heard) => void): void {
+    this.listenTo(pattern, (heard) => {
+      if (this.#allowance.take(heard.speaker, this.#edges.now())) handler(heard);
+      else this.#edges.unheard("busy");
+    });
+  }
+
+  /** The same, as often as they like: for bytes that are looked at and mostly put away. */
+  listenTo(pattern: string, handler: (heard: Heard) => void): void {
     this.#subscribe(pattern, (message, speaker) => {
       const { subject, data, inPlace } = message;
       handler({ subject, data, inPlace, speaker, answer: (bytes) => this.#send(message, bytes) });

@@ -9,7 +9,7 @@ import type { CoordinatorEdges, LogLevel } from "./coordinator-edges.js";
 import { FOREIGN_LEASE } from "./leases/book.js";
 import type { LeaseEvent } from "./leases/events.js";
 import type { ChunkVerdict, Job, Verdict } from "./leases/job.js";
-import { type Heard, Hearing, type HearingEdges } from "./hearing.js";
+import { type Heard, Hearing, type HearingEdges, MOST_HEARD } from "./hearing.js";
 import { RefusedPushes } from "./refused-pushes.js";
 import { type Presence, admit } from "./pool/membership.js";
 import type { EngineFingerprint } from "../shared/fingerprint.js";
@@ -50,9 +50,13 @@ interface Sender {
 export function listen(edges: CoordinatorEdges, context: ListenerContext): Listener {
   const { subjects, metrics } = edges;
   const ear = new Ear(edges, context);
-  const hearingEdges: HearingEdges = { unheard: (why) => metrics.unheard(why), log: context.log };
-  const control = new Hearing(edges.control, hearingEdges);
-  const bulk = new Hearing(edges.bulk, hearingEdges);
+  const hearingEdges: HearingEdges = {
+    now: () => edges.clock.now(),
+    unheard: (why) => metrics.unheard(why),
+    log: context.log,
+  };
+  const control = new Hearing(edges.control, MOST_HEARD.control, hearingEdges);
+  const bulk = new Hearing(edges.bulk, MOST_HEARD.bulk, hearingEdges);
   control.hear(subjects.joinPattern, (message) => ear.onJoin(message));
   control.hear(subjects.heartbeatPattern, (message) => ear.onHeartbeat(message));
   control.hear(subjects.leasePattern, (message) => ear.onReturn(message));
@@ -62,7 +66,7 @@ export function listen(edges: CoordinatorEdges, context: ListenerContext): Liste
   bulk.hear(subjects.resultPattern, (message) => ear.onResult(message));
   bulk.serve(subjects.dataPattern, (data) => ear.onDataRequest(data));
   for (const shard of shardIndices()) {
-    bulk.hear(subjects.gradientPattern(shard), (message) => ear.onChunk(message));
+    bulk.listenTo(subjects.gradientPattern(shard), (message) => ear.onChunk(message));
     bulk.serve(subjects.parameterGetPattern(shard), (data) => ear.onParameterRequest(shard, data));
   }
   return {

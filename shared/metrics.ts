@@ -365,7 +365,7 @@ export const METRICS = {
   unheard: {
     name: "saf_messages_unheard_total",
     type: "counter",
-    help: "Messages that came to nothing: whoever heard them `failed` over them; or, at the coordinator, an answer wanted in another's `inbox`, of a `size` that NATS does not take, or more questions than are answered at a time (`busy`).",
+    help: "Messages that came to nothing: whoever heard them `failed` over them; or, at the coordinator, an answer wanted in another's `inbox`, of a `size` that NATS does not take, or more questions than are answered, or messages than are heard, at a time (`busy`).",
     labels: ["reason"],
     roles: ["coordinator", "worker"],
     zeroes: UNHEARD.map((reason) => ({ reason })),

@@ -8,7 +8,7 @@ import type { HttpOptions } from "../shared/io/http-server.js";
 import { serveHttp } from "../shared/io/http-service.js";
 import { createLogger, logTo } from "../shared/io/logger.js";
 import { Metrics } from "../shared/io/metrics-registry.js";
-import { failedMessages } from "../shared/io/failed-messages.js";
+import { failedMessages, refusedMessages } from "../shared/io/failed-messages.js";
 import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { startTracing } from "../shared/io/otlp-tracing.js";
 import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
@@ -171,6 +171,7 @@ async function connectBuses({
   closing,
 }: Startup): Promise<{ control: Bus; bulk: Bus }> {
   const onFailedMessage = failedMessages(log, metrics, realClock.now);
+  const onPermissionError = refusedMessages(log, metrics, realClock.now);
   const connect = async (purpose: string): Promise<Bus> => {
     const bus = await connectNats({
       ...options.nats,
@@ -179,10 +180,7 @@ async function connectBuses({
       connectTimeoutMs: options.connectTimeoutMs,
       signal,
       onWaiting: (reason) => log("warn", reason),
-      onPermissionError: (message) => {
-        log("error", `NATS refused: ${message}`);
-        metrics.add("natsRefusals");
-      },
+      onPermissionError,
       onWarning: (message) => log("warn", message),
       onFailedMessage,
     });

@@ -4,7 +4,7 @@ import { countedBus } from "../../shared/counted-bus.js";
 import { busCounts, watchPending } from "../../shared/io/bus-metrics.js";
 import type { Log } from "../../shared/io/logger.js";
 import type { Metrics } from "../../shared/io/metrics-registry.js";
-import { failedMessages } from "../../shared/io/failed-messages.js";
+import { failedMessages, refusedMessages } from "../../shared/io/failed-messages.js";
 import { type NatsAccess, connectNats } from "../../shared/io/nats-bus.js";
 import { realClock } from "../../shared/io/real-clock.js";
 import { sharedMemoryBus } from "../../shared/io/shared-memory-bus.js";
@@ -31,6 +31,7 @@ export async function connectBuses(
 ): Promise<Buses> {
   const opened: Bus[] = [];
   const onFailedMessage = failedMessages(log, metrics, realClock.now);
+  const onPermissionError = refusedMessages(log, metrics, realClock.now);
   const connect = async (purpose: string): Promise<Bus> => {
     const bus = await connectNats({
       ...nats,
@@ -39,10 +40,7 @@ export async function connectBuses(
       connectTimeoutMs,
       signal,
       onWaiting: (reason) => log("warn", reason),
-      onPermissionError: (message) => {
-        log("error", `NATS refused: ${message}`);
-        metrics.add("natsRefusals");
-      },
+      onPermissionError,
       onWarning: (message) => log("warn", message),
       onFailedMessage,
     });

@@ -95,6 +95,8 @@ export interface Member {
   strayLease: number;
   /** The last lease that it was through with by its own word: a heartbeat may still name it. */
   endedLease: number;
+  /** The lease that it brought to an end last, while it has not said how long that took it. */
+  untold: { leaseId: number; jobId: string; series: string; mostMs: number } | undefined;
   /** Runs whose images and network it has loaded. */
   warm: ReadonlySet<string>;
   /** Exponentially weighted time of its leases, and images a second within them. */

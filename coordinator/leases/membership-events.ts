@@ -52,6 +52,7 @@ function stranger(id: string, engine: EngineFingerprint): Member {
     lease: undefined,
     strayLease: 0,
     endedLease: 0,
+    untold: undefined,
     warm: new Set(),
     leaseMs: 0,
     imagesPerSecond: 0,
@@ -96,6 +97,8 @@ function takeBack(turn: Turn, worker: string, lease: Lease, named: number): void
 /** A slow worker is no lost one while it moves. */
 function advanced(turn: Turn, worker: string, lease: Lease, progress: StretchProgress): void {
   const { unit, jobId } = lease;
+  // What is committed in one piece has no progress, whatever is said of it.
+  if (unit.isExclusive !== true) return;
   const job = turn.book.jobs.get(jobId);
   const grant = job?.units.get(unit.id)?.grants.find((candidate) => candidate.leaseId === lease.id);
   const { steps } = progress;

@@ -6,6 +6,7 @@ import {
   type Done,
   type JobRecord,
   type Lease,
+  type Member,
   type UnitRecord,
   grantOf,
   isDiverged,
@@ -68,7 +69,10 @@ export function computed(turn: Turn, event: EventOf<"computed">): void {
   const partMs = (stepMs * record.unit.steps) / scale;
   recordTime(turn, jobId, { series, ms: partMs }, toldMs === undefined);
   const lease = turn.book.members.get(worker)?.lease;
-  if (lease?.jobId === jobId && lease.unit.id === unitId) finishLease(turn, worker, lease);
+  if (lease?.jobId === jobId && lease.unit.id === unitId) {
+    finishLease(turn, worker, lease);
+    if (toldMs === undefined) turn.setMember(worker, { untold: heldOf(lease, turn.nowMs) });
+  }
   advance(turn, jobId, { unit: record.unit, worker, steps, stepMs });
 }
 
@@ -76,6 +80,24 @@ export function computed(turn: Turn, event: EventOf<"computed">): void {
 function timeOfStep(toldMs: number | undefined, heldMs: number, steps: number): number {
   const isTrue = toldMs !== undefined && toldMs > 0 && toldMs <= heldMs;
   return (isTrue ? toldMs : heldMs) / steps;
+}
+
+/**
+ * What a worker says of the time that its lease took counts once for each lease, and only as far as it can be true: deadlines
+ * of all workers follow from it.
+ */
+function takeTold(turn: Turn, { jobId, worker, leaseId, told }: EventOf<"settled">): void {
+  const member = turn.book.members.get(worker);
+  if (told === undefined || jobId === undefined || member === undefined) return;
+  const known = member.lease?.id === leaseId ? heldOf(member.lease, turn.nowMs) : member.untold;
+  if (known?.leaseId !== leaseId || known.jobId !== jobId || known.series !== told.series) return;
+  turn.setMember(worker, { untold: undefined });
+  recordTime(turn, jobId, { series: told.series, ms: Math.min(told.ms, known.mostMs) }, false);
+}
+
+function heldOf({ id: leaseId, jobId, unit, grantedMs }: Lease, nowMs: number): Member["untold"] {
+  const { series, scale } = unit.patience;
+  return { leaseId, jobId, series, mostMs: (nowMs - grantedMs) / scale };
 }
 
 /** `isStopgap`: counts only while nothing better is known; the worker's own figure comes a little later. */
@@ -146,10 +168,10 @@ function smooth(mean: number, value: number): number {
 }
 
 export function settled(turn: Turn, event: EventOf<"settled">): void {
-  const { jobId, unitId, worker, leaseId, outcome, reason, told } = event;
+  const { jobId, unitId, worker, leaseId, outcome, reason } = event;
   turn.endedBy(worker, leaseId);
   const record = turn.book.jobs.get(jobId ?? "")?.units.get(unitId ?? "");
-  if (jobId !== undefined && told !== undefined) recordTime(turn, jobId, told, false);
+  takeTold(turn, event);
   const lease = turn.book.members.get(worker)?.lease;
   if (outcome === "done") {
     if (lease?.id !== leaseId) return;

@@ -17,7 +17,13 @@ export interface Meeting {
 export const TOKEN_LIFE_S = 24 * 3600;
 
 /** Can workers of other machines come to it? */
-export async function canBeJoined({ listen, alone }: { listen?: ListenPlace; alone?: true }): Promise<boolean> {
+export async function canBeJoined({
+  listen,
+  alone,
+}: {
+  listen?: ListenPlace;
+  alone?: true;
+}): Promise<boolean> {
   if (listen !== undefined) return true;
   return alone !== true && (await attachPool(poolHome(stateDirectory(process.env)))) !== undefined;
 }

@@ -145,7 +145,9 @@ export function refuseTooFewWorkers({ min_workers: wanted }: PoolConfig, workers
   throw new ClusterError(
     "config",
     `Cannot begin with ${workers} worker${workers === 1 ? "" : "s"}: pool.min_workers waits for ${wanted}, and nobody else can join`,
-    { hint: `start as many by --workers ${wanted}, let other machines join (--listen), or lower pool.min_workers` },
+    {
+      hint: `start as many by --workers ${wanted}, let other machines join (--listen), or lower pool.min_workers`,
+    },
   );
 }
 

@@ -190,7 +190,9 @@ export class LocalCluster {
 
   /** Resolves with the coordinator's exit code when the work is done; with 5 when nobody is left to do it: see `failure`. */
   async finished(): Promise<number> {
-    const hopeless = once(this.#ground.hopeless.signal, "abort").then(() => ({ code: EXIT_CODES.dependency }));
+    const hopeless = once(this.#ground.hopeless.signal, "abort").then(() => ({
+      code: EXIT_CODES.dependency,
+    }));
     const { code } = await Promise.race([this.#coordinator.settled, hopeless]);
     return code ?? 1;
   }
@@ -309,7 +311,8 @@ async function groundOf(options: LocalClusterOptions, scratch: Scratch): Promise
   const own = open === undefined ? await startOwnServer(options, scratch) : undefined;
   const server = open?.server ?? own;
   if (server === undefined) throw new ClusterError("unexpected", "A pool has no nats-server");
-  const connect = (given: AbortSignal): Promise<Bus> => listen(server, open?.caFile, { onNote, signal: given });
+  const connect = (given: AbortSignal): Promise<Bus> =>
+    listen(server, open?.caFile, { onNote, signal: given });
   const observed = await observe(own, connect, { clock, onNote, signal });
   try {
     const route = await options.route?.(server.url);

@@ -6,12 +6,15 @@
 import type { Bar } from "./pools.js";
 import { cuts } from "./cuts.js";
 import { hashes } from "./hashes.js";
+import { hostile } from "./hostile.js";
 import { many } from "./many.js";
 import { namespaces } from "./namespaces.js";
 import { remote } from "./remote.js";
 import { goodput, late, recovery, slow } from "./speed.js";
 
-const BARS: Record<string, Bar> = { recovery, goodput, slow, late, hashes, many, cuts, remote, namespaces };
+const BARS: Record<string, Bar> = {
+  ...{ recovery, remote, goodput, slow, late, hashes, namespaces, cuts, many, hostile },
+};
 
 const [name = "", ...words] = process.argv.slice(2);
 const bar = BARS[name];

@@ -19,6 +19,7 @@ export interface PoolSetting extends Pick<ClusterSetting, "open" | "route"> {
   steps?: number;
   seed?: number;
   restartCoordinator?: boolean;
+  isAttacked?: boolean;
   /** What is started besides, before the first step is waited for. */
   start?: (cluster: TestCluster) => Promise<void>;
 }
@@ -40,12 +41,13 @@ export async function withPool<Value>(
 ): Promise<Value> {
   const ends: (() => Promise<void>)[] = [];
   try {
-    const { workers, slots, steps, seed = 0, open, route } = setting;
+    const { workers, slots, steps, seed = 0, open, route, isAttacked = false } = setting;
     const cluster = await startCluster(
       { after: (end) => ends.push(end) },
       {
         ...{ workers, open },
         isEmulated: true,
+        isAttacked,
         pool: { heartbeat_ms: 1000, ...setting.pool },
         ...(setting.restartCoordinator === undefined
           ? {}

@@ -1,7 +1,7 @@
 /** What comes in ends nothing, and what goes out goes only to who asked, a bounded amount at a time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Hearing, MOST_BYTES_ON_THE_WAY, MOST_WAITING } from "../../coordinator/hearing.js";
+import { Hearing, MOST_BYTES_ON_THE_WAY, MOST_HEARD, MOST_WAITING } from "../../coordinator/hearing.js";
 import type { Bus, BusMessage, Subscription } from "../../shared/bus.js";
 import { connectNats } from "../../shared/io/nats-bus.js";
 import { MemoryBroker } from "../support/memory-bus.js";
@@ -65,14 +65,15 @@ class HeldBus implements Bus {
   }
 }
 
-function hearing(bus: Bus): { hearing: Hearing; unheard: Unheard[]; log: string[] } {
+function hearing(bus: Bus, now = (): number => 0): { hearing: Hearing; unheard: Unheard[]; log: string[] } {
   const unheard: Unheard[] = [];
   const log: string[] = [];
   const edges = {
+    now,
     unheard: (why: Unheard) => unheard.push(why),
     log: (worker: string, level: string, text: string) => log.push(`${worker} ${level}: ${text}`),
   };
-  return { hearing: new Hearing(bus, edges), unheard, log };
+  return { hearing: new Hearing(bus, MOST_HEARD.control, edges), unheard, log };
 }
 
 const inboxOf = (worker: string, i = 0): string => `_INBOX.${worker}.mux.${i}`;
@@ -162,6 +163,23 @@ test("what goes wrong over a message is counted and told with who sent it, and t
   assert.match(log[1] ?? "", /An answer to worker w1 has 3145728 bytes, NATS takes 2097152/);
   assert.match(log[3] ?? "", /^w2 error: .*cannot make/);
   assert.deepEqual(bus.sent, [{ replyTo: inboxOf("w1"), bytes: 2 * MEBIBYTE }]);
+});
+
+test("20,000 messages of one worker at once are mostly not looked at, and another is heard behind them", () => {
+  const bus = new HeldBus();
+  let nowMs = 0;
+  const { hearing: ear, unheard } = hearing(bus, () => nowMs);
+  const heard: string[] = [];
+  ear.hear(s.joinPattern, ({ speaker }) => heard.push(speaker));
+  ear.hear(s.heartbeatPattern, ({ speaker }) => heard.push(speaker));
+  for (let i = 0; i < 20_000; i++) bus.arrive(s.joinPattern, s.join("evil"), inboxOf("evil", i));
+  bus.arrive(s.heartbeatPattern, s.heartbeat("evil"), undefined);
+  bus.arrive(s.heartbeatPattern, s.heartbeat("good"), undefined);
+  assert.deepEqual(heard, [...new Array<string>(MOST_HEARD.control.burst).fill("evil"), "good"]);
+  assert.deepEqual(unheard, new Array(20_001 - MOST_HEARD.control.burst).fill("busy"));
+  nowMs = 10;
+  bus.arrive(s.heartbeatPattern, s.heartbeat("evil"), undefined);
+  assert.equal(heard.at(-1), "evil", "it is heard again");
 });
 
 test("a worker's own connection gets its answers", async () => {

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { METRICS } from "../../shared/metrics.js";
+import { ATTEMPT_NAMES } from "../bars/attempt-names.js";
 import { ROLES } from "../../shared/subjects.js";
 import { ROOT, readDocument, rowsOf } from "./tables.js";
 
@@ -41,4 +42,15 @@ test("docs/security.md describes every role", () => {
     rowsOf(text.slice(text.indexOf("## Roles"), text.indexOf("## Credentials"))).map(([role]) => role),
     [...ROLES],
   );
+});
+
+test("docs/security.md says what comes of each attempt of the bar", () => {
+  const text = readDocument("docs/security.md");
+  const start = text.indexOf("## What a stolen credential does");
+  const rows = rowsOf(text.slice(start, text.indexOf("\n## ", start + 1)));
+  assert.deepEqual(
+    rows.map(([attempt]) => attempt),
+    [...ATTEMPT_NAMES],
+  );
+  assert.ok(rows.every(([, happens = ""]) => happens !== ""));
 });

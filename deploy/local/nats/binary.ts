@@ -96,10 +96,7 @@ export async function addToCache(
   }
 }
 
-async function faultWithOurConfig(
-  program: string,
-  env: NodeJS.ProcessEnv,
-): Promise<string | undefined> {
+async function faultWithOurConfig(program: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
   const directory = await temporaryFolder("saf-nats-try-");
   try {
     const key = (): string => createUser().getPublicKey();

@@ -146,6 +146,53 @@ describe("blocks of a step", () => {
   });
 });
 
+describe("what a worker tells of its work", () => {
+  const series = blockPlan(setting, { step: 0, stopAt: 1 }).units({ speeds: () => [1] })[0]?.patience.series;
+  const tell = (pool: Pool, worker: string, leaseId: number, ms: number): void => {
+    const told = { series: series ?? "", ms };
+    pool.take({
+      ...{ kind: "settled", jobId: "job", unitId: undefined, worker, leaseId, told },
+      ...{ outcome: "done", reason: "" },
+    });
+  };
+  const times = (pool: Pool): readonly number[] => pool.book.jobs.get("job")?.times.get(series ?? "") ?? [];
+
+  test("counts for no deadline where it had no such lease, or said so before", () => {
+    const pool = new Pool().join("a").join("evil").plan(oneStep());
+    const [unitId, leaseId] = pool.held("a") ?? ["", 0];
+    pool.nowMs = 100;
+    for (let i = 0; i < 64; i++)
+      for (const ms of [0, 1e300]) {
+        tell(pool, "stranger", i, ms);
+        tell(pool, "evil", 100 + i, ms);
+        tell(pool, "evil", leaseId, ms);
+      }
+    assert.deepEqual(times(pool), []);
+    pool.computed("a", unitId);
+    const stopgap = times(pool);
+    for (let i = 0; i < 64; i++) tell(pool, "a", leaseId, 20);
+    assert.deepEqual(times(pool), [...stopgap, 20]);
+  });
+
+  test("counts for no longer than it had the lease", () => {
+    const pool = new Pool().join("a").plan(blockPlan(setting, { step: 0, stopAt: 1 }));
+    const [unitId, leaseId] = pool.held("a") ?? ["", 0];
+    pool.nowMs = 100;
+    pool.computed("a", unitId);
+    pool.nowMs = 5000;
+    tell(pool, "a", leaseId, 1e300);
+    assert.deepEqual(times(pool), [25, 25], "100 ms for four slots");
+  });
+
+  test("is no progress of what is committed in one piece", () => {
+    const pool = new Pool().join("a").plan(oneStep());
+    const [, leaseId] = pool.held("a") ?? ["", 0];
+    const beat = { kind: "heard", worker: "a", incarnation: 1, isOurTerm: true, rssBytes: 0 } as const;
+    pool.take({ ...beat, leaseId: leaseId ?? 0, progress: { steps: 1, loss: NaN, accuracy: NaN } });
+    assert.deepEqual(pool.of("progress"), []);
+  });
+});
+
 describe("a unit is offered again", () => {
   test("when its worker is silent for three heartbeats, and the reason is said", () => {
     const pool = new Pool().join("a").plan(oneStep());

@@ -67,7 +67,7 @@ function bookOf({ units = [unitOf("u")], holds = {}, msPerImage, plan, strays = 
     });
     const now = held.find(({ grant }) => grant.state === "held" || grant.state === "raced");
     members.set(id, {
-      ...{ id, incarnation: 1, engine: WASM, pid: 1, lastSeenMs: NOW, endedLease: 0 },
+      ...{ id, incarnation: 1, engine: WASM, pid: 1, lastSeenMs: NOW, endedLease: 0, untold: undefined },
       ...{ warm: new Set<string>(), leaseMs: 0, imagesPerSecond: 0, images: 0, rssBytes: 0, retries: 0 },
       ...{ standing: GOOD_STANDING, note: "", strayLease: strays.includes(id) ? 99 : 0 },
       lease:

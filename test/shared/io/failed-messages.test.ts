@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { failedMessages } from "../../../shared/io/failed-messages.js";
+import { failedMessages, refusedMessages } from "../../../shared/io/failed-messages.js";
 import { LINES_A_MINUTE } from "../../../shared/line-limit.js";
 
 test("every message that came to nothing is counted; of their lines only so many are written in a minute", () => {
@@ -23,4 +23,20 @@ test("every message that came to nothing is counted; of their lines only so many
     `warn: ${1000 - LINES_A_MINUTE} lines about messages that came to nothing were left out`,
     "error: A message on saf.v1.local.ctl.w0 came to nothing: no error",
   ]);
+});
+
+test("every refusal of NATS is counted; one worker that causes them fills no log, and hides no fault of ours", () => {
+  const counts: unknown[] = [];
+  const lines: string[] = [];
+  const refused = refusedMessages(
+    (level, message) => lines.push(`${level}: ${message}`),
+    { add: (...counted: unknown[]) => counts.push(counted) },
+    () => 0,
+  );
+  for (let i = 0; i < 20_000; i++) refused(`publish on _INBOX.evil.x${i}`);
+  refused("publish on saf.v1.local.ctl.w0");
+  assert.equal(counts.length, 20_001);
+  assert.deepEqual(counts[0], ["natsRefusals"]);
+  assert.equal(lines.length, LINES_A_MINUTE + 1);
+  assert.equal(lines.at(-1), "error: NATS refused: publish on saf.v1.local.ctl.w0");
 });

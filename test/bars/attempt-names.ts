@@ -1,0 +1,33 @@
+/** The list of attempts, for the bar and for the table of docs/security.md. */
+export const ATTEMPT_NAMES = [
+  "answers wanted in others' subjects and inboxes",
+  "joining in another's name",
+  "publishing and listening where it may not",
+  "heartbeats, leaving, lease returns in another's name",
+  "heartbeats of huge terms, processes, leases and progress",
+  "gradient chunks with forged headers, sizes, checksums",
+  "gradients of blocks that others hold",
+  "gradients that are not finite",
+  "gradients with wrong counts of images",
+  "ends of pushes with absurd times",
+  "results of tasks that it was not leased",
+  "references into shared memory that are made up",
+  "a lease held for ever, the heart beating",
+  "leases held until late, leaving, joining again",
+  "every lease given back at once",
+  "every lease given back as failed",
+  "data asked for beyond all bounds",
+  "3,000 requests for 1 MiB of data",
+  "20,000 requests for 1 MiB of data",
+  "20,000 requests for parameters and the run",
+  "20,000 requests to join, all answers to one place",
+  "20,000 heartbeats",
+  "20,000 ends of pushes",
+  "100,000 forbidden messages",
+  "2,000 whole chunks of a block that it was not leased",
+  "5,000 frames shorter than a header",
+  "2 MiB of noise on each of its subjects",
+  "taking the place of the worker whose credential it is",
+] as const;
+
+export type AttemptName = (typeof ATTEMPT_NAMES)[number];
