@@ -46,6 +46,7 @@ async function disturb(
   const at = Array.from({ length: FAULTS }, () => 3 + random(steps - 10)).sort((a, b) => a - b);
   for (const step of at) {
     await untilStep(out, step, train);
+    if (train.child.exitCode !== null) break;
     await passed(random(20));
     const number = random(joined.length);
     const isPulled = random(3) === 0;
@@ -66,7 +67,7 @@ async function pull(machine: Joined | undefined): Promise<string> {
   machine?.machine.cable(false);
   await passed(PULLED_MS);
   machine?.machine.cable(true);
-  return `for ${PULLED_MS / 1000} s, up to now, no cable of`;
+  return `put in again after ${PULLED_MS / 1000} s: the cable of`;
 }
 
 interface Joined {
@@ -108,7 +109,7 @@ async function trainOnce(
   return isRight ? undefined : `${words}; expected ${expected.slice(0, 12)}; ${fault ?? "ledger ok"}`;
 }
 
-export const namespaces: Bar = async ({ rounds = 5, seed = 1, steps = 120 }) => {
+export const namespaces: Bar = async ({ rounds = 5, seed = 1, steps = 400 }) => {
   const bar = "all weights those of one process, every image once";
   if (noMachines !== undefined) return { skipped: noMachines, bar, isMet: true };
   const ends: (() => void | Promise<void>)[] = [];

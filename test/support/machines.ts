@@ -132,13 +132,19 @@ export function saf(scope: Scope, { holder, state }: Machine, folder: string, ..
   return { child, exit, said, result, words };
 }
 
-/** The worker processes that a launcher has started. */
+/** The worker processes that a launcher has started; none while they are started again. */
 export function workersOf(launcher: number): number[] {
-  const children = readFileSync(`/proc/${launcher}/task/${launcher}/children`, "utf8").trim().split(" ");
-  return children.map(Number).filter((pid) => {
-    const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    return words.includes("worker");
-  });
+  const children = textOf(`/proc/${launcher}/task/${launcher}/children`).split(" ");
+  return children.filter((pid) => textOf(`/proc/${pid}/cmdline`).split("\0").includes("worker")).map(Number);
+}
+
+/** Empty when the process is gone. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch {
+    return "";
+  }
 }
 
 /** How often the workers of a machine were taken in. */
