@@ -168,7 +168,9 @@ export class ParameterReceiver {
       try {
         const reply = readMessage(wire.ParamReply, await bus.request(pullSubject, request, PULL_TIMEOUT_MS));
         if (reply === undefined || reply.error?.message || reply.chunk.byteLength === 0) return "gone";
-        this.accept(reply.chunk);
+        const isTaken = this.accept(reply.chunk) || assembly.have[chunk] === 1;
+        // Whole, and another coordinator's or another version's: who answers now does not have what was asked for.
+        if (!isTaken && decodeChunk(reply.chunk).ok) return "gone";
       } catch (error) {
         if (error instanceof RequestError && error.failure === "closed") return "gone";
         throw error;

@@ -122,6 +122,15 @@ test("a version that the coordinator has no more, or whose place a later one too
   assert.equal(await receiver.take(1, TERM), undefined);
 });
 
+test("a lease of an earlier coordinator ends where a later one answers: asking again brings nothing else", async () => {
+  const { clock, receiver, asked, serve } = setUp();
+  serve(({ version, chunk }) => ({ chunk: frame(version, chunk, TERM + 1) }));
+  const taken = receiver.take(1, TERM);
+  await clock.advance(25);
+  assert.equal(await taken, undefined);
+  assert.equal(asked.length, 1);
+});
+
 test("frames of a coordinator that has not taken us in are not kept, and end nothing", async () => {
   const { receiver } = setUp();
   const ahead = frame(1, 0, TERM + 1);
