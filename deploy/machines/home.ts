@@ -5,11 +5,12 @@
  * the token's end, the workers that are enrolled), `running.json` while it runs, `nats/` of its server, `run/` locked by
  * the run that uses it. `joined/<authority>/` of a machine that has joined: `authority.crt`, the seeds of its workers, logs.
  */
-import { chmod, mkdir, readFile, rm } from "node:fs/promises";
+import { chmod, readFile, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { ClusterError, codeIn } from "../../shared/errors.js";
+import { makeFolder } from "../../shared/io/folders.js";
 import { writeSecret } from "../credentials/secret-file.js";
 import type { CertifiedKey } from "./certificates.js";
 
@@ -32,7 +33,7 @@ export function joinedHome(state: string, authority: Uint8Array): string {
 /** A folder that only this user may enter. */
 export async function makePrivate(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder, { mode: 0o700 });
     await chmod(folder, 0o700);
   } catch (cause) {
     throw new ClusterError("storage", `Cannot make the folder ${folder}: ${codeIn(cause) ?? String(cause)}`, {

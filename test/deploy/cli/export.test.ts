@@ -142,7 +142,8 @@ describe("a trained run", () => {
       const { path } = JSON.parse(report.stdout) as ExportReport;
       assert.equal(basename(path), `${basename(run)}.csv`);
       const [, line = ""] = (await readFile(path, "utf8")).split("\n");
-      assert.ok(line.startsWith(basename(run)), line);
+      // Behind the version of the format.
+      assert.equal(line.split(",")[1], basename(run), line);
     },
   );
 
