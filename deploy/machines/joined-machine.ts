@@ -1,9 +1,9 @@
 /** The workers of a machine that has joined a pool, as child processes. They wait for runs, one after another. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../shared/clock.js";
 import type { EngineName } from "../../shared/engine.js";
 import { ClusterError } from "../../shared/errors.js";
+import { makeFolderSync } from "../../shared/io/folders.js";
 import { workerArguments, workerProcessEnvironment } from "../local/command-lines.js";
 import { Crew } from "../local/crew.js";
 import { startProgram } from "../local/program.js";
@@ -29,7 +29,7 @@ export interface JoinedOptions {
 export async function serveOnMachine(options: JoinedOptions, signal: AbortSignal): Promise<void> {
   const { home, clock, onNote, machine } = options;
   const logs = join(home, "logs");
-  mkdirSync(logs, { recursive: true });
+  makeFolderSync(logs);
   const ended = new AbortController();
   const seeds = new Map(machine.workers.map(({ name, seedFile }) => [name, seedFile]));
   const crew = new Crew({
