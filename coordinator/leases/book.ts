@@ -57,6 +57,8 @@ export interface JobRecord {
   plan: WorkPlan;
   /** The plan's units were asked for; they are, until the next commit, these. */
   isPlanned: boolean;
+  /** How many units the plan cut: a commit wants all of them, also those that are not here any more. */
+  unitCount: number;
   units: ReadonlyMap<string, UnitRecord>;
   /** Number of its newest lease; 0 while it had none. */
   lastServed: number;

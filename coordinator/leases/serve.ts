@@ -69,7 +69,7 @@ function planned(turn: Turn, job: JobRecord): JobRecord {
   const units = job.plan.units({ speeds: (series) => speedsOf(turn.book, job, series, turn.nowMs) });
   if (units.length === 0) return job;
   const records = units.map((unit): [string, UnitRecord] => [unit.id, { unit, grants: [], done: undefined }]);
-  const change = { isPlanned: true, units: new Map(records) };
+  const change = { isPlanned: true, unitCount: records.length, units: new Map(records) };
   turn.setJob(job.id, change);
   return { ...job, ...change };
 }

@@ -25,7 +25,13 @@ const SMOOTHING = 0.9;
 export function planned(turn: Turn, { jobId, runId, plan, isFresh }: EventOf<"planned">): void {
   const known = turn.book.jobs.get(jobId);
   const units = known === undefined || isFresh ? new Map<string, UnitRecord>() : wantedUnits(known, plan);
-  const nothingYet = { lastServed: 0, times: new Map(), affinities: new Map(), paces: new Map() };
+  const nothingYet = {
+    unitCount: 0,
+    lastServed: 0,
+    times: new Map(),
+    affinities: new Map(),
+    paces: new Map(),
+  };
   const job = { ...nothingYet, ...known, id: jobId, runId, plan, units, isPlanned: units.size > 0 };
   turn.book = { ...turn.book, jobs: new Map(turn.book.jobs).set(jobId, job) };
   turn.effects.push({ kind: "units", jobId });
@@ -122,7 +128,7 @@ function advance(
   const job = turn.book.jobs.get(jobId);
   if (job === undefined) return;
   const records = [...job.units.values()];
-  const isComplete = records.every((record) => record.done !== undefined);
+  const isComplete = records.length === job.unitCount && records.every((record) => record.done !== undefined);
   const next = job.plan.advance(last, isComplete);
   if (next !== undefined) {
     const units = records.flatMap(({ unit, done }): CommittedUnit[] =>

@@ -25,7 +25,7 @@ export class TrainingPhase {
         onProgress: (done, loss, accuracy) => observer.advanced(done, run.totalSteps, loss, accuracy),
         fail: (error) => {
           this.#failure ??= error;
-          this.trainer.abandon();
+          this.trainer.giveUpStep();
         },
         ...(tracer === undefined ? {} : { tracer }),
       },

@@ -112,18 +112,14 @@ export class Trainer implements Job {
     else if (this.#isThere) this.#release();
   }
 
-  /** Gives the work in hand up, as if it had never begun; resolves `runTo`: nobody is there to finish it. */
+  /**
+   * Gives the work in hand up, as if it had never begun; resolves `runTo`: nobody is there to finish it, or what it comes to
+   * is of no use.
+   */
   giveUpStep(): void {
     this.#stopAt = this.step;
     this.#mode?.giveUp("given up");
     this.#desk.replan({ isFresh: true });
-    this.#release();
-  }
-
-  /** Gives up; resolves `runTo`. The state is of no use then. */
-  abandon(): void {
-    this.#stopAt = this.step;
-    this.#desk.replan();
     this.#release();
   }
 

@@ -129,6 +129,14 @@ describe("blocks of a step", () => {
     assert.equal(pool.held("c"), undefined);
   });
 
+  test("do not commit without those that were dropped when the step was not wanted any more", () => {
+    const pool = new Pool().join("a").join("b").plan(oneStep());
+    pool.take({ kind: "left", worker: "a", incarnation: 1, reason: "signal" });
+    pool.plan(blockPlan(setting, { step: 0, stopAt: 0 }));
+    pool.computed("b", "step 0 slots 2-3");
+    assert.deepEqual(pool.of("commit"), []);
+  });
+
   test("count once: whoever brings one again, later, is not who computed it", () => {
     const pool = new Pool().join("a").join("b").plan(oneStep());
     const [block = "", leaseId = 0] = pool.held("a") ?? [];

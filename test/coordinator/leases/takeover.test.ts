@@ -84,7 +84,15 @@ function bookOf({ units = [unitOf("u")], holds = {}, msPerImage, plan, strays = 
     { unit, grants: grants.get(unit.id) ?? [], done: undefined },
   ]);
   const job: JobRecord = {
-    ...{ id: "job", runId: "run", plan: plan ?? fixedPlan(units), isPlanned: true, lastServed: 0, paces },
+    ...{
+      id: "job",
+      runId: "run",
+      plan: plan ?? fixedPlan(units),
+      isPlanned: true,
+      unitCount: units.length,
+      lastServed: 0,
+      paces,
+    },
     ...{ units: new Map(records), times: new Map(), affinities: new Map() },
   };
   const book = {
