@@ -184,15 +184,16 @@ describe(`weights after ${STEPS} steps of mrelu-r-m`, () => {
   });
 
   test("do not change when a worker joins in mid-run", LIMIT, async (t) => {
-    // The first worker sleeps while the second one starts: without this, all steps would be over by then.
+    // The coordinator sleeps while the second worker starts: without this, all steps would be over by then.
     const pool = { heartbeat_ms: 20_000, lease_floor_ms: 600_000 };
     const cluster = await startCluster(t, { workers: 1, config, pool });
+    await cluster.watchJoins();
     await cluster.untilPush("worker-1", 3 + (SEED % 10), 1);
-    cluster.signalWorker("worker-1", "SIGSTOP");
-    const joiner = cluster.local.addWorker();
-    await cluster.until("the second worker", () => cluster.table.length === 2);
+    cluster.signalCoordinator("SIGSTOP");
     const before = cluster.step;
-    cluster.signalWorker("worker-1", "SIGCONT");
+    const joiner = cluster.local.addWorker();
+    await cluster.until("the second worker", () => cluster.asked.has(joiner));
+    cluster.signalCoordinator("SIGCONT");
 
     await cluster.trainedAndStopped();
 

@@ -211,6 +211,8 @@ export class TestCluster {
     worker: string;
     done: number;
   })[] = [];
+  /** Workers that have asked to be taken in. */
+  readonly asked = new Set<string>();
   /** Each worker's newest push. */
   readonly pushes = new Map<string, Push>();
   readonly #waiting = new Set<Waiting>();
@@ -270,6 +272,15 @@ export class TestCluster {
       this.#look();
     });
     await this.#tap.flush();
+  }
+
+  /** From now on whoever asks to be taken in is seen. It makes a request that nobody answers wait, so no other test has it. */
+  async watchJoins(): Promise<void> {
+    this.#tap?.subscribe(this.subjects.joinPattern, ({ subject }) => {
+      this.asked.add(subject.slice(subject.lastIndexOf(".") + 1));
+      this.#look();
+    });
+    await this.#tap?.flush();
   }
 
   onEvent(event: saf.v1.Event): void {
