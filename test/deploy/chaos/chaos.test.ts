@@ -15,7 +15,7 @@ test(
     const file = join(folder, "run.yaml");
     writeFileSync(
       file,
-      "{ model: plain, engine: emulated, train: { batch_size: 32, slots: 4, max_steps: 150, learning_rate: 0.01 } }",
+      "{ model: plain, engine: emulated, train: { batch_size: 32, slots: 4, max_steps: 80, learning_rate: 0.01 } }",
     );
 
     const run = await saf([
@@ -27,7 +27,7 @@ test(
     const found = JSON.parse(run.stdout) as ChaosDocument;
     const [round] = found.rounds;
     assert.ok(found.holds && round !== undefined);
-    assert.deepEqual([found.engine, found.workers, found.steps], ["emulated", 2, 150]);
+    assert.deepEqual([found.engine, found.workers, found.steps], ["emulated", 2, 80]);
     assert.match(found.calm.sha256, /^[0-9a-f]{64}$/);
     assert.equal(round.sha256, found.calm.sha256);
     assert.deepEqual(round.faults.map(({ fault }) => fault).sort(), ["cut", "drop", "kill"]);
