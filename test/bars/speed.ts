@@ -70,8 +70,10 @@ export const recovery: Bar = async ({ rounds = 50, seed = 1 }) => {
     async (cluster) => {
       for (let kill = 0; kill < rounds; kill++) {
         // The last one killed is back, and the moment within a step is any.
-        await cluster.until("all workers", () => cluster.table.length === WORKERS);
+        // The table is told once a second: behind a kill it is that of before for a while.
         await passed(1500 + random(200));
+        await cluster.until("all workers", () => cluster.table.length === WORKERS);
+        await passed(random(200));
         const id = `worker-${1 + random(WORKERS)}`;
         const { step } = cluster;
         const killedMs = performance.now();

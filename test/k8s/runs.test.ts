@@ -168,8 +168,11 @@ test(
     assert.match(stdout, /"msg":"training \d+ of 60, loss/);
     // The workers were dismissed, and the Job is complete with them.
     await kube.kubectl("-n", "saf", "wait", "--for=condition=complete", "job/train-worker", "--timeout=60s");
-    for (const pod of kube.pods("worker").filter(isOver))
-      assert.equal(exitCodeOfPod(pod), 0, pod.metadata.name);
+    for (const pod of kube.pods("worker").filter(isOver)) {
+      const { name } = pod.metadata;
+      const said = await kube.tryKubectl(["-n", "saf", "logs", name]);
+      assert.equal(exitCodeOfPod(pod), 0, `${name}:\n${said.stdout.slice(-2000)}`);
+    }
     for (const { pod, ms, graceMs } of kube.kubelet.endings)
       assert.ok(ms < graceMs / 2, `${pod} took ${ms} ms of ${graceMs}`);
     assert.ok(kube.kubelet.started.length >= 5, `probes were answered by ${kube.kubelet.started.join(", ")}`);
