@@ -102,8 +102,9 @@ export class DirectoryLocks {
   async #beat(): Promise<void> {
     for (const [directory, held] of this.#held) {
       const file = join(directory, LOCK_FILE);
-      const found = await readOwner(file);
-      if (!this.#held.has(directory)) continue;
+      const found = await readOwner(file).catch(() => "unreadable" as const);
+      // What cannot be read now says nothing: the next beat looks again.
+      if (found === "unreadable" || !this.#held.has(directory)) continue;
       if (found?.owner?.token !== held.owner.token) {
         this.#edges.onLost(heldBy(directory, found?.owner, undefined));
         return;
