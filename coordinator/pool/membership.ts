@@ -36,8 +36,8 @@ export type Admission =
   | { accepted: true }
   | { accepted: false; label: "name" | "protocol" | "self_test" | "engine" | "bits"; reason: string };
 
-/** What the pool has to do with an applicant. */
-export interface PoolView {
+/** How the pool stands to an applicant. */
+export interface Reception {
   /** Who is in the pool under this name; of two processes the one that was started later is it. */
   present?: Presence | undefined;
   /** Why its engine would spoil the weights, where the pool takes no such worker. */
@@ -61,7 +61,7 @@ export function admit(
   speaker: string,
   protocol: number,
   engines: readonly string[],
-  { present, spoils }: PoolView = {},
+  { present, spoils }: Reception = {},
 ): Admission {
   if (!isWorkerName(applicant.workerId)) {
     return {
