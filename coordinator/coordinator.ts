@@ -10,7 +10,7 @@ import type { Effect, LeaseEvent, Reason } from "./leases/events.js";
 import type { Job, JobDesk, JobLeases } from "./leases/job.js";
 import { type Listener, listen } from "./listen.js";
 import { poolView } from "./leases/pool-view.js";
-import { tableOf } from "./leases/table.js";
+import { rowsOf } from "./leases/worker-rows.js";
 import { LineLimit } from "../shared/line-limit.js";
 import type { CoordinatorEdges, CoordinatorMetrics, LogLevel } from "./coordinator-edges.js";
 
@@ -133,7 +133,7 @@ export class Coordinator {
   }
 
   table(): saf.v1.WorkerRow.$Properties[] {
-    return tableOf(this.#book, this.#edges.clock.now());
+    return rowsOf(this.#book, this.#edges.clock.now());
   }
 
   readonly view = (): PoolView => poolView(this.#book, this.#edges.clock.now());

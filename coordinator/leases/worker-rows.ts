@@ -1,8 +1,8 @@
-/** The pool as events tell of it, a row for each worker. */
+/** The pool as events tell of it: a row for each worker. */
 import type { saf } from "../../shared/messages.js";
 import { type LeaseBook, stateOf } from "./book.js";
 
-export function tableOf(book: LeaseBook, nowMs: number): saf.v1.WorkerRow.$Properties[] {
+export function rowsOf(book: LeaseBook, nowMs: number): saf.v1.WorkerRow.$Properties[] {
   return [...book.members.values()].map((member) => {
     const state = stateOf(member, nowMs);
     return {
