@@ -74,8 +74,14 @@ function planned(turn: Turn, job: JobRecord): JobRecord {
   return { ...job, ...change };
 }
 
+/** The unit that a worker gets, if that helps. */
 function unitFor(turn: Turn, job: JobRecord, member: Member): UnitRecord | undefined {
-  const { id } = member;
+  const chosen = firstOpen(turn, job, member);
+  const isHelp = chosen !== undefined && helps(turn.book, job, member, chosen.unit, turn.nowMs);
+  return isHelp ? chosen : undefined;
+}
+
+function firstOpen(turn: Turn, job: JobRecord, { id }: Member): UnitRecord | undefined {
   // What was not finite from a worker goes to another one, while there is one.
   const isAlone = ableCount(turn.book, turn.nowMs) <= 1;
   const last = job.affinities.get(id);
@@ -83,7 +89,6 @@ function unitFor(turn: Turn, job: JobRecord, member: Member): UnitRecord | undef
   for (const record of job.units.values()) {
     if (!isOpen(record) || !job.plan.wants(record.unit)) continue;
     if (record.grants.length > 0 && !isAlone && spoiledBy(record).has(id)) continue;
-    if (!helps(turn.book, job, member, record.unit, turn.nowMs)) return undefined;
     if (last === undefined || record.unit.affinity === last) return record;
     first ??= record;
   }
