@@ -144,7 +144,7 @@ export class EvaluationJob implements Job {
   }
 
   get plan(): WorkPlan {
-    return fixedPlan(this.#now.isStopped ? [] : [...this.#tasks.values()].map(unitOf));
+    return fixedPlan(this.#now.isStopped ? [] : [...this.#tasks.values()].map(unitOf), "the evaluation");
   }
 
   /**
@@ -292,9 +292,10 @@ export class EvaluationJob implements Job {
 }
 
 function unitOf(task: TaskSpec): Unit {
+  const name = wordsOf(task);
   return {
     id: task.id,
-    title: titleOf(task),
+    words: { name, part: name },
     images: task.imageCount * task.strengths.length,
     steps: 1,
     patience: {
@@ -308,7 +309,7 @@ function unitOf(task: TaskSpec): Unit {
 }
 
 /** "pgd-40 at 5 strengths, images 0–99" */
-function titleOf({ attack, kind, strengths, firstImage, imageCount }: TaskSpec): string {
+function wordsOf({ attack, kind, strengths, firstImage, imageCount }: TaskSpec): string {
   const what = attack ?? kind;
   const strong = strengths.length === 1 ? "" : ` at ${strengths.length} strengths`;
   return `${what}${strong}, images ${firstImage}–${firstImage + imageCount - 1}`;

@@ -65,12 +65,12 @@ export class FeaturesJob implements Job {
     const patience = { series: "features", scale: 1, floorMs: LEASE_MS, unknownMs: LEASE_MS, warmUpMs: 0 };
     const unit = {
       id: this.#taskId,
-      title: "feature statistics",
+      words: { name: "feature statistics", part: "feature statistics" },
       images: 2 * FEATURE_IMAGES,
       steps: 1,
       patience,
     };
-    return fixedPlan(this.#isStopped ? [] : [unit]);
+    return fixedPlan(this.#isStopped ? [] : [unit], "the count of features");
   }
 
   /** No task any more; `done` resolves at once. */

@@ -99,12 +99,9 @@ function isMissing({ units }: JobRecord, { unit }: Lease): boolean {
 }
 
 /** "step 120", "steps 8–71", "the evaluation" */
-function nameOf({ id, units }: JobRecord): string {
+function nameOf({ plan, units }: JobRecord): string {
   const [first] = units.values();
-  const kind = id.slice(id.lastIndexOf("/") + 1);
-  if (kind === "evaluate") return "the evaluation";
-  if (kind === "features") return "the count of features";
-  return first === undefined ? "the training" : stepsOf(first.unit);
+  return first?.unit.words?.whole ?? plan.title ?? "the work";
 }
 
 function heldWait(
@@ -115,7 +112,7 @@ function heldWait(
   nowMs: number,
 ): JobWait {
   const heldMs = nowMs - lease.grantedMs;
-  const piece = pieceOf(lease.unit);
+  const piece = lease.unit.words?.part;
   const of = piece === undefined ? `${id}` : `${piece} of ${id}`;
   const untilMs = lease.deadlineMs - nowMs;
   const deadline = lease.isOverdue
@@ -145,29 +142,7 @@ function openWait(
   return [{ text: `${what}: ${pieces} ${why}`, isLate: held === 0 && free === 0 }];
 }
 
-// ---- Units in words ---------------------------------------------------------------------------------------------
-
-/** "step 120, slots 2–3"; "steps 8–71"; "pgd-40, images 0–99" */
-function wordsOfUnit(unit: Unit): string {
-  const piece = pieceOf(unit);
-  if (unit.title !== undefined || piece === undefined) return unit.title ?? stepsOf(unit);
-  return `${stepsOf(unit)}, ${piece}`;
-}
-
-/** What stands before the slots of a block's id: modes/step-by-step.ts. */
-function stepsOf({ id }: Unit): string {
-  return dashed(id.replace(/ slots .*$/, ""));
-}
-
-/** Which part of the whole it is; undefined where it is all of it. */
-function pieceOf({ id, title }: Unit): string | undefined {
-  if (title !== undefined) return title;
-  const [, first, last] = / slots (\d+)-(\d+)$/.exec(id) ?? [];
-  if (first === undefined) return undefined;
-  return first === last ? `slot ${first}` : `slots ${first}–${last}`;
-}
-
-const dashed = (text: string): string => text.replace(/(\d)-(\d)/g, "$1–$2");
+const wordsOfUnit = ({ id, words }: Unit): string => words?.name ?? id;
 
 /** "142 ms", "4.2 s", "3 min" */
 function seconds(ms: number): string {

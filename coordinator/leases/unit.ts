@@ -8,8 +8,7 @@ import type { Patience } from "./deadline.js";
 export interface Unit {
   /** Names it within its job, in words: the same piece offered again has the same id. Nothing is read out of it. */
   id: string;
-  /** What it is, for people, where the id does not say so. */
-  title?: string;
+  words?: UnitWords;
   /** Images to compute: of a block, or of a task at all its strengths. */
   images: number;
   /** What its holder counts its progress in: steps of a stretch; else 1. */
@@ -19,6 +18,16 @@ export interface Unit {
   isExclusive?: true;
   /** Whoever held a unit of this affinity last is offered the next one first: it has its inputs ready. */
   affinity?: string;
+}
+
+/** A unit, for people. */
+export interface UnitWords {
+  /** "step 120, slots 2–3", "steps 8–71", "pgd-40, images 0–99" */
+  name: string;
+  /** What cannot go on without it: "step 120"; undefined: all of the job. */
+  whole?: string;
+  /** Which part of that it is: "slots 2–3"; undefined: all of it. */
+  part?: string;
 }
 
 /** A unit that was computed and accepted. */
@@ -42,6 +51,8 @@ export interface Crew {
  * units when somebody could take them.
  */
 export interface WorkPlan<Own extends Unit = Unit> {
+  /** What all of it is, for people: "the training". */
+  title?: string;
   /** The units to lease now, in order, cut for the workers that are there. */
   units(crew: Crew): readonly Own[];
   /** Is a unit of an earlier plan of the same job still wanted? */

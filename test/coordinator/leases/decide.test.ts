@@ -601,7 +601,7 @@ test("in any schedule of an evaluation each task is done once, and one honest wo
   const units = Array.from({ length: 7 }, (_, i) => ({ id: `task ${i}`, images: 1, steps: 1, patience }));
   fc.assert(
     fc.property(fc.array(move, { maxLength: 120 }), (moves) => {
-      const pool = new Pool().plan(fixedPlan(units));
+      const pool = new Pool().plan(fixedPlan(units, "the work"));
       for (const one of moves) play(pool, one);
       pool.nowMs += 1_000_000;
       pool.take({ kind: "connection", isConnected: true });

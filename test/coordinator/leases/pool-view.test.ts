@@ -157,13 +157,13 @@ test("a stretch and the tasks of an evaluation are named in words, many of them 
   const unit = (i: number): Unit => ({
     ...{
       id: `${i}`.padStart(24, "f"),
-      title: `pgd-40, images ${i}00–${i}99`,
+      words: { name: `pgd-40, images ${i}00–${i}99`, part: `pgd-40, images ${i}00–${i}99` },
       images: 100,
       steps: 1,
       patience,
     },
   });
-  tasks.plan(fixedPlan([1, 2, 3, 4, 5, 6, 7].map(unit)), "run/evaluate");
+  tasks.plan(fixedPlan([1, 2, 3, 4, 5, 6, 7].map(unit), "the evaluation"), "run/evaluate");
   assert.deepEqual(tasks.waits, [
     "the evaluation waits for pgd-40, images 100–199 of worker-1: held for 0 ms, deadline in 30.0 s",
     "the evaluation waits for pgd-40, images 200–299 of worker-2: held for 0 ms, deadline in 30.0 s",

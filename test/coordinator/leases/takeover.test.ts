@@ -87,7 +87,7 @@ function bookOf({ units = [unitOf("u")], holds = {}, msPerImage, plan, strays = 
     ...{
       id: "job",
       runId: "run",
-      plan: plan ?? fixedPlan(units),
+      plan: plan ?? fixedPlan(units, "the work"),
       isPlanned: true,
       unitCount: units.length,
       lastServed: 0,
@@ -150,7 +150,7 @@ test("no unit is computed by a third, none a second time by the same, and none f
 });
 
 test("what the job does not want any more is taken over by nobody", () => {
-  const plan = { ...fixedPlan([unitOf("u")]), wants: () => false };
+  const plan = { ...fixedPlan([unitOf("u")], "the work"), wants: () => false };
   assert.equal(taken({ ...slow, plan }), undefined);
 });
 

@@ -345,7 +345,7 @@ class Errand implements Job {
 
   get plan(): WorkPlan {
     const patience = { series: "errand", scale: 1, floorMs: 60_000, unknownMs: 60_000, warmUpMs: 0 };
-    return fixedPlan([{ id: this.runId, images: 1, steps: 1, patience }]);
+    return fixedPlan([{ id: this.runId, images: 1, steps: 1, patience }], "the work");
   }
 
   command({ id }: Unit, { leaseId, term, attempt }: GrantedLease): saf.v1.WorkerCommand.$Properties {

@@ -16,6 +16,7 @@ export interface BlockUnit extends Unit {
 export function blockPlan(setting: PlanSetting, { step, stopAt }: Course): WorkPlan<BlockUnit> {
   const { plan } = setting;
   return {
+    title: "the training",
     units: (crew) =>
       step >= stopAt
         ? []
@@ -32,8 +33,10 @@ function blockUnit({ plan, floorMs }: PlanSetting, step: number, block: Block): 
   const samples = stepSamples(plan, step);
   const { first, count } = block;
   const last = first + count - 1;
+  const [whole, part] = [`step ${step}`, count === 1 ? `slot ${first}` : `slots ${first}–${last}`];
   return {
     id: `step ${step} slots ${first}-${last}`,
+    words: { name: `${whole}, ${part}`, whole, part },
     step,
     block,
     images: slotRange(samples, plan.slots, last).end - slotRange(samples, plan.slots, first).start,

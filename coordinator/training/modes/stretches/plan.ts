@@ -24,6 +24,7 @@ export function stretchPlan(
 ): WorkPlan<StretchUnit> {
   const { step, stopAt } = course;
   return {
+    title: "the training",
     units: () => (step >= stopAt ? [] : [stretchUnit(setting, course, last)]),
     wants: () => step < stopAt,
     advance: ({ steps, stepMs }) => ({
@@ -45,8 +46,10 @@ function stretchUnit(
     images += range.end - range.first;
   }
   const isFirst = last.steps === 0;
+  const whole = `steps ${step}–${step + count - 1}`;
   return {
     id: `steps ${step}-${step + count - 1}`,
+    words: { name: whole, whole },
     first: step,
     images,
     steps: count,
