@@ -21,11 +21,13 @@ export type Paces = ReadonlyMap<string, ReadonlyMap<string, Pace>>;
 
 /** Leases whose median counts: one that was held up, as by a machine that slept, says nothing of the next. */
 const RECENT = 5;
+/** Leases from which on a pace counts: by one or two alone nobody is left out. */
+const ENOUGH = 3;
 /**
- * A pace is believed for so long, or for so many times what its newest lease took: a worker that was slow may have become a
- * fast one.
+ * A pace is believed for so many times what its newest lease took, within these bounds, but for some leases in any case: a
+ * worker that was slow may have become a fast one, and to see it costs the others little.
  */
-const BELIEVED = { ms: 20_000, times: 4 };
+const BELIEVED = { times: 20, leastMs: 5000, mostMs: 60_000, leases: 4 };
 
 export function withPace(
   paces: Paces,
@@ -41,7 +43,8 @@ export function withPace(
 }
 
 function isOld({ atMs, ms }: Pace, nowMs: number): boolean {
-  return nowMs - atMs > Math.max(BELIEVED.ms, BELIEVED.times * ms);
+  const { times, leastMs, mostMs, leases } = BELIEVED;
+  return nowMs - atMs > Math.max(Math.min(Math.max(times * ms, leastMs), mostMs), leases * ms);
 }
 
 /** Of a worker that is gone nothing is kept. */
@@ -51,10 +54,12 @@ export function withoutWorker(paces: Paces, worker: string): Paces {
   );
 }
 
-/** Milliseconds an image; undefined while nothing is known of it, or nothing new. */
+/** Milliseconds an image; undefined while too little is known of it, or nothing new. */
 export function paceOf(paces: Paces, series: string, worker: string, nowMs: number): number | undefined {
   const pace = paces.get(series)?.get(worker);
-  return pace === undefined || pace.isCold || isOld(pace, nowMs) ? undefined : median(pace.recent);
+  if (pace === undefined || pace.isCold || pace.recent.length < ENOUGH || isOld(pace, nowMs))
+    return undefined;
+  return median(pace.recent);
 }
 
 /** The pace of a worker of which nothing is known: the usual one. Undefined when nobody's is known. */

@@ -86,7 +86,8 @@ test(
       workers: 2,
       config: { train: { max_steps: 2000, checkpoint_every_steps: 5 } },
     });
-    await cluster.untilStep(12);
+    // Parts of a version are there before its step is committed.
+    await cluster.untilStep(13);
 
     const get = async (url: string): Promise<{ status: number; type: string; text: string }> => {
       const response = await fetch(url);
