@@ -7,9 +7,14 @@ import { join } from "node:path";
 import type { Layout } from "../../shared/core/layout.js";
 import { encodeSafetensors } from "../../shared/core/safetensors.js";
 import { ClusterError } from "../../shared/errors.js";
-import { storageError, writeDirectoryAtomic, writeFileAtomic } from "../../shared/io/atomic-file.js";
+import { writeDirectoryAtomic, writeFileAtomic } from "../../shared/io/atomic-file.js";
 import { pointLink } from "./links.js";
-import { readCheckpoint, readDescription } from "../../shared/io/checkpoint-files.js";
+import {
+  checkpointNames,
+  isCheckpointName,
+  readCheckpoint,
+  readDescription,
+} from "../../shared/io/checkpoint-files.js";
 import { hashOf } from "../../shared/io/hash.js";
 import {
   type Checkpoint,
@@ -19,18 +24,8 @@ import {
 } from "../../shared/records/checkpoint.js";
 import type { CheckpointInfo, CheckpointStore } from "../runs/storage.js";
 
-const FOLDER = /^step-(\d{8})$/;
 /** What a writer that was killed had begun. */
 const UNFINISHED = /^\.step-\d{8}\..*part$/;
-
-/** Folders of checkpoints, by step. A folder that is not there has none; one that cannot be read is an error. */
-export async function checkpointNames(directory: string): Promise<string[]> {
-  const all = await readdir(directory).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === "ENOENT") return [];
-    throw storageError(`list the checkpoints in ${directory}`, cause);
-  });
-  return all.filter((name) => FOLDER.test(name)).sort();
-}
 
 export class Checkpoints implements CheckpointStore {
   readonly #directory: string;
@@ -129,7 +124,7 @@ export class Checkpoints implements CheckpointStore {
   /** Where a link points; without a link, what the descriptions say. */
   async #target(link: "latest" | "best"): Promise<string | undefined> {
     const target = await readlink(join(this.#directory, link)).catch(() => "");
-    if (FOLDER.test(target)) return target;
+    if (isCheckpointName(target)) return target;
     const names = await checkpointNames(this.#directory);
     if (link === "latest") return names.at(-1);
     const described = await Promise.all(
@@ -146,7 +141,7 @@ export class Checkpoints implements CheckpointStore {
   async #prune(written: string, isBest: boolean): Promise<void> {
     const best = isBest ? written : await this.#target("best");
     const all = await readdir(this.#directory);
-    const names = all.filter((name) => FOLDER.test(name) && name <= written).sort();
+    const names = all.filter((name) => isCheckpointName(name) && name <= written).sort();
     const old = names.slice(0, -this.#keep).filter((name) => name !== best);
     for (const name of [...old, ...all.filter((entry) => UNFINISHED.test(entry))]) {
       await rm(join(this.#directory, name), { recursive: true, force: true });

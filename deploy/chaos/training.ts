@@ -1,5 +1,4 @@
 /** One training on a cluster of its own, calm or under faults, up to its last step; nothing is measured afterwards. */
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { LEDGER, type LedgerLine } from "../../coordinator/runs/step-books.js";
 import { type Clock, pause } from "../../shared/clock.js";
@@ -7,7 +6,7 @@ import type { EngineName } from "../../shared/engine.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
 import type { Layout } from "../../shared/core/layout.js";
 import { ClusterError, wordsOf } from "../../shared/errors.js";
-import { readCheckpoint } from "../../shared/io/checkpoint-files.js";
+import { checkpointNames, readCheckpoint } from "../../shared/io/checkpoint-files.js";
 import { hashOf } from "../../shared/io/hash.js";
 import { readJsonLines } from "../../shared/io/json-lines.js";
 import type { saf } from "../../shared/messages.js";
@@ -155,10 +154,7 @@ async function endOf(
 async function outcomeOf(out: string, layout: Layout, failure: string | undefined): Promise<Outcome> {
   const folder = join(out, "checkpoints");
   const ledger = await readJsonLines<LedgerLine>(join(out, LEDGER), () => undefined);
-  const newest = (await readdir(folder).catch(() => []))
-    .filter((name) => /^step-\d+$/.test(name))
-    .sort()
-    .at(-1);
+  const newest = (await checkpointNames(folder)).at(-1);
   if (newest === undefined)
     return { failure: failure ?? "it left no checkpoint", step: 0, sha256: "", ledger };
   try {

@@ -1,7 +1,7 @@
 /** What `saf evaluate` does. */
 import { join, resolve } from "node:path";
 import { type AttackListing, listAttacks } from "../../coordinator/evaluation/plan/attack-names.js";
-import { checkpointNames } from "../../coordinator/io/checkpoints.js";
+import { checkpointNames } from "../../shared/io/checkpoint-files.js";
 import { importWeights } from "../../coordinator/io/foreign-weights.js";
 import { runDirectoryName } from "../../coordinator/io/run-directory.js";
 import type { Config } from "../../shared/config/run.js";

@@ -13,7 +13,7 @@ import {
 import { type Config, parseStoredConfig } from "../../shared/config/run.js";
 import type { Layout } from "../../shared/core/layout.js";
 import { ClusterError, wordsOf } from "../../shared/errors.js";
-import { readCheckpoint } from "../../shared/io/checkpoint-files.js";
+import { checkpointNames, readCheckpoint } from "../../shared/io/checkpoint-files.js";
 import { hashOf } from "../../shared/io/hash.js";
 import { readJson } from "../../shared/io/json-document.js";
 import { readBytes, scanJsonLines } from "../../shared/io/json-lines.js";
@@ -128,7 +128,7 @@ function refuseOldLedger(path: string, { lines }: LinesFile<LedgerLine>): void {
 }
 
 async function readCheckpoints(folder: string, layout: Layout): Promise<FoundCheckpoint[]> {
-  const names = (await readdir(folder).catch(() => [])).filter((name) => /^step-\d{8}$/.test(name)).sort();
+  const names = await checkpointNames(folder);
   const found: FoundCheckpoint[] = [];
   // One after another: they may be large.
   for (const name of names) {

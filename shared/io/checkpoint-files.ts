@@ -1,11 +1,25 @@
 /** Reads checkpoint folders. */
-import { readFile } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Layout } from "../core/layout.js";
 import { decodeSafetensors } from "../core/safetensors.js";
-import { ClusterError } from "../errors.js";
+import { ClusterError, codeIn } from "../errors.js";
 import { type Checkpoint, type CheckpointState, vectorOf } from "../records/checkpoint.js";
+import { storageError } from "./atomic-file.js";
 import { hashOf } from "./hash.js";
+
+const FOLDER = /^step-\d{8}$/;
+
+export const isCheckpointName = (name: string): boolean => FOLDER.test(name);
+
+/** Folders of checkpoints, by step. A folder that is not there has none. Throws ClusterError("storage"). */
+export async function checkpointNames(directory: string): Promise<string[]> {
+  const all = await readdir(directory).catch((cause: unknown) => {
+    if (codeIn(cause) === "ENOENT") return [];
+    throw storageError(`list the checkpoints in ${directory}`, cause);
+  });
+  return all.filter(isCheckpointName).sort();
+}
 
 /** Throws ClusterError("data") when the checkpoint is damaged or does not fit the network. */
 export async function readCheckpoint(path: string, layout: Layout): Promise<Checkpoint> {

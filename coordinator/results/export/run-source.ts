@@ -11,7 +11,7 @@ import { VERSION } from "../../../shared/version.js";
 import { weightHashes } from "../weight-hashes.js";
 import type { ExportedModel, ExportedRun, MeasuredImages } from "./export-format.js";
 import type { CheckpointState } from "../../../shared/records/checkpoint.js";
-import { readCheckpoint, readDescription } from "../../../shared/io/checkpoint-files.js";
+import { checkpointNames, readCheckpoint, readDescription } from "../../../shared/io/checkpoint-files.js";
 import { recordOf } from "../../../shared/records/result-line.js";
 import { readResultLines } from "../../../shared/io/result-lines.js";
 import { readJson } from "../../../shared/io/json-document.js";
@@ -206,11 +206,6 @@ function startOf(path: string): number | undefined {
     return Date.parse(`${day}T${hours}:${minutes}:${seconds}Z`) / 1000;
   }
   return undefined;
-}
-
-async function checkpointNames(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch(() => []);
-  return names.filter((name) => /^step-\d{8}$/.test(name)).sort();
 }
 
 async function readCheckpoints(folder: string): Promise<CheckpointState[]> {
