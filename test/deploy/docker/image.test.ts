@@ -212,6 +212,9 @@ test(
     const worker = await inside(
       ...entrypoint,
       "worker",
+      // It shares this machine's ports: its own default may be another test's.
+      "--http-port",
+      "0",
       "--nats-url",
       "nats://127.0.0.1:1",
       "--nats-timeout",
