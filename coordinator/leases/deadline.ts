@@ -31,10 +31,17 @@ export function withTime(times: LeaseTimes, ms: number): LeaseTimes {
 /** Median + 8 median absolute deviations, at least three medians; undefined while nothing is known. */
 export function usualLimit(times: LeaseTimes): number | undefined {
   if (times.length === 0) return undefined;
+  const known = limits.get(times);
+  if (known !== undefined) return known;
   const middle = median(times);
   const spread = median(times.map((ms) => Math.abs(ms - middle)));
-  return Math.max(3 * middle, middle + DEVIATIONS * spread);
+  const limit = Math.max(3 * middle, middle + DEVIATIONS * spread);
+  limits.set(times, limit);
+  return limit;
 }
+
+/** Times do not change, and each lease asks for their limit more than once. */
+const limits = new WeakMap<LeaseTimes, number>();
 
 /** Times of its own usual time that a worker gets, and of the others' limit that this can be: it must come at all. */
 const OWN = { times: 3, most: 10 };
@@ -63,7 +70,7 @@ export function hungLimitOf(deadlines: number, deadlineMs: number, attempt: numb
 }
 
 export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
+  const sorted = Float64Array.from(values).sort();
   const half = sorted.length >> 1;
   const upper = sorted[half] ?? NaN;
   return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? NaN) + upper) / 2;

@@ -14,6 +14,8 @@ export interface Measured {
 export interface Pace extends Measured {
   /** Milliseconds an image, of the newest leases. */
   recent: readonly number[];
+  /** Their median. */
+  usual: number;
 }
 
 /** By series (Patience.series), then by worker. */
@@ -39,7 +41,8 @@ export function withPace(
   const isNews = before === undefined || before.isCold || isOld(before, lease.atMs);
   const earlier = isNews ? [] : before.recent.slice(1 - RECENT);
   const recent = [...earlier, Math.max(1, lease.ms) / lease.images];
-  return new Map(paces).set(series, new Map(known).set(worker, { ...lease, recent }));
+  const pace = { ...lease, recent, usual: median(recent) };
+  return new Map(paces).set(series, new Map(known).set(worker, pace));
 }
 
 function isOld({ atMs, ms }: Pace, nowMs: number): boolean {
@@ -59,7 +62,7 @@ export function paceOf(paces: Paces, series: string, worker: string, nowMs: numb
   const pace = paces.get(series)?.get(worker);
   if (pace === undefined || pace.isCold || pace.recent.length < ENOUGH || isOld(pace, nowMs))
     return undefined;
-  return median(pace.recent);
+  return pace.usual;
 }
 
 /** The pace of a worker of which nothing is known: the usual one. Undefined when nobody's is known. */
@@ -67,5 +70,5 @@ export function usualPace(paces: Paces, series: string, nowMs: number): number |
   const all = [...(paces.get(series) ?? [])];
   const known = all.flatMap(([id]) => paceOf(paces, series, id, nowMs) ?? []);
   if (known.length > 0) return median(known);
-  return all.length === 0 ? undefined : median(all.map(([, { recent }]) => median(recent)));
+  return all.length === 0 ? undefined : median(all.map(([, { usual }]) => usual));
 }

@@ -174,8 +174,8 @@ export class Shard {
     if (norms !== undefined) this.#addNorms(norms, start, ranges, rule.samples);
     this.#keepTail(start, sums);
     if (chunk >= after.parameters.bodies.length) return undefined;
-    // Finite gradients may still overflow where they are summed or applied.
-    if (!allFinite(ranges.next) || !allFinite(ranges.moved)) return "overflow";
+    // Finite gradients may still overflow where they are summed or applied. What is not finite in `moved` is added to `next`.
+    if (!allFinite(ranges.next)) return "overflow";
     return after.parameters.seal(chunk, { ...next, shard: this.range.index });
   }
 
