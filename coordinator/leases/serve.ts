@@ -74,25 +74,29 @@ function planned(turn: Turn, job: JobRecord): JobRecord {
   return { ...job, ...change };
 }
 
-/** The unit that a worker gets, if that helps. */
+/** The unit that a worker gets: the first that it should go on with, or else the first at all, if that helps. */
 function unitFor(turn: Turn, job: JobRecord, member: Member): UnitRecord | undefined {
-  const chosen = firstOpen(turn, job, member);
-  const isHelp = chosen !== undefined && helps(turn.book, job, member, chosen.unit, turn.nowMs);
-  return isHelp ? chosen : undefined;
+  const last = job.affinities.get(member.id);
+  let first: UnitRecord | undefined;
+  for (const record of openFor(turn, job, member)) {
+    const isNext = last === undefined || record.unit.affinity === last;
+    if (!isNext && first !== undefined) continue;
+    if (!helps(turn.book, job, member, record.unit, turn.nowMs)) continue;
+    if (isNext) return record;
+    first = record;
+  }
+  return first;
 }
 
-function firstOpen(turn: Turn, job: JobRecord, { id }: Member): UnitRecord | undefined {
+/** In their order. */
+function* openFor(turn: Turn, job: JobRecord, { id }: Member): Generator<UnitRecord> {
   // What was not finite from a worker goes to another one, while there is one.
   const isAlone = ableCount(turn.book, turn.nowMs) <= 1;
-  const last = job.affinities.get(id);
-  let first: UnitRecord | undefined;
   for (const record of job.units.values()) {
     if (!isOpen(record) || !job.plan.wants(record.unit)) continue;
     if (record.grants.length > 0 && !isAlone && spoiledBy(record).has(id)) continue;
-    if (last === undefined || record.unit.affinity === last) return record;
-    first ??= record;
+    yield record;
   }
-  return first;
 }
 
 /** What one of its steps may take. */

@@ -26,27 +26,80 @@ export function blockOfNode(slots: number, node: number): Block | undefined {
   return { first: (node - (1 << depth)) * count, count };
 }
 
+/** Plans of unequal workers whose times differ less count as equally long. */
+const SAME = { equal: 1e-9, unequal: 0.02 };
+
 /**
- * How large the blocks of a step should be for these workers: as large as possible (fewer bytes to send) without making
- * the step longer than smaller blocks would. `speeds`: slots in a unit of time, by worker.
+ * Sizes of the blocks that a step is cut into for these workers, the largest first: as few blocks as possible (fewer bytes to
+ * send) without making the step longer than smaller ones would. Large blocks come first and small ones even out what is left.
+ * `speeds`: slots in a unit of time, by worker.
  */
-export function blockSize(slots: number, speeds: readonly number[]): number {
-  let best = 1;
-  let shortest = makespan(slots, 1, speeds);
-  for (let count = 2; count <= slots; count *= 2) {
-    const time = makespan(slots, count, speeds);
-    if (time > shortest * (1 + 1e-9)) continue;
-    best = count;
-    shortest = time;
-  }
-  return best;
+export function blockSizes(slots: number, speeds: readonly number[]): readonly number[] {
+  // Speeds change a little with every step, and the cut need not.
+  const rounded = speeds.map((speed) => Number(speed.toPrecision(2)));
+  const key = `${slots}/${rounded.join()}`;
+  const known = cuts.get(key);
+  if (known !== undefined) return known;
+  const sizes = bestCut(slots, rounded);
+  if (cuts.size >= MOST_CUTS) cuts.clear();
+  cuts.set(key, sizes);
+  return sizes;
 }
 
-/** The time of a step in blocks of `count` slots, when each block goes to whoever will be through with it first. */
-function makespan(slots: number, count: number, speeds: readonly number[]): number {
+const MOST_CUTS = 256;
+const cuts = new Map<string, readonly number[]>();
+
+function bestCut(slots: number, speeds: readonly number[]): number[] {
+  const fastest = Math.max(...speeds);
+  const fast = Math.max(1, speeds.filter((speed) => speed === fastest).length);
+  const isEqual = speeds.every((speed) => speed === fastest);
+  const plans = candidates(slots, fast).map((sizes) => ({ sizes, time: makespan(sizes, speeds) }));
+  const shortest = plans.reduce((least, { time }) => Math.min(least, time), Infinity);
+  const most = shortest * (1 + (isEqual ? SAME.equal : SAME.unequal));
+  const good = plans.filter(({ time }) => time <= most);
+  return good.reduce((best, plan) => (plan.sizes.length < best.sizes.length ? plan : best)).sizes;
+}
+
+/** Three sizes at most: of each but the last as many for each of the fast workers as there is room for. */
+function candidates(slots: number, fast: number): number[][] {
+  const found: number[][] = [];
+  for (let large = slots; large >= 1; large /= 2) {
+    found.push(filled(slots, large));
+    const first = evenly(slots, large, fast);
+    const left = slots - sumOf(first);
+    if (first.length === 0 || left === 0) continue;
+    for (let middle = large / 2; middle >= 1; middle /= 2) {
+      found.push([...first, ...filled(left, middle)]);
+      const second = evenly(left, middle, fast);
+      const rest = left - sumOf(second);
+      if (second.length === 0 || rest === 0) continue;
+      for (let small = middle / 2; small >= 1; small /= 2)
+        found.push([...first, ...second, ...filled(rest, small)]);
+    }
+  }
+  return found;
+}
+
+/** Descending powers of two that fill a power of two lie aligned; whoever fills with one that does not divide ends smaller. */
+function filled(slots: number, size: number): number[] {
+  const sizes = Array<number>(Math.floor(slots / size)).fill(size);
+  for (let left = slots % size, next = size / 2; left > 0; next /= 2) {
+    for (; left >= next; left -= next) sizes.push(next);
+  }
+  return sizes;
+}
+
+function evenly(slots: number, size: number, workers: number): number[] {
+  return Array<number>(workers * Math.floor(slots / (size * workers))).fill(size);
+}
+
+const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
+
+/** The time of a step in these blocks, when each goes to whoever will be through with it first. */
+function makespan(sizes: readonly number[], speeds: readonly number[]): number {
   const times = speeds.length === 0 ? [1] : speeds.map((speed) => 1 / speed);
   const ends = times.map(() => 0);
-  for (let left = slots / count; left > 0; left--) {
+  for (const count of sizes) {
     let first = 0;
     for (let worker = 1; worker < times.length; worker++) {
       const isSooner = ends[worker]! + count * times[worker]! < ends[first]! + count * times[first]!;
@@ -59,8 +112,11 @@ function makespan(slots: number, count: number, speeds: readonly number[]): numb
 
 /** The blocks of one step, in slot order. */
 export function planBlocks(slots: number, speeds: readonly number[]): Block[] {
-  const count = blockSize(slots, speeds);
-  return Array.from({ length: slots / count }, (_, i) => ({ first: i * count, count }));
+  let first = 0;
+  return blockSizes(slots, speeds).map((count) => {
+    first += count;
+    return { first: first - count, count };
+  });
 }
 
 /** Which of a step's `batch` images belong to slot j: positions [start, end) in the batch. Sizes differ by at most one. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import {
   blockOfNode,
-  blockSize,
+  blockSizes,
   isPowerOfTwo,
   nodeOfBlock,
   planBlocks,
@@ -83,30 +83,65 @@ test("blocks cover every slot once, in order, and never make a step longer than 
       }
       assert.equal(next, slots);
       const hands = Math.max(1, workers);
-      const count = blockSize(slots, equal(workers));
-      const makespan = Math.ceil(blocks.length / hands) * count;
-      assert.ok(makespan <= Math.ceil(slots / hands), `${slots} slots, ${workers} workers: ${makespan}`);
-      // As large as possible: twice the size would take longer.
-      if (count < slots) assert.ok(Math.ceil(slots / (2 * count) / hands) * 2 * count > makespan);
+      const time = listTime(
+        blocks.map(({ count }) => count),
+        equal(hands),
+      );
+      assert.ok(time <= Math.ceil(slots / hands), `${slots} slots, ${workers} workers: ${time}`);
+      // Not more blocks than of one size, as large as it may be.
+      const same = [...Array(11).keys()].map((power) => 2 ** power).filter((count) => count <= slots);
+      const fits = same.filter((count) => Math.ceil(slots / count / hands) * count <= Math.ceil(slots / hands));
+      assert.ok(blocks.length <= slots / Math.max(...fits));
     }),
   );
 });
 
+/** The time of a step when each block goes to whoever will be through with it first. */
+function listTime(sizes: readonly number[], speeds: readonly number[]): number {
+  const ends = speeds.map(() => 0);
+  for (const count of sizes) {
+    const times = ends.map((end, worker) => end + count / (speeds[worker] ?? 1));
+    const first = times.indexOf(Math.min(...times));
+    ends[first] = times[first] ?? 0;
+  }
+  return Math.max(...ends);
+}
+
 test("one worker gets one block, as many workers as slots one slot each, three of four slots singles", () => {
-  assert.equal(blockSize(8, equal(1)), 8);
-  assert.equal(blockSize(8, equal(2)), 4);
-  assert.equal(blockSize(8, equal(8)), 1);
-  assert.equal(blockSize(4, equal(3)), 2); // two rounds of one, or one round of two: fewer bytes
-  assert.equal(blockSize(8, equal(3)), 1); // three rounds of one; blocks of two would take four
-  assert.equal(blockSize(8, equal(100)), 1);
+  assert.deepEqual(blockSizes(8, equal(1)), [8]);
+  assert.deepEqual(blockSizes(8, equal(2)), [4, 4]);
+  assert.deepEqual(blockSizes(8, equal(8)), Array(8).fill(1));
+  assert.deepEqual(blockSizes(4, equal(3)), [2, 2]); // two rounds of one, or one round of two: fewer bytes
+  assert.deepEqual(blockSizes(8, equal(3)), [2, 2, 2, 1, 1]); // three rounds; blocks of two alone would take four
+  assert.deepEqual(blockSizes(8, equal(100)), Array(8).fill(1));
 });
 
 test("beside fast workers a slow one gets what it can do in the time of the step", () => {
   // Fifteen slots for three, one for the slow one: five rounds.
-  assert.equal(blockSize(16, [1, 1, 1, 0.2]), 1);
+  assert.deepEqual(blockSizes(16, [1, 1, 1, 0.2]), [4, 4, 4, 1, 1, 1, 1]);
   // Four slots are done by the fast ones in two rounds, in blocks of two as soon.
-  assert.equal(blockSize(4, [1, 1, 1, 0.2]), 2);
-  assert.equal(blockSize(8, [1, 1e-9]), 8);
+  assert.deepEqual(blockSizes(4, [1, 1, 1, 0.2]), [2, 2]);
+  assert.deepEqual(blockSizes(8, [1, 1e-9]), [8]);
+  // The time of singles, in a sixth of the blocks.
+  const sizes = blockSizes(64, [1, 1, 1, 0.1]);
+  assert.deepEqual(sizes, [16, 16, 16, 4, 4, 4, 1, 1, 1, 1]);
+  assert.equal(listTime(sizes, [1, 1, 1, 0.1]), listTime(Array<number>(64).fill(1), [1, 1, 1, 0.1]));
+});
+
+test("unequal workers are at most 2 % behind single slots, whatever their speeds", () => {
+  const speed = fc.double({ min: 0.01, max: 1, noNaN: true });
+  fc.assert(
+    fc.property(slotCount, fc.array(speed, { minLength: 1, maxLength: 12 }), (slots, others) => {
+      const speeds = [1, ...others.map((one) => Number(one.toPrecision(2)))];
+      const sizes = blockSizes(slots, speeds);
+      assert.equal(
+        sizes.reduce((sum, count) => sum + count, 0),
+        slots,
+      );
+      const singles = listTime(Array<number>(slots).fill(1), speeds);
+      assert.ok(listTime(sizes, speeds) <= 1.021 * singles, `${sizes.join()} of ${speeds.join()}`);
+    }),
+  );
 });
 
 test("the slots of a batch share its images out without gap or overlap, sizes within one", () => {
