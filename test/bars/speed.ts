@@ -15,7 +15,8 @@ async function shareOfCalm(
   const disturbed: number[] = [];
   const measured = (settings: PoolInput): Promise<number> =>
     withPool({ workers: WORKERS, slots, pool: settings }, async (cluster) => {
-      await passed(5000);
+      // The pool knows how fast each of them is by then.
+      await passed(15_000);
       return speedOf(cluster, seconds);
     });
   for (let round = 0; round < rounds; round++) {
