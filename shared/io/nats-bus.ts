@@ -43,8 +43,11 @@ export interface NatsBusOptions extends NatsAccess {
   onFailedMessage?: ((subject: string, error: unknown) => void) | undefined;
 }
 
+/** nats-server refuses everybody while it takes a new configuration in: a refusal counts once it has lasted this long. */
+const REFUSAL_BELIEVED_MS = 3000;
+
 /**
- * Dials until the server answers. Throws ClusterError("dependency") when it never does or refuses us, and
+ * Dials until the server answers. Throws ClusterError("dependency") when it never does or goes on refusing us, and
  * ClusterError("config") when the URL or a file is wrong.
  */
 export async function connectNats(options: NatsBusOptions): Promise<Bus> {
@@ -55,6 +58,7 @@ export async function connectNats(options: NatsBusOptions): Promise<Bus> {
   const credentials =
     file === undefined ? undefined : new CredentialsFile({ file, identity: options.identity, onWarning });
   const deadline = Date.now() + options.connectTimeoutMs;
+  let refusedSince: number | undefined;
   for (let attempt = 1; ; attempt++) {
     try {
       const connection = await connectWithLargeReads({
@@ -76,10 +80,13 @@ export async function connectNats(options: NatsBusOptions): Promise<Bus> {
       return new NatsBus(connection, options, credentials);
     } catch (cause) {
       if (cause instanceof ClusterError) throw cause;
-      const refusal = refusalOf(cause, tls !== undefined);
       const code = codeIn(cause);
+      refusedSince = isOfCredentials(code) ? (refusedSince ?? Date.now()) : undefined;
+      const isDoubtful = refusedSince !== undefined && Date.now() - refusedSince < REFUSAL_BELIEVED_MS;
+      const refusal = refusalOf(cause, tls !== undefined);
       const message = `Cannot connect to NATS at ${redact(options.url)} as ${options.identity}: ${code ?? String(cause)}`;
-      if (refusal !== undefined || Date.now() >= deadline || options.signal?.aborted === true) {
+      const isFinal = refusal !== undefined && !isDoubtful;
+      if (isFinal || Date.now() >= deadline || options.signal?.aborted === true) {
         throw new ClusterError("dependency", message, {
           hint: refusal ?? "is nats-server running there?",
           cause,
@@ -171,12 +178,15 @@ function tlsOf(
   return Object.fromEntries(files);
 }
 
-/** Why another dial would fail as well; undefined where it may not. */
+const isOfCredentials = (code: string | undefined): boolean =>
+  code === ErrorCode.AuthorizationViolation || code === ErrorCode.BadAuthentication;
+
+/** Why another dial would fail as well; undefined where it may not. A server that timed out on us has refused nothing. */
 function refusalOf(error: unknown, isTls: boolean): string | undefined {
   const code = codeIn(error);
-  if (code === ErrorCode.AuthorizationViolation || code === ErrorCode.BadAuthentication)
+  if (isOfCredentials(code))
     return "the server refused the credentials: are they for this server and pool, and not over?";
-  if (code === ErrorCode.AuthenticationExpired || code === ErrorCode.AuthenticationTimeout)
+  if (code === ErrorCode.AuthenticationExpired)
     return "the server refused the credentials: they are over";
   const chained = error instanceof NatsError ? error.chainedError : undefined;
   const why = wordsOf(chained ?? error);
