@@ -30,7 +30,10 @@ export async function begin(run: RunSetup): Promise<Beginning> {
   );
   if (found === undefined) await refuseFinished(run);
   const state = found?.state ?? freshState(run);
-  if (!evaluateOnly) await refuseUnproven(run, state.step);
+  if (!evaluateOnly) {
+    refuseShorter(run, state.step);
+    await refuseUnproven(run, state.step);
+  }
   const earlier = await storage.readJson<Partial<ModelResult>>("result.json").catch(() => undefined);
   const bestAccuracy = found === undefined ? -1 : await bestOf(run);
   if (found !== undefined) observer.note("info", `Resuming at step ${state.step} of ${run.totalSteps}`);
@@ -51,6 +54,16 @@ function refuseOther({ storage, evaluateOnly, config, data }: RunSetup, { identi
     "config",
     `Cannot resume ${storage.path}: it was trained with other settings or other data`,
     { hint: "use the directory's own config.yaml, or start a new run" },
+  );
+}
+
+/** A run may be prolonged. Weights of a longer training are not the last ones of a shorter training. */
+function refuseShorter({ storage, totalSteps }: RunSetup, step: number): void {
+  if (step <= totalSteps) return;
+  throw new ClusterError(
+    "config",
+    `Cannot resume ${storage.path}: its weights are those of step ${step}, and these settings end at step ${totalSteps}`,
+    { hint: "nothing was changed; raise train.epochs or train.max_steps, or start a new run" },
   );
 }
 

@@ -211,9 +211,12 @@ function checkResults(files: RunFiles): Finding[] {
       return [...faults, finding("evaluation", "broken", `${results.name}: line ${i + 1} ${fault}`)];
   }
   if (faults.length > 0) return faults;
-  const images = lines.reduce((sum, { task }) => sum + task.image_count * task.strengths.length, 0);
-  const words = `${counted(lines.length, "task")}, each once and whole: ${counted(images, "outcome")}`;
-  return [finding("evaluation", "holds", words), ...checkCurves(files, lines)];
+  const once = lines.filter(({ task }, i) => lines.findIndex((line) => line.task.id === task.id) === i);
+  const images = once.reduce((sum, { task }) => sum + task.image_count * task.strengths.length, 0);
+  const again = lines.length - once.length;
+  const repeats = again === 0 ? "" : `; ${counted(again, "repeated line")} not counted`;
+  const words = `${counted(once.length, "task")}, each once and whole: ${counted(images, "outcome")}${repeats}`;
+  return [finding("evaluation", "holds", words), ...checkCurves(files, once)];
 }
 
 function lineFault({ task, outcomes }: ResultLine): string | undefined {

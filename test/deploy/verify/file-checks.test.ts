@@ -110,6 +110,19 @@ test("a whole run holds, and says of what", () => {
   assert.equal(found[2]?.words, "12 blocks by 2 workers, none leased again");
 });
 
+test("a line that repeats another is told, and its outcomes count once", () => {
+  const run = wholeRun();
+  const lines = [...run.results.lines, taskLine("a", 0, [0, 1])];
+  const found = checkFiles({ ...run, results: file("eval/results.jsonl", lines) }, expected);
+  assert.deepEqual(
+    found.filter(({ subject }) => subject === "evaluation").map(({ words }) => words),
+    [
+      "2 tasks, each once and whole: 4 outcomes; 1 repeated line not counted",
+      "1 point of result.json as counted from the outcomes",
+    ],
+  );
+});
+
 test("a run whose gradients were made up says so", () => {
   const run = wholeRun();
   const found = checkFiles({ ...run, config: { ...run.config, engine: "emulated" } }, expected);
