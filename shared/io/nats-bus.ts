@@ -186,8 +186,7 @@ function refusalOf(error: unknown, isTls: boolean): string | undefined {
   const code = codeIn(error);
   if (isOfCredentials(code))
     return "the server refused the credentials: are they for this server and pool, and not over?";
-  if (code === ErrorCode.AuthenticationExpired)
-    return "the server refused the credentials: they are over";
+  if (code === ErrorCode.AuthenticationExpired) return "the server refused the credentials: they are over";
   const chained = error instanceof NatsError ? error.chainedError : undefined;
   const why = wordsOf(chained ?? error);
   if (code === ErrorCode.ServerOptionNotAvailable)

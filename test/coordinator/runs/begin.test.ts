@@ -103,7 +103,10 @@ test("weights of other shapes are another run's, not damaged ones", async (t) =>
 test("a run is prolonged, never shortened: its directory stays as it is", async (t) => {
   const shorter = configSchema.parse({ model: "plain", train: { ...TRAIN, max_steps: 2 } });
   const path = await trained(t, 3);
-  assert.match(await refusal(path, shorter), /^config: Cannot resume .*are those of step 3, .* end at step 2/);
+  assert.match(
+    await refusal(path, shorter),
+    /^config: Cannot resume .*are those of step 3, .* end at step 2/,
+  );
 });
 
 test("a directory whose checkpoints are all damaged is an error, and stays as it is", async (t) => {
