@@ -170,16 +170,17 @@ function applyProgress(state: ProgressState, progress: Progress, nowMs: number):
   };
 }
 
-/** The run of that id, added if it is new. With the first run of its own, what was said of the cluster is over. */
+/** The run of that id, added if it is new. Once a run speaks, what was said of the cluster is over. */
 function findRun(
   state: ProgressState,
   runId: string,
   nowMs: number,
 ): { before: RunProgress; runs: readonly RunProgress[] } {
   const known = state.runs.find((run) => run.runId === runId);
-  if (known !== undefined) return { before: known, runs: state.runs };
+  const others = state.runs.filter((run) => run === known || run.runId !== "");
+  if (known !== undefined) return { before: known, runs: others };
   const before = newRun(runId, nowMs);
-  return { before, runs: [...state.runs.filter((run) => run.runId !== ""), before] };
+  return { before, runs: [...others, before] };
 }
 
 /** A new phase starts counting from nothing. */

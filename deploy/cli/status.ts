@@ -87,14 +87,18 @@ async function nothingRuns(run: string | undefined, { url, runs }: StatusFlags):
       hint: "give a run directory, --runs FOLDER, or the address of a live page by --url",
     });
   }
-  return new ClusterError("dependency", `${run} does not run${await endOf(run)}`);
+  const state = (await stateOf(run))?.state ?? "done";
+  return new ClusterError("dependency", `${run} does not run${await endOf(run)}`, {
+    ...(ENDED.includes(state) ? {} : { hint: `saf train --resume ${run} goes on` }),
+  });
 }
 
-/** How a run ended, as its directory says. */
+/** How a run ended, as its directory says: one that was killed left its last phase there. */
 async function endOf(directory: string): Promise<string> {
   const found = await stateOf(directory);
   if (found?.state === undefined) return "";
-  return `: ${found.state}, step ${found.step} of ${found.steps}`;
+  const cut = ENDED.includes(found.state) ? "" : "it was cut off while ";
+  return `: ${cut}${found.state}, step ${found.step} of ${found.steps}`;
 }
 
 /** Of a folder of several runs there is none. */

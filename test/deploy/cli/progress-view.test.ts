@@ -98,6 +98,21 @@ test("while something is awaited, it says what and for how long", () => {
   );
 });
 
+test("a coordinator that started again waits for workers only until the run goes on", () => {
+  const again: [number, ProgressEvent][] = [
+    [0, training()],
+    [1000, { phase: { name: "waiting", detail: "for 1 worker(s)" } }],
+  ];
+  assert.deepEqual(
+    after(...again).runs.map(({ runId }) => runId),
+    ["a", ""],
+  );
+  assert.deepEqual(
+    after(...again, [2000, training({ done: 301 })]).runs.map(({ runId }) => runId),
+    ["a"],
+  );
+});
+
 test("a run that stands still names whom it waits for", () => {
   const title = (state: ProgressState, nowMs: number): string =>
     renderRegion(state, canvas({ nowMs }))[0] ?? "";

@@ -44,6 +44,17 @@ test("it finds the runs that go on, and tells them from those that have ended", 
   assert.match(old.stderr, /^saf: runs\/old does not run$/m);
 });
 
+test("a run whose process was killed was cut off, and goes on by --resume", async (t) => {
+  const cwd = await home(t);
+  await runDirectory(cwd, "cut", { url: "http://127.0.0.1:1/", started: 1 });
+  const status = { state: "training", step: 40, steps: 200 };
+  await writeFile(join(cwd, "runs", "cut", "status.json"), JSON.stringify(status));
+  const { code, stderr } = await saf(["status", "runs/cut"], { cwd });
+  assert.equal(code, 5);
+  assert.match(stderr, /^saf: runs\/cut does not run: it was cut off while training, step 40 of 200$/m);
+  assert.match(stderr, /^ +saf train --resume runs\/cut goes on$/m);
+});
+
 test("where nothing runs, exit code 5 and what to give", async (t) => {
   const cwd = await home(t);
   const [none, url] = await Promise.all([
