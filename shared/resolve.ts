@@ -4,6 +4,7 @@ import type { StepPlan } from "./core/schedule.js";
 import { ClusterError } from "./errors.js";
 import type { Network } from "./networks/network.js";
 import { networkNamed } from "./networks/registry.js";
+import { withSettings } from "./networks/settings.js";
 
 export interface ResolvedRun {
   name: string;
@@ -30,7 +31,8 @@ export function resolveRun(config: Config): ResolvedRun {
 }
 
 function resolve(config: Config): ResolvedRun {
-  const network = withRounds(networkNamed(config.data.set, config.model), config.train.adversarial_rounds);
+  const paper = networkNamed(config.data.set, config.model);
+  const network = withRounds(withSettings(paper, config.network), config.train.adversarial_rounds);
   const { recipe } = network;
   const batchSize = config.train.batch_size ?? recipe.batchSize;
   const { slots } = config.train;
@@ -58,13 +60,17 @@ function resolve(config: Config): ResolvedRun {
   };
 }
 
-/** The settings as they act: the model by its own name, the paper's values filled in. */
+/**
+ * The settings as they act: the model by its own name, the paper's values filled in. Those of `network` that have the paper's
+ * value are left out instead: runs of before there were any keep their identity.
+ */
 export function actingSettings(config: Config): Config {
   const { network, train } = resolveRun(config);
   const last = train.stages.length - 1;
   return {
     ...config,
     model: network.name,
+    network: network.settings,
     train: {
       ...config.train,
       batch_size: train.batchSize,

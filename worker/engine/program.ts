@@ -14,8 +14,8 @@ import type { Network } from "../../shared/networks/network.js";
 export type Statistics = "batch" | "stored";
 
 /**
- * An attacker's slope for symmetric activations (SAF) where they suppress, |x| >= 1: that of a tent or RBF of this half
- * width. Inside, and at width 1 for the activation's own shape, the slope stays the true one.
+ * An attacker's slope for symmetric activations (SAF) of width w where they suppress, |x| >= w: that of a tent or RBF so many
+ * times as wide. Inside, and at 1 for the activation's own shape, the slope stays the true one.
  */
 export interface SurrogateSlope {
   kind: "tent" | "rbf";

@@ -26,6 +26,14 @@ test("a unit is suppressed where its activation answers nothing", () => {
     [2.1459, 2.146, -2.146].map((x) => isSuppressed("rbf", x)),
     [false, true, true],
   );
+  assert.deepEqual(
+    [1.99, 2, -2].map((x) => isSuppressed("mrelu", x, 2)),
+    [false, true, true],
+  );
+  assert.deepEqual(
+    [4.2918, 4.292].map((x) => isSuppressed("rbf", x, 2)),
+    [false, true],
+  );
 });
 
 test("bins are half open, and what lies outside falls into the ends", () => {

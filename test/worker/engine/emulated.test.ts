@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { type Layout, TAIL, initialParameters } from "../../../shared/core/layout.js";
 import { layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
+import { withSettings } from "../../../shared/networks/settings.js";
 import { EmulatedPrograms } from "../../../worker/engine/emulated/programs.js";
 import type { Program, SlotIdentity } from "../../../worker/engine/program.js";
 import { attackedModel } from "../../../worker/attacks/attacked-model.js";
@@ -60,6 +61,22 @@ test("a slot's push is whole numbers whose sums are exact in any order, and its 
   assert.equal(push[layout.size + TAIL.samples], 3);
   const hits = push[layout.size + TAIL.hits]!;
   assert.ok(Number.isInteger(hits) && hits >= 0 && hits <= 3);
+});
+
+test("a network of one channel everywhere is emulated as any", () => {
+  const tiny = withSettings(network, { channels: [1, 1, 1], activation_width: 2 });
+  const tinyLayout = layoutOf(tiny);
+  const program = programsOf().programs.create(tiny, tinyLayout);
+  program.load(initialParameters(tinyLayout, 7));
+  let pushed = 0;
+  program.trainUnseen?.(slot, { add: (_offset, values) => (pushed += values.length) });
+  assert.equal(pushed, tinyLayout.pushSize);
+  const images = new Float32Array(2 * 784);
+  assert.equal(program.predict(images).length, 2 * 12);
+  assert.deepEqual(
+    program.features(images).map((values) => values.length / 2),
+    [24 * 24, 8 * 8, 1],
+  );
 });
 
 test("another engine of the same kind computes the same bits; other weights, steps, seeds or images compute others", () => {

@@ -8,9 +8,12 @@ import { stateParts, stateSize } from "../../../shared/core/stretch.js";
 import { VectorMemory } from "../../../shared/core/vectors/vector-memory.js";
 import { type Network, layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
+import { withSettings } from "../../../shared/networks/settings.js";
 import { EngineHost } from "../../../worker/engine/host.js";
 import { processorSets } from "../../../worker/engine/environment.js";
 import { sampleOf } from "../../../worker/engine/sample.js";
+import { HostedRun } from "../../../worker/engine/orders/hosted-run.js";
+import type { Program } from "../../../worker/engine/program.js";
 import { CONTROL, type FromEngine, type ToEngine } from "../../../worker/engine/messages.js";
 import { LocalTraining } from "../../../worker/training/local-training.js";
 import { slotInputs } from "../../../worker/training/slot-inputs.js";
@@ -311,6 +314,26 @@ test("features and tasks come from the weights that their orders bring", () => {
   assert.ok(x?.type === "task-done" && y?.type === "task-done");
   assert.notDeepEqual(x.findings, y.findings);
   assert.deepEqual(taskOf(1, one), x);
+});
+
+test("a second network is told from another one with the same weights", () => {
+  const described = {
+    type: "run",
+    runId: "r",
+    network: plain,
+    plan,
+    seed: SEED,
+    realCount: COUNT,
+    mean,
+  } as const;
+  const run = new HostedRun(new IntegerPrograms(), described, new VectorMemory());
+  const mrelu = networkNamed("mnist", "mrelu");
+  const sourceOf = (network: Network): Program | undefined =>
+    run.source({ network, sha256: "a", parameters: shared(new Float32Array(layoutOf(network).size)) });
+  const first = sourceOf(mrelu);
+  assert.equal(sourceOf({ ...mrelu }), first, "kept");
+  const wide = withSettings(mrelu, { activation_width: 2 });
+  assert.deepEqual(sourceOf(wide)?.network, wide);
 });
 
 test("a run that is forgotten leaves nothing in the engine", () => {

@@ -58,7 +58,8 @@ export function naiveForward(
       images = normalise(images, layer.name, tensor, statistics, moments);
     } else if (layer.kind === "activation") {
       const f = { relu: (x: number) => Math.max(0, x), mrelu: (x: number) => Math.max(0, 1 - Math.abs(x)), rbf: (x: number) => Math.exp(-x * x) }; // prettier-ignore
-      images = { ...images, values: images.values.map(f[layer.activation]) };
+      const { activation, width = 1 } = layer;
+      images = { ...images, values: images.values.map((x) => f[activation](x / width)) };
     } else images = pool(images, layer);
   }
   return { outputs: images.values, moments };

@@ -7,6 +7,7 @@ import { BufferPool, TreeSum } from "../../../shared/core/reduction.js";
 import type { StepPlan } from "../../../shared/core/schedule.js";
 import { type ActivationName, type Layer, layoutOf, type Network } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
+import { withSettings } from "../../../shared/networks/settings.js";
 import { RandomStream } from "../../../shared/random.js";
 import { GradientAssembler } from "../../../worker/core/gradient-assembler.js";
 import { lossOf } from "../../../worker/core/losses/registry.js";
@@ -15,6 +16,7 @@ import type { Operator, Parameters } from "../../../worker/engine/eager/layers/o
 import type { EagerProgram } from "../../../worker/engine/eager/program.js";
 import { EagerPrograms } from "../../../worker/engine/eager/programs.js";
 import type { Engine } from "../../../worker/engine/eager/tfjs.js";
+import type { SurrogateSlope } from "../../../worker/engine/program.js";
 import { slotInputs } from "../../../worker/training/slot-inputs.js";
 import { computeSlots } from "../../../worker/training/train-step.js";
 import { naiveForward, naiveLoss } from "./naive-network.js";
@@ -47,6 +49,24 @@ function sampleOf(network: Network, batch = BATCH): Sample {
   const inputs = Float32Array.from({ length: batch * height * width * channels }, () => 60 * stream.normal());
   const labels = Uint8Array.from({ length: batch }, () => stream.below(network.outputs));
   return { network, layout, vector, inputs, labels };
+}
+
+/** The network with activations of this width, and a loss of which every number is another than the paper's. */
+function changed(network: Network, width: number): Network {
+  const loss = { alpha1: 0.5, alpha2: 2, alpha3: 0.3, power: 3 };
+  return {
+    ...withSettings(network, { activation_width: width, loss }),
+    name: `${network.name}, width ${width}`,
+  };
+}
+
+/** MNIST's with so few channels, all of it changed; weights so large that one path alone carries a gradient. */
+function tinyNetwork(name: string, channels: number[], width: number): Network {
+  const tiny = changed(withSettings(networkNamed("mnist", name), { channels }), width);
+  const layers = tiny.layers.map((layer): Layer =>
+    layer.kind === "convolution" && layer.name !== "conv1" ? { ...layer, deviation: 0.5 } : layer,
+  );
+  return { ...tiny, layers, name: `${name} of ${channels.join("-")} channels` };
 }
 
 /** A network with what the MNIST ones lack: several channels in, padding, oblong windows, an odd border at the pool. */
@@ -180,6 +200,10 @@ export function programSuite(engineName: string, engine: Engine): void {
     })),
     ...(["relu", "mrelu", "rbf"] as const).map((name) => ({ network: pooledNetwork(name), places: 40 })),
     ...["plain", "mrelu", "rbf-m"].map((name) => ({ network: networkNamed("mnist", name), places: 3 })),
+    { network: changed(smallNetwork("mrelu"), 0.5), places: 40 },
+    { network: changed(smallNetwork("rbf"), 2.5), places: 40 },
+    { network: tinyNetwork("mrelu", [1, 1, 1], 4), places: 20 },
+    { network: tinyNetwork("rbf-m", [3, 2, 7], 2), places: 20 },
   ];
   for (const { network, places } of networks) {
     test(title(`${network.name}: outputs, loss, hits and moments are those of loops in float64`), () => {
@@ -454,12 +478,17 @@ export function programSuite(engineName: string, engine: Engine): void {
     },
   );
 
-  const slopesOf = (name: ActivationName, points: number[]): [y: number[], slope: number[]] =>
+  const slopesOf = (
+    name: ActivationName,
+    points: number[],
+    width?: number,
+    surrogate?: SurrogateSlope,
+  ): [y: number[], slope: number[]] =>
     tf.tidy(() => {
-      const operator: Operator = activation(tf, name);
+      const operator: Operator = activation(tf, name, width);
       const input = tf.tensor1d(points);
       const { output } = operator.forward(undefined as unknown as Parameters, input, "batch", undefined);
-      const at = { input, output, saved: [], statistics: "batch" } as const;
+      const at = { input, output, saved: [], statistics: "batch", surrogate } as const;
       const slope = operator.backward(
         undefined as unknown as Parameters,
         at,
@@ -486,5 +515,48 @@ export function programSuite(engineName: string, engine: Engine): void {
       assert.ok(Math.abs((values[i] as number) - Math.exp(-x * x)) < 5e-7);
       assert.ok(Math.abs((slopes[i] as number) + 2 * x * Math.exp(-x * x)) < 1e-6);
     });
+  });
+
+  test(title("an activation of width w is f(x / w), and its slope f'(x / w) / w, an attacker's too"), () => {
+    const points = [-3, -1.5, -1, -0.5, -0.25, 0, 0.25, 0.5, 1, 1.25, 3];
+    const surrogates = [
+      undefined,
+      ...(["tent", "rbf"] as const).map((kind) => ({ kind, width: 3, headFloor: 0 })),
+    ];
+    for (const name of ["mrelu", "rbf"] as const) {
+      for (const surrogate of surrogates) {
+        const [values, slopes] = slopesOf(name, points, undefined, surrogate);
+        // A power of two scales without rounding, so the kinks lie where they should.
+        for (const width of [0.5, 4]) {
+          const scaled = points.map((x) => width * x);
+          const [y, dy] = slopesOf(name, scaled, width, surrogate);
+          assert.deepEqual(y, values, `${name} of width ${width}`);
+          dy.forEach((slope, i) => {
+            const expected = (slopes[i] as number) / width;
+            assert.ok(
+              Math.abs(slope - expected) < 1e-6,
+              `${name} of width ${width}: ${slope} is not ${expected}`,
+            );
+          });
+        }
+      }
+    }
+    assert.deepEqual(slopesOf("relu", points, 4), slopesOf("relu", points));
+  });
+
+  test(title("an activation of width 1 costs no operation more"), async () => {
+    const kernelsOf = async (name: ActivationName, width?: number): Promise<string[]> => {
+      const found = await tf.profile(() => {
+        slopesOf(name, [-1, 0.5], width);
+      });
+      return found.kernels.map(({ name: kernel }) => kernel);
+    };
+    for (const name of ["relu", "mrelu", "rbf"] as const) {
+      const paper = await kernelsOf(name);
+      assert.ok(paper.length > 0 && !paper.includes("RealDiv"), paper.join());
+      assert.deepEqual(await kernelsOf(name, 1), paper);
+    }
+    assert.equal((await kernelsOf("mrelu", 2)).filter((kernel) => kernel === "RealDiv").length, 2);
+    assert.equal((await kernelsOf("rbf", 2)).filter((kernel) => kernel === "RealDiv").length, 1);
   });
 }

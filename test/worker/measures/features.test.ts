@@ -5,6 +5,7 @@ import { initialParameters } from "../../../shared/core/layout.js";
 import { featureTaps } from "../../../shared/features.js";
 import { layoutOf } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
+import { titleOf, withSettings } from "../../../shared/networks/settings.js";
 import { RandomStream } from "../../../shared/random.js";
 import { nonsenseImage } from "../../../worker/core/nonsense-images.js";
 import { startPrograms } from "../../../worker/engine/start.js";
@@ -16,9 +17,13 @@ const SEED = 20_160_315;
 const IMAGES = 2;
 const programs = await startPrograms("wasm");
 
-for (const name of ["plain", "mrelu", "rbf"]) {
-  test(`features of ${name} are those of plain loops over its layers`, () => {
-    const network = networkNamed("mnist", name);
+const NETWORKS = [
+  ...["plain", "mrelu", "rbf"].map((name) => networkNamed("mnist", name)),
+  withSettings(networkNamed("mnist", "mrelu"), { channels: [20, 50, 30], activation_width: 0.5 }),
+];
+
+for (const network of NETWORKS) {
+  test(`features of ${titleOf(network)} are those of plain loops over its layers`, () => {
     const layout = layoutOf(network);
     const vector = initialParameters(layout, SEED);
     // Deviations that bring the values to where the activations bend.
@@ -48,6 +53,8 @@ for (const name of ["plain", "mrelu", "rbf"]) {
     featureTaps(network).forEach((tap, i) => {
       const place = found.places[i];
       assert.ok(place?.layer === tap.layer && place.activation === tap.activation);
+      const saf = place.activation === "mrelu" || place.activation === "rbf";
+      assert.equal(place.width, saf ? network.settings?.activation_width : undefined);
       const cut = { ...network, layers: network.layers.slice(0, tap.depth) };
       for (const kind of ["clean", "nonsense"] as const) {
         const values = naiveForward(cut, layout, Float64Array.from(vector), inputs[kind], "stored").outputs;
@@ -68,7 +75,8 @@ for (const name of ["plain", "mrelu", "rbf"]) {
           `${tap.layer}, ${kind}: ${moved} of ${values.length} moved`,
         );
         if (tap.activation === null) continue;
-        const silent = { relu: (x: number) => x <= 0, mrelu: (x: number) => Math.abs(x) >= 1, rbf: (x: number) => Math.exp(-x * x) < 0.01 }; // prettier-ignore
+        const { width: w = 1 } = place;
+        const silent = { relu: (x: number) => x <= 0, mrelu: (x: number) => Math.abs(x) >= w, rbf: (x: number) => Math.exp(-x * x) < 0.01 }; // prettier-ignore
         const share = values.filter(silent[tap.activation]).length / values.length;
         const told = place.suppressed?.[kind] ?? NaN;
         assert.ok(Math.abs(share - told) < 0.002, `${tap.layer}, ${kind}: ${told}, expected ${share}`);

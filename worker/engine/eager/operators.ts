@@ -39,7 +39,7 @@ function operatorOf(
       return convolution(tf, { ...layer, input, output, batchNorm });
     }
     case "activation":
-      return activation(tf, layer.activation);
+      return activation(tf, layer.activation, layer.width);
     case "max-pool":
       return maxPool(tf, layer);
     case "average-pool":

@@ -123,6 +123,9 @@ const activations: Subject = (tf, record) => {
   record("mirrored ReLU: slope", tf.neg(tf.mul(tf.sign(points), tf.step(height))));
   record("radial basis: forward", bell);
   record("radial basis: slope", tf.mul(tf.mul(points, bell), -2));
+  const wide = tf.div(points, 1.6);
+  record("mirrored ReLU of width 1.6: forward", tf.relu(tf.sub(1, tf.abs(wide))));
+  record("radial basis of width 1.6: forward", tf.exp(tf.neg(tf.square(wide))));
   record("ReLU: forward", tf.relu(points));
   record("ReLU: slope", tf.step(points));
 };

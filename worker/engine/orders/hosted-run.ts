@@ -45,7 +45,7 @@ export class HostedRun {
   local: LocalTraining | undefined;
   readonly #programs: Programs;
   readonly #images: { train?: ImageSet; test?: ImageSet } = {};
-  /** The second network of transfer attacks, by its name and the hash of its weights. */
+  /** The second network of transfer attacks, by what it is and the hash of its weights. */
   #source: { key: string; program: Program } | undefined;
   #order: { epoch: number; images: Uint32Array } | undefined;
 
@@ -107,7 +107,7 @@ export class HostedRun {
   source(told: OrderOf<"task">["source"]): Program | undefined {
     if (told === undefined) return undefined;
     const { network, sha256, parameters } = told;
-    const key = `${network.name} ${sha256}`;
+    const key = `${JSON.stringify(network)} ${sha256}`;
     if (this.#source?.key === key) return this.#source.program;
     this.#source?.program.dispose();
     const program = this.#programs.create(network, layoutOf(network));

@@ -10,11 +10,14 @@ import { softmaxCrossEntropy } from "../../../../worker/core/losses/softmax-cros
 const MNIST: HybridWeights = { alpha1: 1, alpha2: 1, alpha3: 0, power: 2 };
 const CIFAR: HybridWeights = { alpha1: 1, alpha2: 1, alpha3: 1 / 9, power: 2 };
 const ODD: HybridWeights = { alpha1: 0.5, alpha2: 2, alpha3: 0.3, power: 3 };
+/** The smallest power, and weights that are 0. */
+const BARE: HybridWeights = { alpha1: 0, alpha2: 0.7, alpha3: 0.2, power: 1 };
 const LOSSES: [name: string, loss: Loss][] = [
   ["softmax", softmaxCrossEntropy],
   ["hybrid, MNIST", hybridLoss(MNIST)],
   ["hybrid, CIFAR", hybridLoss(CIFAR)],
   ["hybrid, power 3", hybridLoss(ODD)],
+  ["hybrid, power 1 without cross-entropy", hybridLoss(BARE)],
 ];
 
 /** METHOD.md 1.3 as printed, on confidences y, in float64. */
@@ -44,7 +47,7 @@ const outputs = (limit: number): fc.Arbitrary<{ z: Float32Array; label: number }
   );
 
 test("the hybrid loss is the printed formula where that does not underflow", () => {
-  for (const weights of [MNIST, CIFAR, ODD]) {
+  for (const weights of [MNIST, CIFAR, ODD, BARE]) {
     const loss = hybridLoss(weights);
     fc.assert(
       fc.property(outputs(3), ({ z, label }) => {

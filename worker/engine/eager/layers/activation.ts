@@ -9,16 +9,18 @@ import { mrelu } from "./activations/mrelu.js";
 import { rbf } from "./activations/rbf.js";
 import { relu } from "./activations/relu.js";
 
-const ACTIVATIONS: Record<ActivationName, Elementwise> = { relu, mrelu, rbf };
+const ACTIVATIONS: Record<ActivationName, (width: number) => Elementwise> = { relu, mrelu, rbf };
 
-/** The true slope inside (−1, 1), the surrogate's outside: attacks walk back over units that are flat. */
+/** The true slope inside (−w, w), the surrogate's outside: attacks walk back over units that are flat. */
 function surrogateSlope(
   tf: TensorFlow,
   x: Tensor,
   trueSlope: Tensor,
-  { kind, width }: SurrogateSlope,
+  { kind, width: times }: SurrogateSlope,
+  ownWidth: number,
 ): Tensor {
-  const outside = tf.greaterEqual(tf.abs(x), 1);
+  const width = times * ownWidth;
+  const outside = tf.greaterEqual(tf.abs(x), ownWidth);
   if (kind === "rbf") {
     const value = tf.exp(tf.neg(tf.square(tf.div(x, width))));
     return tf.where(outside, tf.mul(tf.mul(x, value), -2 / width ** 2), trueSlope);
@@ -27,8 +29,9 @@ function surrogateSlope(
   return tf.where(outside, tf.mul(tf.mul(tf.sign(x), within), -1 / width), trueSlope);
 }
 
-export function activation(tf: TensorFlow, name: ActivationName): Operator {
-  const { value, slope } = ACTIVATIONS[name];
+/** `width` w of a symmetric one: f(x / w). */
+export function activation(tf: TensorFlow, name: ActivationName, width = 1): Operator {
+  const { value, slope } = ACTIVATIONS[name](width);
   return {
     forward: (_parameters, input) => ({ output: tf.tidy(() => value(tf, input)), saved: [] }),
     backward: (_parameters, at, gradient, wantInput) =>
@@ -36,7 +39,10 @@ export function activation(tf: TensorFlow, name: ActivationName): Operator {
         ? tf.tidy(() => {
             const own = slope(tf, at.input, at.output);
             const suppresses = at.surrogate !== undefined && name !== "relu";
-            return tf.mul(gradient, suppresses ? surrogateSlope(tf, at.input, own, at.surrogate!) : own);
+            return tf.mul(
+              gradient,
+              suppresses ? surrogateSlope(tf, at.input, own, at.surrogate!, width) : own,
+            );
           })
         : undefined,
   };
