@@ -42,6 +42,8 @@ export interface CoordinatorMetrics {
   gradient(outcome: "accepted" | Refusal): void;
   nonfinite(runId: string, where: "gradient" | "state"): void;
   lease(outcome: LeaseOutcome): void;
+  /** A worker has held a lease for so long; `account`: pool/fairness.ts. */
+  held(account: string, ms: number): void;
   workerRefused(label: string): void;
   workers(counts: { idle: number; busy: number; straggling: number; quarantined: number }): void;
   workerLost(): void;

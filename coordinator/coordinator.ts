@@ -95,7 +95,16 @@ export class Coordinator {
 
   #replan(jobId: string, isFresh: boolean): void {
     const job = this.#jobs.get(jobId);
-    if (job !== undefined) this.#take({ kind: "planned", jobId, runId: job.runId, plan: job.plan, isFresh });
+    if (job === undefined) return;
+    const { runId, account, plan } = job;
+    this.#take({
+      kind: "planned",
+      jobId,
+      runId,
+      ...(account === undefined ? {} : { account }),
+      plan,
+      isFresh,
+    });
   }
 
   // ---- The pool, for those who wait or look -------------------------------------------------------------------
@@ -213,6 +222,9 @@ export class Coordinator {
         break;
       case "ended":
         metrics.lease(effect.outcome);
+        break;
+      case "held":
+        metrics.held(effect.account, effect.ms);
         break;
       case "member":
         countMember(metrics, effect);

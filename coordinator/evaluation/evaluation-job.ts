@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { ClusterError } from "../../shared/errors.js";
+import type { NetworkSettings } from "../../shared/config/network.js";
 import { MEASURES_VERSION } from "../../shared/measures.js";
 import type { saf } from "../../shared/messages.js";
 import { recipeOf } from "../../shared/run-hash.js";
@@ -18,6 +19,7 @@ import { type UnitRecord, grantOf, isHeld } from "../leases/book.js";
 import type { ReopenReason } from "../leases/events.js";
 import type { FrameAnswer, FrameRequest, GrantedLease, Job, JobDesk, Verdict } from "../leases/job.js";
 import type { Unit, WorkPlan } from "../leases/unit.js";
+import type { Account } from "../pool/fairness.js";
 import { fixedPlan } from "./fixed-plan.js";
 import { refused } from "./refused.js";
 import { ServedWeights } from "./served-weights.js";
@@ -26,6 +28,8 @@ import { ServedWeights } from "./served-weights.js";
 export interface EvaluatedWeights {
   /** SHA-256 of the weights. */
   checkpoint: string;
+  /** Those of the network, where it is not the paper's: the same weights answer otherwise at another width. */
+  settings?: NetworkSettings | undefined;
   /** SHA-256 of the data set. */
   dataset: string;
   seed: number;
@@ -44,8 +48,9 @@ export function planTasks(weights: EvaluatedWeights, measures: readonly PlannedM
         firstImage: first,
         imageCount: count,
       };
-      const { checkpoint, dataset, seed } = weights;
-      const identity = JSON.stringify([MEASURES_VERSION, checkpoint, dataset, seed, task]);
+      const { checkpoint, settings, dataset, seed } = weights;
+      const network = settings === undefined ? [] : [settings];
+      const identity = JSON.stringify([MEASURES_VERSION, checkpoint, dataset, seed, task, ...network]);
       return {
         ...task,
         id: createHash("sha256").update(identity).digest("hex").slice(0, 24),
@@ -84,6 +89,8 @@ export interface EvaluationEdges {
 
 export interface EvaluationOptions {
   runId: string;
+  /** In whose name it asks for workers. */
+  account?: Account | undefined;
   spec: saf.v1.RunSpec.$Properties;
   term: number;
   version: number;
@@ -141,6 +148,10 @@ export class EvaluationJob implements Job {
 
   get runId(): string {
     return this.#options.runId;
+  }
+
+  get account(): EvaluationOptions["account"] {
+    return this.#options.account;
   }
 
   get plan(): WorkPlan {

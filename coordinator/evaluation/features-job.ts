@@ -11,6 +11,7 @@ import {
 import type { saf } from "../../shared/messages.js";
 import type { Network } from "../../shared/networks/network.js";
 import { recipeOf } from "../../shared/run-hash.js";
+import type { Account } from "../pool/fairness.js";
 import { grantOf } from "../leases/book.js";
 import type { FrameAnswer, FrameRequest, GrantedLease, Job, JobDesk, Verdict } from "../leases/job.js";
 import type { Unit, WorkPlan } from "../leases/unit.js";
@@ -20,6 +21,8 @@ import { ServedWeights } from "./served-weights.js";
 
 export interface MeasuredNetwork {
   runId: string;
+  /** In whose name it asks for workers. */
+  account?: Account | undefined;
   spec: saf.v1.RunSpec.$Properties;
   term: number;
   version: number;
@@ -37,6 +40,7 @@ const MAX_REFUSED = 3;
 export class FeaturesJob implements Job {
   readonly id: string;
   readonly runId: string;
+  readonly account: Account | undefined;
   readonly runHash: string;
   /** The statistics, or undefined when the job was stopped or no worker's answer fitted. */
   readonly done: Promise<FeaturesDocument | undefined>;
@@ -50,6 +54,7 @@ export class FeaturesJob implements Job {
   constructor(measured: MeasuredNetwork, desk: (jobId: string) => JobDesk) {
     this.id = `${measured.runId}/features`;
     this.runId = measured.runId;
+    this.account = measured.account;
     this.#measured = measured;
     this.#desk = desk(this.id);
     const identity = JSON.stringify(["features", measured.checkpoint, measured.seed, FEATURE_IMAGES]);
@@ -142,11 +147,12 @@ export function checkedCounts(text: string, network: Network): FeatureCounts | u
   const taps = featureTaps(network);
   const fits =
     data.places.length === taps.length &&
-    data.places.every(({ layer, activation, units, all }, i) => {
+    data.places.every(({ layer, activation, width, units, all }, i) => {
       const values = data.images * units;
       return (
         layer === taps[i]?.layer &&
         activation === taps[i].activation &&
+        width === taps[i].width &&
         sum(all.clean) === values &&
         sum(all.nonsense) === values
       );

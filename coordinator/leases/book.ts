@@ -4,6 +4,7 @@
  */
 import type { EngineFingerprint } from "../../shared/fingerprint.js";
 import { type MixedEngines, enginesOfPool, spoils } from "../pool/engines.js";
+import type { Account, UsedTimes } from "../pool/fairness.js";
 import { type QuarantineRule, type Standing, isDivergence, rests } from "../pool/standing.js";
 import type { LeaseTimes } from "./deadline.js";
 import type { Paces } from "./pace.js";
@@ -52,6 +53,7 @@ export interface UnitRecord {
 
 export interface JobRecord {
   id: string;
+  account: Account;
   /** A worker that has served this run before has its network and images. */
   runId: string;
   plan: WorkPlan;
@@ -73,6 +75,8 @@ export interface JobRecord {
 export interface Lease {
   id: number;
   jobId: string;
+  /** Whom its time is counted for. */
+  account: Account;
   runId: string;
   unit: Unit;
   grantedMs: number;
@@ -99,6 +103,8 @@ export interface Member {
   endedLease: number;
   /** The lease that it brought to an end last, while it has not said how long that took it. */
   untold: { leaseId: number; jobId: string; series: string; mostMs: number } | undefined;
+  /** The run that it was leased work of last; empty while it was leased none. */
+  lastRun: string;
   /** Runs whose images and network it has loaded. */
   warm: ReadonlySet<string>;
   /** Exponentially weighted time of its leases, and images a second within them. */
@@ -148,13 +154,15 @@ export interface LeaseBook {
   followed: { term: number; sinceMs: number; lastMs: number } | undefined;
   /** In the order in which they came. */
   jobs: ReadonlyMap<string, JobRecord>;
+  /** Leases that have ended; those that go on come on top. */
+  used: UsedTimes;
   /** The last leases that were taken away, the oldest first. */
   taken: readonly TakenLease[];
 }
 
 /** `committedEngines`: of the runs as they were left. */
 export function emptyBook(rules: PoolRules, committedEngines: readonly EngineFingerprint[] = []): LeaseBook {
-  const nobody = { members: new Map(), followed: undefined, jobs: new Map(), taken: [] };
+  const nobody = { members: new Map(), followed: undefined, jobs: new Map(), used: new Map(), taken: [] };
   return { rules, nextLease: 1, isPaused: false, committedEngines, ...nobody };
 }
 
@@ -217,6 +225,17 @@ export function refusesEngine(
   engine: EngineFingerprint,
 ): string | undefined {
   return book.rules.mixedEngines === "refuse" ? enginesProblem(book, worker, engine) : undefined;
+}
+
+/** What each account has had of the workers' time so far, in ms by its share, leases that go on included. */
+export function usedTimes({ members, used }: LeaseBook, nowMs: number): Map<string, number> {
+  const times = new Map(used);
+  for (const { lease } of members.values()) {
+    if (lease === undefined) continue;
+    const { name, share } = lease.account;
+    times.set(name, (times.get(name) ?? 0) + (nowMs - lease.grantedMs) / share);
+  }
+  return times;
 }
 
 export type MemberState = "idle" | "busy" | "straggling" | "quarantined";

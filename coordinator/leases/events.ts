@@ -1,5 +1,6 @@
 /** What can happen to the book of leases, and what follows from it. */
 import type { EngineFingerprint } from "../../shared/fingerprint.js";
+import type { Account } from "../pool/fairness.js";
 import type { LeaseBook } from "./book.js";
 import type { Commit, Unit, WorkPlan } from "./unit.js";
 
@@ -52,7 +53,7 @@ export type LeaseEvent =
   /** Time has passed. */
   | { kind: "tick" }
   /** A job wants something else done. `isFresh`: what is in work is given up, as if it had never begun. */
-  | { kind: "planned"; jobId: string; runId: string; plan: WorkPlan; isFresh: boolean }
+  | { kind: "planned"; jobId: string; runId: string; account?: Account; plan: WorkPlan; isFresh: boolean }
   | { kind: "withdrawn"; jobId: string }
   /** Holders of the job's leases are to end early and send what they have. */
   | { kind: "recalled"; jobId: string }
@@ -115,6 +116,8 @@ export type Effect =
   /** Something about the job's units changed. */
   | { kind: "units"; jobId: string }
   | { kind: "ended"; outcome: LeaseOutcome }
+  /** A worker has held a lease for so long, in the name of this account. */
+  | { kind: "held"; account: string; ms: number }
   | { kind: "member"; change: "joined" | "gone" | "lost" | "quarantined"; worker: string }
   /** Who can work changed. */
   | { kind: "able" }

@@ -2,6 +2,7 @@
 import type { ChunkHeader } from "../../shared/core/chunk.js";
 import type { saf } from "../../shared/messages.js";
 import type { Refusal } from "../../shared/metrics.js";
+import type { Account } from "../pool/fairness.js";
 import type { UnitRecord } from "./book.js";
 import type { CommittedUnit, ReopenReason, StretchProgress } from "./events.js";
 import type { Commit, Unit, WorkPlan } from "./unit.js";
@@ -63,6 +64,8 @@ export interface Job {
   readonly id: string;
   readonly runId: string;
   readonly runHash: string;
+  /** In whose name it asks for workers; without one, in that of all runs. */
+  readonly account?: Account | undefined;
   /** What is wanted now. */
   readonly plan: WorkPlan;
   /** What tells a worker of its lease; asked once for each. */

@@ -53,6 +53,7 @@ function stranger(id: string, engine: EngineFingerprint): Member {
     strayLease: 0,
     endedLease: 0,
     untold: undefined,
+    lastRun: "",
     warm: new Set(),
     leaseMs: 0,
     imagesPerSecond: 0,

@@ -1,5 +1,5 @@
 /** Who gets which unit: idle workers one after another, jobs by their fair share, units in their order. */
-import { fairOrder } from "../pool/fairness.js";
+import { type Share, type UsedTimes, fairOrder } from "../pool/fairness.js";
 import { helps, speedsOf, takeoverFor } from "./balance.js";
 import {
   type JobRecord,
@@ -10,6 +10,7 @@ import {
   isOpen,
   spoiledBy,
   stateOf,
+  usedTimes,
 } from "./book.js";
 import { hungLimitOf, limitOf, ownLimit } from "./deadline.js";
 import { paceOf } from "./pace.js";
@@ -26,7 +27,8 @@ export function serveAll(turn: Turn, first?: string): void {
 function serve(turn: Turn, id: string): void {
   const member = turn.book.members.get(id);
   if (member === undefined || stateOf(member, turn.nowMs) !== "idle") return;
-  const jobs = fairOrder([...turn.book.jobs.values()], (job) => shareOf(turn.book, job));
+  const times = usedTimes(turn.book, turn.nowMs);
+  const jobs = fairOrder([...turn.book.jobs.values()], (job) => shareOf(turn.book, job, member, times));
   for (const open of jobs) {
     const job = planned(turn, open);
     const chosen = unitFor(turn, job, member);
@@ -58,9 +60,11 @@ function takeOver(turn: Turn, job: JobRecord, member: Member): boolean {
   return true;
 }
 
-function shareOf({ members }: LeaseBook, job: JobRecord): { held: number; lastServed: number } {
+function shareOf({ members }: LeaseBook, job: JobRecord, { lastRun }: Member, times: UsedTimes): Share {
   const held = [...members.values()].filter(({ lease }) => lease?.jobId === job.id).length;
-  return { held, lastServed: job.lastServed };
+  const { priority, name, isSteady } = job.account;
+  const goesOn = isSteady && lastRun === job.runId;
+  return { priority, usedMs: times.get(name) ?? 0, goesOn, held, lastServed: job.lastServed };
 }
 
 /** The job with its units; they are cut for those who are here when the first of them is leased. */
@@ -126,9 +130,11 @@ function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): 
   const hungMs = hungLimitOf(turn.book.rules.hungAfter, stepMs, attempt);
   turn.book = { ...turn.book, nextLease: leaseId + 1 };
   turn.setMember(member.id, {
+    lastRun: job.runId,
     lease: {
       id: leaseId,
       jobId: job.id,
+      account: job.account,
       runId: job.runId,
       unit,
       grantedMs: now,

@@ -1,4 +1,5 @@
 /** One decision in the making: the book as it is so far, what follows, and why. Small steps that the handlers share. */
+import { withUse } from "../pool/fairness.js";
 import { afterFailure, rests } from "../pool/standing.js";
 import {
   type GrantState,
@@ -31,8 +32,17 @@ export class Turn {
   setMember(id: string, change: Partial<Member>): void {
     const member = this.book.members.get(id);
     if (member === undefined) return;
+    if ("lease" in change) this.#count(member.lease, change.lease);
     const members = new Map(this.book.members).set(id, { ...member, ...change });
     this.book = { ...this.book, members };
+  }
+
+  /** The time of a lease that ends, however it does, is its account's. */
+  #count(before: Lease | undefined, now: Lease | undefined): void {
+    if (before === undefined || before.id === now?.id) return;
+    const ms = this.nowMs - before.grantedMs;
+    this.book = { ...this.book, used: withUse(this.book.used, before.account, ms) };
+    this.effects.push({ kind: "held", account: before.account.name, ms });
   }
 
   setJob(id: string, change: Partial<JobRecord>): void {

@@ -1,6 +1,7 @@
 /** Jobs want work done, and results of it come back. */
 import { RUNS_KEPT } from "../../shared/loaded-runs.js";
 import { withEngines } from "../pool/engines.js";
+import { COMMON_ACCOUNT, withAccount } from "../pool/fairness.js";
 import { GOOD_STANDING } from "../pool/standing.js";
 import {
   type Done,
@@ -12,6 +13,7 @@ import {
   isDiverged,
   isOpen,
   spoiledBy,
+  usedTimes,
 } from "./book.js";
 import { withTime } from "./deadline.js";
 import { withPace } from "./pace.js";
@@ -22,8 +24,12 @@ import type { Unit, WorkPlan } from "./unit.js";
 /** Weight of what was before in a worker's running means. */
 const SMOOTHING = 0.9;
 
-export function planned(turn: Turn, { jobId, runId, plan, isFresh }: EventOf<"planned">): void {
+export function planned(
+  turn: Turn,
+  { jobId, runId, account = COMMON_ACCOUNT, plan, isFresh }: EventOf<"planned">,
+): void {
   const known = turn.book.jobs.get(jobId);
+  if (known === undefined) openAccount(turn, account.name);
   const units = known === undefined || isFresh ? new Map<string, UnitRecord>() : wantedUnits(known, plan);
   const nothingYet = {
     unitCount: 0,
@@ -32,9 +38,22 @@ export function planned(turn: Turn, { jobId, runId, plan, isFresh }: EventOf<"pl
     affinities: new Map(),
     paces: new Map(),
   };
-  const job = { ...nothingYet, ...known, id: jobId, runId, plan, units, isPlanned: units.size > 0 };
+  const job = { ...nothingYet, ...known, id: jobId, runId, account, plan, units, isPlanned: units.size > 0 };
   turn.book = { ...turn.book, jobs: new Map(turn.book.jobs).set(jobId, job) };
   turn.effects.push({ kind: "units", jobId });
+}
+
+/** An account that had no work did not wait either. */
+function openAccount(turn: Turn, name: string): void {
+  const present = new Set([...turn.book.jobs.values()].map(({ account }) => account.name));
+  if (present.has(name)) return;
+  const times = usedTimes(turn.book, turn.nowMs);
+  const used = withAccount(
+    turn.book.used,
+    name,
+    [...present].map((other) => times.get(other) ?? 0),
+  );
+  turn.book = { ...turn.book, used };
 }
 
 /** What is in work goes on; what is open and not wanted any more is dropped. */

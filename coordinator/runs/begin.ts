@@ -115,7 +115,7 @@ async function refuseUnproven({ storage, plan }: RunSetup, step: number): Promis
  */
 async function openBooks(run: RunSetup, step: number): Promise<{ steps: StepMetric[]; books: StepBooks }> {
   const { storage, observer, config } = run;
-  await storage.writeText("config.yaml", stringify(config));
+  await storage.writeText("config.yaml", () => stringify(config));
   const before = (line: { step: number }): boolean => line.step < step;
   const onDamaged = (message: string): void => observer.note("warning", message);
   await storage.trimJournal<LedgerLine>(LEDGER, before, onDamaged);

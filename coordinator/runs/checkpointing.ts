@@ -37,6 +37,7 @@ export class Checkpointing {
       await this.#books.flush();
       const { bytes, notes } = await checkpoints.write(state, {
         model: resolved.network.name,
+        settings: resolved.network.settings,
         identity,
         cleanAccuracy: accuracy,
         best,

@@ -1,5 +1,6 @@
 /** A list of runs, from the first worker to results.json and the report. */
 import type { Config } from "../../shared/config/run.js";
+import type { Account } from "../pool/fairness.js";
 import { resolveRun } from "../../shared/resolve.js";
 import { ListSource } from "./list-source.js";
 import { type ResultsDocument, resultsDocument } from "./results-document.js";
@@ -17,6 +18,8 @@ export interface ListOptions {
   /** Workers to wait for, and for how long. */
   minWorkers: number;
   patienceMs: number;
+  /** In whose name the runs ask for workers. */
+  account?: Account;
   /** When the work began, by the clock. */
   beganMs: number;
 }

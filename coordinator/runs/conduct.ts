@@ -1,13 +1,14 @@
 /** One run of a source: set up when its turn comes, told of while it goes on, forgotten when it is over. */
-import type { EventPublisher, RunEvents } from "../telemetry/events.js";
-import type { RunTelemetry, Telemetry } from "../telemetry/telemetry.js";
+import type { EventPublisher } from "../telemetry/events.js";
+import type { Telemetry } from "../telemetry/telemetry.js";
 import type { RunEdges, RunOutcome } from "./context.js";
 import { errorDocument, failureOf } from "./failure.js";
+import { publicVoice } from "./public-voice.js";
 import { conductRun } from "./run.js";
 import type { RunEnd, RunFailure, RunOrder, RunSource } from "./source.js";
 import type { RunStatus } from "./status.js";
 import type { RunStorage } from "./storage.js";
-import { observerOf } from "./telling.js";
+import type { RunVoice } from "./voice.js";
 
 export interface ConductContext {
   edges: RunEdges;
@@ -25,34 +26,26 @@ export async function conductOrder(
   order: RunOrder,
   runsSideBySide: () => number,
 ): Promise<RunEnd> {
-  const { telemetry, edges } = context;
-  const storage = context.storage(order.directory);
-  const told = context.events.ofRun(order.runId, order.name);
-  told.phase("loading", "");
-  let shown: RunTelemetry | undefined;
+  const storage = order.storage ?? context.storage(order.directory);
+  const voice = order.voice ?? publicVoice(context, order);
+  voice.loading();
   let isOurs = false;
   try {
     await storage.create();
     isOurs = true;
     // Of an attempt before this one.
     await storage.remove("error.json");
-    shown = telemetry.run(order.runId, order.config);
-    shown.state("pending");
-    const outcome = await inItsPlace(context, { order, storage, shown, told, runsSideBySide });
-    if (outcome.isIncomplete) told.phase("waiting", "for the network that it is attacked from");
-    else {
-      if (outcome.result !== undefined) told.result(outcome.result);
-      told.finished(outcome.result === undefined);
-      telemetry.ended(shown, outcome.result === undefined ? "interrupted" : "finished");
-    }
+    voice.pending();
+    const outcome = await inItsPlace(context, { order, storage, voice, runsSideBySide });
+    voice.ended(outcome);
     return { outcome };
   } catch (error) {
     const failure = failureOf(error);
-    told.failed(error);
-    telemetry.ended(shown, "failed");
+    voice.failed(error);
     if (order.isAlone) throw error;
     // Where another process writes, not even a failure is written.
-    if (isOurs) await recordFailure(storage, failure, error, edges.wallClock()).catch(() => undefined);
+    if (isOurs)
+      await recordFailure(storage, failure, error, context.edges.wallClock()).catch(() => undefined);
     return { failure };
   } finally {
     if (isOurs) await storage.release().catch(() => undefined);
@@ -62,24 +55,32 @@ export async function conductOrder(
 interface Conducted {
   order: RunOrder;
   storage: RunStorage;
-  shown: RunTelemetry;
-  told: RunEvents;
+  voice: RunVoice;
   runsSideBySide: () => number;
 }
 
 async function inItsPlace(
   { edges, source, environment }: ConductContext,
-  { order, storage, shown, told, runsSideBySide }: Conducted,
+  { order, storage, voice, runsSideBySide }: Conducted,
 ): Promise<RunOutcome> {
-  const { config, runId, evaluateOnly } = order;
+  const { config, runId, evaluateOnly, account } = order;
+  const signal = order.signal === undefined ? edges.signal : AbortSignal.any([edges.signal, order.signal]);
   const data = await edges.shelf.dataset(config.data);
-  // A full disk costs the document, and not the run.
-  const describe = (): Promise<void> =>
-    storage.writeJson("env.json", environment()).catch((error: Error) => told.note("warning", error.message));
+  const observer = voice.observer(data);
+  // Where nobody looks into a directory of its own, nobody asks what it was made with. A full disk costs the document, and
+  // not the run.
+  const describe = async (): Promise<void> => {
+    if (order.storage !== undefined) return;
+    await storage
+      .writeJson("env.json", environment())
+      .catch((error: Error) => observer.note("warning", error.message));
+  };
   await describe();
   const outcome = await conductRun({
     ...edges,
+    signal,
     runId,
+    account,
     config,
     storage,
     data,
@@ -87,7 +88,7 @@ async function inItsPlace(
     runsSideBySide,
     beside: (directory) => source.beside(directory),
     onTrained: () => source.trained(order),
-    observer: observerOf(order, data, told, shown),
+    observer,
   });
   // Once more: workers may have joined on the way.
   await describe();

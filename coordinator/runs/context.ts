@@ -4,6 +4,7 @@ import type { Clock } from "../../shared/clock.js";
 import type { Config } from "../../shared/config/run.js";
 import type { ModelResult } from "../../shared/results.js";
 import type { Tracer } from "../../shared/tracing.js";
+import type { Account } from "../pool/fairness.js";
 import type { Job, JobDesk } from "../leases/job.js";
 import type { RunObserver } from "./observer.js";
 import type { RunStorage } from "./storage.js";
@@ -41,6 +42,8 @@ export interface RunEdges {
 
 export interface RunContext extends RunEdges {
   runId: string;
+  /** In whose name its work asks for workers. */
+  account?: Account | undefined;
   config: Config;
   storage: RunStorage;
   data: RunData;

@@ -1,5 +1,5 @@
 /** The fourth phase of a run: whether the figures are to be believed, and what the network looks at. */
-import type { FeaturesDocument } from "../../shared/features.js";
+import { type FeaturesDocument, featureTaps } from "../../shared/features.js";
 import type { ModelResult } from "../../shared/results.js";
 import { FeaturesJob } from "../evaluation/features-job.js";
 import { modelResult } from "../evaluation/model-result.js";
@@ -35,13 +35,14 @@ export async function diagnose(
 
 /** Feature statistics of these weights, unless the run directory has them already. */
 async function countFeatures(run: RunSetup, weights: Weights): Promise<void> {
-  const { coordinator, storage, term, observer, runId, signal, spec } = run;
+  const { coordinator, storage, term, observer, runId, account, signal, spec } = run;
   const { seed, network } = run.resolved;
   const { step, parameters, sha256: checkpoint } = weights;
   const stored = await storage.readJson<FeaturesDocument>("features.json").catch(() => undefined);
-  if (stored?.checkpoint === checkpoint && stored.seed === seed) return;
+  const isOfNetwork = featureTaps(network).every(({ width }, i) => stored?.places[i]?.width === width);
+  if (stored?.checkpoint === checkpoint && stored.seed === seed && isOfNetwork) return;
   observer.phase("evaluating", "feature statistics");
-  const measured = { runId, spec, term, version: step, parameters, checkpoint, seed, network };
+  const measured = { runId, account, spec, term, version: step, parameters, checkpoint, seed, network };
   const job = new FeaturesJob(measured, coordinator.desk);
   const features = await whileListening(
     signal,

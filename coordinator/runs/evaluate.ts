@@ -20,8 +20,9 @@ export async function evaluate(
 ): Promise<TaskRecord[]> {
   const { storage, observer, data, testImages } = run;
   const { sha256: checkpoint } = weights;
-  const { seed } = run.resolved;
-  const tasks = planTasks({ checkpoint, dataset: data.sha256, seed, testImages }, measures);
+  const { seed, network } = run.resolved;
+  const { settings } = network;
+  const tasks = planTasks({ checkpoint, settings, dataset: data.sha256, seed, testImages }, measures);
   const lines = await storage.readJournal<ResultLine>(RESULTS, (message) =>
     observer.note("warning", message),
   );
@@ -80,14 +81,12 @@ function evaluationJob(
   { tasks, open }: Evaluation,
   { onRecord, fail }: Pick<EvaluationEdges, "onRecord" | "fail">,
 ): EvaluationJob {
-  const { runId, spec, term, clock, coordinator, observer, tracer, data } = run;
+  const { runId, account, spec, term, clock, coordinator, observer, tracer, data } = run;
   const { outputs, input } = run.resolved.network;
   const { labels } = data.dataset.test;
   return new EvaluationJob(
     {
-      runId,
-      spec,
-      term,
+      ...{ runId, account, spec, term },
       version: step,
       parameters,
       tasks: open,

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { type Config, configSchema } from "../../shared/config/run.js";
 import { marksOf } from "../../shared/config/setting.js";
 import { networkNamed } from "../../shared/networks/registry.js";
-import { actingSettings } from "../../shared/resolve.js";
+import { actingSettings, resolveRun } from "../../shared/resolve.js";
 
 const DECIDING = [...marksOf(configSchema)]
   .filter(([, decides]) => decides === "weights")
@@ -13,18 +13,34 @@ const DECIDING = [...marksOf(configSchema)]
 
 /** SHA-256 of the settings marked `weights`, as they act, and of the data set. */
 export function runIdentity(config: Config, datasetHash: string): string {
+  const known = identities.get(config);
+  if (known?.datasetHash === datasetHash) return known.identity;
+  const identity = identityOf(config, datasetHash);
+  identities.set(config, { datasetHash, identity });
+  return identity;
+}
+
+/** Settings do not change; a run asks more than once. */
+const identities = new WeakMap<Config, { datasetHash: string; identity: string }>();
+
+function identityOf(config: Config, datasetHash: string): string {
+  return sha256({ settings: decidingSettings(config), dataset: datasetHash });
+}
+
+/** The settings marked `weights`, as they act, in an order of their own; without those that are not set. */
+export function decidingSettings(config: Config): (readonly [path: string, value: unknown])[] {
   const acting = actingSettings(config);
-  const settings = DECIDING.map((path) => [path, valueAt(acting, path)]).filter(
+  return DECIDING.map((path) => [path, valueAt(acting, path)] as const).filter(
     ([, value]) => value !== undefined,
   );
-  return sha256({ settings, dataset: datasetHash });
 }
 
 /** Is it the identity of a run with these settings, in a directory of this version or of one before? */
 export function isIdentityOf(identity: string, config: Config, datasetHash: string): boolean {
   if (identity === runIdentity(config, datasetHash)) return true;
-  // No run of then was emulated.
-  return config.engine === undefined && identity === writtenIdentity(config, datasetHash);
+  // No run of then was emulated, or had settings of its network.
+  const couldBe = config.engine === undefined && resolveRun(config).network.settings === undefined;
+  return couldBe && identity === writtenIdentity(config, datasetHash);
 }
 
 /**

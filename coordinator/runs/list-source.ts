@@ -4,6 +4,7 @@
  */
 import { basename, join, resolve } from "node:path";
 import type { Config } from "../../shared/config/run.js";
+import type { Account } from "../pool/fairness.js";
 import { nameOf, withDistinctNames } from "./run-names.js";
 import type { RunEnd, RunFailure, RunOrder, RunSource } from "./source.js";
 import type { Neighbour } from "./surroundings.js";
@@ -37,12 +38,16 @@ export class ListSource implements RunSource {
   #isSecondLap = false;
 
   /** One run uses the folder `out` itself, several get a folder each inside. */
-  constructor(configs: readonly Config[], { out, evaluateOnly }: { out: string; evaluateOnly: boolean }) {
+  constructor(
+    configs: readonly Config[],
+    { out, evaluateOnly, account }: { out: string; evaluateOnly: boolean; account?: Account },
+  ) {
     const isAlone = configs.length === 1;
     this.#entries = withDistinctNames(configs).map((config) => {
       const name = nameOf(config);
       const directory = resolve(isAlone ? out : join(out, name));
-      const order = { name, runId: runIdOf(out, name), directory, config, evaluateOnly, isAlone };
+      const runId = runIdOf(out, name);
+      const order = { name, runId, directory, config, evaluateOnly, isAlone, ...(account && { account }) };
       return { order, isTrained: false, isIncomplete: false, end: undefined };
     });
     this.#byDirectory = new Map(this.#entries.map((entry) => [entry.order.directory, entry]));

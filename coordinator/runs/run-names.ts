@@ -23,7 +23,12 @@ export function withDistinctNames(configs: readonly Config[]): Config[] {
   });
 }
 
-function firstFree(name: string, taken: ReadonlySet<string>): string {
+/** The name, or with a number behind it where it is taken. */
+export function distinctName(name: string, taken: Pick<ReadonlySet<string>, "has">): string {
+  return taken.has(name) ? firstFree(name, taken) : name;
+}
+
+function firstFree(name: string, taken: Pick<ReadonlySet<string>, "has">): string {
   for (let count = 2; ; count++) {
     const end = `-${count}`;
     const numbered = name.slice(0, MOST_CHARACTERS - end.length).replace(/-+$/, "") + end;

@@ -1,8 +1,11 @@
 /** Where runs come from: a list of settings (list-source.ts), or a search that makes them as it goes. */
 import type { Config } from "../../shared/config/run.js";
 import type { ErrorCode } from "../../shared/errors.js";
+import type { Account } from "../pool/fairness.js";
 import type { RunOutcome } from "./context.js";
+import type { RunStorage } from "./storage.js";
 import type { Neighbour } from "./surroundings.js";
+import type { RunVoice } from "./voice.js";
 
 /** A run to be conducted. */
 export interface RunOrder {
@@ -16,6 +19,14 @@ export interface RunOrder {
   evaluateOnly: boolean;
   /** There is no other run: its error ends the coordinator, and messages need not name it. */
   isAlone: boolean;
+  /** Where it is kept, when that is no directory of its own. */
+  storage?: RunStorage;
+  /** Who hears of it, when that is not everybody: one of very many is told of together with the others. */
+  voice?: RunVoice;
+  /** Ends this run alone, as a signal ends all. */
+  signal?: AbortSignal;
+  /** In whose name its work asks for workers. */
+  account?: Account;
 }
 
 export interface RunFailure {

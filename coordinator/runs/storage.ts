@@ -2,6 +2,7 @@
  * What a run keeps, and what it asks of its directory. coordinator/io/run-storage.ts keeps it on a disk; a simulation may
  * keep it in memory and crash. Names are paths inside the directory: "status.json", "eval/results.jsonl".
  */
+import type { NetworkSettings } from "../../shared/config/network.js";
 import type { Layout } from "../../shared/core/layout.js";
 import type { Checkpoint, CheckpointState, TrainingState } from "../../shared/records/checkpoint.js";
 
@@ -18,7 +19,8 @@ export interface RunStorage {
   readJson<Value>(name: string): Promise<Value>;
   /** The document is old or new after a crash, never torn. Throws ClusterError("storage"). */
   writeJson(name: string, value: unknown): Promise<void>;
-  writeText(name: string, text: string): Promise<void>;
+  /** `text` is asked for where it is kept. */
+  writeText(name: string, text: () => string): Promise<void>;
   /** Does nothing where there is no such document. */
   remove(name: string): Promise<void>;
   /**
@@ -70,6 +72,8 @@ export interface CheckpointStore {
 
 export interface CheckpointInfo {
   model: string;
+  /** Those of its network, where it is not the paper's of that name. */
+  settings?: NetworkSettings | undefined;
   /** SHA-256 of what decides the run: see identity.ts. */
   identity: string;
   cleanAccuracy: number | null;

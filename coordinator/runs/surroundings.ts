@@ -1,4 +1,5 @@
 /** What a run finds outside its own directory: images, other networks, and other runs. */
+import type { NetworkSettings } from "../../shared/config/network.js";
 import type { Config } from "../../shared/config/run.js";
 import type { saf } from "../../shared/messages.js";
 import type { NotMeasured } from "../../shared/results.js";
@@ -39,6 +40,8 @@ export interface TransferSource {
   /** Of the run, or of the file's model. */
   name: string;
   model: string;
+  /** Those of its network, where it is not the paper's of that name. */
+  settings?: NetworkSettings | undefined;
   parameters: Float32Array;
   weights_sha256: string;
 }

@@ -2,7 +2,7 @@
 import { stepsPerEpoch } from "../../shared/core/schedule.js";
 import { resolveRun, stepPlan } from "../../shared/resolve.js";
 import type { RunEvents } from "../telemetry/events.js";
-import type { RunTelemetry } from "../telemetry/telemetry.js";
+import type { RunMeter } from "../telemetry/run-meter.js";
 import type { RunObserver } from "./observer.js";
 import type { RunOrder } from "./source.js";
 import type { RunData } from "./surroundings.js";
@@ -11,7 +11,7 @@ export function observerOf(
   { config, isAlone }: RunOrder,
   { dataset }: RunData,
   events: RunEvents,
-  telemetry: RunTelemetry,
+  telemetry: RunMeter,
 ): RunObserver {
   const run = resolveRun(config);
   const plan = stepPlan(config, run, dataset.train.labels.length);

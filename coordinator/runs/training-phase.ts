@@ -14,9 +14,12 @@ export class TrainingPhase {
   constructor(run: RunSetup, state: TrainingState, onCommit: (step: CommittedStep) => void) {
     this.#run = run;
     const { coordinator, clock, broadcast, mapped, observer, tracer } = run;
-    const { runId, resolved, layout, plan, term, leaseFloorMs, spec } = run;
+    const { runId, account, resolved, layout, plan, term, leaseFloorMs, spec } = run;
     this.trainer = new Trainer(
-      { runId, run: resolved, layout, plan, term, leaseFloorMs, spec, state, aggregate: AGGREGATION },
+      {
+        ...{ runId, account, run: resolved, layout, plan, term, leaseFloorMs, spec, state },
+        aggregate: AGGREGATION,
+      },
       {
         clock: () => clock.now(),
         broadcast,

@@ -8,7 +8,7 @@ export interface Recruits {
   waitForWorkers(count: number, signal: AbortSignal): Promise<void>;
 }
 
-/** Throws ClusterError("dependency") when patience ends before `wanted` workers have joined. */
+/** Throws ClusterError("dependency") when patience ends before `wanted` workers have joined; Infinity has no end. */
 export async function waitForWorkers(
   pool: Recruits,
   wanted: number,
@@ -16,7 +16,7 @@ export async function waitForWorkers(
   { clock, signal }: { clock: Clock; signal: AbortSignal },
 ): Promise<void> {
   const patience = new AbortController();
-  const cancel = clock.after(patienceMs, () => patience.abort());
+  const cancel = patienceMs === Infinity ? () => undefined : clock.after(patienceMs, () => patience.abort());
   await pool.waitForWorkers(wanted, AbortSignal.any([signal, patience.signal]));
   cancel();
   if (pool.workerCount < wanted && !signal.aborted) {

@@ -56,6 +56,10 @@ export class Trainer implements Job {
     return this.#options.runId;
   }
 
+  get account(): TrainingOptions["account"] {
+    return this.#options.account;
+  }
+
   /** Gives its memory back: nothing may be asked of it any more. */
   dispose(): void {
     this.#mode?.giveUp("given up");

@@ -8,6 +8,7 @@ import type { saf } from "../../shared/messages.js";
 import type { TrainingState } from "../../shared/records/checkpoint.js";
 import type { ResolvedRun } from "../../shared/resolve.js";
 import type { Tracer } from "../../shared/tracing.js";
+import type { Account } from "../pool/fairness.js";
 import type { MakeAggregation } from "./aggregation/aggregation.js";
 
 /** What is known about a committed step. */
@@ -47,6 +48,8 @@ export interface CommittedStep {
 /** What decides a training. */
 export interface TrainingOptions {
   runId: string;
+  /** In whose name it asks for workers. */
+  account?: Account | undefined;
   run: ResolvedRun;
   layout: Layout;
   plan: StepPlan;

@@ -25,6 +25,8 @@ const MAPPED_MAGIC = 0x5341464d; // "SAFM"
 const HEADER_BYTES = 16;
 const FILE_NAME = /-[0-9a-f]{8}$/;
 /** Says whose the folder is; of the processes in it, the last one to end removes it with the folder. */
+const LEAST_MAPPED_BYTES = 16 * 1024;
+
 export const OWNER_FILE = "owner.json";
 /** Files of workers that are long gone. */
 const OPEN_FILES = 128;
@@ -194,6 +196,8 @@ class SharedMemoryBus implements Bus {
     return {
       vectors: mapping.vectors,
       allocate: (byteLength) => {
+        // To make, map and remove a file takes longer than to copy so little.
+        if (byteLength < LEAST_MAPPED_BYTES) return undefined;
         const name = this.#newName();
         try {
           const bytes = mapping.create(join(this.#directory, name), byteLength);

@@ -39,10 +39,10 @@ export function attackMeasures(
       hint: "give one by --transfer-from or evaluate.transfer_from: a run directory, or weights.safetensors:model",
     });
   }
-  return sources.map(({ name, model, weights_sha256 }) => ({
+  return sources.map(({ name, model, settings, weights_sha256 }) => ({
     ...measure,
     name: `${measure.name}-from-${name}`.slice(0, MOST_NAME),
-    source: { model, weights_sha256 },
+    source: { model, ...(settings === undefined ? {} : { settings }), weights_sha256 },
   }));
 }
 

@@ -49,7 +49,8 @@ export function planMeasures(options: PlanOptions): PlannedMeasure[] {
     const pictured = { ...options, samples: place === 0 ? samples : 0 };
     return procedure === "modern" ? modernPlan(pictured, procedures) : paperMeasures(pictured, procedure);
   });
-  return [{ ...cleanMeasure(testImages), samples }, diagnostics(planned), ...planned];
+  const clean = { ...cleanMeasure(Math.min(config.clean_images ?? testImages, testImages)), samples };
+  return [clean, ...(config.diagnostics ? [diagnostics(planned)] : []), ...planned];
 }
 
 /** The paper's own attack stands beside the modern ones, as released and without its defects. */

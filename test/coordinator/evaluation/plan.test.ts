@@ -10,7 +10,7 @@ import {
 } from "../../../coordinator/evaluation/plan/attack-names.js";
 import { patienceMs, taskImages } from "../../../coordinator/evaluation/plan/measures.js";
 import { cleanMeasure, planMeasures } from "../../../coordinator/evaluation/plan/procedures.js";
-import { planTasks } from "../../../coordinator/evaluation/evaluation-job.js";
+import { type EvaluatedWeights, planTasks } from "../../../coordinator/evaluation/evaluation-job.js";
 import { type ConfigInput, configSchema } from "../../../shared/config/run.js";
 import { attackOptions, attackNamed } from "../../../shared/attacks.js";
 import { CORRECTED, MEASURES_VERSION, RELEASED, measureSchema } from "../../../shared/measures.js";
@@ -110,6 +110,10 @@ describe("protocols", () => {
     assert.deepEqual(transfers({ attacks: ["pgd-5", "transfer@l2"] }, PLAIN, OTHER), [
       ["transfer-from-plain", fromPlain],
       ["transfer-from-other", fromOther],
+    ]);
+    const wide: NamedSource = { ...PLAIN, settings: { activation_width: 2 } };
+    assert.deepEqual(transfers({ attacks: ["transfer"] }, wide), [
+      ["transfer-from-plain", { ...fromPlain, settings: { activation_width: 2 } }],
     ]);
     // A network that is trained beside this one may not be there yet.
     assert.deepEqual(transfers({ attacks: ["pgd-5", "transfer"], transfer_from: "plain" }), []);
@@ -211,13 +215,15 @@ describe("tasks", () => {
   });
 
   test("have an id of everything that decides the outcome, and of nothing else", () => {
-    const ids = (subject: Partial<typeof SUBJECT> = {}, evaluate: ConfigInput["evaluate"] = {}): string[] =>
+    const ids = (subject: Partial<EvaluatedWeights> = {}, evaluate: ConfigInput["evaluate"] = {}): string[] =>
       planTasks({ ...SUBJECT, ...subject }, plan({ images: 100, ...evaluate })).map(({ id }) => id);
     const usual = new Set(ids());
     const shared = (other: string[]): number => other.filter((id) => usual.has(id)).length;
     assert.equal(shared(ids({ checkpoint: "c" })), 0);
     assert.equal(shared(ids({ dataset: "c" })), 0);
     assert.equal(shared(ids({ seed: 2 })), 0);
+    assert.equal(shared(ids({ settings: { activation_width: 2 } })), 0, "the same weights, another network");
+    assert.equal(shared(ids({ settings: undefined })), usual.size);
     const crafted = (source: NamedSource): string[] => {
       const tasks = planTasks(
         SUBJECT,

@@ -1,5 +1,6 @@
 /** Who takes over from whom, and who is to leave a unit to others: on books made by hand. */
 import assert from "node:assert/strict";
+import { COMMON_ACCOUNT } from "../../../coordinator/pool/fairness.js";
 import { test } from "node:test";
 import { helps, speedsOf, takeoverFor } from "../../../coordinator/leases/balance.js";
 import {
@@ -71,13 +72,27 @@ function bookOf({ units = [unitOf("u")], holds = {}, msPerImage, plan, strays = 
     const now = held.find(({ grant }) => grant.state === "held" || grant.state === "raced");
     members.set(id, {
       ...{ id, incarnation: 1, engine: WASM, pid: 1, lastSeenMs: NOW, endedLease: 0, untold: undefined },
-      ...{ warm: new Set<string>(), leaseMs: 0, imagesPerSecond: 0, images: 0, rssBytes: 0, retries: 0 },
+      ...{
+        lastRun: "",
+        warm: new Set<string>(),
+        leaseMs: 0,
+        imagesPerSecond: 0,
+        images: 0,
+        rssBytes: 0,
+        retries: 0,
+      },
       ...{ standing: GOOD_STANDING, note: "", strayLease: strays.includes(id) ? 99 : 0 },
       lease:
         now === undefined
           ? undefined
           : {
-              ...{ id: now.grant.leaseId, jobId: "job", runId: "run", unit: now.unit },
+              ...{
+                id: now.grant.leaseId,
+                jobId: "job",
+                account: COMMON_ACCOUNT,
+                runId: "run",
+                unit: now.unit,
+              },
               ...{ grantedMs: now.grant.grantedMs, deadlineMs: 1e9, isOverdue: false },
             },
     });
@@ -89,6 +104,7 @@ function bookOf({ units = [unitOf("u")], holds = {}, msPerImage, plan, strays = 
   const job: JobRecord = {
     ...{
       id: "job",
+      account: COMMON_ACCOUNT,
       runId: "run",
       plan: plan ?? fixedPlan(units, "the work"),
       isPlanned: true,

@@ -4,6 +4,8 @@ import fc from "fast-check";
 import { isIdentityOf, runIdentity } from "../../../coordinator/runs/identity.js";
 import { type ConfigInput, configSchema } from "../../../shared/config/run.js";
 import { marksOf } from "../../../shared/config/setting.js";
+import { NETWORK_DATASETS, networkNamed, networkNames } from "../../../shared/networks/registry.js";
+import { settingsOf } from "../../../shared/networks/settings.js";
 
 const DATA = "a".repeat(64);
 const identityOf = (input: ConfigInput, data = DATA): string => runIdentity(configSchema.parse(input), data);
@@ -13,11 +15,31 @@ const OTHER_VALUES: Record<string, [unknown, unknown]> = {
   // The only version there is.
   version: [1, undefined],
   name: ["one", "other"],
-  model: ["mrelu-a", "rbf-a"],
+  model: ["mrelu-a-r-m", "rbf-a-r-m"],
   seed: [1, 2],
   engine: ["emulated", undefined],
   "data.set": ["mnist", "fashion-mnist"],
   "data.dir": ["here", "there"],
+  "network.channels": [
+    [1, 1, 1],
+    [2, 3, 4],
+  ],
+  "network.activation_width": [0.5, 2],
+  "network.loss.alpha1": [0.5, 2],
+  "network.loss.alpha2": [0.5, 2],
+  "network.loss.alpha3": [0.5, 2],
+  "network.loss.power": [1, 3],
+  "network.random.epsilon": [0.1, 0.2],
+  "network.random.probability": [0.1, 0.2],
+  "network.mean.copies": [10, 20],
+  "network.mean.noise": [10, 20],
+  "network.mean.copy_scale": [0.1, 0.2],
+  "network.mean.noise_deviation": [0.1, 0.2],
+  "network.adversarial.epsilon": [0.1, 0.2],
+  "network.adversarial.share": [0.1, 0.2],
+  "network.pgd.epsilon": [0.1, 0.2],
+  "network.pgd.step_size": [0.1, 0.2],
+  "network.pgd.steps": [1, 2],
   "train.epochs": [1, 2.5],
   "train.batch_size": [64, 128],
   "train.slots": [2, 8],
@@ -42,6 +64,8 @@ const OTHER_VALUES: Record<string, [unknown, unknown]> = {
   "evaluate.strengths": [[0.1], [0.1, 0.2]],
   "evaluate.l2_strengths": [[1], [2]],
   "evaluate.images": [100, 200],
+  "evaluate.clean_images": [100, 200],
+  "evaluate.diagnostics": [true, false],
   "evaluate.budget": ["standard", "full"],
   "evaluate.attacks": [["fgsm"], ["pgd-10"]],
   "evaluate.transfer_from": ["a", ["b", "c"]],
@@ -56,19 +80,23 @@ const OTHER_VALUES: Record<string, [unknown, unknown]> = {
 const MARKS = [...marksOf(configSchema)];
 
 function changed(input: ConfigInput, path: string, value: unknown): ConfigInput {
-  const [first = "", second] = path.split(".");
+  const [first = "", ...rest] = path.split(".");
   const whole = input as Record<string, unknown>;
-  if (second === undefined) return { ...whole, [first]: value };
-  return { ...whole, [first]: { ...(whole[first] as object | undefined), [second]: value } };
+  if (rest.length === 0) return { ...whole, [first]: value };
+  return { ...whole, [first]: changed(whole[first] ?? {}, rest.join("."), value) };
 }
 
-/** A run with some of its settings written down; flag A, so that each of them may be. */
+/** Flag PGD stands alone, so its settings do too. */
+const isOfPgd = ([path]: (typeof MARKS)[number]): boolean => path.startsWith("network.pgd.");
+const FOR_ALL_FLAGS = MARKS.filter((mark) => !isOfPgd(mark));
+
+/** A run with some of its settings written down; of all flags that go together, so that each of them may be. */
 const anyRun: fc.Arbitrary<ConfigInput> = fc
-  .subarray(MARKS.map(([path]) => path).filter((path) => path !== "model"))
+  .subarray(FOR_ALL_FLAGS.map(([path]) => path).filter((path) => path !== "model"))
   .chain((paths) => fc.tuple(...paths.map(valueOf)))
   .map((said) => {
-    const flagA: ConfigInput = { model: "mrelu-a" };
-    return said.reduce((input, { path, value }) => changed(input, path, value), flagA);
+    const allFlags: ConfigInput = { model: "mrelu-a-r-m" };
+    return said.reduce((input, { path, value }) => changed(input, path, value), allFlags);
   });
 
 function valueOf(path: string): fc.Arbitrary<{ path: string; value: unknown }> {
@@ -84,7 +112,7 @@ test("this test knows two values of every setting", () => {
 
 test("a setting that decides the weights changes the identity, any other leaves it", () => {
   fc.assert(
-    fc.property(anyRun, fc.constantFrom(...MARKS), (input, [path, decides]) => {
+    fc.property(anyRun, fc.constantFrom(...FOR_ALL_FLAGS), (input, [path, decides]) => {
       const [one, other] = (OTHER_VALUES[path] as [unknown, unknown]).map((value) =>
         identityOf(changed(input, path, value)),
       );
@@ -92,6 +120,22 @@ test("a setting that decides the weights changes the identity, any other leaves 
     }),
     { numRuns: 1000 },
   );
+  for (const [path] of MARKS.filter(isOfPgd)) {
+    const found = [undefined, ...(OTHER_VALUES[path] ?? [])].map((value) =>
+      identityOf(changed({ model: "mrelu-pgd" }, path, value)),
+    );
+    assert.equal(new Set(found).size, 3, path);
+  }
+});
+
+test("what a network is by itself, written down, makes no other run", () => {
+  for (const dataset of NETWORK_DATASETS) {
+    for (const model of networkNames(dataset)) {
+      const run: ConfigInput = { model, data: { set: dataset as "mnist" } };
+      const network = settingsOf(networkNamed(dataset, model));
+      assert.equal(identityOf({ ...run, network }), identityOf(run), `${model} on ${dataset}`);
+    }
+  }
 });
 
 test("other images make another run", () => {
@@ -163,6 +207,8 @@ test("a directory of before November 2026 goes on with its settings, and with no
   assert.ok(isOf(plain, { train: { epochs: 40 }, evaluate: { images: 10 } }, DATA));
   assert.ok(isOf(full, config, "b".repeat(64)));
   assert.ok(!isOf(plain, { seed: 1 }, DATA));
+  assert.ok(isOf(plain, { network: { activation_width: 1 } }, DATA));
+  assert.ok(!isOf(plain, { network: { activation_width: 2 } }, DATA), "no run of then had one");
   assert.ok(!isOf(plain, {}, "b".repeat(64)));
   assert.ok(!isOf(full, { ...config, seed: 8 }, "b".repeat(64)));
 });

@@ -37,8 +37,8 @@ export class MemoryStorage implements RunStorage {
     this.documents.set(name, JSON.stringify(value));
   }
 
-  async writeText(name: string, text: string): Promise<void> {
-    this.documents.set(name, text);
+  async writeText(name: string, text: () => string): Promise<void> {
+    this.documents.set(name, text());
   }
 
   async remove(name: string): Promise<void> {

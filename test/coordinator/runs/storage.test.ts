@@ -29,7 +29,7 @@ for (const [where, make] of Object.entries(STORAGES)) {
       await assert.rejects(storage.readJson("status.json"), { code: "data" });
       await storage.writeJson("status.json", { step: 1 });
       await storage.writeJson("status.json", { step: 2, left: [null, "ü"] });
-      await storage.writeText("config.yaml", "a: 1\n");
+      await storage.writeText("config.yaml", () => "a: 1\n");
       assert.deepEqual(await storage.readJson("status.json"), { step: 2, left: [null, "ü"] });
       await storage.remove("status.json");
       await storage.remove("status.json");
