@@ -28,6 +28,13 @@ export const PURPOSES = {
   "adversarial-start": 33,
   theory: 40,
   chaos: 50,
+  "trial-draws": 60,
+  "trial-order": 61,
+  importance: 62,
+  "sobol-scrambling": 63,
+  "parzen-draws": 64,
+  "population-parent": 70,
+  "population-settings": 71,
 } as const;
 export type Purpose = keyof typeof PURPOSES;
 

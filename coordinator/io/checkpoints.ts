@@ -50,7 +50,12 @@ export class Checkpoints implements CheckpointStore {
     const files: Record<string, Uint8Array> = {
       "model.safetensors": encodeSafetensors({
         tensors: tensorsOf(this.#layout, state.parameters),
-        metadata: { model: info.model, step: String(state.step), format: "saf-1" },
+        metadata: {
+          model: info.model,
+          ...(info.settings === undefined ? {} : { network_settings: JSON.stringify(info.settings) }),
+          step: String(state.step),
+          format: "saf-1",
+        },
       }),
       "optimizer.safetensors": encodeSafetensors({
         tensors: tensorsOf(this.#layout, state.velocity),

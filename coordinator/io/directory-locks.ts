@@ -126,6 +126,24 @@ export async function refuseLocked(directory: string, clock: Clock): Promise<voi
   await refuseAround(directory, edges);
 }
 
+export interface Writer {
+  pid: number;
+  since: string;
+  /** On this machine, alive; else of another one or of a container, of which nothing is known here. */
+  isHere: boolean;
+}
+
+/** Who writes a directory now, as far as its lock says; nobody where that is of a process which is gone. */
+export async function writerOf(
+  directory: string,
+  processes: Processes = realProcesses,
+): Promise<Writer | undefined> {
+  const owner = (await readOwner(join(directory, LOCK_FILE)))?.owner;
+  const standing = owner === undefined ? "gone" : await processes.standing(owner, await processes.own());
+  if (owner === undefined || standing === "gone") return undefined;
+  return { pid: owner.pid, since: owner.since, isHere: standing === "alive" };
+}
+
 /** A list of runs comes to each of its folders in its own time: between two of its runs none of them is free. */
 async function refuseAround(directory: string, edges: Looking): Promise<void> {
   const list = dirname(directory);

@@ -1,6 +1,7 @@
 /** Weights from elsewhere as the first checkpoint of a run directory, so that they are measured like a run's own. */
 import { readFile, stat } from "node:fs/promises";
 import { stringify } from "yaml";
+import { type NetworkSettings, networkSchema } from "../../shared/config/network.js";
 import type { Config } from "../../shared/config/run.js";
 import { type Layout } from "../../shared/core/layout.js";
 import { type NamedTensor, decodeSafetensors } from "../../shared/core/safetensors.js";
@@ -58,12 +59,45 @@ function unreadable(file: string, cause: unknown): never {
 /** Of a file that is for no network of ours. */
 const MAX_WEIGHTS_BYTES = 1024 * 1024 * 1024;
 
-/** The network that a file says it is for: our checkpoints do. Throws ClusterError("data"). */
-export async function weightsModel(file: string): Promise<string | undefined> {
+/** The network that a file says it is for: our checkpoints and exports do. Throws ClusterError("data"). */
+export async function weightsNetwork(
+  file: string,
+): Promise<{ model: string | undefined; settings: NetworkSettings | undefined }> {
+  const metadata = await metadataOf(file);
+  return { model: metadata["model"], settings: settingsIn(metadata, file) };
+}
+
+/**
+ * What a file says of its network beside the model's name. Undefined where it says nothing, and where it cannot be read:
+ * whoever reads its weights says why. Throws ClusterError("data").
+ */
+export async function weightsSettings(file: string): Promise<NetworkSettings | undefined> {
+  return settingsIn(await metadataOf(file).catch(() => ({})), file);
+}
+
+async function metadataOf(file: string): Promise<Record<string, string>> {
   const { size } = await stat(file).catch((cause: unknown) => unreadable(file, cause));
   if (size > MAX_WEIGHTS_BYTES)
     throw new ClusterError("data", `${file} has ${size} bytes, weights at most ${MAX_WEIGHTS_BYTES}`);
-  return (await readWeightsFile(file)).metadata["model"];
+  return (await readWeightsFile(file)).metadata;
+}
+
+function settingsIn(
+  { network_settings: text }: Readonly<Record<string, string>>,
+  file: string,
+): NetworkSettings | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return networkSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new ClusterError(
+      "data",
+      `${file} says of its network what this version does not understand: ${text}`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 /** Throws ClusterError("data") naming the tensor and the first value that is no number. */
@@ -102,10 +136,16 @@ export async function importWeights(file: string, config: Config, out: string): 
   const directory = new RunDirectory(out);
   await createFreshDirectory(out);
   await directory.create();
-  await directory.writeText("config.yaml", stringify(config));
+  await directory.writeText("config.yaml", () => stringify(config));
   const checkpoints = new Checkpoints(directory.checkpoints, layout, config.train.keep_checkpoints);
   await checkpoints.write(
     { step: 0, parameters, velocity: new Float32Array(layout.size) },
-    { model: network.name, identity: IMPORTED, cleanAccuracy: null, best: false },
+    {
+      model: network.name,
+      settings: network.settings,
+      identity: IMPORTED,
+      cleanAccuracy: null,
+      best: false,
+    },
   );
 }

@@ -59,8 +59,8 @@ export class RunDirectory {
     await writeFileAtomic(this.file(name), `${JSON.stringify(value, null, 2)}\n`);
   }
 
-  async writeText(name: string, text: string): Promise<void> {
-    await writeFileAtomic(this.file(name), text);
+  async writeText(name: string, text: () => string): Promise<void> {
+    await writeFileAtomic(this.file(name), text());
   }
 
   /** Throws ClusterError("data") when the file is missing or no JSON. */

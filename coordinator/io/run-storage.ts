@@ -35,7 +35,7 @@ export class DiskStorage extends RunDirectory implements RunStorage {
     await super.writeJson(name, value);
   }
 
-  override async writeText(name: string, text: string): Promise<void> {
+  override async writeText(name: string, text: () => string): Promise<void> {
     this.#expectLock(name);
     await super.writeText(name, text);
   }

@@ -6,10 +6,11 @@ import { parseStoredConfig } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { networkNamed } from "../../shared/networks/registry.js";
+import { withSettings } from "../../shared/networks/settings.js";
 import { resolveRun } from "../../shared/resolve.js";
 import type { SourcePlace, TransferSource } from "../runs/surroundings.js";
 import { Checkpoints } from "./checkpoints.js";
-import { readForeignWeights, refuseNonFinite, weightsModel } from "./foreign-weights.js";
+import { readForeignWeights, refuseNonFinite, weightsNetwork } from "./foreign-weights.js";
 import { RunDirectory } from "./run-directory.js";
 import { hashOf } from "../../shared/io/hash.js";
 
@@ -81,20 +82,26 @@ async function fromRun(
   if (found === undefined) throw new ClusterError("data", `${path} holds no checkpoint`);
   const { parameters } = found.state;
   refuseNonFinite(layout, parameters, path);
-  return { name: config.name ?? network.name, model: network.name, parameters };
+  return {
+    name: config.name ?? network.name,
+    model: network.name,
+    settings: network.settings,
+    parameters,
+  };
 }
 
 async function fromFile(
   { path, model: said }: SourcePlace,
   dataset: string,
 ): Promise<Omit<TransferSource, "weights_sha256">> {
-  const model = said ?? (await weightsModel(path));
+  const found = await weightsNetwork(path);
+  const model = said ?? found.model;
   if (model === undefined) {
     throw new ClusterError("config", `${path} does not say which network it is for`, {
       hint: `put the model's name behind a colon: ${basename(path)}:mrelu-r-m`,
     });
   }
-  const network = networkNamed(dataset, model);
+  const network = withSettings(networkNamed(dataset, model), found.settings);
   const parameters = await readForeignWeights(path, network.name, layoutOf(network));
-  return { name: network.name, model: network.name, parameters };
+  return { name: network.name, model: network.name, settings: network.settings, parameters };
 }

@@ -228,7 +228,7 @@ test("nothing is written into a directory whose lock was not taken, or was given
   const storage = new DiskStorage(directory, fastClock, locksOf());
   const writes: (() => unknown)[] = [
     () => storage.writeJson("result.json", {}),
-    () => storage.writeText("config.yaml", ""),
+    () => storage.writeText("config.yaml", () => ""),
     () => storage.remove("error.json"),
     () => storage.openJournal("ledger.jsonl", () => undefined),
     () =>

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { z } from "zod";
 import { poolSchema } from "../../../shared/config/pool.js";
 import { configSchema, parseStoredConfig } from "../../../shared/config/run.js";
-import { marksOf, section, setting, settings } from "../../../shared/config/setting.js";
+import { marksOf, optionalSection, section, setting, settings } from "../../../shared/config/setting.js";
 
 const marked = setting("weights", z.int().default(3), "a number");
 
@@ -24,6 +24,17 @@ test("a schema knows what each of its settings decides, through sections", () =>
     ],
   );
   assert.equal(marked.description, "a number");
+});
+
+test("a section that nobody opens is not there: what was written before it stays as it is", () => {
+  const schema = settings({
+    first: marked,
+    later: optionalSection({ number: marked, inner: optionalSection({ flag: marked }) }),
+  });
+  assert.deepEqual(schema.parse({}), { first: 3 });
+  assert.deepEqual(schema.parse({ later: {} }), { first: 3, later: { number: 3 } });
+  assert.deepEqual([...marksOf(schema).keys()], ["first", "later.number", "later.inner.flag"]);
+  assert.ok(!schema.safeParse({ later: { nmber: 1 } }).success);
 });
 
 test("a setting without a mark does not compile", () => {
@@ -49,7 +60,13 @@ test("every setting of a run and of the pool is marked; the pool decides nothing
   assert.deepEqual(
     [...ofRun].filter(([, decides]) => decides === "weights").map(([path]) => path),
     [
-      ...["model", "seed", "engine", "data.set", "train.batch_size", "train.slots", "train.learning_rate"],
+      ...["model", "seed", "engine", "data.set", "network.channels", "network.activation_width"],
+      ...["alpha1", "alpha2", "alpha3", "power"].map((key) => `network.loss.${key}`),
+      ...["epsilon", "probability"].map((key) => `network.random.${key}`),
+      ...["copies", "noise", "copy_scale", "noise_deviation"].map((key) => `network.mean.${key}`),
+      ...["epsilon", "share"].map((key) => `network.adversarial.${key}`),
+      ...["epsilon", "step_size", "steps"].map((key) => `network.pgd.${key}`),
+      ...["train.batch_size", "train.slots", "train.learning_rate"],
       ...["train.momentum", "train.weight_decay", "train.limit_images", "train.adversarial_rounds"],
     ],
   );

@@ -1,0 +1,154 @@
+/** A sweep, from the first worker to its results; it goes on where its journal left off. */
+import { ClusterError } from "../../shared/errors.js";
+import { type Constraint, holds } from "../../shared/config/objectives.js";
+import type { SweepLine, TrialRow } from "../../shared/records/sweep-line.js";
+import type { SweepSpec } from "../../shared/config/sweep.js";
+import type { RunFailure } from "../runs/source.js";
+import { type RunsContext, conductRuns } from "../runs/runs.js";
+import { type Recruits, waitForWorkers } from "../runs/workers.js";
+import type { SweepBook } from "./book.js";
+import type { SweepTelemetry } from "../telemetry/sweep-telemetry.js";
+import { KeptWeights } from "./kept-weights.js";
+import { type PoolSize, lanesOf } from "./lanes.js";
+import { SweepSource } from "./source.js";
+import type { Space } from "./space.js";
+import { SweepTelling } from "./telling.js";
+import type { TrialStates } from "./trial-storage.js";
+
+const TELL_EVERY_MS = 500;
+
+export interface SweepOptions {
+  space: Space;
+  directory: string;
+  /** Workers to wait for, and for how long. */
+  minWorkers: number;
+  patienceMs: number;
+}
+
+/** What a sweep keeps: its journal, and states of its trials. */
+export interface SweepDisk {
+  /** As the journal tells it. */
+  readonly book: SweepBook;
+  /** Not safe yet. */
+  append(lines: readonly SweepLine[]): void;
+  /** Resolves when all of it is safe. Throws ClusterError("storage"). */
+  flush(): Promise<void>;
+  readonly states: TrialStates;
+}
+
+export interface SweepContext extends Omit<RunsContext, "source" | "lanes" | "report"> {
+  recruits: Recruits & PoolSize;
+  disk: SweepDisk;
+  /** Writes what the sweep came to. */
+  writeResults: () => Promise<void>;
+}
+
+export interface SweepEnd {
+  /** By trial, why those that failed did. */
+  failed: Record<string, RunFailure>;
+  interrupted: boolean;
+}
+
+/** Throws ClusterError: "dependency" (no worker came), "storage"; what the journal holds stays. */
+export async function conductSweep(options: SweepOptions, context: SweepContext): Promise<SweepEnd> {
+  const { space, minWorkers, patienceMs } = options;
+  const { edges, events, disk, recruits } = context;
+  const { clock, wallClock, signal } = edges;
+  const { book } = disk;
+  events.phase("waiting", `for ${minWorkers} worker(s)`);
+  await waitForWorkers(recruits, minWorkers, patienceMs, { clock, signal });
+  const nowS = (): number => wallClock() / 1000;
+  const { objectives, constraints } = space;
+  const told = { name: space.spec.name, title: titleOf(space.spec), objectives, noteOf: noteOf(constraints) };
+  const telling = new SweepTelling(told, book, nowS());
+  const append = (lines: readonly SweepLine[]): void => {
+    disk.append(lines);
+    telling.heard(lines);
+  };
+  append(book.open(nowS()));
+  const shown = context.telemetry.sweep(space.spec.name);
+  const source = sourceOf(options, context, { book, append, shown });
+  const tell = (isOver = false): void => {
+    const progress = telling.progress(nowS(), source.samplesUnderWay, isOver);
+    events.sweep(progress);
+    shown.progress(progress);
+  };
+  events.phase("sweeping", told.title);
+  const stopTelling = clock.every(TELL_EVERY_MS, () => tell());
+  try {
+    // A trial has no page of its own.
+    await conductRuns({ ...context, source, lanes: lanesOf(recruits), report: undefined });
+  } finally {
+    stopTelling();
+    await source.settled;
+    tell(source.fault === undefined && !signal.aborted);
+    shown.ended();
+  }
+  await disk.flush();
+  if (source.fault !== undefined) throw new ClusterError(source.fault.code, source.fault.message);
+  await context.writeResults();
+  return { failed: failedOf(book), interrupted: signal.aborted };
+}
+
+/** What else is to be said of a trial: what it must reach and does not, and what must not be believed. */
+function noteOf(constraints: readonly Constraint[]): (row: TrialRow) => string {
+  return ({ metrics, unreliable = [] }) =>
+    [
+      ...constraints
+        .filter((constraint) => !holds(constraint, metrics[constraint.metric]))
+        .map(({ text }) => `misses ${text}`),
+      ...unreliable,
+    ].join("; ");
+}
+
+function titleOf({ title, name }: SweepSpec): string {
+  return title ?? name;
+}
+
+function sourceOf(
+  { space, directory }: SweepOptions,
+  { edges, events, disk }: SweepContext,
+  {
+    book,
+    append,
+    shown,
+  }: { book: SweepBook; append: (lines: readonly SweepLine[]) => void; shown: SweepTelemetry },
+): SweepSource {
+  const { name, share, priority, trial, keep_weights: most } = space.spec;
+  const kept = new KeptWeights(most, lossIn(book, space));
+  if (most !== "all") for (const row of book.best(most).reverse()) kept.offer(row.trial);
+  return new SweepSource({
+    ...{ name, directory, book, append, kept },
+    account: { name: `sweep ${name}`, share, priority, isSteady: true },
+    states: disk.states,
+    areInherited: space.spec.stopping?.method === "population",
+    clock: edges.clock,
+    wallClock: edges.wallClock,
+    note: (level, message) => events.note(level, message),
+    patienceMs: trial.minutes === undefined ? undefined : 60_000 * trial.minutes,
+    meterOf: (config) => shown.runOf(config),
+    onSegment: (end, seconds) => {
+      if ("failure" in end) shown.failed(end.failure.code);
+      else shown.measured(seconds);
+    },
+  });
+}
+
+/** By the first objective, the less the better. */
+function lossIn(book: SweepBook, { objectives: [first] }: Space): (trial: string) => number | undefined {
+  return (trial) => {
+    const value = book.row(trial)?.metrics[first?.metric ?? ""];
+    if (value === undefined || Number.isNaN(value)) return undefined;
+    return first?.goal === "minimize" ? value : -value;
+  };
+}
+
+function failedOf(book: SweepBook): Record<string, RunFailure> {
+  const failed = book.rows().filter(({ state }) => state === "failed");
+  return Object.fromEntries(
+    failed.map(({ trial, reason = "no reason" }) => [
+      trial,
+      { code: "unexpected" as const, message: reason, exit_code: 1 },
+    ]),
+  );
+}

@@ -1,0 +1,23 @@
+/** Of which trials the final weights are kept: of the best so far. */
+
+export class KeptWeights {
+  readonly #most: number;
+  /** By which trials are compared, the less the better; undefined: not to be ranked. */
+  readonly #lossOf: (trial: string) => number | undefined;
+  /** The best first. */
+  readonly #kept: { trial: string; loss: number }[] = [];
+
+  constructor(most: number | "all", lossOf: (trial: string) => number | undefined) {
+    this.#most = most === "all" ? Infinity : most;
+    this.#lossOf = lossOf;
+  }
+
+  /** A trial is done. Is it among the best, and which ones are so no more? */
+  offer(trial: string): { isKept: boolean; dropped: string[] } {
+    const loss = this.#lossOf(trial) ?? Infinity;
+    const place = this.#kept.findIndex((other) => loss < other.loss);
+    this.#kept.splice(place < 0 ? this.#kept.length : place, 0, { trial, loss });
+    const dropped = this.#kept.splice(Math.min(this.#kept.length, this.#most)).map((one) => one.trial);
+    return { isKept: !dropped.includes(trial), dropped: dropped.filter((one) => one !== trial) };
+  }
+}

@@ -1,0 +1,73 @@
+/** What is asked of a sweep's state: rows, counts, who is ahead, which states of trials are still of use. */
+import type { TrialRow, TrialState } from "../../shared/records/sweep-line.js";
+import type { Outlook } from "./pruners/pruner.js";
+import type { SweepState } from "./state.js";
+import { type TrialRecord, rowOf } from "./trial-record.js";
+
+export interface SweepSummary extends Readonly<Record<TrialState, number>> {
+  created: number;
+  /** How many trials there are to be, without those that take another one's place; undefined while nothing bounds them. */
+  planned: number | undefined;
+  /** Training images, over all trials. */
+  samplesSeen: number;
+  isCancelled: boolean;
+  /** Seconds since 1970, of the journal's first line. */
+  began: number | undefined;
+}
+
+export interface RungCount {
+  rung: number;
+  /** Training images that a trial has seen there. */
+  samples: number;
+  /** Trials whose newest result is from there. */
+  count: number;
+}
+
+export function rowIn({ rungs }: SweepState, record: TrialRecord): TrialRow {
+  const row = rowOf(record);
+  const place = record.state === "waiting" ? rungs.placeOf(record) : undefined;
+  return place === undefined ? row : { ...row, reason: place };
+}
+
+/** Those that the present spec makes, or the others; in the order of their numbers. */
+export function rowsOf(state: SweepState, areOutside: boolean): TrialRow[] {
+  return [...state.trials.values()]
+    .filter(({ outside }) => (outside !== undefined) === areOutside)
+    .map((record) => rowIn(state, record));
+}
+
+export function bestOf(state: SweepState, count: number): TrialRow[] {
+  const rows: TrialRow[] = [];
+  for (const record of state.standings) {
+    if (rows.length >= count) break;
+    rows.push(rowIn(state, record));
+  }
+  return rows;
+}
+
+export function summaryOf({ totals, search }: SweepState): SweepSummary {
+  const { counts, samples, isCancelled, beganS } = totals;
+  const created = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  return { ...counts, created, planned: search.planned, samplesSeen: samples, isCancelled, began: beganS };
+}
+
+/** Can a segment still begin with the trial's state at this rung, its newest unless said? */
+export function isStateWanted(state: SweepState, trial: string, rung?: number): boolean {
+  const record = state.trials.get(trial);
+  if (record === undefined || record.outside !== undefined) return false;
+  const newest = record.results.at(-1)?.rung;
+  const asked = rung ?? newest;
+  const goesOn = record.state === "running" || record.state === "waiting";
+  // Without a result, what it has of its first stretch.
+  if (goesOn && asked === newest) return true;
+  if (asked === undefined) return false;
+  return state.totals.hasHeirs(trial, asked) || state.rungs.isParent(record, asked, outlookOf(state));
+}
+
+/** Whether the time is up is for the next trial to find out. */
+function outlookOf({ totals, search }: SweepState): Outlook {
+  const { counts, samples, beganS } = totals;
+  const spent = { timeS: beganS ?? 0, beganS, samples };
+  const isOver = counts.running + counts.waiting === 0 && !search.isOpen(spent);
+  return { trials: search.most(spent), isOver };
+}
