@@ -4,6 +4,7 @@
  */
 import { stringify } from "yaml";
 import { ClusterError } from "../../../shared/errors.js";
+import { titleOf } from "../../../shared/networks/settings.js";
 import { type CurvePoint, type ModelResult, procedureOf } from "../../../shared/results.js";
 import { fallingCurves } from "../report/reading.js";
 import { attackOf, normOf, nothingMeasured, unreliableOf } from "./evaluation-rows.js";
@@ -47,13 +48,13 @@ export function cardOf(source: ExportedRun): Record<string, unknown> {
   const clean = points.find(({ kind }) => kind === "clean");
   return {
     card_version: 1,
-    name: `${network.name} (saf)`,
+    name: `${titleOf(network)} (saf)`,
     link: "https://arxiv.org/abs/1603.05145",
     authors: "Qiyang Zhao, Lewis D. Griffin (method); trained with saf",
     venue: null,
     dataset: network.dataset,
     threat_model: "Linf",
-    architecture: network.name,
+    architecture: titleOf(network),
     additional_data: false,
     number_forward_passes: 1,
     eps: epsilon ?? null,

@@ -1,4 +1,4 @@
-/** What every export format is given, and what it gives back. Formats are one file each, listed in formats.ts. */
+/** What every export format of a run is given, and what it gives back. Formats are one file each, listed in formats.ts. */
 import type { Config } from "../../../shared/config/run.js";
 import type { Layout } from "../../../shared/core/layout.js";
 import type { Network } from "../../../shared/networks/network.js";
@@ -22,6 +22,8 @@ export interface ExportedModel {
 interface ModelFacts {
   run: string;
   model: string;
+  /** What makes the network another than the paper's of that name, as JSON; undefined where nothing does. */
+  network_settings?: string;
   dataset: string;
   seed: string;
   step: string;
@@ -58,32 +60,48 @@ export interface MeasuredImages {
 
 export type FileContent = string | Uint8Array;
 
-interface FormatOptions {
+/** Files by their names in the folder. */
+export type FolderContent = Record<string, FileContent>;
+
+/**
+ * Which files of a folder an earlier export wrote, so that a new one may replace them: by their names, or by their paths
+ * in the folder and what else there is.
+ */
+export type Owns = RegExp | ((path: string, all: ReadonlySet<string>) => boolean);
+
+/** Where an export goes: one file, or a folder of files. */
+export type Target = { makes: "file" } | { makes: "folder"; owns: Owns };
+
+/** What every format has, whatever it is of. */
+export interface FormatBase<Name extends string> {
+  name: Name;
+  /** Behind the name of the run or sweep where no `--out` is given: ".onnx", "-tfjs". */
+  suffix: string;
+}
+
+export interface FileFormat<Subject, Options, Name extends string> extends FormatBase<Name> {
+  makes: "file";
+  render(subject: Subject, options: Options): FileContent | Promise<FileContent>;
+}
+
+export interface FolderFormat<Subject, Name extends string> extends FormatBase<Name> {
+  makes: "folder";
+  owns: Owns;
+  render(subject: Subject): FolderContent;
+}
+
+interface RunFormatOptions {
   /** One row an image instead of one a point. */
   perImage: boolean;
 }
 
-interface Format<Subject> {
-  name: FormatName;
-  /** Behind the name of the run where no `--out` is given: ".onnx", "-tfjs". */
-  suffix: string;
-  /** Has it rows per image? */
-  perImage?: true;
-  render(subject: Subject, options: FormatOptions): FileContent | Promise<FileContent>;
-}
+type RunFormat<Subject> =
+  | (FileFormat<Subject, RunFormatOptions, FormatName> & {
+      /** Has it rows per image? */
+      perImage?: true;
+    })
+  | FolderFormat<Subject, FormatName>;
 
-/** Files by their names in the folder. */
-export type FolderContent = Record<string, FileContent>;
-
-interface FolderFormat<Subject> extends Omit<Format<Subject>, "render"> {
-  /** Files that it writes: what is in the way of a new export, and may be replaced. */
-  owns: RegExp;
-  render(subject: Subject): FolderContent;
-}
-
-/** A format is of a network's weights, or of what was measured of one or more; a file, or a folder of files. */
+/** A format is of a network's weights, or of what was measured of one or more; of a sweep: sweep/sweep-format.ts. */
 export type ExportFormat =
-  | ({ of: "model"; makes: "file" } & Format<ExportedModel>)
-  | ({ of: "model"; makes: "folder" } & FolderFormat<ExportedModel>)
-  | ({ of: "runs"; makes: "file" } & Format<readonly ExportedRun[]>)
-  | ({ of: "runs"; makes: "folder" } & FolderFormat<readonly ExportedRun[]>);
+  ({ of: "model" } & RunFormat<ExportedModel>) | ({ of: "runs" } & RunFormat<readonly ExportedRun[]>);

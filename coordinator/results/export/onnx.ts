@@ -3,7 +3,7 @@
  * subtracted inside. Outputs [n, classes]: `logits` (z, or −z² behind an RBF head), and `confidences` (softmax of z, or
  * exp(−z²)). Operators and numbers: the ONNX specification.
  */
-import type { ActivationName, Layer, Padding } from "../../../shared/networks/network.js";
+import type { Layer, Padding } from "../../../shared/networks/network.js";
 import { onnx } from "../../../shared/proto/generated/onnx.js";
 import type { ExportFormat, ExportedModel } from "./export-format.js";
 import { VARIANCE_EPSILON, shapeOf, valuesOf, varianceOf } from "./model-tensors.js";
@@ -125,7 +125,7 @@ function addLayer(graph: Graph, model: ExportedModel, layer: Layer, input: strin
       );
     }
     case "activation":
-      return addActivation(graph, layer.activation, input);
+      return addActivation(graph, layer, input);
     case "max-pool":
       return graph.node("MaxPool", [input], window(layer));
     case "average-pool":
@@ -134,16 +134,23 @@ function addLayer(graph: Graph, model: ExportedModel, layer: Layer, input: strin
   }
 }
 
-function addActivation(graph: Graph, activation: ActivationName, input: string): string {
+function addActivation(
+  graph: Graph,
+  { activation, width = 1 }: Extract<Layer, { kind: "activation" }>,
+  input: string,
+): string {
+  if (activation === "relu") return graph.node("Relu", [input]);
+  const scaled =
+    width === 1
+      ? input
+      : graph.node("Div", [input, graph.constant("activation_width", [], Float32Array.of(width))]);
   switch (activation) {
-    case "relu":
-      return graph.node("Relu", [input]);
     case "mrelu": {
       const one = graph.constant("one", [], Float32Array.of(1));
-      return graph.node("Relu", [graph.node("Sub", [one, graph.node("Abs", [input])])]);
+      return graph.node("Relu", [graph.node("Sub", [one, graph.node("Abs", [scaled])])]);
     }
     case "rbf":
-      return graph.node("Exp", [graph.node("Neg", [graph.node("Mul", [input, input])])]);
+      return graph.node("Exp", [graph.node("Neg", [graph.node("Mul", [scaled, scaled])])]);
   }
 }
 

@@ -9,7 +9,7 @@ export const parquetFormat: ExportFormat = {
   name: "parquet",
   suffix: ".parquet",
   perImage: true,
-  render: (runs, { perImage }) => parquetOf(perImage ? imageTable(runs) : pointTable(runs)),
+  render: (runs, { perImage }) => parquetOf(perImage ? imageTable(runs) : pointTable(runs), SCHEMA_VERSION),
 };
 
 const TYPES = {
@@ -19,7 +19,8 @@ const TYPES = {
   boolean: "BOOLEAN",
 } as const satisfies Record<CellType, string>;
 
-async function parquetOf({ columns }: Table): Promise<Uint8Array> {
+/** Typed columns, each of which may have empty cells. */
+export async function parquetOf({ columns }: Table, schemaVersion: number): Promise<Uint8Array> {
   // Only an export needs it.
   const { parquetWriteBuffer } = await import("hyparquet-writer");
   const bytes = parquetWriteBuffer({
@@ -29,7 +30,7 @@ async function parquetOf({ columns }: Table): Promise<Uint8Array> {
       data: values.map((cell) => valueOf(cell, type)),
       nullable: true,
     })),
-    kvMetadata: [{ key: "saf.schema_version", value: String(SCHEMA_VERSION) }],
+    kvMetadata: [{ key: "saf.schema_version", value: String(schemaVersion) }],
     createdBy: "saf",
   });
   return new Uint8Array(bytes);

@@ -82,6 +82,7 @@ export async function readModel(path: string, options: SourceOptions): Promise<E
     facts: {
       run: await runName(run),
       model: network.name,
+      ...(network.settings === undefined ? {} : { network_settings: JSON.stringify(network.settings) }),
       dataset: network.dataset,
       seed: String(config.seed),
       step: String(description.step),

@@ -1,11 +1,12 @@
 /**
  * A TensorFlow.js layers model: model.json and weights in shards, for `tf.loadLayersModel` of TensorFlow.js 4 without any
  * code of ours. No stock layer is a symmetric activation, so they are composed:
- * max(0, 1 − |x|) = min(relu(1 − x), relu(1 + x)), and exp(−x²) = elu(−x²) + 1, for elu(u) = exp(u) − 1 where u <= 0.
+ * max(0, 1 − |x|) = min(relu(1 − x), relu(1 + x)), and exp(−x²) = elu(−x²) + 1, for elu(u) = exp(u) − 1 where u <= 0; an
+ * activation's width stands in the factors of x and x².
  * Input [n, height, width, channels] in 0..255; outputs `logits` and `confidences`, as in the ONNX model.
  */
 import { ClusterError } from "../../../shared/errors.js";
-import { type ActivationName, type Extent, type Layer, extents } from "../../../shared/networks/network.js";
+import { type Extent, type Layer, extents } from "../../../shared/networks/network.js";
 import type { ExportFormat, ExportedModel, FolderContent } from "./export-format.js";
 import { VARIANCE_EPSILON, shapeOf, valuesOf, varianceOf } from "./model-tensors.js";
 import { at } from "../../../shared/core/at.js";
@@ -151,7 +152,7 @@ function addLayer(
       );
     }
     case "activation":
-      return addActivation(topology, layer.activation, input);
+      return addActivation(topology, layer, input);
     case "max-pool":
     case "average-pool":
       return topology.add(layer.kind === "max-pool" ? "MaxPooling2D" : "AveragePooling2D", [input], {
@@ -230,19 +231,23 @@ function poolPadding(
   );
 }
 
-function addActivation(topology: Topology, activation: ActivationName, input: string): string {
+function addActivation(
+  topology: Topology,
+  { activation, width = 1 }: Extract<Layer, { kind: "activation" }>,
+  input: string,
+): string {
   const scaled = (from: string, scale: number, offset: number): string =>
     topology.add("Rescaling", [from], { scale, offset });
   switch (activation) {
     case "relu":
       return topology.add("ReLU", [input], {});
     case "mrelu": {
-      const falling = topology.add("ReLU", [scaled(input, -1, 1)], {});
-      const rising = topology.add("ReLU", [scaled(input, 1, 1)], {});
+      const falling = topology.add("ReLU", [scaled(input, -1 / width, 1)], {});
+      const rising = topology.add("ReLU", [scaled(input, 1 / width, 1)], {});
       return topology.add("Minimum", [falling, rising], {});
     }
     case "rbf": {
-      const negative = scaled(topology.add("Multiply", [input, input], {}), -1, 0);
+      const negative = scaled(topology.add("Multiply", [input, input], {}), -1 / width ** 2, 0);
       return scaled(topology.add("ELU", [negative], { alpha: 1 }), 1, 1);
     }
   }

@@ -1,6 +1,7 @@
 /** Histograms of feature channels, the activation curves, and the table of suppressed units. */
 import type { TopLevelSpec } from "vega-lite";
 import { type FeatureHistogram, type FeaturePlace, HISTOGRAM_BINS } from "../../../shared/features.js";
+import type { ActivationName } from "../../../shared/networks/network.js";
 import { percent } from "./format.js";
 import { html } from "./html.js";
 import type { Html } from "./html.js";
@@ -13,7 +14,12 @@ const CLEAN = SERIES_INKS[0].light;
 const NONSENSE = SERIES_INKS[1].light;
 const NONSENSE_DASH = [5, 3];
 
-export const ACTIVATION_TITLES = { relu: "ReLU", mrelu: "mReLU", rbf: "RBF" } as const;
+const ACTIVATION_TITLES = { relu: "ReLU", mrelu: "mReLU", rbf: "RBF" } as const;
+
+/** "mReLU", or "mReLU of width 2". */
+export function activationTitle(name: ActivationName, width: number | undefined): string {
+  return width === undefined ? ACTIVATION_TITLES[name] : `${ACTIVATION_TITLES[name]} of width ${width}`;
+}
 
 const ACTIVATIONS = [
   { name: "ReLU", value: (x: number) => Math.max(0, x), slope: (x: number) => (x > 0 ? 1 : 0) },
@@ -100,7 +106,11 @@ export function featuresFileSpec(name: string, places: readonly FeaturePlace[]):
   );
 }
 
-function histogramPanel({ activation }: FeaturePlace, title: string, histogram: FeatureHistogram): Panel {
+function histogramPanel(
+  { activation, width: half = 1 }: FeaturePlace,
+  title: string,
+  histogram: FeatureHistogram,
+): Panel {
   const { low, high } = histogram;
   const width = (high - low) / HISTOGRAM_BINS;
   const total = { clean: sum(histogram.clean), nonsense: sum(histogram.nonsense) };
@@ -147,7 +157,7 @@ function histogramPanel({ activation }: FeaturePlace, title: string, histogram: 
     },
   ];
   // Between these an mReLU answers; a ReLU does to the right of 0.
-  const edges = { relu: [0], mrelu: [-1, 1], rbf: [] };
+  const edges = { relu: [0], mrelu: [-half, half], rbf: [] };
   const shown = (activation === null ? [] : edges[activation]).filter((edge) => edge > low && edge < high);
   if (shown.length > 0) {
     layer.push({
@@ -215,7 +225,7 @@ function suppressedCells(place: FeaturePlace | undefined): Html {
   if (place.suppressed === null || place.activation === null) {
     return html`<td class="edge" colspan="3"><em class="missing">no activation here</em></td>`;
   }
-  const title = ACTIVATION_TITLES[place.activation];
+  const title = activationTitle(place.activation, place.width);
   return html`<td class="edge">${title}</td>
     <td>${percent(place.suppressed.clean)}</td>
     <td>${percent(place.suppressed.nonsense)}</td>`;

@@ -1,8 +1,8 @@
 /** What the channels of the networks answer, clean against nonsense; the activations; how many units are silent. */
 import {
-  ACTIVATION_TITLES,
   type SmallPlot,
   activationPlots,
+  activationTitle,
   placePlots,
   suppressedTable,
 } from "./feature-figures.js";
@@ -41,7 +41,9 @@ async function featuresOf({ name, features }: MeasuredModel): Promise<Html> {
   const rows: Html[] = [];
   for (const place of features?.places ?? []) {
     const after =
-      place.activation === null ? "no activation" : `before ${ACTIVATION_TITLES[place.activation]}`;
+      place.activation === null
+        ? "no activation"
+        : `before ${activationTitle(place.activation, place.width)}`;
     const suppressed =
       place.suppressed === null
         ? ""

@@ -18,13 +18,15 @@ interface Page {
   overview?: Html | undefined;
   sections: readonly Section[];
   footer: Html;
+  /** CSS beyond the look of all pages. */
+  style?: string;
 }
 
 /** The policy repeats what the page promises. */
 const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 /** The whole page: self-contained, readable without scripts, in light and dark, on a phone and on paper. */
-export function framed({ title, lead, overview, sections, footer }: Page): string {
+export function framed({ title, lead, overview, sections, footer, style = "" }: Page): string {
   const page = html`<!DOCTYPE html>
     <html lang="en">
       <head>
@@ -34,7 +36,7 @@ export function framed({ title, lead, overview, sections, footer }: Page): strin
         <meta name="color-scheme" content="light dark" />
         <title>${title}</title>
         <style>
-          ${trusted(PAGE_STYLE)}
+          ${trusted(PAGE_STYLE + style)}
         </style>
       </head>
       <body>

@@ -1,4 +1,5 @@
 /** What a report of a reproduction is made of: plain data, read by read.ts, drawn by page.ts. */
+import type { NetworkSettings } from "../../../shared/config/network.js";
 import type { ModelResult, SampleImage, StepMetric } from "../../../shared/results.js";
 import type { Compared } from "../report/modern.js";
 
@@ -6,6 +7,8 @@ import type { Compared } from "../report/modern.js";
 export interface Member extends Compared {
   /** Name of its network: "mrelu-r-m"; its own is that of its folder. */
   network: string;
+  /** What the run said of its network, where it said anything. */
+  settings?: NetworkSettings;
   seed: number;
   steps: StepMetric[];
   /** Passes over the training set so far. */

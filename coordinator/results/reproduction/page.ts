@@ -26,7 +26,7 @@ import { accuracyPanelSpec, groupsOf } from "./accuracy.js";
 import { claimsList, verdictBadge } from "./claims-section.js";
 import { cleanTable } from "./clean-table.js";
 import { type ReproductionData, measuredResults } from "./data.js";
-import { structuresTable } from "./structures.js";
+import { type Structured, structuresTable } from "./structures.js";
 import { at } from "../../../shared/core/at.js";
 
 const PANEL = { width: 300, height: 220 };
@@ -35,7 +35,7 @@ const PANEL = { width: 300, height: 220 };
 export async function renderReproduction(data: ReproductionData, claims: readonly Claim[]): Promise<string> {
   const settings = settingsOf(data.dataset);
   const sections: Section[] = [
-    { id: "structures", title: "Structures", body: structuresTable(data.dataset, data.networks) },
+    { id: "structures", title: "Structures", body: structuresTable(data.dataset, structuredOf(data)) },
     { id: "clean", title: "Clean error", body: cleanTable(data) },
     await accuracySection(data),
     imagesSection(data.dataset, data.members),
@@ -58,6 +58,14 @@ export async function renderReproduction(data: ReproductionData, claims: readonl
     footer: html`Numbers for other programs: <code>claims.json</code>, <code>clean.csv</code>,
       <code>eval/curves.csv</code>; plots as files: <code>plots/</code>.`,
   });
+}
+
+/** One that nobody has trained yet is shown as the paper has it. */
+function structuredOf({ networks, members }: ReproductionData): Structured[] {
+  return networks.map((name) => ({
+    name,
+    settings: members.find(({ network }) => network === name)?.settings,
+  }));
 }
 
 function claimsSummary(claims: readonly Claim[]): Html {

@@ -3,6 +3,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
+import { networkSchema } from "../../../shared/config/network.js";
 import { ClusterError } from "../../../shared/errors.js";
 import type { FeaturesDocument } from "../../../shared/features.js";
 import type { ModelResult, PerturbationKind, SeriesLabel, StepMetric } from "../../../shared/results.js";
@@ -26,7 +27,11 @@ const manifestSchema = z.looseObject({
   environment: z.record(z.string(), z.unknown()).default({}),
 });
 
-const memberConfigSchema = z.looseObject({ model: z.string(), seed: z.int().default(0) });
+const memberConfigSchema = z.looseObject({
+  model: z.string(),
+  seed: z.int().default(0),
+  network: networkSchema,
+});
 
 /** Throws ClusterError("data") when `directory` is not a reproduction. */
 export async function readReproduction(directory: string): Promise<ReproductionData> {
@@ -86,6 +91,7 @@ async function memberOf(name: string, run: string): Promise<Member | undefined> 
   return {
     name,
     network: config.data.model,
+    ...(config.data.network === undefined ? {} : { settings: config.data.network }),
     seed: config.data.seed,
     ...(result === undefined ? {} : { result }),
     ...(features === undefined ? {} : { features }),

@@ -1,4 +1,5 @@
 /** The table of structures, from shared/networks: what stands in each place of each family. */
+import type { NetworkSettings } from "../../../shared/config/network.js";
 import {
   type Extent,
   type Layer,
@@ -7,10 +8,11 @@ import {
   layoutOf,
 } from "../../../shared/networks/network.js";
 import { networkNamed } from "../../../shared/networks/registry.js";
+import { withSettings } from "../../../shared/networks/settings.js";
 import { count } from "../report/format.js";
 import { html } from "../report/html.js";
 import type { Html } from "../report/html.js";
-import { ACTIVATION_TITLES } from "../report/feature-figures.js";
+import { activationTitle } from "../report/feature-figures.js";
 import { at } from "../../../shared/core/at.js";
 
 /** One place of a network: a convolution or a pooling, with what follows it. */
@@ -28,11 +30,17 @@ interface Structure {
   parameters: number;
 }
 
+/** A network of the table by name, and the settings that its members were trained with. */
+export interface Structured {
+  name: string;
+  settings?: NetworkSettings | undefined;
+}
+
 /** One column for each structure among these networks; a name that this version does not know is left out. */
-export function structuresOf(dataset: string, names: readonly string[]): Structure[] {
+export function structuresOf(dataset: string, networks: readonly Structured[]): Structure[] {
   const found = new Map<string, Structure>();
-  for (const name of names) {
-    const network = networkOrNothing(dataset, name);
+  for (const { name, settings } of networks) {
+    const network = networkOrNothing(dataset, name, settings);
     if (network === undefined) continue;
     const places = placesOf(network);
     const head = network.head.kind === "softmax" ? "softmax cross-entropy" : "RBF, hybrid loss";
@@ -50,9 +58,13 @@ function weightsOf(network: Network): number {
   return weights.reduce((sum, { size }) => sum + size, 0);
 }
 
-function networkOrNothing(dataset: string, name: string): Network | undefined {
+function networkOrNothing(
+  dataset: string,
+  name: string,
+  settings: NetworkSettings | undefined,
+): Network | undefined {
   try {
-    return networkNamed(dataset, name);
+    return withSettings(networkNamed(dataset, name), settings);
   } catch {
     return undefined;
   }
@@ -85,7 +97,7 @@ function layerText(layer: Layer): string {
     case "batch-norm":
       return "BN";
     case "activation":
-      return ACTIVATION_TITLES[layer.activation];
+      return activationTitle(layer.activation, layer.width);
     case "max-pool":
     case "average-pool":
       return `${layer.kind === "max-pool" ? "max" : "average"} ${layer.size}×${layer.size}, stride ${layer.stride}`;
@@ -97,8 +109,8 @@ function extentText({ height, width, channels }: Extent): string {
   return height === 1 && width === 1 ? String(channels) : `${height}×${width}×${channels}`;
 }
 
-export function structuresTable(dataset: string, names: readonly string[]): Html {
-  const structures = structuresOf(dataset, names);
+export function structuresTable(dataset: string, networks: readonly Structured[]): Html {
+  const structures = structuresOf(dataset, networks);
   const [first] = structures;
   if (first === undefined) return html`<p class="muted">This version knows none of these networks.</p>`;
   const rows = Math.max(...structures.map(({ places }) => places.length));

@@ -273,7 +273,10 @@ test("a damaged overview is an error that says where", async (t) => {
 });
 
 test("the table of structures has a column for each structure, not for each network", () => {
-  const [plain, robust, ...more] = structuresOf("mnist", ["plain", "plain-r-m", "mrelu", "no-such-network"]);
+  const [plain, robust, ...more] = structuresOf(
+    "mnist",
+    ["plain", "plain-r-m", "mrelu", "no-such-network"].map((name) => ({ name })),
+  );
   assert.deepEqual(more, []);
   assert.deepEqual(plain?.names, ["plain", "plain-r-m"]);
   // METHOD.md 1.5: 431,080 weights and biases, and 1,140 of batch norm.
@@ -286,6 +289,22 @@ test("the table of structures has a column for each structure, not for each netw
       "conv 5×5×50; BN; mReLU",
       "max 2×2, stride 2",
       "conv 4×4×500; BN; ReLU",
+      "fully connected K",
+    ],
+  );
+});
+
+test("the table of structures shows what the members were trained with", () => {
+  const settings = { channels: [8, 16, 32], activation_width: 2 };
+  const [column] = structuresOf("mnist", [{ name: "rbf", settings }]);
+  assert.deepEqual(
+    column?.places.map(({ text }) => text),
+    [
+      "conv 5×5×8; BN; RBF of width 2",
+      "max 2×2, stride 2",
+      "conv 5×5×16; BN; RBF of width 2",
+      "max 2×2, stride 2",
+      "conv 4×4×32; BN; ReLU",
       "fully connected K",
     ],
   );

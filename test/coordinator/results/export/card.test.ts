@@ -4,6 +4,7 @@ import { parse } from "yaml";
 import { cardFormat, cardOf } from "../../../../coordinator/results/export/card.js";
 import type { CurvePoint } from "../../../../shared/results.js";
 import { configSchema } from "../../../../shared/config/run.js";
+import { resolveRun } from "../../../../shared/resolve.js";
 import { CURVES, WEIGHTS, measuredRun, pointOf } from "../../../support/exported-runs.js";
 
 /** RobustBench's own keys. */
@@ -32,6 +33,19 @@ test("a card has RobustBench's fields, and behind them each point with its inter
   });
   assert.equal(strong?.attack, "pgd-40");
   assert.equal(card.lowest_acc_measured, "25.00");
+});
+
+test("a card says what makes the network another than the paper's", () => {
+  const config = configSchema.parse({
+    model: "mrelu",
+    network: { channels: [1, 1, 1], activation_width: 2 },
+  });
+  const { network } = resolveRun(config);
+  const card = cardOf(measuredRun(CURVES, { config, network }));
+  assert.equal(card.architecture, "mrelu (channels 1, 1, 1; activation_width 2)");
+  assert.equal(cardOf(measuredRun(CURVES)).architecture, "mrelu");
+  const training = card.training as { config: string };
+  assert.deepEqual(resolveRun(configSchema.parse(parse(training.config))).network, network);
 });
 
 test("a card claims nothing that was not measured", () => {

@@ -6,6 +6,7 @@ import type { ExportedModel } from "../../../../coordinator/results/export/expor
 import { onnx } from "../../../../shared/proto/generated/onnx.js";
 import {
   type Example,
+  changedExamples,
   differenceOf,
   headsOf,
   mnistExample,
@@ -15,7 +16,7 @@ import {
 /** Worst found: 2e-5. Batch norms that divide by a small deviation make float32's rounding larger. */
 const TOLERANCE = 1e-4;
 const OPERATORS = [
-  ...["Sub", "Transpose", "Conv", "BatchNormalization", "Abs", "Relu", "Mul", "Neg", "Exp"],
+  ...["Sub", "Transpose", "Conv", "BatchNormalization", "Abs", "Relu", "Mul", "Div", "Neg", "Exp"],
   ...["MaxPool", "AveragePool", "Flatten", "Identity", "Softmax"],
 ];
 
@@ -36,6 +37,7 @@ async function run(file: Uint8Array, { model, pixels, count }: Example): Promise
 
 const examples = [
   ...["plain", "mrelu", "rbf", "mrelu-r-m"].map((name) => mnistExample(name, 11)),
+  ...changedExamples(11),
   ...referenceExamples(),
 ];
 
@@ -50,7 +52,7 @@ for (const example of examples) {
 }
 
 test("the graph is of stock operators at the opset that it states, and says where its weights come from", async () => {
-  const example = mnistExample("rbf", 3, 1);
+  const example = mnistExample("rbf", 3, 1, { activation_width: 2 });
   const model = onnx.ModelProto.decode(await render(example.model));
   assert.deepEqual(
     model.opsetImport?.map(({ domain, version }) => [domain, Number(version)]),
@@ -66,6 +68,13 @@ test("the graph is of stock operators at the opset that it states, and says wher
     new Map(model.metadataProps?.map(({ key, value }) => [key, value])),
     new Map(Object.entries(example.model.facts)),
   );
+});
+
+test("a network of the paper's width divides by nothing, and says of its network nothing but the name", async () => {
+  const example = mnistExample("rbf", 3, 1);
+  const model = onnx.ModelProto.decode(await render(example.model));
+  assert.ok(!model.graph?.node?.some(({ opType }) => opType === "Div"));
+  assert.ok(!model.metadataProps?.some(({ key }) => key === "network_settings"));
 });
 
 test("a weight that is changed changes the outputs that onnxruntime gives", async () => {

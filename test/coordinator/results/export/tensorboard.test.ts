@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { recordOf, tensorboardFormat } from "../../../../coordinator/results/export/tensorboard.js";
+import { tensorboardFormat } from "../../../../coordinator/results/export/tensorboard.js";
+import { recordOf } from "../../../../coordinator/results/export/tensorboard-events.js";
 import type { ExportedRun, FolderContent } from "../../../../coordinator/results/export/export-format.js";
 import { tensorboard } from "../../../../shared/proto/generated/tensorboard.js";
+import { eventsOf } from "../../../support/event-files.js";
 import { CURVES, measuredRun } from "../../../support/exported-runs.js";
 
 /** Bytes that the `tensorboard` package wrote: test/fixtures/export/make-events.py. */
@@ -16,35 +18,6 @@ for (const [i, { event, hex }] of golden.records.entries()) {
   test(`record ${i} has the bytes that the tensorboard package writes`, () => {
     assert.equal(recordOf(tensorboard.Event.encode(event).finish()).toString("hex"), hex);
   });
-}
-
-/** CRC32C bit by bit: the reflected polynomial of Castagnoli. */
-function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0x82f63b78 : 0);
-  }
-  return ~crc >>> 0;
-}
-
-function unmasked(masked: number): number {
-  const rotated = (masked - 0xa282ead8) >>> 0;
-  return ((rotated >>> 17) | (rotated << 15)) >>> 0;
-}
-
-/** Every record of a file, checksums verified. */
-function eventsOf(file: Buffer): tensorboard.Event[] {
-  const events: tensorboard.Event[] = [];
-  for (let at = 0; at < file.length;) {
-    const length = Number(file.readBigUInt64LE(at));
-    assert.equal(unmasked(file.readUInt32LE(at + 8)), crc32c(file.subarray(at, at + 8)));
-    const data = file.subarray(at + 12, at + 12 + length);
-    assert.equal(unmasked(file.readUInt32LE(at + 12 + length)), crc32c(data));
-    events.push(tensorboard.Event.decode(data));
-    at += 16 + length;
-  }
-  return events;
 }
 
 function render(runs: ExportedRun[]): FolderContent {

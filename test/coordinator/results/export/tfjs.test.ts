@@ -12,6 +12,7 @@ import { startEngine } from "../../../../worker/engine/eager/backend.js";
 import { EagerPrograms } from "../../../../worker/engine/eager/programs.js";
 import {
   type Example,
+  changedExamples,
   differenceOf,
   headsOf,
   mnistExample,
@@ -54,7 +55,10 @@ function predict(loaded: tfjs.LayersModel, { model, pixels, count }: Example): [
   });
 }
 
-const mnist = ["plain", "mrelu", "rbf", "mrelu-r-m"].map((name) => mnistExample(name, 11));
+const mnist = [
+  ...["plain", "mrelu", "rbf", "mrelu-r-m"].map((name) => mnistExample(name, 11)),
+  ...changedExamples(11),
+];
 
 for (const example of [...mnist, ...referenceExamples()]) {
   test(`plain TensorFlow.js loads and predicts ${example.what}`, async () => {

@@ -1,0 +1,39 @@
+/** Puts a sweep's results into its directory. */
+import { join } from "node:path";
+import { storageError, writeFileAtomic } from "../../../shared/io/atomic-file.js";
+import { makeFolder } from "../../../shared/io/folders.js";
+import { analyse } from "./analysis.js";
+import { renderTrialsCsv } from "./csv.js";
+import type { SweepResults } from "./data.js";
+import { documentOf } from "./document.js";
+import { renderMarkdown } from "./markdown.js";
+import { renderSweepPage } from "./page.js";
+
+/** Paths of what was written. */
+export interface WrittenResults {
+  html: string;
+  files: readonly string[];
+}
+
+/**
+ * Writes `results.json`, `trials.csv`, `leaderboard.md` and, last, `report.html`, each aside and renamed: a reader never
+ * sees half of one. Everything is made before the first is written. Seconds of computation with 10,000 trials: a process
+ * that must not stand still asks results-thread.ts. Throws ClusterError "storage".
+ */
+export async function writeSweepResults(directory: string, results: SweepResults): Promise<WrittenResults> {
+  const analysis = analyse(results);
+  const files = {
+    "results.json": `${JSON.stringify(documentOf(analysis))}\n`,
+    "trials.csv": renderTrialsCsv(results),
+    "leaderboard.md": renderMarkdown(analysis),
+    "report.html": renderSweepPage(analysis),
+  };
+  await makeFolder(directory).catch((cause: unknown) => {
+    throw storageError(`make the folder ${directory}`, cause);
+  });
+  for (const [name, content] of Object.entries(files)) await writeFileAtomic(join(directory, name), content);
+  return {
+    html: join(directory, "report.html"),
+    files: Object.keys(files).map((name) => join(directory, name)),
+  };
+}
