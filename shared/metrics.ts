@@ -1,5 +1,8 @@
 /** Every Prometheus metric once: name, type, labels, help. `shared/io/metrics-registry.ts` makes them real. */
 
+import { keysOf } from "./core/keys.js";
+import { EXIT_CODES } from "./errors.js";
+
 export type ProcessRole = "coordinator" | "worker";
 
 export interface MetricDefinition {
@@ -20,6 +23,8 @@ const SHORT_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 const LONG_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 /** Of evaluation tasks: powers of about 2.5. */
 const TASK_SECONDS = [0.1, 0.25, 0.6, 1.5, 4, 10, 25, 60, 150, 400, 1000, 1800];
+/** Of a trial from one rung to the next: powers of about 2.5. */
+const TRIAL_SECONDS = [0.1, 0.5, 1, 2.5, 6, 15, 40, 100, 250, 600, 1500, 4000, 10_000];
 const STALE_STEPS = [0, 1, 2, 3, 5, 8, 13, 21, 34];
 
 /** Why a pushed chunk or push was not counted. */
@@ -66,6 +71,10 @@ export type TrafficKind = (typeof TRAFFIC_KINDS)[number];
 /** Requests that a worker makes. */
 export const REQUESTS = ["join", "run", "data", "parameters", "push", "result"] as const;
 export type RequestOperation = (typeof REQUESTS)[number];
+
+/** Why an attempt of a trial came to nothing: the error's code, or what ended it from outside. */
+export const TRIAL_FAILURES = [...keysOf(EXIT_CODES), "timeout", "worker"] as const;
+export type TrialFailure = (typeof TRIAL_FAILURES)[number];
 
 /** What a worker does with its time. */
 export const WORKER_PHASES = ["wait", "compute", "push", "evaluate"] as const;
@@ -259,6 +268,13 @@ export const METRICS = {
     roles: ["coordinator"],
     zeroes: each("reason", ["self_test", "protocol", "engine", "bits", "name"]),
   },
+  leaseSeconds: {
+    name: "saf_lease_seconds_total",
+    type: "counter",
+    help: "Time that workers have held leases, by whose work it was: runs, or a sweep.",
+    labels: ["account"],
+    roles: ["coordinator"],
+  },
   quarantines: {
     name: "saf_worker_quarantines_total",
     type: "counter",
@@ -322,6 +338,63 @@ export const METRICS = {
     type: "gauge",
     help: `Accuracy against strength, over the images measured so far; on nonsense the share not taken for real. At most ${MOST_ACCURACY_SERIES} series, the log says when there would be more.`,
     labels: ["run", "protocol", "kind", "attack", "norm", "strength"],
+    roles: ["coordinator"],
+  },
+  sweepTrials: {
+    name: "saf_sweep_trials",
+    type: "gauge",
+    help: "Trials of a sweep by state; waiting ones are at a rung where others decide whether they go on.",
+    labels: ["sweep", "state"],
+    roles: ["coordinator"],
+  },
+  sweepPlanned: {
+    name: "saf_sweep_planned_trials",
+    type: "gauge",
+    help: "Trials that the sweep has in the end; absent while nobody can say.",
+    labels: ["sweep"],
+    roles: ["coordinator"],
+  },
+  sweepRungTrials: {
+    name: "saf_sweep_rung_trials",
+    type: "gauge",
+    help: "Trials by the rung of their newest result.",
+    labels: ["sweep", "rung"],
+    roles: ["coordinator"],
+  },
+  sweepBest: {
+    name: "saf_sweep_best_objective",
+    type: "gauge",
+    help: "The best value of each objective among the trials that are ranked; shares lie in [0, 1].",
+    labels: ["sweep", "objective"],
+    roles: ["coordinator"],
+  },
+  sweepTrialSeconds: {
+    name: "saf_sweep_trial_seconds",
+    type: "histogram",
+    help: "Time that training and measuring took for each result of a trial, one at every rung.",
+    labels: ["sweep"],
+    roles: ["coordinator"],
+    buckets: TRIAL_SECONDS,
+  },
+  sweepFailures: {
+    name: "saf_sweep_trial_failures_total",
+    type: "counter",
+    help: "Attempts of trials that came to nothing, by the error's code; `timeout` exceeded its time, `worker` ended its workers.",
+    labels: ["sweep", "code"],
+    roles: ["coordinator"],
+  },
+  sweepSamples: {
+    name: "saf_sweep_samples_total",
+    type: "counter",
+    help: "Training images behind the results of a sweep, since this coordinator began with it.",
+    labels: ["sweep"],
+    roles: ["coordinator"],
+  },
+  sweepEta: {
+    name: "saf_sweep_eta_seconds",
+    type: "gauge",
+    help: "Time that the rest of the sweep is likely to take; absent while nobody can say.",
+    labels: ["sweep"],
     roles: ["coordinator"],
   },
   wireBytes: {

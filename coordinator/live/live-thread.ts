@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { Probes } from "../../shared/io/http-probes.js";
 import { hangUp, hasBody } from "../../shared/io/http-server.js";
 import { serveInThread } from "../../shared/io/http-thread.js";
-import { API, endpointOf } from "./core/api.js";
+import { API, endpointOf, namedIn } from "./core/api.js";
 import { type ClusterDescription, LiveState } from "./core/live-state.js";
 import { openApiDocument } from "./core/openapi.js";
 import { Access } from "./io/access.js";
@@ -54,10 +54,13 @@ await serveInThread<LivePage>(async ({ data, ask, log }) => {
     const path = url.pathname.slice(API.length);
     if (path === "/openapi.json") return send(request, response, openApi);
     const found = endpointOf(path);
-    const run = decoded(found?.run ?? "");
-    const answer = run === undefined ? undefined : found?.endpoint.answer(state, run, url.searchParams);
-    if (answer === undefined)
-      return fail(response, 404, found === undefined ? `see ${API}/openapi.json` : "there is no such run");
+    const name = decoded(found?.name ?? "");
+    const answer = name === undefined ? undefined : found?.endpoint.answer(state, name, url.searchParams);
+    if (answer === undefined) {
+      const named = namedIn(found?.endpoint.path ?? "");
+      const words = named === undefined ? `see ${API}/openapi.json` : `there is no such ${named}`;
+      return fail(response, 404, words);
+    }
     send(request, response, JSON.stringify(answer));
   }
 

@@ -6,6 +6,7 @@ import { type ModelResult, type StepMetric, seriesOf } from "../../shared/result
 import type { PoolView } from "../../shared/pool-view.js";
 import { redact } from "../../shared/redact.js";
 import type { Subjects } from "../../shared/subjects.js";
+import { type SweepProgress, sweepMessage } from "../../shared/sweep-progress.js";
 import { CurveTally, type MeasuredRange } from "../evaluation/curves.js";
 import type { EvaluationProgress } from "../runs/observer.js";
 import {
@@ -80,6 +81,13 @@ export class EventPublisher {
   /** `pool`: what else the live page shows of them. */
   workers(rows: WorkerRow[], pool: PoolView): void {
     if (this.#workersTold.isDue()) this.publish("workers", { workers: { workers: rows } }, { pool });
+  }
+
+  /** How a sweep stands. The caller tells it a few times a second at most: what goes into it is not free. */
+  sweep(progress: SweepProgress): void {
+    const message = sweepMessage(progress);
+    const decisions = (message.decisions ?? []).map((of) => ({ ...of, reason: redact(of.reason ?? "") }));
+    this.publish("sweep", { sweep: { ...message, decisions } });
   }
 
   /** Where the live page is. */

@@ -1,6 +1,7 @@
 /** Progress as log lines, for whoever follows a container's log: phases as they come, numbers every ten seconds. */
 import type { Log } from "../../shared/io/logger.js";
 import type { Finished, Progress, ProgressEvent } from "../../shared/events.js";
+import { type SweepProgress, sweepOf } from "../../shared/sweep-progress.js";
 
 const EVERY_MS = 10_000;
 
@@ -15,11 +16,12 @@ export class ProgressLog {
     this.#clock = clock;
   }
 
-  take({ phase, progress, finished }: ProgressEvent): void {
+  take({ phase, progress, sweep, finished }: ProgressEvent): void {
     if (phase != null) {
       const { model, name, detail } = phase;
       this.#log("info", [name, detail].filter(Boolean).join(": "), runField(model));
     } else if (progress != null) this.#takeProgress(progress);
+    else if (sweep != null) this.#takeSweep(sweepOf(sweep));
     else if (finished != null) this.#takeEnd(finished);
   }
 
@@ -48,6 +50,32 @@ export class ProgressLog {
     const left = isLast || (etaSeconds ?? -1) < 0 ? "" : `, ${Math.round(etaSeconds ?? 0)} s left`;
     this.#log("info", `${phase} ${done} of ${total}${numbers}${left}`, runField(model));
   }
+
+  /** A sweep that ends says so at once; it is not told again. */
+  #takeSweep(sweep: SweepProgress): void {
+    const said = this.#saidMs.get(sweep.name) ?? new Map<string, number>();
+    this.#saidMs.set(sweep.name, said);
+    const now = this.#clock();
+    if (now - (said.get(sweep.state) ?? -Infinity) < EVERY_MS) return;
+    said.set(sweep.state, now);
+    this.#log("info", sweepWords(sweep), { sweep: sweep.name });
+  }
+}
+
+function sweepWords({ state, counts, planned, objectives, best, etaSeconds }: SweepProgress): string {
+  const { running, waiting, done, stopped, failed } = counts;
+  const over = done + stopped + failed;
+  const [objective] = objectives;
+  const [first] = best;
+  const value = objective === undefined ? undefined : first?.metrics[objective.metric];
+  return [
+    `sweep ${state}: ${over}${planned === undefined ? "" : ` of ${planned}`} trials over`,
+    `${running} running, ${waiting} waiting, ${failed} failed`,
+    ...(value === undefined
+      ? []
+      : [`best ${objective?.metric} ${Number(value.toPrecision(4))} (trial ${first?.number})`]),
+    ...(etaSeconds === undefined || state !== "running" ? [] : [`${Math.round(etaSeconds)} s left`]),
+  ].join(", ");
 }
 
 function runField(model: string | null | undefined): Record<string, unknown> {

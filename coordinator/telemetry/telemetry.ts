@@ -10,7 +10,10 @@ import {
 import { resolveRun } from "../../shared/resolve.js";
 import type { CoordinatorMetrics } from "../coordinator-edges.js";
 import { AccuracySeries } from "./accuracy-series.js";
+import type { RunMeter } from "./run-meter.js";
 import { SeriesLifetime } from "./series-lifetime.js";
+import { RUN_ACCOUNT } from "../pool/fairness.js";
+import { SweepTelemetry } from "./sweep-telemetry.js";
 import type { TaskStanding } from "../evaluation/evaluation-job.js";
 import type { CommittedStep } from "../training/training-types.js";
 import type { TaskRecord } from "../../shared/records/task.js";
@@ -40,6 +43,7 @@ export class Telemetry {
   readonly #edges: TelemetryEdges;
   readonly #lifetime = new SeriesLifetime();
   readonly #runs = new Map<string, RunTelemetry>();
+  readonly #sweeps = new Map<string, SweepTelemetry>();
   readonly #workers = new Map<string, { stepSeconds: number; addSamples: (count: number) => void }>();
   readonly #attacks = new Set<string>();
   /** Milliseconds since 1970. */
@@ -64,6 +68,7 @@ export class Telemetry {
     gradient: (outcome) => this.#gradient(outcome),
     nonfinite: (runId, where) => this.metrics.add("nonfinite", 1, { run: this.#nameOf(runId), where }),
     lease: (outcome) => this.metrics.add("leases", 1, { outcome }),
+    held: (account, ms) => this.metrics.add("leaseSeconds", ms / 1000, { account: labelOf(account) }),
     workerRefused: (reason) => this.metrics.add("refusedWorkers", 1, { reason }),
     workers: (counts) => {
       for (const [state, count] of Object.entries(counts)) this.metrics.set("workers", count, { state });
@@ -95,6 +100,17 @@ export class Telemetry {
     this.#runs.set(runId, run);
     this.#lifetime.returned(`run ${run.name}`);
     return run;
+  }
+
+  /** One sweep; the same again for the same name. */
+  sweep(name: string): SweepTelemetry {
+    const gone = `sweep ${name}`;
+    this.#lifetime.returned(gone);
+    const known = this.#sweeps.get(name);
+    if (known !== undefined) return known;
+    const sweep = new SweepTelemetry(this, name, () => this.#lifetime.left(gone, this.#edges.clock()));
+    this.#sweeps.set(name, sweep);
+    return sweep;
   }
 
   /** Runs that are known and have not begun: they have no series of their own yet. */
@@ -152,10 +168,11 @@ export class Telemetry {
   }
 
   async #forget(names: readonly string[]): Promise<void> {
-    for (const label of ["worker", "run"]) {
+    for (const label of ["worker", "run", "sweep"]) {
       const gone = names.filter((name) => name.startsWith(`${label} `));
       const values = new Set(gone.map((name) => name.slice(label.length + 1)));
       if (label === "worker") for (const worker of values) this.#workers.delete(worker);
+      else if (label === "sweep") for (const sweep of values) this.#sweeps.delete(sweep);
       else for (const [id, run] of this.#runs) if (values.has(run.name)) this.#runs.delete(id);
       if (values.size > 0) await this.metrics.removeAll(label, values);
     }
@@ -163,7 +180,7 @@ export class Telemetry {
 }
 
 /** One run. What changes at every step is kept as numbers here, and shown when somebody asks. */
-export class RunTelemetry {
+export class RunTelemetry implements RunMeter {
   readonly name: string;
   readonly #telemetry: Telemetry;
   readonly #metrics: Metrics;
@@ -231,7 +248,6 @@ export class RunTelemetry {
     this.#metrics.set("accuracy", value, this.#labels);
   }
 
-  /** A checkpoint is going to be measured; `known` was found out before. */
   evaluating(known: readonly TaskRecord[]): void {
     this.#curve.clear();
     for (const labels of this.#shown.splice(0)) this.#metrics.remove("evaluationAccuracy", labels);
@@ -247,7 +263,6 @@ export class RunTelemetry {
     this.#metrics.add("evaluationRetries", 1, { reason });
   }
 
-  /** `seconds`: from the task's lease to its result. */
   measured({ task, outcomes }: TaskRecord, seconds: number, traceId?: string): void {
     this.#curve.add(task, outcomes);
     const attack = this.#telemetry.attackLabel(task.attack ?? task.kind);
@@ -280,4 +295,9 @@ export class RunTelemetry {
 
 function exemplarOf(traceId: string | undefined): Record<string, string> {
   return traceId === undefined ? {} : { trace_id: traceId };
+}
+
+/** One series for all runs: a queue may be handed any number of them, each with an account of its own. */
+function labelOf(account: string): string {
+  return account === "" || account.startsWith(RUN_ACCOUNT) ? "runs" : account;
 }

@@ -47,6 +47,13 @@ const tasks = (pending: string): [string, string] =>
   own("saf_evaluation_tasks", 'run="a",state="pending"', pending);
 const done = (values: string): [string, string] =>
   own("saf_evaluation_task_duration_seconds_count", 'attack="pgd-40"', values);
+const trials = (name: string, values: string): [string, string] =>
+  own("saf_sweep_trials", `sweep="s",state="${name}"`, values);
+const leasesDone = (values: string): [string, string] => own("saf_leases_total", 'outcome="done"', values);
+const trialFailures = (code: string, values: string): [string, string] =>
+  own("saf_sweep_trial_failures_total", `sweep="s",code="${code}"`, values);
+const trialResults = (values: string): [string, string] =>
+  own("saf_sweep_trial_seconds_count", 'sweep="s"', values);
 const GPU_POD = 'namespace="ml",pod="saf-worker-0"';
 const gpuWorker: [string, string] = [
   `saf_worker_backend_info{job="saf-worker",${GPU_POD},backend="tensorflow-gpu"}`,
@@ -108,9 +115,14 @@ export const ALERT_CASES: Record<
         series: [state("training"), workers("busy", "4x10 0x60")],
         minutes: 20,
       },
+      "a sweep waits": { series: [trials("running", "2x60"), workers("idle", "0x60")], minutes: 10 },
     },
     quiet: {
       "there is one": { series: [state("training"), workers("busy", "1x60")], minutes: 20 },
+      "the sweep is done": {
+        series: [trials("running", "0x60"), trials("done", "9x60"), workers("idle", "0x60")],
+        minutes: 20,
+      },
       "there is no work": { series: [state("finished"), workers("idle", "0x60")], minutes: 20 },
     },
   },
@@ -269,6 +281,54 @@ export const ALERT_CASES: Record<
           own("saf_evaluation_task_retries_total", 'reason="failed"', "0x5 1x60"),
           own("saf_evaluation_task_retries_total", 'reason="given_back"', "0+1x60"),
         ],
+        minutes: 10,
+      },
+    },
+  },
+  SafSweepStuck: {
+    fires: {
+      "no lease is finished": {
+        series: [trials("running", "2x120"), workers("straggling", "2x120"), leasesDone("0+1x20 20x100")],
+        minutes: 45,
+      },
+    },
+    quiet: {
+      "a long trial has no result yet, and its leases come": {
+        series: [trials("running", "1x120"), workers("busy", "2x120"), leasesDone("0+1x120")],
+        minutes: 45,
+      },
+      "the sweep is done": {
+        series: [trials("running", "0x120"), workers("idle", "2x120"), leasesDone("20x120")],
+        minutes: 45,
+      },
+      "there are no workers: that is another alert": {
+        series: [trials("running", "2x120"), workers("idle", "0x120"), leasesDone("20x120")],
+        minutes: 45,
+      },
+    },
+  },
+  SafSweepTrialsFailing: {
+    fires: {
+      "every other one diverges": {
+        series: [trialFailures("diverged", "0+1x60"), trialResults("0+1x60")],
+        minutes: 10,
+      },
+      "all do, each in another way": {
+        series: [
+          trialFailures("worker", "0+0.5x60"),
+          trialFailures("timeout", "0+0.5x60"),
+          trialResults("0x60"),
+        ],
+        minutes: 10,
+      },
+    },
+    quiet: {
+      "one in a hundred": {
+        series: [trialFailures("diverged", "0+1x60"), trialResults("0+100x60")],
+        minutes: 20,
+      },
+      "two, and no result yet": {
+        series: [trialFailures("worker", "0x5 2x60"), trialResults("0x60")],
         minutes: 10,
       },
     },

@@ -25,7 +25,10 @@ test("the committed JSON is what the sources make", () => {
 test("dashboards keep their addresses", () => {
   assert.deepEqual(
     all.map(({ file, dashboard }) => [file, dashboard.uid]),
-    ["saf-evaluation", "saf-overview", "saf-training-run", "saf-workers"].map((uid) => [`${uid}.json`, uid]),
+    ["saf-evaluation", "saf-overview", "saf-sweep", "saf-training-run", "saf-workers"].map((uid) => [
+      `${uid}.json`,
+      uid,
+    ]),
   );
 });
 
@@ -68,7 +71,7 @@ for (const { dashboard } of all) {
       [
         ["datasource", "datasource"],
         ["namespace", "query"],
-        ["run", "query"],
+        [dashboard.uid === "saf-sweep" ? "sweep" : "run", "query"],
       ],
     );
     assert.equal(dashboard.refresh, "10s");

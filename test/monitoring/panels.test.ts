@@ -13,6 +13,7 @@ import { type TestCluster, startCluster } from "../support/cluster.js";
 import { panelQueries, substituted } from "../support/grafana-dashboards.js";
 import { type Answer, type Prometheus, type Target, startPrometheus } from "../support/prometheus.js";
 import { type ScrapeOf, historyOf } from "../support/scrape-history.js";
+import { startSweepExporter } from "../support/sweep-exporter.js";
 
 const missing = await missingTools(["promtool", "prometheus"], "prometheus");
 const options = { timeout: 400_000, ...(missing === undefined ? {} : { skip: missing }) };
@@ -49,7 +50,7 @@ async function staticExporter(t: TestContext): Promise<string> {
 const podOf = (name: string | undefined): string =>
   name === undefined ? "saf-coordinator-0" : `saf-worker-${WORKERS.indexOf(name)}`;
 
-function targetsOf(cluster: TestCluster, gpus: string): Target[] {
+function targetsOf(cluster: TestCluster, gpus: string, sweep: string): Target[] {
   const process = (name?: string): Target => ({
     job: name === undefined ? "saf-coordinator" : "saf-worker",
     address: new URL(cluster.metricsUrl(name)).host,
@@ -58,6 +59,7 @@ function targetsOf(cluster: TestCluster, gpus: string): Target[] {
   return [
     process(),
     ...WORKERS.map(process),
+    { job: "saf-coordinator", address: sweep, labels: { namespace: "saf", pod: "sweep-coordinator-x" } },
     // As in Kubernetes without honorLabels: the exporter's pod becomes exported_pod.
     { job: "dcgm", address: gpus, labels: { namespace: "gpu-operator", pod: "dcgm-exporter-x" } },
   ];
@@ -103,7 +105,7 @@ test("every panel of every dashboard shows data of real processes, and of their 
     ],
   });
   await cluster.untilStep(2);
-  const targets = targetsOf(cluster, await staticExporter(t));
+  const targets = targetsOf(cluster, await staticExporter(t), await startSweepExporter(t));
   const prometheus = await startPrometheus(t, { targets, rules, scrapeSeconds: 1 });
   await t.test("now", async (inner) => assert.deepEqual(await unanswered(inner, prometheus), []));
   await t.test("clean accuracy among it, though the evaluation goes on", async () => {

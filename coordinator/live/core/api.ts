@@ -7,6 +7,7 @@ import {
   evaluationView,
   eventView,
   runView,
+  sweepView,
   takenView,
   waitView,
   workerView,
@@ -15,12 +16,12 @@ import {
 export const API = "/api/v1";
 
 export interface Endpoint {
-  /** Below /api/v1; `{run}` is a name. */
+  /** Below /api/v1; `{run}` and `{sweep}` are names. */
   path: string;
   summary: string;
   schema: z.ZodType;
-  /** `run` is undefined where the path names none, or one that is not there. */
-  answer: (state: LiveState, run: string, query: URLSearchParams) => unknown;
+  /** `name` is empty where the path has none; the answer is undefined where nothing is called so. */
+  answer: (state: LiveState, name: string, query: URLSearchParams) => unknown;
 }
 
 export const errorView = z
@@ -71,13 +72,13 @@ export const ENDPOINTS: readonly Endpoint[] = [
     path: "/runs/{run}",
     summary: "One run",
     schema: runView,
-    answer: (state, run) => state.run(run)?.view,
+    answer: (state, name) => state.run(name)?.view,
   },
   {
     path: "/runs/{run}/curve",
     summary: "Loss and accuracy of a run by step",
     schema: curveView,
-    answer: (state, run) => state.run(run)?.curve(),
+    answer: (state, name) => state.run(name)?.curve(),
   },
   {
     path: "/runs/{run}/evaluation",
@@ -91,6 +92,18 @@ export const ENDPOINTS: readonly Endpoint[] = [
       const found = { series: [...series.values()], checks };
       return { run: view.name, evaluation, clean_accuracy, final, unreliable, ...found };
     },
+  },
+  {
+    path: "/sweeps",
+    summary: "All sweeps: counts, rungs, the best trials, throughput and the newest decisions",
+    schema: z.strictObject({ sweeps: z.array(sweepView) }),
+    answer: (state) => ({ sweeps: state.sweeps }),
+  },
+  {
+    path: "/sweeps/{sweep}",
+    summary: "One sweep",
+    schema: sweepView,
+    answer: (state, name) => state.sweep(name),
   },
   {
     path: "/workers",
@@ -109,15 +122,20 @@ export const ENDPOINTS: readonly Endpoint[] = [
   },
 ];
 
-/** The endpoint of a path below /api/v1, and the run that it names. */
-export function endpointOf(path: string): { endpoint: Endpoint; run: string } | undefined {
+/** What a path is about, where it has a name in it: "run". */
+export function namedIn(path: string): string | undefined {
+  return /\{(\w+)\}/.exec(path)?.[1];
+}
+
+/** The endpoint of a path below /api/v1, and the name in it. */
+export function endpointOf(path: string): { endpoint: Endpoint; name: string } | undefined {
   const parts = path.split("/");
   for (const endpoint of ENDPOINTS) {
     const wanted = endpoint.path.split("/");
-    const fits = (part: string, i: number): boolean =>
-      part === parts[i] || (part === "{run}" && parts[i] !== "");
+    const isName = (part: string): boolean => namedIn(part) !== undefined;
+    const fits = (part: string, i: number): boolean => part === parts[i] || (isName(part) && parts[i] !== "");
     if (wanted.length !== parts.length || !wanted.every(fits)) continue;
-    return { endpoint, run: parts[wanted.indexOf("{run}")] ?? "" };
+    return { endpoint, name: parts[wanted.findIndex(isName)] ?? "" };
   }
   return undefined;
 }

@@ -3,9 +3,10 @@
  * series, workers, events. Pure: times come with the events.
  */
 import { LiveRun } from "./live-run.js";
+import { LiveSweeps } from "./live-sweeps.js";
 import { LiveWorkers } from "./live-workers.js";
 import type { Delta, Snapshot } from "./push.js";
-import type { ClusterView, EventView, TakenView, WaitView } from "./views.js";
+import type { ClusterView, EventView, SweepView, TakenView, WaitView } from "./views.js";
 import type { PoolView } from "../../../shared/pool-view.js";
 import { type Finished, type LiveEvent, type WorkerRow, noteLevel } from "../../../shared/events.js";
 
@@ -18,9 +19,10 @@ export type ClusterDescription = Pick<ClusterView, "title" | "pool" | "version" 
 export class LiveState {
   readonly #cluster: ClusterView;
   readonly #runs = new Map<string, LiveRun>();
+  readonly #sweeps = new LiveSweeps();
   readonly #workers = new LiveWorkers();
-  #waits: WaitView[] = [];
-  #taken: TakenView[] = [];
+  /** What the book of leases says besides; `taken`: the newest first. */
+  #leases: { waits: WaitView[]; taken: TakenView[] } = { waits: [], taken: [] };
   readonly #events: EventView[] = [];
   #nextSeq = 0;
   // What changed since the last delta.
@@ -41,6 +43,7 @@ export class LiveState {
       this.#gone.length > 0 ||
       this.#clusterChanged ||
       this.#workersChanged ||
+      this.#sweeps.isDirty ||
       this.#toldSeq < this.#nextSeq
     );
   }
@@ -58,15 +61,23 @@ export class LiveState {
   }
 
   get waits(): WaitView[] {
-    return this.#waits;
+    return this.#leases.waits;
   }
 
   get taken(): TakenView[] {
-    return this.#taken;
+    return this.#leases.taken;
   }
 
   get events(): readonly EventView[] {
     return this.#events;
+  }
+
+  get sweeps(): SweepView[] {
+    return this.#sweeps.views;
+  }
+
+  sweep(name: string): SweepView | undefined {
+    return this.#sweeps.view(name);
   }
 
   /** By name, or by id. */
@@ -100,6 +111,8 @@ export class LiveState {
     if (event.measured !== undefined) this.#known(event.measured.runId)?.measured(event.measured);
     if (event.result !== undefined) this.#known(event.result.runId)?.result(event.result);
     if (event.workers != null) this.#onWorkers(event.workers.workers ?? [], event.pool, timeMs);
+    if (event.sweep != null && this.#sweeps.take(event.sweep))
+      this.#say("info", event.sweep.name ?? "", "the sweep is under way", timeMs);
     if (event.note != null) {
       const { level, message } = event.note;
       this.#say(noteLevel(level), null, message ?? "", timeMs);
@@ -126,15 +139,18 @@ export class LiveState {
   }
 
   #onWorkers(table: readonly WorkerRow[], pool: PoolView | undefined, timeMs: number): void {
-    const nameOf = (runId: string): string => this.#runs.get(runId)?.view.name ?? runId;
+    const nameOf = (runId: string): string =>
+      this.#runs.get(runId)?.view.name ?? this.#sweeps.trialOf(runId) ?? runId;
     const { joined, left } = this.#workers.update(table, pool?.workers ?? [], nameOf, timeMs);
     this.#workersChanged = true;
-    this.#waits = (pool?.waits ?? []).map(({ runId, ...wait }) => ({ run: nameOf(runId), ...wait }));
-    this.#taken = (pool?.taken ?? []).map(({ runId, ago_seconds: ago, ...taken }) => ({
-      run: nameOf(runId),
-      ...taken,
-      time: Math.round(timeMs - 1000 * ago),
-    }));
+    this.#leases = {
+      waits: (pool?.waits ?? []).map(({ runId, ...wait }) => ({ run: nameOf(runId), ...wait })),
+      taken: (pool?.taken ?? []).map(({ runId, ago_seconds: ago, ...taken }) => ({
+        run: nameOf(runId),
+        ...taken,
+        time: Math.round(timeMs - 1000 * ago),
+      })),
+    };
     for (const id of joined) this.#say("info", null, `${id} joined`, timeMs);
     for (const id of left) this.#say("warning", null, `${id} left`, timeMs);
   }
@@ -195,9 +211,9 @@ export class LiveState {
       runs: this.runs.map(({ view }) => view),
       curves: byName((run) => run.curve()),
       series: byName((run) => [...run.series.values()]),
+      sweeps: this.sweeps,
       workers: this.workers,
-      waits: this.#waits,
-      taken: this.#taken,
+      ...this.#leases,
       events: [...this.#events],
     };
   }
@@ -208,8 +224,8 @@ export class LiveState {
     const delta: Delta = { type: "delta", cluster: this.#cluster };
     if (this.#gone.length > 0) delta.gone = this.#gone;
     if (this.#changed.size > 0) this.#takeRuns(delta);
-    if (this.#workersChanged)
-      Object.assign(delta, { workers: this.workers, waits: this.#waits, taken: this.#taken });
+    if (this.#workersChanged) Object.assign(delta, { workers: this.workers, ...this.#leases });
+    Object.assign(delta, this.#sweeps.takeChange());
     const events = this.#events.filter(({ seq }) => seq >= this.#toldSeq);
     if (events.length > 0) delta.events = events;
     this.#gone = [];

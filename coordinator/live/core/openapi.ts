@@ -1,6 +1,6 @@
 /** The OpenAPI file of the HTTP API, made from the schemas that also give the types. */
 import { z } from "zod";
-import { API, ENDPOINTS, type Endpoint, errorView } from "./api.js";
+import { API, ENDPOINTS, type Endpoint, errorView, namedIn } from "./api.js";
 
 /** OpenAPI 3.1, whose schemas are JSON Schema 2020-12. */
 export function openApiDocument(version: string): object {
@@ -35,10 +35,12 @@ export function openApiDocument(version: string): object {
 }
 
 function operationOf({ path, summary, schema }: Endpoint, schemas: Schemas): object {
+  const named = namedIn(path);
+  const description = named === "run" ? "name or id" : "name";
   const parameters = [
-    ...(path.includes("{run}")
-      ? [{ name: "run", in: "path", required: true, description: "name or id", schema: { type: "string" } }]
-      : []),
+    ...(named === undefined
+      ? []
+      : [{ name: named, in: "path", required: true, description, schema: { type: "string" } }]),
     ...(path === "/events"
       ? [{ name: "after", in: "query", required: false, schema: { type: "integer", minimum: 0 } }]
       : []),
@@ -55,7 +57,7 @@ function operationOf({ path, summary, schema }: Endpoint, schemas: Schemas): obj
     responses: {
       "200": { description: "OK", content: schemas.content(schema) },
       "401": failed("The token is missing or wrong."),
-      ...(path.includes("{run}") ? { "404": failed("There is no such run.") } : {}),
+      ...(named === undefined ? {} : { "404": failed(`There is no such ${named}.`) }),
     },
   };
 }

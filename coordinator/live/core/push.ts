@@ -5,6 +5,7 @@ import type {
   EventView,
   RunView,
   SeriesView,
+  SweepView,
   TakenView,
   WaitView,
   WorkerView,
@@ -17,6 +18,7 @@ export interface Snapshot {
   /** By run name. */
   curves: Record<string, CurveView>;
   series: Record<string, SeriesView[]>;
+  sweeps: SweepView[];
   workers: WorkerView[];
   waits: WaitView[];
   /** The newest first. */
@@ -36,6 +38,10 @@ export interface Delta {
   cleared?: string[];
   /** Each series that changed. */
   series?: Record<string, SeriesView[]>;
+  /** Those that something happened in. */
+  sweeps?: SweepChange[];
+  /** Names of sweeps that are shown no longer. */
+  gone_sweeps?: string[];
   /** All of them, when one changed. */
   workers?: WorkerView[];
   waits?: WaitView[];
@@ -50,3 +56,6 @@ export interface CurveChange extends Omit<CurveView, "test"> {
   /** All of them, when one is new. */
   test?: CurveView["test"];
 }
+
+/** Without the table of the best where that is the same. */
+export type SweepChange = Omit<SweepView, "best"> & Partial<Pick<SweepView, "best">>;

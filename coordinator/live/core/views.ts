@@ -4,7 +4,9 @@
  */
 import { z } from "zod";
 import { NOTE_LEVELS, PHASES, WORKER_STATES } from "../../../shared/events.js";
+import { TRIAL_STATES } from "../../../shared/records/sweep-line.js";
 import { NORMS, PERTURBATION_KINDS, PROCEDURES } from "../../../shared/results.js";
+import { MOST_BEST_TRIALS, MOST_DECISIONS, SWEEP_STATES } from "../../../shared/sweep-progress.js";
 
 const share = z.number().min(0).max(1);
 const timeMs = z.number().describe("milliseconds since 1970-01-01 UTC");
@@ -154,6 +156,64 @@ export const takenView = z
   })
   .meta({ id: "Taken", description: "A lease that was taken away from its worker." });
 export type TakenView = z.infer<typeof takenView>;
+
+const trialView = z
+  .strictObject({
+    id: z.string(),
+    number: count.describe("in the order in which the search made them"),
+    state: z.enum(TRIAL_STATES),
+    rung: count.describe("of its newest result"),
+    values: z.record(z.string(), z.unknown()).describe("what it sets, by path; long ones are cut"),
+    metrics: z
+      .record(z.string(), z.number())
+      .describe("of its newest result: the objectives and what sums up"),
+    weights: z.string().describe("SHA-256; empty while there is no result"),
+    note: z
+      .string()
+      .describe("why it must not be believed or is not ranked; empty when nothing is to be said"),
+  })
+  .meta({ id: "Trial", description: "One run of a sweep." });
+
+export const sweepView = z
+  .strictObject({
+    name: z.string(),
+    title: z.string(),
+    state: z.enum(SWEEP_STATES),
+    trials: z
+      .strictObject({ running: count, waiting: count, done: count, stopped: count, failed: count })
+      .describe("how many are in which state; waiting ones are at a rung"),
+    planned: count.nullable().describe("trials in the end"),
+    rungs: z.array(
+      z.strictObject({
+        rung: count,
+        samples: z.number().min(0).describe("training images that a trial has seen there"),
+        count: count.describe("trials whose newest result is from there"),
+      }),
+    ),
+    samples: z.number().min(0).describe("training images over all trials"),
+    samples_per_second: z.number().min(0),
+    objectives: z.array(z.strictObject({ metric: z.string(), goal: z.enum(["maximize", "minimize"]) })),
+    best: z.array(trialView).max(MOST_BEST_TRIALS).describe("the best first"),
+    seconds: z.number().min(0).describe("since the sweep was opened first"),
+    eta_seconds: z.number().min(0).nullable(),
+    decisions: z
+      .array(
+        z.strictObject({
+          trial: count.describe("its number"),
+          rung: count,
+          decision: z.enum(["go on", "wait", "stop"]),
+          reason: z.string(),
+          time: timeMs,
+        }),
+      )
+      .max(MOST_DECISIONS)
+      .describe("the newest first"),
+  })
+  .meta({
+    id: "Sweep",
+    description: "Many runs from one spec; of its trials the best, the others as counts.",
+  });
+export type SweepView = z.infer<typeof sweepView>;
 
 export const eventView = z
   .strictObject({

@@ -6,6 +6,7 @@ import { clock, duration, percent } from "./format.mjs";
 import { RobustnessCharts } from "./robustness.mjs";
 import { RunCards } from "./runs.mjs";
 import { Store } from "./store.mjs";
+import { SweepCards, shareOver } from "./sweeps.mjs";
 import { TrainingCharts } from "./training.mjs";
 import { WaitingLists } from "./waiting.mjs";
 import { WorkerTable } from "./workers.mjs";
@@ -22,6 +23,7 @@ const colourOf = (name) => {
   return colours.get(name);
 };
 
+const sweepCards = new SweepCards(byId("sweep-cards"));
 const cards = new RunCards(byId("runs"), colourOf);
 const training = new TrainingCharts(byId("training-charts"));
 const robustness = new RobustnessCharts(byId("robustness-groups"), colourOf);
@@ -54,23 +56,28 @@ function plan() {
 function show() {
   if (store.isEmpty) return;
   const runs = [...store.runs.values()];
+  const sweeps = [...store.sweeps.values()];
   for (const { name } of runs) colourOf(name);
   const { title, pool, version, phase, detail, started } = store.cluster;
   setText(byId("subject"), pool === "local" ? title : `${title} on ${pool}`);
   setText(byId("version"), `· saf ${version}`);
+  byId("sweeps").hidden = sweeps.length === 0;
+  sweepCards.update(sweeps);
   cards.update(runs);
   for (const legend of legends) legend.update(runs);
   const hasCurves = runs.some(({ training: t }) => t.loss !== null);
   byId("training").hidden = !hasCurves;
   if (hasCurves) training.update(runs, store.curves, colourOf);
   byId("robustness").hidden = !robustness.update(store.series);
-  workers.update(store.workers, store.cluster.heard, runs.length > 1);
+  workers.update(store.workers, store.cluster.heard, runs.length > 1 || sweeps.length > 0);
   waiting.update(store);
   events.update(store.events, started);
   const words = clusterWords(phase, detail);
   byId("cluster-phase").hidden = words === "" && runs.length > 0;
   setText(byId("cluster-phase"), words === "" ? "No run has begun yet." : words);
-  document.title = titleOf(runs);
+  // The runs of a sweep are its trials.
+  byId("runs-section").hidden = words === "" && runs.length === 0 && sweeps.length > 0;
+  document.title = titleOf(runs, sweeps);
 }
 
 /** What the cluster as a whole does, while that is more than what its runs do. */
@@ -80,8 +87,9 @@ function clusterWords(phase, detail) {
   return phase === "failed" ? `It failed: ${detail}` : "";
 }
 
-function titleOf(runs) {
+function titleOf(runs, sweeps) {
   const active = runs.filter(({ outcome }) => outcome === null);
+  if (active.length === 0 && sweeps.length > 0) return sweepTitle(sweeps);
   if (runs.length === 0) return "saf";
   if (active.length === 0) return runs.every(({ outcome }) => outcome.ok) ? "done · saf" : "failed · saf";
   const shareOf = ({ phase, training: t, evaluation: e }) => {
@@ -92,6 +100,13 @@ function titleOf(runs) {
   return `${percent(shareOf(first), 0)} ${first.phase} · ${first.name} · saf`;
 }
 
+function sweepTitle(sweeps) {
+  const sweep = sweeps.find(({ state }) => state !== "done") ?? sweeps[0];
+  if (sweep.state !== "running") return `${sweep.state} · ${sweep.name} · saf`;
+  const share = shareOver(sweep);
+  return `${share === null ? "" : `${percent(share, 0)} `}sweep · ${sweep.name} · saf`;
+}
+
 // ---- The line ---------------------------------------------------------------------------------------------------
 
 let lineState = "connecting";
@@ -100,8 +115,9 @@ let lastMs = 0;
 function showLine() {
   const isOver =
     !store.isEmpty &&
-    store.runs.size > 0 &&
-    [...store.runs.values()].every(({ outcome }) => outcome !== null);
+    store.runs.size + store.sweeps.size > 0 &&
+    [...store.runs.values()].every(({ outcome }) => outcome !== null) &&
+    [...store.sweeps.values()].every(({ state }) => state !== "running");
   const [state, words] = lineWords(store.silentMs, isOver);
   setAttribute(byId("connection"), "data-state", state);
   setText(byId("connection-words"), words);

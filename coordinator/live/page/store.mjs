@@ -9,6 +9,8 @@ export class Store {
   runs = new Map();
   curves = new Map();
   series = new Map();
+  /** By name; another object whenever something happened in it. */
+  sweeps = new Map();
   workers = [];
   waits = [];
   /** The newest first. */
@@ -27,7 +29,7 @@ export class Store {
     return message.type === "delta" && !this.isEmpty ? this.#change(message) : [];
   }
 
-  #start({ cluster, runs, curves, series, workers, waits, taken, events }) {
+  #start({ cluster, runs, curves, series, sweeps, workers, waits, taken, events }) {
     const isSame = this.cluster?.started === cluster.started;
     const known = isSame ? (this.events.at(-1)?.seq ?? -1) : -1;
     const isFirst = this.isEmpty;
@@ -37,13 +39,24 @@ export class Store {
     this.series = new Map(
       Object.entries(series).map(([name, all]) => [name, new Map(all.map((one) => [keyOf(one), one]))]),
     );
+    this.sweeps = new Map(sweeps.map((sweep) => [sweep.name, sweep]));
     Object.assign(this, { workers, waits, taken });
     this.events = events;
     return isFirst ? [] : events.filter(({ seq }) => seq > known);
   }
 
-  #change({ cluster, runs, gone, curves, cleared, series, workers, waits, taken, events }) {
+  #change({ cluster, workers, waits, taken, events, ...change }) {
     if (cluster !== undefined) this.cluster = cluster;
+    this.#changeRuns(change);
+    this.#changeSweeps(change);
+    if (workers !== undefined) Object.assign(this, { workers, waits, taken });
+    const last = this.events.at(-1)?.seq ?? -1;
+    const fresh = (events ?? []).filter(({ seq }) => seq > last);
+    if (fresh.length > 0) this.events = [...this.events, ...fresh].slice(-MOST_EVENTS);
+    return fresh;
+  }
+
+  #changeRuns({ runs, gone, curves, cleared, series }) {
     for (const name of gone ?? []) {
       for (const map of [this.runs, this.curves, this.series]) map.delete(name);
     }
@@ -55,11 +68,13 @@ export class Store {
       for (const one of changed) own.set(keyOf(one), one);
       this.series.set(name, own);
     }
-    if (workers !== undefined) Object.assign(this, { workers, waits, taken });
-    const last = this.events.at(-1)?.seq ?? -1;
-    const fresh = (events ?? []).filter(({ seq }) => seq > last);
-    if (fresh.length > 0) this.events = [...this.events, ...fresh].slice(-MOST_EVENTS);
-    return fresh;
+  }
+
+  /** What is not told is as it was: the table of the best. */
+  #changeSweeps({ sweeps, gone_sweeps: gone }) {
+    for (const name of gone ?? []) this.sweeps.delete(name);
+    for (const sweep of sweeps ?? [])
+      this.sweeps.set(sweep.name, { ...this.sweeps.get(sweep.name), ...sweep });
   }
 
   #changeCurve(name, { generation, from, step, loss, accuracy, test }) {

@@ -17,8 +17,8 @@ export class WaitingLists {
   }
 
   /** A run is named where there are several. */
-  update({ waits, taken, runs }) {
-    const named = (run) => (runs.size > 1 ? run : "");
+  update({ waits, taken, runs, sweeps }) {
+    const named = (run) => (runs.size > 1 || sweeps.size > 0 ? run : "");
     this.#waits.update(waits.map((wait, key) => ({ ...wait, run: named(wait.run), key })));
     this.#noWaits.hidden = waits.length > 0;
     const keyOf = ({ time, worker, unit }) => `${time} ${worker} ${unit}`;

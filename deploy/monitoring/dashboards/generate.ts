@@ -2,6 +2,7 @@
 import { evaluation } from "./evaluation.js";
 import { overview } from "./overview.js";
 import { build } from "./parts.js";
+import { sweep } from "./sweep.js";
 import { trainingRun } from "./training-run.js";
 import { workers } from "./workers.js";
 
@@ -12,7 +13,7 @@ export interface DashboardFile {
 }
 
 export function generate(): DashboardFile[] {
-  return [overview, trainingRun, workers, evaluation].map((spec) => ({
+  return [overview, trainingRun, workers, evaluation, sweep].map((spec) => ({
     file: `${spec.uid}.json`,
     text: `${JSON.stringify(build(spec), null, 2)}\n`,
   }));

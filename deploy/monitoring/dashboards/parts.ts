@@ -1,6 +1,6 @@
 /**
  * What the dashboards are built of. A panel says what it asks, in which unit and why somebody would look at it; its place
- * follows from its size, row by row. Queries use the variables $datasource, $namespace and $run, and $__rate_interval.
+ * follows from its size, row by row. Queries use the variables $datasource, $namespace and $run or $sweep, and $__rate_interval.
  */
 import * as common from "@grafana/grafana-foundation-sdk/common";
 import * as dashboard from "@grafana/grafana-foundation-sdk/dashboard";
@@ -14,6 +14,7 @@ import * as xychart from "@grafana/grafana-foundation-sdk/xychart";
 /** Matchers of every query: "all" of a variable also takes series without that label. */
 export const HERE = 'namespace=~"$namespace"';
 export const RUN = `${HERE},run=~"$run"`;
+export const SWEEP = `${HERE},sweep=~"$sweep"`;
 /** Our processes, for the metrics of their runtime. */
 export const PROCESS = `${HERE},job=~"saf-.+"`;
 
@@ -205,11 +206,15 @@ export interface DashboardSpec {
   uid: string;
   title: string;
   description: string;
+  /** What is chosen among; runs where nothing is said. */
+  choice?: Choice;
   rows: readonly Row[];
 }
 
+type Choice = "run" | "sweep";
+
 /** Throws RangeError when a row's panels do not fit side by side as wide as they say. */
-export function build({ uid, title, description, rows }: DashboardSpec): dashboard.Dashboard {
+export function build({ uid, title, description, choice = "run", rows }: DashboardSpec): dashboard.Dashboard {
   const builder = new dashboard.DashboardBuilder(title)
     .uid(uid)
     .description(description)
@@ -219,8 +224,8 @@ export function build({ uid, title, description, rows }: DashboardSpec): dashboa
     .time({ from: "now-1h", to: "now" })
     .tooltip(dashboard.DashboardCursorSync.Crosshair)
     .editable()
-    .variables(variables())
-    .annotations(annotations())
+    .variables(variables(choice))
+    .annotations(annotations(choice))
     .link(
       new dashboard.DashboardLinkBuilder("Dashboards of saf")
         .type(dashboard.DashboardLinkType.Dashboards)
@@ -253,7 +258,7 @@ export function build({ uid, title, description, rows }: DashboardSpec): dashboa
   return builder.build();
 }
 
-function variables(): (dashboard.DatasourceVariableBuilder | dashboard.QueryVariableBuilder)[] {
+function variables(of: Choice): (dashboard.DatasourceVariableBuilder | dashboard.QueryVariableBuilder)[] {
   const choice = (name: string, label: string, query: string): dashboard.QueryVariableBuilder =>
     new dashboard.QueryVariableBuilder(name)
       .label(label)
@@ -269,11 +274,13 @@ function variables(): (dashboard.DatasourceVariableBuilder | dashboard.QueryVari
   return [
     new dashboard.DatasourceVariableBuilder("datasource").label("Prometheus").type("prometheus"),
     choice("namespace", "Namespace", "label_values(saf_build_info, namespace)"),
-    choice("run", "Run", `label_values(saf_run_info{${HERE}}, run)`),
+    of === "run"
+      ? choice("run", "Run", `label_values(saf_run_info{${HERE}}, run)`)
+      : choice("sweep", "Sweep", `label_values(saf_sweep_trials{${HERE}}, sweep)`),
   ];
 }
 
-function annotations(): dashboard.AnnotationQueryBuilder[] {
+function annotations(choice: Choice): dashboard.AnnotationQueryBuilder[] {
   const of = (name: string, color: string, expr: string, text: string): dashboard.AnnotationQueryBuilder =>
     new dashboard.AnnotationQueryBuilder()
       .name(name)
@@ -284,13 +291,14 @@ function annotations(): dashboard.AnnotationQueryBuilder[] {
       .step("15s")
       .titleFormat(name)
       .textFormat(text);
+  const checkpoints = of(
+    "Checkpoints",
+    "blue",
+    `saf_checkpoint_last_success_timestamp_seconds{${RUN}} * 1000`,
+    "{{run}}",
+  ).useValueForTime(true);
   return [
-    of(
-      "Checkpoints",
-      "blue",
-      `saf_checkpoint_last_success_timestamp_seconds{${RUN}} * 1000`,
-      "{{run}}",
-    ).useValueForTime(true),
+    ...(choice === "run" ? [checkpoints] : []),
     of(
       "Workers that joined",
       "green",

@@ -5,6 +5,8 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { openApiDocument } from "../../../coordinator/live/core/openapi.js";
 import { VERSION } from "../../../shared/version.js";
 import { OPENAPI_FILE, openApiText } from "../../docs/tables.js";
+import { sweepMessage } from "../../../shared/sweep-progress.js";
+import { sweepAfter } from "../../support/sweep-progress.js";
 import { RUN, eventually, opened, startLive, trained } from "./live-support.js";
 
 interface Operation {
@@ -87,6 +89,9 @@ test("every answer of the API is as the OpenAPI file says, at every stage of a r
         },
       }),
     () => live.tell({ workers: { workers: [] } }),
+    () => live.tell({ timeMs: 4, sweep: { name: "s" } }),
+    () => live.tell({ timeMs: 5, sweep: sweepMessage(sweepAfter(700, 1000, { name: "s" })) }),
+    () => live.tell({ timeMs: 6, sweep: sweepMessage(sweepAfter(2000, 1000, { name: "s", seconds: NaN })) }),
     () =>
       live.tell({
         result: {
@@ -112,14 +117,16 @@ test("every answer of the API is as the OpenAPI file says, at every stage of a r
       assert.equal(events.at(-1)?.message, `stage ${i}`);
     });
     for (const path of Object.keys(document.paths)) {
-      const response = await fetch(`${live.url}/api/v1${path.replace("{run}", "plain")}`);
+      const response = await fetch(
+        `${live.url}/api/v1${path.replace("{run}", "plain").replace("{sweep}", "s")}`,
+      );
       assert.match(response.headers.get("content-type") ?? "", /^application\/json/);
       assert.equal(problems(path, response.status, await response.json()), null, `stage ${i}, ${path}`);
       seen.set(path, (seen.get(path) ?? new Set()).add(response.status));
     }
   }
   for (const [path, statuses] of seen)
-    assert.deepEqual([...statuses].sort(), path.includes("{run}") ? [200, 404] : [200], path);
+    assert.deepEqual([...statuses].sort(), path.includes("{") ? [200, 404] : [200], path);
 });
 
 test("a wrong document would be noticed", () => {
@@ -127,7 +134,7 @@ test("a wrong document would be noticed", () => {
   assert.notEqual(problems("/workers", 200, { workers: [], more: 1 }), null);
 });
 
-test("runs are found by name and by id, and events after a number", async (t) => {
+test("runs are found by name and by id, sweeps by name, and events after a number", async (t) => {
   const live = await startLive(t);
   live.tell(opened("20260101-run-a b", "a b"));
   for (let i = 0; i < 5; i++) live.tell({ note: { level: "info", message: `note ${i}` } });
@@ -140,6 +147,13 @@ test("runs are found by name and by id, and events after a number", async (t) =>
     ((await get("/events?after=2"))["events"] as { seq: number }[]).map(({ seq }) => seq),
     [3, 4],
   );
+  live.tell({ sweep: sweepMessage(sweepAfter(30, 100, { name: "wide" })) });
+  await eventually(async () => assert.equal((await get("/sweeps/wide"))["planned"], 100));
+  assert.deepEqual(
+    ((await get("/sweeps"))["sweeps"] as { name: string }[]).map(({ name }) => name),
+    ["wide"],
+  );
+  assert.deepEqual((await get("/sweeps/none"))["error"], { status: 404, message: "there is no such sweep" });
   for (const path of ["/runs/none", "/runs/%E0%A4%A", "/runs/", "/secret", "/runs/a%20b/secret"])
     assert.ok((await get(path))["error"], path);
 });

@@ -3,10 +3,13 @@ import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { LiveState, MOST_EVENTS, MOST_RUNS } from "../../../coordinator/live/core/live-state.js";
+import { MOST_SWEEPS } from "../../../coordinator/live/core/live-sweeps.js";
 import { timesSlower } from "../../../shared/pool-view.js";
 import type { CurvePoint } from "../../../shared/results.js";
 import { PAGE, RUN, opened, trained } from "./live-support.js";
 import type { LiveEvent } from "../../../shared/events.js";
+import { type SweepMessage, sweepMessage } from "../../../shared/sweep-progress.js";
+import { sweepAfter } from "../../support/sweep-progress.js";
 
 /** The page's own store, as a browser loads it. */
 interface PageStore {
@@ -15,6 +18,7 @@ interface PageStore {
   runs: Map<string, unknown>;
   curves: Map<string, unknown>;
   series: Map<string, Map<string, unknown>>;
+  sweeps: Map<string, unknown>;
   workers: unknown;
   waits: unknown;
   taken: unknown;
@@ -36,6 +40,7 @@ function shown(store: PageStore): unknown {
         .filter(([, own]) => own.size > 0)
         .map(([run, own]) => [run, Object.fromEntries(own)] as const),
     ),
+    sweeps: Object.fromEntries(store.sweeps),
     workers: store.workers,
     waits: store.waits,
     taken: store.taken,
@@ -55,6 +60,10 @@ const point = (strength: number, n: number, errors: number): CurvePoint => ({
   ci_high: 1,
   mean_confidence: 0.5,
 });
+
+/** The same table of the best at other times is no news. */
+const toldSweep = (name: string, results: number, seconds: number): SweepMessage =>
+  sweepMessage(sweepAfter(results, 20, { name, seconds }));
 
 const runId = fc.constantFrom("run-a", "run-b", "run-c");
 const event: fc.Arbitrary<LiveEvent> = fc.oneof(
@@ -86,6 +95,9 @@ const event: fc.Arbitrary<LiveEvent> = fc.oneof(
     },
   })),
   fc.constant<LiveEvent>({ timeMs: 9, note: { level: "warning", message: "careful" } }),
+  fc
+    .tuple(fc.constantFrom("a", "b", "c"), fc.integer({ min: 0, max: 4 }), fc.integer({ min: 0, max: 900 }))
+    .map(([name, results, seconds]) => ({ timeMs: 17, sweep: toldSweep(name, results, seconds) })),
   runId.map((id) => ({ timeMs: 13, finished: { runId: id, ok: true, message: "done" } })),
 );
 
@@ -129,6 +141,65 @@ test("nothing grows without bound: runs, events, workers that left, and so the s
   assert.ok(largest < 1_000_000, String(largest));
   const delta = JSON.stringify(state.takeDelta());
   assert.ok(delta.length < 1_000_000);
+});
+
+test("a sweep of ten thousand trials is a few kilobytes a time, and its table is sent when it changed", () => {
+  const state = new LiveState(PAGE);
+  const bytes: number[] = [];
+  let tables = 0;
+  for (let results = 1; results <= 15_000; results += 250) {
+    // Its table is the same from here on.
+    const { best } = sweepAfter(Math.min(results, 5001));
+    state.apply({ timeMs: results, sweep: sweepMessage(sweepAfter(results, 10_000, { best })) });
+    const delta = state.takeDelta();
+    bytes.push(JSON.stringify(delta).length);
+    if (delta?.sweeps?.[0]?.best !== undefined) tables++;
+  }
+  assert.equal(tables, 21);
+  assert.ok(Math.max(...bytes) < 64 * 1024, `${Math.max(...bytes)} bytes with the table`);
+  assert.ok(Math.max(...bytes.slice(21)) < 4 * 1024, `${Math.max(...bytes.slice(21))} bytes without`);
+  assert.ok(JSON.stringify(state.snapshot()).length < 64 * 1024);
+});
+
+test("who computes a trial of a sweep is shown with the trial's number, or its id while it has no result", () => {
+  const state = new LiveState(PAGE);
+  const sweep = sweepAfter(3, 20, { name: "wide" });
+  state.apply({ timeMs: 1, sweep: sweepMessage(sweep) });
+  const known = sweep.best[0];
+  const lease = { unit: "steps 0–7", attempt: 1, held_seconds: 1, deadline_seconds: 9 };
+  state.apply({
+    timeMs: 2,
+    workers: { workers: ["worker-1", "worker-2"].map((workerId) => ({ workerId, state: "busy" })) },
+    pool: {
+      workers: [
+        { id: "worker-1", holds: { runId: `wide-${known?.id}`, ...lease }, rests_seconds: 0 },
+        { id: "worker-2", holds: { runId: "wide-0123456789abcdef", ...lease }, rests_seconds: 0 },
+      ],
+      waits: [],
+      taken: [],
+    },
+  });
+  assert.deepEqual(
+    state.workers.map(({ holds }) => holds?.run),
+    [`trial ${known?.number}`, "trial 01234567"],
+  );
+});
+
+test("there is room for so many sweeps; one that is done goes first", () => {
+  const state = new LiveState(PAGE);
+  const tell = (name: string, over: object = {}): void =>
+    state.apply({ timeMs: 1, sweep: sweepMessage(sweepAfter(3, 20, { name, ...over })) });
+  for (let i = 0; i < MOST_SWEEPS; i++) tell(`sweep-${i}`);
+  tell("sweep-3", { state: "done" });
+  state.takeDelta();
+  tell("another");
+  assert.equal(state.sweeps.length, MOST_SWEEPS);
+  assert.equal(state.sweep("sweep-3"), undefined);
+  assert.deepEqual(state.takeDelta()?.gone_sweeps, ["sweep-3"]);
+  assert.deepEqual(state.events.map(({ run, message }) => [run, message]).at(-1), [
+    "another",
+    "the sweep is under way",
+  ]);
 });
 
 test("a run that is over makes room before one that is not", () => {

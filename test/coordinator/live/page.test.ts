@@ -7,6 +7,8 @@ import { Browser, type Page, findChromium } from "../../support/browser.js";
 import { type Live, eventually, opened, startLive, trained } from "./live-support.js";
 import type { LiveEvent } from "../../../shared/events.js";
 import type { PoolView } from "../../../shared/pool-view.js";
+import { sweepMessage } from "../../../shared/sweep-progress.js";
+import { sweepAfter } from "../../support/sweep-progress.js";
 
 const chromium = await findChromium();
 const skip = "missing" in chromium ? chromium.missing : false;
@@ -184,6 +186,75 @@ test("the page shows numbers that change, without a complaint of the browser", L
   assert.deepEqual(page.complaints, []);
 });
 
+/** Words of the cells of one column, and how a screen reader hears that it is sorted. */
+const columnOf = (label: string): string => `(() => {
+  const heads = [...document.querySelectorAll(".trials thead th")];
+  const at = heads.findIndex((head) => head.textContent === ${JSON.stringify(label)});
+  return {
+    sorted: heads[at].getAttribute("aria-sort"),
+    cells: [...document.querySelectorAll(".trials tbody tr")].map((row) => row.children[at].innerText.split("\\n")[0]),
+  };
+})()`;
+
+test(
+  "a sweep of ten thousand trials: counts, rungs, decisions, and a table sorted by any column",
+  LIMIT,
+  async (t) => {
+    const live = await startLive(t);
+    const tell = (results: number): void =>
+      live.tell({ timeMs: Date.now(), sweep: sweepMessage(sweepAfter(results)) });
+    tell(300);
+    const page = await openPage(t, `${live.url}/`);
+    await page.until(`document.querySelectorAll(".trials tbody tr").length === 100`);
+    const text = await page.text();
+    for (const words of [
+      ...[
+        "The most robust MNIST net",
+        "running",
+        "maximize area(adversarial)",
+        "2 running",
+        "4,321 images/s",
+      ],
+      ...["Rungs", "90,000", "Newest decisions", "is among the best 4 of 12", "100 of 202"],
+    ])
+      assert.ok(text.includes(words), `${words} in ${text.slice(0, 3000)}`);
+    assert.ok(!text.includes("No run has begun yet"), "trials are no runs");
+    assert.equal(await page.evaluate("document.title"), "2 % sweep · robust-mnist · saf");
+
+    interface Column {
+      sorted: string | null;
+      cells: string[];
+    }
+    const sortBy = (label: string): Promise<Column> =>
+      page.evaluate<Column>(
+        `([...document.querySelectorAll(".sort")].find((button) => button.textContent === ${JSON.stringify(label)}).click(), ${columnOf(label)})`,
+      );
+    const loss = await sortBy("loss");
+    assert.equal(loss.sorted, "descending");
+    assert.deepEqual(
+      loss.cells,
+      loss.cells.toSorted((a, b) => Number(b) - Number(a)),
+    );
+    const rates = await sortBy("train.learning_rate");
+    const again = await sortBy("train.learning_rate");
+    assert.deepEqual([again.sorted, again.cells], ["ascending", rates.cells.toReversed()]);
+    // It stays sorted while trials come and go, and grows no further.
+    for (let results = 400; results <= 15_000; results += 400) tell(results);
+    tell(15_000);
+    await page.until(`document.querySelector(".sweep > header .chip").textContent === "done"`);
+    const later = await page.evaluate<Column>(columnOf("train.learning_rate"));
+    assert.equal(later.cells.length, 100);
+    assert.deepEqual(
+      later.cells,
+      later.cells.toSorted((a, b) => Number(a) - Number(b)),
+    );
+    assert.equal(await page.evaluate("document.title"), "done · robust-mnist · saf");
+    const nodes = await page.evaluate<number>(`document.querySelectorAll("#sweeps *").length`);
+    assert.ok(nodes < 3000, `${nodes} nodes`);
+    assert.deepEqual(page.complaints, []);
+  },
+);
+
 test("the first paint comes within a second", LIMIT, async (t) => {
   const live = await startLive(t);
   tellMuch(live);
@@ -240,6 +311,11 @@ test("light and dark, wide and narrow, it can be read by everybody", LIMIT, asyn
   tellMuch(live);
   const page = await openPage(t, `${live.url}/`);
   await page.until(cardCount(3));
+  // As a coordinator does: a page that hears nothing for ten seconds fades.
+  live.tell({ timeMs: Date.now(), sweep: sweepMessage(sweepAfter(12, 100)) });
+  await page.until(`document.querySelectorAll(".trials tbody tr").length === 12`);
+  const speaking = setInterval(() => live.tell({ timeMs: Date.now() }), 1000);
+  t.after(() => clearInterval(speaking));
   await page.evaluate(AXE);
   const papers = new Set<string>();
   for (const scheme of ["light", "dark"]) {
@@ -294,6 +370,22 @@ test("everything can be reached with the keyboard, and one sees where one is", L
   }
   for (const wanted of ["as a table: Accuracy", "API", "OpenAPI", "metrics"])
     assert.ok(reached.includes(wanted), `${wanted} in ${reached.join(", ")}`);
+  // A sweep comes first: its decisions and its table can be scrolled, and sorted by each column.
+  live.tell({ timeMs: Date.now(), sweep: sweepMessage(sweepAfter(12, 100)) });
+  await page.until(`document.querySelectorAll(".trials tbody tr").length === 12`);
+  await page.evaluate(`document.getElementById("content").focus()`);
+  const labels: string[] = [];
+  for (let i = 0; i < 4; i++) {
+    await press("Tab");
+    labels.push(
+      await page.evaluate(`document.activeElement.ariaLabel ?? document.activeElement.textContent`),
+    );
+  }
+  assert.deepEqual(labels, [
+    ...["Newest decisions of robust-mnist", "Best trials of robust-mnist", "rank", "trial"],
+  ]);
+  await press("Enter");
+  await page.until(`document.activeElement.parentNode.ariaSort === "ascending"`);
 });
 
 test("with a token the page asks for it once", LIMIT, async (t) => {

@@ -6,6 +6,8 @@ import { readMessage, type saf, wire } from "../../../shared/messages.js";
 import { MemoryBroker } from "../../support/memory-bus.js";
 import { subjectsOf } from "../../../shared/subjects.js";
 import type { LiveEvent } from "../../../shared/events.js";
+import { sweepOf } from "../../../shared/sweep-progress.js";
+import { sweepAfter } from "../../support/sweep-progress.js";
 
 test("a speed is nothing while it is too early to say", () => {
   const speed = new Speed();
@@ -157,4 +159,34 @@ test("whoever listens in the process hears all of it, connected or not, and wher
       ["second", 3, 1],
     ],
   );
+});
+
+test("how a sweep stands is told on the bus and in the process, without secrets in its reasons", async () => {
+  const broker = new MemoryBroker();
+  const subjects = subjectsOf("local");
+  const told: LiveEvent[] = [];
+  const events = new EventPublisher(
+    broker.connect(),
+    subjects,
+    () => 0,
+    () => 5,
+    (event) => told.push(event),
+  );
+  const heard: saf.v1.Event[] = [];
+  const listener = broker.connect();
+  listener.subscribe(subjects.event("sweep"), ({ data }) => {
+    const event = readMessage(wire.Event, data);
+    if (event !== undefined) heard.push(event);
+  });
+  const decision = { trial: 7, rung: 0, decision: "stop", reason: "?token=abcdefgh123", time: 9 } as const;
+  const progress = sweepAfter(30, 100, { decisions: [decision] });
+  events.sweep(progress);
+  await listener.flush();
+  const [event] = heard;
+  assert.ok(event?.sweep != null);
+  assert.equal(event.timeMs, 5);
+  const { name, counts, decisions } = sweepOf(event.sweep);
+  assert.deepEqual([name, counts], [progress.name, progress.counts]);
+  assert.deepEqual(decisions, [{ ...decision, reason: "?token=***" }]);
+  assert.deepEqual(sweepOf(told[0]?.sweep ?? {}), sweepOf(event.sweep));
 });
