@@ -33,7 +33,11 @@ export interface HearingEdges {
   unheard(why: Unheard): void;
   /** A line that a worker can cause as often as it likes. */
   log(worker: string, level: LogLevel, text: string): void;
+  /** Who speaks here; without it, workers. */
+  speakers?: { are: (name: string) => boolean; called: string };
 }
+
+const WORKERS = { are: isWorkerName, called: "worker" };
 
 /** A message, and the worker whose it is: NATS lets it publish in no other name. */
 export interface Heard extends Omit<BusMessage, "respond" | "replyTo"> {
@@ -68,6 +72,16 @@ export class Hearing {
     this.listenTo(pattern, (heard) => {
       if (this.#allowance.take(heard.speaker, this.#edges.now())) handler(heard);
       else this.#edges.unheard("busy");
+    });
+  }
+
+  /** The same for what has an answer: a question whose answer is wanted elsewhere than in the speaker's inbox is not heard. */
+  ask(pattern: string, handler: (heard: Heard) => void): void {
+    this.#subscribe(pattern, (message, speaker) => {
+      if (!this.#mayAnswer(message)) return;
+      const { subject, data } = message;
+      if (!this.#allowance.take(speaker, this.#edges.now())) this.#edges.unheard("busy");
+      else handler({ subject, data, speaker, answer: (bytes) => this.#send(message, bytes) });
     });
   }
 
@@ -106,10 +120,14 @@ export class Hearing {
     this.#waiting.clear();
   }
 
+  get #speakers(): NonNullable<HearingEdges["speakers"]> {
+    return this.#edges.speakers ?? WORKERS;
+  }
+
   #subscribe(pattern: string, handler: (message: BusMessage, speaker: string) => void): void {
     const heard = (message: BusMessage): void => {
       const speaker = speakerOf(message.subject);
-      if (isWorkerName(speaker)) this.#guard(message, () => handler(message, speaker));
+      if (this.#speakers.are(speaker)) this.#guard(message, () => handler(message, speaker));
     };
     this.#subscriptions.push(this.#bus.subscribe(pattern, heard));
   }
@@ -145,7 +163,7 @@ export class Hearing {
     if (bytes.byteLength > this.#bus.maxPayload) {
       this.#edges.unheard("size");
       const speaker = speakerOf(message.subject);
-      const told = `An answer to worker ${speaker} has ${bytes.byteLength} bytes, NATS takes ${this.#bus.maxPayload}`;
+      const told = `An answer to ${this.#speakers.called} ${speaker} has ${bytes.byteLength} bytes, NATS takes ${this.#bus.maxPayload}`;
       this.#edges.log(speaker, "error", told);
       return;
     }
@@ -160,7 +178,11 @@ export class Hearing {
     const speaker = speakerOf(subject);
     if (replyTo.startsWith(`${inboxPrefix(speaker)}.`)) return true;
     this.#edges.unheard("inbox");
-    this.#edges.log(speaker, "error", `Worker ${speaker} wants an answer sent to another's subject`);
+    this.#edges.log(
+      speaker,
+      "error",
+      `${capital(this.#speakers.called)} ${speaker} wants an answer sent to another's subject`,
+    );
     return false;
   }
 
@@ -175,4 +197,8 @@ export class Hearing {
     }
     this.#isAsking = false;
   }
+}
+
+function capital(word: string): string {
+  return word.slice(0, 1).toUpperCase() + word.slice(1);
 }

@@ -1,10 +1,10 @@
 /** Wiring of the coordinator process: one pool of workers, one or more runs on it, results and report. */
 import { once } from "node:events";
-import {} from "node:fs/promises";
+import { join } from "node:path";
 import type { PoolConfig } from "../shared/config/pool.js";
 import type { Config } from "../shared/config/run.js";
 import { pause } from "../shared/clock.js";
-import { enginesFor } from "../shared/engine.js";
+import { EMULATED, type EngineName, enginesFor } from "../shared/engine.js";
 import { ClusterError, exitCodeOf } from "../shared/errors.js";
 import type { EngineFingerprint } from "../shared/fingerprint.js";
 import type { HttpOptions } from "../shared/io/http-server.js";
@@ -41,7 +41,11 @@ import { reportAside } from "./results/report/report-thread.js";
 import { recordedEngines } from "./runs/engines.js";
 import { errorDocument, failureOf } from "./runs/failure.js";
 import { ListSource } from "./runs/list-source.js";
-import { conductList } from "./runs/conduct-list.js";
+import { type ListContext, conductList } from "./runs/conduct-list.js";
+import { type QueueSetting, leadQueue } from "./lead-queue.js";
+import { type SweepSetting, leadSweep } from "./lead-sweep.js";
+import { type QueueDisk, openQueueDisk } from "./io/queue-disk.js";
+import { SubmissionEvents } from "./queue/submission-events.js";
 import { withEngines } from "./pool/engines.js";
 import type { ResultsDocument } from "./runs/results-document.js";
 import { EventPublisher } from "./telemetry/events.js";
@@ -55,6 +59,10 @@ export interface CoordinatorOptions extends BusOptions {
   pool: PoolConfig;
   /** One run each, begun in this order. */
   configs: readonly Config[];
+  /** Searches, beside the runs. */
+  sweeps: readonly SweepSetting[];
+  /** Takes work in until a signal comes: with it there are no other runs or sweeps, and `out` is the queue's folder. */
+  queue?: QueueSetting | undefined;
   /** Runs that are conducted at the same time; the next one begins when one ends. */
   sideBySide: number;
   /** Where the runs live: one run uses the folder itself, several get a folder each inside. */
@@ -84,11 +92,11 @@ const FINAL_EXIT_CODES: readonly number[] = [2, 3, 4, 6, 7];
 const FAREWELL_MS = 150;
 const WORKERS_TOLD_EVERY_MS = 500;
 
-/** Conducts the runs and returns what was found. Throws ClusterError; `error.json` then says why. */
-export async function runCoordinator(
-  given: CoordinatorOptions,
-  signal: AbortSignal,
-): Promise<ResultsDocument> {
+/** How all of it ended: what failed while the rest went on, by the name of the run or the trial. */
+export type Ended = Pick<ResultsDocument, "failed" | "interrupted">;
+
+/** Conducts runs and sweeps until they are over; what they found is in their directories. Throws ClusterError; `error.json` then says why. */
+export async function runCoordinator(given: CoordinatorOptions, signal: AbortSignal): Promise<Ended> {
   await makeFolder(given.out).catch((cause: unknown) => {
     throw storageError(`create the run directory ${given.out}`, cause);
   });
@@ -108,7 +116,8 @@ export async function runCoordinator(
     onWaiting: (message) => process.stderr.write(`saf: ${message}\n`),
   });
   try {
-    await home.linkLatest();
+    // Nobody means a queue by the latest run.
+    if (options.queue === undefined) await home.linkLatest();
     // Of an attempt before this one.
     await home.remove("error.json");
     // They are printed, and were typed by somebody.
@@ -137,9 +146,10 @@ async function serve(
   home: DiskStorage,
   locks: DirectoryLocks,
   signal: AbortSignal,
-): Promise<ResultsDocument> {
-  if (options.configs.length === 0) throw new ClusterError("usage", "A coordinator needs at least one run");
-  enginesFor(options.configs);
+): Promise<Ended> {
+  if (options.configs.length + options.sweeps.length === 0 && options.queue === undefined)
+    throw new ClusterError("usage", "A coordinator needs at least one run, or a sweep");
+  enginesOf(options);
   checkNatsAccess(options.nats, "coordinator");
   const onStderr = options.logFile === "-";
   const logger = createLogger("coordinator", {
@@ -169,9 +179,14 @@ async function serve(
     const live: LiveFile = { url: `${http.url}/`, started: page.started };
     // Who looks for it without it must be told the address.
     await home.writeJson(LIVE_FILE, live).catch((error: Error) => log("warn", error.message));
-    const committedEngines = await enginesBefore(options, log);
+    const note = (message: string): void => log("warn", message);
+    const queue =
+      options.queue === undefined
+        ? undefined
+        : await openQueueDisk(home.path, { clock: realClock, wallMs: Date.now(), note });
+    const committedEngines = await enginesBefore(options, queue, log);
     return await connectAndLead({
-      ...{ options, signal, log, metrics, http, whenReady, home, locks, committedEngines },
+      ...{ options, signal, log, metrics, http, whenReady, home, locks, committedEngines, queue },
     });
   } finally {
     await http.close();
@@ -179,11 +194,20 @@ async function serve(
 }
 
 /** A measurement is nobody's weights: any engine may make one. */
-async function enginesBefore(options: CoordinatorOptions, log: Log): Promise<readonly EngineFingerprint[]> {
+async function enginesBefore(
+  options: CoordinatorOptions,
+  queue: QueueDisk | undefined,
+  log: Log,
+): Promise<readonly EngineFingerprint[]> {
   if (options.evaluateOnly) return [];
   const orders = new ListSource(options.configs, options).soon(Infinity);
+  const unfinished = queue?.book.submissions.filter(({ end }) => end === undefined) ?? [];
+  const directories = [
+    ...orders.map(({ directory }) => directory),
+    ...unfinished.map(({ line }) => join(options.out, line.id)),
+  ];
   const records = await Promise.all(
-    orders.map(({ directory }) => recordedEngines(new DiskStorage(directory, realClock))),
+    directories.map((directory) => recordedEngines(new DiskStorage(directory, realClock))),
   );
   const engines = withEngines([], records.flat());
   for (const { version, device, sample } of engines)
@@ -201,13 +225,24 @@ interface Edges {
   locks: DirectoryLocks;
   /** Whose bits the runs have, as they were left. */
   committedEngines: readonly EngineFingerprint[];
+  /** What the coordinator was given to do before, where it takes work in. */
+  queue: QueueDisk | undefined;
   /** From now on this says why the process is not ready, if it is not. */
   whenReady: (reason: () => string | undefined) => void;
 }
 
-async function connectAndLead(edges: Edges): Promise<ResultsDocument> {
+/** Settings of everything that is conducted; trials have those of their sweep's base, as far as the pool must know. */
+function allSettings({ configs, sweeps }: Pick<CoordinatorOptions, "configs" | "sweeps">): Config[] {
+  return [...configs, ...sweeps.map(({ space }) => space.base)];
+}
+
+function enginesOf(options: CoordinatorOptions): readonly EngineName[] {
+  return options.queue?.isEmulated === true ? [EMULATED] : enginesFor(allSettings(options));
+}
+
+async function connectAndLead(edges: Edges): Promise<Ended> {
   const { options, log } = edges;
-  const { configs } = options;
+  const configs = allSettings(options);
   const beganMs = realClock.now();
   const tracing = await startTracing({ identity: "coordinator", role: "coordinator", env: process.env, log });
   const shelf = new DataShelf(configs.map(({ data }) => data));
@@ -223,18 +258,18 @@ async function connectAndLead(edges: Edges): Promise<ResultsDocument> {
   const parts = assemble(edges, buses, { shelf, events, term });
   let isFinal = false;
   try {
-    const document = await work(
+    const ended = await work(
       { ...edges, signal: AbortSignal.any([edges.signal, parts.rival]) },
       { ...parts, buses, shelf, tracer: tracing.tracer, beganMs },
     );
     parts.rival.throwIfAborted();
-    isFinal = !document.interrupted;
+    isFinal = !ended.interrupted;
     if (options.stay && !edges.signal.aborted) {
       if (options.dismissWorkers) parts.coordinator.dismiss("the work is done");
       log("info", "Everything is done; serving until a signal comes");
       await once(edges.signal, "abort");
     }
-    return document;
+    return ended;
   } catch (error) {
     isFinal = FINAL_EXIT_CODES.includes(exitCodeOf(error));
     parts.events.failed(error);
@@ -251,18 +286,23 @@ async function connectAndLead(edges: Edges): Promise<ResultsDocument> {
 }
 
 /** Whoever listens to what happens. */
-function publisherOf({ options, log, http }: Edges, { control }: Buses): EventPublisher {
+function publisherOf(edges: Edges, buses: Buses): EventPublisher {
+  return new EventPublisher(...publishing(edges, buses, () => undefined));
+}
+
+/** `hear`: somebody else who wants to know. */
+function publishing(
+  { options, log, http }: Edges,
+  { control }: Buses,
+  hear: (event: LiveEvent) => void,
+): ConstructorParameters<typeof EventPublisher> {
   const progress = new ProgressLog(log, realClock.now);
-  return new EventPublisher(
-    control,
-    subjectsOf(options.poolName),
-    realClock.now,
-    () => Date.now(),
-    (event: LiveEvent) => {
-      http.tell(event);
-      progress.take(event);
-    },
-  );
+  const tell = (event: LiveEvent): void => {
+    http.tell(event);
+    progress.take(event);
+    hear(event);
+  };
+  return [control, subjectsOf(options.poolName), realClock.now, () => Date.now(), tell];
 }
 
 /** Safe on the disk before anybody hears of it: a term that was given once is never given again. */
@@ -311,7 +351,7 @@ function assemble(
     hungAfter: pool.hung_after,
     mixedEngines: pool.mixed_engines,
     committedEngines,
-    engines: enginesFor(options.configs),
+    engines: enginesOf(options),
     farWorkers,
     dataRange: (request) => shelf.range(request),
     log: (level, message, fields) => {
@@ -339,56 +379,119 @@ function supersededBy(poolName: string, term: number): ClusterError {
   );
 }
 
-/** Conducts the runs and writes what they found. */
-async function work(
-  { options, signal, http, locks }: Edges,
-  parts: Parts & { buses: Buses; shelf: DataShelf; tracer: Tracer; beganMs: number },
-): Promise<ResultsDocument> {
-  const { coordinator, farWorkers, term, events, telemetry, buses, shelf, tracer, beganMs } = parts;
-  const {
-    min_workers: minWorkers,
-    wait_for_workers_ms: patienceMs,
-    lease_floor_ms: leaseFloorMs,
-  } = options.pool;
+type WorkParts = Parts & { buses: Buses; shelf: DataShelf; tracer: Tracer; beganMs: number };
+
+/** Conducts runs and sweeps side by side, and writes what they found. */
+async function work(edges: Edges, parts: WorkParts): Promise<Ended> {
+  const { options, http } = edges;
+  const { min_workers: minWorkers, wait_for_workers_ms: patienceMs } = options.pool;
   const commit = await codeCommit();
-  await coordinator.start();
-  events.serving(`${http.url}/`);
-  const subjects = subjectsOf(options.poolName);
-  return conductList(
-    { ...options, minWorkers, patienceMs, beganMs },
-    {
-      edges: {
-        coordinator,
-        term,
-        leaseFloorMs,
-        signal,
-        clock: realClock,
-        wallClock: () => Date.now(),
-        broadcast: (shard, frame) => {
-          buses.bulk.publish(subjects.parameters(shard), frame);
-          // A copy: the memory changes with the next step, and these bytes may wait for the network.
-          if (farWorkers.isAmong(coordinator.book.members))
-            buses.bytes?.publish(subjects.parametersAsBytes(shard), Uint8Array.from(frame));
-        },
-        mapped: buses.bulk.mapped,
-        shelf,
-        surroundings: {
-          findSource,
-          readSource,
-          foreignImages: (own, shape, holder) => foreignImages(shelf, own, shape, holder),
-        },
-        tracer,
-      },
-      recruits: coordinator,
-      storage: (directory) => new DiskStorage(directory, realClock, locks),
-      events,
-      telemetry,
-      report: (directory, title) => reportAside(directory, { title, command: options.command }),
-      environment: () =>
-        environment(
-          coordinator.table().map(({ engine }) => engine ?? ""),
-          commit,
+  await parts.coordinator.start();
+  parts.events.serving(`${http.url}/`);
+  const { configs, sweeps, out } = options;
+  if (edges.queue !== undefined) return workOnQueue(edges, parts, edges.queue, commit);
+  const isAlone = configs.length === 0 && sweeps.length === 1;
+  return together(edges.signal, (signal) => {
+    const context = contextOf(edges, parts, { signal, commit });
+    const lists =
+      configs.length === 0
+        ? []
+        : [conductList({ ...options, minWorkers, patienceMs, beganMs: parts.beganMs }, context)];
+    return [
+      ...lists,
+      ...sweeps.map(({ space, isForced }) =>
+        leadSweep(
+          { space, isForced, minWorkers, patienceMs, directory: isAlone ? out : join(out, space.spec.name) },
+          { ...context, locks: edges.locks },
         ),
+      ),
+    ];
+  });
+}
+
+/** What is handed in while the coordinator runs. */
+function workOnQueue(edges: Edges, parts: WorkParts, disk: QueueDisk, commit: string | null): Promise<Ended> {
+  const { options, signal, locks, log } = edges;
+  const { out, pool, queue } = options;
+  return leadQueue({
+    ...{
+      out,
+      disk,
+      signal,
+      locks,
+      log,
+      minWorkers: pool.min_workers,
+      isEmulated: queue?.isEmulated === true,
     },
+    bus: parts.buses.control,
+    subjects: subjectsOf(options.poolName),
+    unheard: (why) => parts.telemetry.pool.unheard(why),
+    events: parts.events,
+    eventsOf: (id, hear) => new SubmissionEvents(id, ...publishing(edges, parts.buses, hear)),
+    contextOf: (until) => contextOf(edges, parts, { signal: until, commit }),
+  });
+}
+
+/** When one of them throws, the others come to a clean end first. */
+async function together(
+  signal: AbortSignal,
+  begin: (signal: AbortSignal) => readonly Promise<Ended>[],
+): Promise<Ended> {
+  const fault = new AbortController();
+  const all = begin(AbortSignal.any([signal, fault.signal])).map((work) =>
+    work.catch((error: unknown) => {
+      fault.abort(error);
+      throw error;
+    }),
   );
+  const ends = await Promise.allSettled(all);
+  if (fault.signal.aborted) throw fault.signal.reason;
+  const ended = ends.flatMap((end) => (end.status === "fulfilled" ? [end.value] : []));
+  return {
+    failed: Object.fromEntries(ended.flatMap(({ failed }) => Object.entries(failed))),
+    interrupted: ended.some(({ interrupted }) => interrupted),
+  };
+}
+
+/** What runs and sweeps are conducted with. */
+function contextOf(
+  { options, locks }: Edges,
+  { coordinator, farWorkers, term, events, telemetry, buses, shelf, tracer }: WorkParts,
+  { signal, commit }: { signal: AbortSignal; commit: string | null },
+): ListContext & { recruits: Coordinator } {
+  const subjects = subjectsOf(options.poolName);
+  return {
+    edges: {
+      coordinator,
+      term,
+      leaseFloorMs: options.pool.lease_floor_ms,
+      signal,
+      clock: realClock,
+      wallClock: () => Date.now(),
+      broadcast: (shard, frame) => {
+        buses.bulk.publish(subjects.parameters(shard), frame);
+        // A copy: the memory changes with the next step, and these bytes may wait for the network.
+        if (farWorkers.isAmong(coordinator.book.members))
+          buses.bytes?.publish(subjects.parametersAsBytes(shard), Uint8Array.from(frame));
+      },
+      mapped: buses.bulk.mapped,
+      shelf,
+      surroundings: {
+        findSource,
+        readSource,
+        foreignImages: (own, shape, holder) => foreignImages(shelf, own, shape, holder),
+      },
+      tracer,
+    },
+    recruits: coordinator,
+    storage: (directory) => new DiskStorage(directory, realClock, locks),
+    events,
+    telemetry,
+    report: (directory, title) => reportAside(directory, { title, command: options.command }),
+    environment: () =>
+      environment(
+        coordinator.table().map(({ engine }) => engine ?? ""),
+        commit,
+      ),
+  };
 }

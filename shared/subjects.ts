@@ -13,9 +13,14 @@ export const RESERVED_NAMES: readonly string[] = [
   ...["all", "join", "coordinator", "observer", "system", "guest", "registrar"],
 ];
 
+/** May whoever hands in work be called so? "submitter", or with a name of its own behind a dash. */
+export function isSubmitterName(value: string): boolean {
+  return TOKEN.test(value) && /^submitter(-[a-z0-9-]+)?$/.test(value);
+}
+
 /** May a worker be called so? */
 export function isWorkerName(value: string): boolean {
-  return TOKEN.test(value) && !RESERVED_NAMES.includes(value);
+  return TOKEN.test(value) && !RESERVED_NAMES.includes(value) && !isSubmitterName(value);
 }
 
 /** In place of a worker's name: NATS puts the name in, from the credentials that were signed for it. */
@@ -74,6 +79,12 @@ export interface Subjects {
   eventPattern: string;
   /** Request: a machine that has a token asks for names for its workers. */
   enrol: string;
+  /** Request: a submitter hands in work, ends it, or has it go on. */
+  submit(submitter: string): string;
+  submitPattern: string;
+  /** Request: a submitter or an observer asks what work there is, and how it goes. */
+  queue(user: string): string;
+  queuePattern: string;
 }
 
 export function subjectsOf(pool: string): Subjects {
@@ -107,6 +118,10 @@ export function subjectsOf(pool: string): Subjects {
     event: (kind) => `${base}.events.${token(kind)}`,
     eventPattern: `${base}.events.*`,
     enrol: `${base}.enrol.guest`,
+    submit: (submitter) => `${base}.submit.${token(submitter)}`,
+    submitPattern: `${base}.submit.*`,
+    queue: (user) => `${base}.queue.${token(user)}`,
+    queuePattern: `${base}.queue.*`,
   };
 }
 
@@ -126,7 +141,7 @@ export function inboxPrefix(identity: string): string {
   return `_INBOX.${token(identity)}`;
 }
 
-/** The worker that speaks on a subject, and in whose inbox its answer belongs. */
+/** Who speaks on a subject, and in whose inbox the answer belongs. */
 export function speakerOf(subject: string): string {
   return subject.slice(subject.lastIndexOf(".") + 1);
 }
@@ -168,12 +183,22 @@ export function workerPermissions(pool: string, worker: string): Permissions {
   };
 }
 
-/** Reads progress, publishes nothing. */
+/** Reads progress, and asks what work there is; changes nothing. */
 export function observerPermissions(pool: string): Permissions {
   const s = subjectsOf(pool);
   return {
-    publish: [],
+    publish: [s.queue("observer")],
     subscribe: [s.eventPattern, s.heartbeatPattern, `${inboxPrefix("observer")}.>`],
+    allowResponses: false,
+  };
+}
+
+/** Hands in work in its own name, and looks how it goes. */
+export function submitterPermissions(pool: string, submitter: string): Permissions {
+  const s = subjectsOf(pool);
+  return {
+    publish: [s.submit(submitter), s.queue(submitter)],
+    subscribe: [s.eventPattern, `${inboxPrefix(submitter)}.>`],
     allowResponses: false,
   };
 }
@@ -199,11 +224,25 @@ export function registrarPermissions(pool: string): Permissions {
   };
 }
 
-/** What a process of the cluster may be to NATS. A worker has a name of its own, the others are called as their role. */
-export const ROLES = ["coordinator", "worker", "observer"] as const;
+/** What a process may be to NATS. Workers and submitters have names of their own, the others are called as their role. */
+export const ROLES = ["coordinator", "worker", "observer", "submitter"] as const;
 export type Role = (typeof ROLES)[number];
 
-export function permissionsOf(role: Role, pool: string, worker: string = OWN_NAME): Permissions {
-  if (role === "coordinator") return coordinatorPermissions(pool);
-  return role === "observer" ? observerPermissions(pool) : workerPermissions(pool, worker);
+export function permissionsOf(role: Role, pool: string, name: string = OWN_NAME): Permissions {
+  switch (role) {
+    case "coordinator":
+      return coordinatorPermissions(pool);
+    case "observer":
+      return observerPermissions(pool);
+    case "submitter":
+      return submitterPermissions(pool, name);
+    case "worker":
+      return workerPermissions(pool, name);
+  }
+}
+
+/** May one of this role be called so? */
+export function isNameOf(role: Role, name: string): boolean {
+  if (role === "worker") return isWorkerName(name);
+  return role === "submitter" ? isSubmitterName(name) : name === role;
 }

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { type KeyPair, createAccount, createOperator, createUser, fromSeed } from "nkeys.js";
 import { z } from "zod";
 import { ClusterError } from "../../shared/errors.js";
-import { ROLES, type Role, isToken, isWorkerName } from "../../shared/subjects.js";
+import { ROLES, type Role, isNameOf, isToken } from "../../shared/subjects.js";
 import { accountJwt, credsText, operatorJwt, userJwt } from "./jwt.js";
 import { writeSecret } from "./secret-file.js";
 import { SERVER_CONFIG } from "./server-config.js";
@@ -40,13 +40,18 @@ type State = z.output<typeof stateSchema>;
 export type SigningKey = z.output<typeof signingKeySchema>;
 
 export interface MintedUser {
-  /** "coordinator", "observer" or the worker's name: also the name of its `.creds` file. */
+  /** "coordinator", "observer" or the worker's or submitter's name: also the name of its `.creds` file. */
   name: string;
   role: Role;
   expiresAt: number;
   /** Content of the `.creds` file. Secret. */
   text: string;
 }
+
+const NAME_HINTS: Partial<Record<Role, string>> = {
+  worker: "1 to 32 of a-z, 0-9 and -; not the name of a role",
+  submitter: "submitter, or submitter-NAME, as in submitter-alice: 32 of a-z, 0-9 and - at most",
+};
 
 export class Authority {
   readonly #directory: string;
@@ -123,16 +128,15 @@ export class Authority {
 
   /** Credentials of a new user key, good for `lifeSeconds`. Throws ClusterError("usage") on a name it may not have. */
   async mint(role: Role, name: string, lifeSeconds: number, nowMs: number): Promise<MintedUser> {
-    if (role === "worker" ? !isWorkerName(name) : name !== role) {
+    if (!isNameOf(role, name))
       throw new ClusterError("usage", `Cannot make credentials of a ${role} called "${name}"`, {
-        hint:
-          role === "worker"
-            ? "1 to 32 of a-z, 0-9 and -; not the name of a role"
-            : `a ${role} is always called ${role}`,
+        hint: NAME_HINTS[role] ?? `a ${role} is always called ${role}`,
       });
-    }
     const key = this.signingKeys.find((candidate) => candidate.role === role && isCurrent(candidate));
-    if (key === undefined) throw new ClusterError("config", `There is no signing key for a ${role}`);
+    if (key === undefined)
+      throw new ClusterError("config", `There is no signing key for a ${role}`, {
+        hint: `the keys are of an older release: saf creds rotate --role ${role} makes one`,
+      });
     const user = createUser();
     const issuedAt = Math.floor(nowMs / 1000);
     const expiresAt = issuedAt + lifeSeconds;

@@ -19,6 +19,7 @@ export async function attachPool(home: string): Promise<OpenPool | undefined> {
       credentials: {
         coordinator: credentialsIn(directory, "coordinator"),
         observer: credentialsIn(directory, "observer"),
+        submitter: credentialsIn(directory, "submitter"),
         worker: (id) => {
           const found = credentialsIn(directory, id);
           if (existsSync(found.seedFile)) return found;
@@ -35,13 +36,21 @@ export async function attachPool(home: string): Promise<OpenPool | undefined> {
 export async function takePool(home: string, clock: Clock): Promise<() => void> {
   const folder = runFolder(home);
   await makePrivate(folder);
-  const lock = await lockStore(folder, { clock, serverWaitMs: 0, inUse: runInUse });
+  const queue = (await readRunning(home))?.queue;
+  const inUse = queue === undefined ? runInUse : (): ClusterError => queueLeads(queue);
+  const lock = await lockStore(folder, { clock, serverWaitMs: 0, inUse });
   return () => lock.release();
 }
 
 function runInUse(_: string, { owner }: LockContent): ClusterError {
   return new ClusterError("dependency", `The pool of this machine serves another run: process ${owner.pid}`, {
     hint: "wait for its end, or say --alone: the run then has this machine's workers only",
+  });
+}
+
+function queueLeads(folder: string): ClusterError {
+  return new ClusterError("dependency", `The pool of this machine is led by saf up --queue, in ${folder}`, {
+    hint: "hand the work to it: saf submit FILE; or say --alone: the run then has this machine's workers only",
   });
 }
 

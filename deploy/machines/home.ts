@@ -77,6 +77,7 @@ const runningSchema = z.strictObject({
   pid: z.int(),
   start_time: z.string(),
   url: z.string(),
+  queue: z.string().optional(),
 });
 
 /** Says where the pool of a living process is. */
@@ -85,21 +86,30 @@ export interface RunningPool {
   startTime: string;
   /** Of the server, for the processes of this machine. */
   url: string;
+  /** Folder of the queue whose coordinator leads it. */
+  queue?: string | undefined;
 }
 
 export async function readRunning(home: string): Promise<RunningPool | undefined> {
   const text = await readOptional(join(home, "running.json"));
   if (text === undefined) return undefined;
   try {
-    const { pid, start_time: startTime, url } = runningSchema.parse(JSON.parse(text));
-    return { pid, startTime, url };
+    const { pid, start_time: startTime, url, queue } = runningSchema.parse(JSON.parse(text));
+    return { pid, startTime, url, queue };
   } catch {
     return undefined;
   }
 }
 
-export async function writeRunning(home: string, { pid, startTime, url }: RunningPool): Promise<void> {
-  await writeSecret(join(home, "running.json"), JSON.stringify({ pid, start_time: startTime, url }));
+export async function writeRunning(home: string, running: RunningPool): Promise<void> {
+  const { pid, startTime, url, queue } = running;
+  await writeSecret(join(home, "running.json"), JSON.stringify({ pid, start_time: startTime, url, queue }));
+}
+
+/** The pool is led from this folder: a run of this machine is told so. */
+export async function announceQueue(home: string, queue: string): Promise<void> {
+  const running = await readRunning(home);
+  if (running !== undefined) await writeRunning(home, { ...running, queue });
 }
 
 export async function forgetRunning(home: string): Promise<void> {

@@ -131,7 +131,7 @@ describe("a run that is leased many steps at a time", () => {
 
   test("keeps them when its worker is killed in the middle of a lease", LIMIT, async (t) => {
     const cluster = await startCluster(t, { workers: 2, pool: POOL, config });
-    t.diagnostic(`SAF_TEST_SEED=${SEED}: ${await killInStretch(cluster, 8 + 64 * below(2))}`);
+    t.diagnostic(`SAF_TEST_SEED=${SEED}: ${await killInStretch(cluster, 8 + 24 * below(2))}`);
 
     await cluster.trainedAndStopped();
 

@@ -104,7 +104,10 @@ async function faultWithOurConfig(program: string, env: NodeJS.ProcessEnv): Prom
       pool: "try",
       serverName: "try",
       portsDirectory: directory,
-      keys: { coordinator: key(), observer: key(), system: key(), workers: new Map([["w0", key()]]) },
+      keys: {
+        ...{ coordinator: key(), observer: key(), submitter: key(), system: key() },
+        workers: new Map([["w0", key()]]),
+      },
     });
     const file = join(directory, "nats.json");
     await writeFile(file, JSON.stringify(config), { mode: 0o600 });

@@ -9,6 +9,7 @@ import {
   RESERVED_NAMES,
   guestPermissions,
   isToken,
+  isWorkerName,
   permissionsOf,
   registrarPermissions,
 } from "../../../shared/subjects.js";
@@ -24,6 +25,7 @@ export const ANY_PORT = -1;
 export interface NatsPublicKeys {
   coordinator: string;
   observer: string;
+  submitter: string;
   /** Reads the server's own account: monitoring and debugging only. */
   system: string;
   workers: ReadonlyMap<string, string>;
@@ -61,9 +63,9 @@ export function checkWorkerName(worker: string): void {
       `Cannot give worker "${worker}" a key: expected a name of 1 to 32 of a-z, 0-9 and -`,
     );
   }
-  if (RESERVED_NAMES.includes(worker)) {
+  if (!isWorkerName(worker)) {
     throw new ClusterError("usage", `Cannot give worker "${worker}" a key: the name is reserved`, {
-      hint: `Any name works but ${RESERVED_NAMES.join(", ")}.`,
+      hint: `Any name works but ${RESERVED_NAMES.join(", ")}, and submitter with or without more behind a dash.`,
     });
   }
 }
@@ -87,6 +89,7 @@ export function natsConfig(options: NatsConfigOptions): object {
         users: [
           userEntry(keys.coordinator, permissionsOf("coordinator", pool)),
           userEntry(keys.observer, permissionsOf("observer", pool)),
+          userEntry(keys.submitter, permissionsOf("submitter", pool, "submitter")),
           ...(keys.guest === undefined ? [] : [userEntry(keys.guest, guestPermissions(pool))]),
           ...(keys.registrar === undefined ? [] : [userEntry(keys.registrar, registrarPermissions(pool))]),
           ...[...keys.workers].map(([worker, key]) => userEntry(key, permissionsOf("worker", pool, worker))),

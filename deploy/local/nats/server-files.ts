@@ -12,7 +12,7 @@ import { publicKeyOf } from "./user-keys.js";
 import { makeFolder } from "../../../shared/io/folders.js";
 
 export interface NatsCredentials {
-  /** "coordinator", "observer" or the worker's name; also the owner of the inbox prefix. */
+  /** "coordinator", "observer", "submitter" or the worker's name; also the owner of the inbox prefix. */
   identity: string;
   /** File with the nkey seed, mode 0600. */
   seedFile: string;
@@ -23,7 +23,7 @@ export interface ServerPorts {
   monitorPort: number;
 }
 
-/** Whose keys the server knows, besides those of the coordinator and the observer. */
+/** Whose keys the server knows, besides those of the coordinator, the observer and the submitter. */
 export interface ServerUsers {
   /** Their seeds are here. */
   workers: Iterable<string>;
@@ -83,6 +83,7 @@ export class ServerFiles {
       keys: {
         coordinator: await publicKey("coordinator"),
         observer: await publicKey("observer"),
+        submitter: await publicKey("submitter"),
         system: await publicKey("system"),
         workers,
         ...(this.#listening === undefined

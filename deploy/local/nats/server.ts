@@ -56,6 +56,7 @@ export interface RunningNatsServer {
   readonly credentials: {
     coordinator: NatsCredentials;
     observer: NatsCredentials;
+    submitter: NatsCredentials;
     /** @throws ClusterError("usage") for a worker that was not named at the start or added. */
     worker: (id: string) => NatsCredentials;
   };
@@ -129,6 +130,7 @@ class LocalNatsServer implements RunningNatsServer {
     return {
       coordinator: this.#files.credentialsOf("coordinator"),
       observer: this.#files.credentialsOf("observer"),
+      submitter: this.#files.credentialsOf("submitter"),
       worker: (id) => {
         if (this.#users.workers.has(id)) return this.#files.credentialsOf(id);
         throw new ClusterError("usage", `Cannot give out credentials of worker "${id}": it was never added`);
