@@ -1,7 +1,7 @@
 /** `saf config show | schema | validate`: what would run, what may be said, and whether a file says it right. */
 import { Argument, Command } from "commander";
 import { addConfigOptions, addPoolOptions } from "./config-options.js";
-import type { ConfigOptions, Subject } from "./config.js";
+import type { ConfigOptions, Described, Subject } from "./config.js";
 
 /** Throws ClusterError("config") from its actions; the caller reports it. */
 export function configCommand(): Command {
@@ -12,8 +12,8 @@ export function configCommand(): Command {
     .addCommand(validateCommand());
 }
 
-function subject(): Argument {
-  return new Argument("[of]", "whose settings").choices(["run", "pool"]).default("run");
+function subject(...more: string[]): Argument {
+  return new Argument("[of]", "whose settings").choices(["run", "pool", ...more]).default("run");
 }
 
 function showCommand(): Command {
@@ -30,8 +30,8 @@ function showCommand(): Command {
 function schemaCommand(): Command {
   return new Command("schema")
     .description("JSON Schema of a configuration file, for editors")
-    .addArgument(subject())
-    .action(async (of: Subject) => {
+    .addArgument(subject("sweep"))
+    .action(async (of: Described) => {
       const { printSchema } = await import("./config.js");
       printSchema(of);
     });

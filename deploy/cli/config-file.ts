@@ -4,7 +4,8 @@ import type { z } from "zod";
 import { configSchema, type Config } from "../../shared/config/run.js";
 import { suggest } from "../../shared/core/suggest.js";
 import { ClusterError } from "../../shared/errors.js";
-import { canonicalName, networkNames } from "../../shared/networks/registry.js";
+import { canonicalName, networkNamed, networkNames } from "../../shared/networks/registry.js";
+import { settingProblems } from "../../shared/networks/settings.js";
 import { emptySectionsToMaps, problemsOf, type Misplaced } from "./config-problems.js";
 import { settingsOf } from "./config-schema.js";
 import {
@@ -17,10 +18,11 @@ import {
   treeOf,
   type ConfigNode,
   type MapNode,
+  type Path,
   type Problem,
   type Source,
 } from "./config-tree.js";
-import { parseYaml, type Locate } from "./config-yaml.js";
+import { parseYaml, type Locate, type ParsedYaml } from "./config-yaml.js";
 import { poolSettingInRunFile } from "./misplaced-settings.js";
 import { quote } from "./quote.js";
 
@@ -61,7 +63,10 @@ export async function loadConfig({
   ...options
 }: LoadOptions & { stored?: string | undefined }): Promise<LoadedConfig> {
   const files = stored === undefined ? options.files : [stored, ...options.files];
-  const adapt = (tree: ConfigNode, file: string): ConfigNode => (file === stored ? withoutPool(tree) : tree);
+  const adapt = (tree: ConfigNode, file: string | undefined): ParsedYaml => ({
+    ok: true,
+    tree: stored !== undefined && file === stored ? withoutPool(tree) : tree,
+  });
   const checks = { check: modelProblems, misplaced: poolSettingInRunFile, adapt };
   return loadSettings(configSchema, { ...options, files }, checks);
 }
@@ -73,9 +78,10 @@ function withoutPool(tree: ConfigNode): ConfigNode {
   return { ...tree, entries };
 }
 
-/** The schema takes any text as a model; that it exists is known to the registry of networks. */
-function modelProblems({ model, data }: Config): { path: string[]; message: string }[] {
-  if (canonicalName(data.set, model) !== undefined) return [];
+/** The schema takes any text as a model, and numbers for parts that a network may lack: the networks know better. */
+export function modelProblems({ model, data, network }: Config): PathProblem[] {
+  if (canonicalName(data.set, model) !== undefined)
+    return network === undefined ? [] : settingProblems(networkNamed(data.set, model), network);
   const names = networkNames(data.set);
   const meant = suggest(model, names);
   const suggestion = meant === undefined ? "" : ` — did you mean ${quote(meant)}?`;
@@ -84,12 +90,25 @@ function modelProblems({ model, data }: Config): { path: string[]; message: stri
   ];
 }
 
-interface Checks<T> {
-  /** Names what the schema cannot know. */
-  check?: (value: T) => { path: string[]; message: string }[];
+export interface Checks<T> {
+  /** Names what the schema cannot know; where it was said is found by the path. */
+  check?: (value: T, tree: ConfigNode) => (PathProblem | Problem)[];
   misplaced?: Misplaced;
-  /** What a file says, made to fit. */
-  adapt?: (tree: ConfigNode, file: string) => ConfigNode;
+  /** What a file says, or a flag (then there is no file), made to fit; or why it cannot be. */
+  adapt?: (tree: ConfigNode, file: string | undefined) => ParsedYaml | Promise<ParsedYaml>;
+  /** Where all settings are told of. */
+  hint?: string;
+}
+
+const CONFIG_HINT =
+  "`saf config show` prints every setting, its value and where it comes from; `saf config show pool` those of the pool";
+
+const asItIs = (tree: ConfigNode): ParsedYaml => ({ ok: true, tree });
+
+/** What is wrong with the setting at a path. */
+export interface PathProblem {
+  path: Path;
+  message: string;
 }
 
 /**
@@ -99,37 +118,46 @@ interface Checks<T> {
 export async function loadSettings<S extends z.ZodType>(
   schema: S,
   { files, variables = [], set, prefix = "", base, baseName = "preset" }: LoadOptions,
-  { check = () => [], misplaced, adapt = (tree) => tree }: Checks<z.output<S>> = {},
+  { check = () => [], misplaced, adapt = asItIs, hint = CONFIG_HINT }: Checks<z.output<S>> = {},
 ): Promise<Loaded<z.output<S>>> {
   const problems: Problem[] = [];
   const layers: ConfigNode[] = [treeOf(base ?? {}, { kind: "base", name: baseName })];
-  for (const file of files) {
-    const parsed = parseYaml(await readText(file), locateIn(file));
-    collect(parsed.ok ? { ...parsed, tree: adapt(parsed.tree, file) } : parsed, layers, problems);
-  }
+  const collect = async (parsed: ParsedYaml, file?: string): Promise<void> => {
+    const fitting = parsed.ok ? await adapt(parsed.tree, file) : parsed;
+    if (fitting.ok) layers.push(fitting.tree);
+    else problems.push(...fitting.problems);
+  };
+  for (const file of files) await collect(await parseFile(file), file);
   for (const { name, path, value } of variables)
-    collect(parseValue(path.split("."), value, { kind: "variable", name }), layers, problems);
-  for (const assignment of set) collect(parseAssignment(assignment, prefix), layers, problems);
-  if (problems.length > 0) throw configError(problems);
+    await collect(parseValue(path.split("."), value, { kind: "variable", name }));
+  for (const assignment of set) await collect(parseAssignment(assignment, prefix));
+  if (problems.length > 0) throw configError(problems, hint);
 
   const whole = layers.map((layer) => emptySectionsToMaps(layer, schema));
   const tree = whole.reduce(mergeTrees);
   const notMaps = whole.filter((layer) => layer.kind !== "map");
-  if (notMaps.length > 0) throw configError(notMaps.map(notAMap));
+  if (notMaps.length > 0) throw configError(notMaps.map(notAMap), hint);
 
   const result = schema.safeParse(plainValue(tree));
-  if (!result.success)
-    throw configError(inReadingOrder(problemsOf(result.error.issues, tree, schema, misplaced), files));
-  const wrong = check(result.data).map(({ path, message }) => {
-    return { source: sourceAt(tree, path), message: `${formatPath(path)}: ${message}` };
-  });
-  if (wrong.length > 0) throw configError(wrong);
+  if (!result.success) {
+    const wrong = problemsOf(result.error.issues, tree, schema, misplaced);
+    throw configError(inReadingOrder(wrong, files), hint);
+  }
+  const wrong = check(result.data, tree).map((problem) =>
+    "source" in problem ? problem : placed(problem, tree),
+  );
+  if (wrong.length > 0) throw configError(inReadingOrder(wrong, files), hint);
   return { value: result.data, given: plainValue(tree), sources: sourcesOf(schema, tree) };
 }
 
-function collect(parsed: ReturnType<typeof parseYaml>, layers: ConfigNode[], problems: Problem[]): void {
-  if (parsed.ok) layers.push(parsed.tree);
-  else problems.push(...parsed.problems);
+/** The tree of a file, or what keeps it from being one. Throws ClusterError("config") for what is not a small UTF-8 file. */
+export async function parseFile(file: string): Promise<ParsedYaml> {
+  return parseYaml(await readText(file), locateIn(file));
+}
+
+/** With the place where it was said, or the nearest thing around it. */
+export function placed({ path, message }: PathProblem, tree: ConfigNode): Problem {
+  return { source: sourceAt(tree, path), message: `${formatPath(path)}: ${message}` };
 }
 
 function locateIn(file: string): Locate {
@@ -137,7 +165,7 @@ function locateIn(file: string): Locate {
 }
 
 /** `a.b=value` as a tree of one branch. */
-function parseAssignment(assignment: string, prefix: string): ReturnType<typeof parseYaml> {
+function parseAssignment(assignment: string, prefix: string): ParsedYaml {
   const equals = assignment.indexOf("=");
   const key = equals < 0 ? assignment : assignment.slice(0, equals);
   const setting = key.trimStart().startsWith(prefix) ? key.trimStart().slice(prefix.length) : key;
@@ -150,7 +178,7 @@ function parseAssignment(assignment: string, prefix: string): ReturnType<typeof 
 }
 
 /** YAML text as the value at a path. */
-function parseValue(parts: readonly string[], text: string, source: Source): ReturnType<typeof parseYaml> {
+function parseValue(parts: readonly string[], text: string, source: Source): ParsedYaml {
   const parsed = parseYaml(text, () => source);
   if (!parsed.ok) return parsed;
   const tree = parts.reduceRight<ConfigNode>(
@@ -195,11 +223,8 @@ function formatProblem({ source, message }: Problem): string {
   return `${formatSource(source)}: ${rest}`;
 }
 
-function configError(problems: readonly Problem[]): ClusterError {
-  const lines = problems.map(formatProblem);
-  return new ClusterError("config", lines.join("\n"), {
-    hint: "`saf config show` prints every setting, its value and where it comes from; `saf config show pool` those of the pool",
-  });
+function configError(problems: readonly Problem[], hint: string): ClusterError {
+  return new ClusterError("config", problems.map(formatProblem).join("\n"), { hint });
 }
 
 function sourcesOf(schema: z.ZodType, tree: ConfigNode): Map<string, string> {

@@ -57,6 +57,12 @@ function problemsOfIssue(issue: z.core.$ZodIssue, path: Path, context: Context):
       });
     case "invalid_union":
       return unionProblems(issue.errors, path, context);
+    case "invalid_key": {
+      const message = issue.issues[0]?.message ?? issue.message;
+      return [
+        { source: keySourceAt(context.tree, path), message: `${quote(String(path.at(-1)))}: ${message}` },
+      ];
+    }
     case "custom":
     case "invalid_format":
       return [wrongValue(issue.message, path, context)];
@@ -71,11 +77,15 @@ function problemsOfIssue(issue: z.core.$ZodIssue, path: Path, context: Context):
 
 /** When the value has the kind of one branch, what that branch says; otherwise all that would have been right. */
 function unionProblems(branches: readonly z.core.$ZodIssue[][], path: Path, context: Context): Problem[] {
-  const fitting = branches.filter(
+  const ofItsKind = branches.filter(
     (issues) => !issues.some(({ code, path: inner }) => code === "invalid_type" && inner.length === 0),
   );
+  // Of several kinds of map, the one that the value is least unlike.
+  const least = Math.min(...ofItsKind.map(unlikeness));
+  const nearest = ofItsKind.filter((issues) => unlikeness(issues) === least);
+  const fitting = nearest.length === 1 ? nearest : ofItsKind;
   const [only] = fitting;
-  const nested = only?.some(({ path: inner }) => inner.length > 0);
+  const nested = only?.some(({ code, path: inner }) => inner.length > 0 || code === "unrecognized_keys");
   if (fitting.length === 1 && only !== undefined && nested === true) {
     return only.flatMap((issue) => problemsOfIssue(issue, [...path, ...issue.path], context));
   }
@@ -87,6 +97,11 @@ function unionProblems(branches: readonly z.core.$ZodIssue[][], path: Path, cont
       context,
     ),
   ];
+}
+
+/** How much of a map a branch does not understand: keys, and what is wrong with values. */
+function unlikeness(issues: readonly z.core.$ZodIssue[]): number {
+  return issues.reduce((sum, issue) => sum + (issue.code === "unrecognized_keys" ? issue.keys.length : 1), 0);
 }
 
 function unknownKey(path: Path, { tree, schema }: Context): Problem {

@@ -46,6 +46,11 @@ export function schemaAt(schema: z.core.$ZodType, path: Path): z.core.$ZodType |
     }
     return undefined;
   }
+  if (inner instanceof z.ZodRecord) return schemaAt(inner.valueType, rest);
+  if (inner instanceof z.ZodTuple) {
+    const item = inner.def.items[Number(part)];
+    return item === undefined ? undefined : schemaAt(item, rest);
+  }
   if (inner instanceof z.ZodArray)
     return typeof part === "number" ? schemaAt(inner.element, rest) : undefined;
   const shape = new Map(Object.entries(shapeOf(inner) ?? {}));
@@ -53,10 +58,12 @@ export function schemaAt(schema: z.core.$ZodType, path: Path): z.core.$ZodType |
   return child === undefined ? undefined : schemaAt(child, rest);
 }
 
-/** The keys of the map at `path`; none where there is no map. */
+/** The keys of the map at `path`, of a union those of all its maps; none where there is no map. */
 export function keysAt(schema: z.core.$ZodType, path: Path): string[] {
   const found = schemaAt(schema, path);
-  return Object.keys((found && shapeOf(found)) ?? {});
+  const inner = found && unwrap(found);
+  const branches = inner instanceof z.ZodUnion ? inner.options : [inner];
+  return [...new Set(branches.flatMap((branch) => Object.keys((branch && shapeOf(branch)) ?? {})))];
 }
 
 /** Every setting of a schema, in its order, sections left out. */
@@ -110,8 +117,10 @@ function inWords(schema: JsonSchema): string {
       return "true or false";
     case "array":
       return list(schema);
-    case "object":
-      return `a map of ${Object.keys(schema.properties ?? {}).join(", ")}`;
+    case "object": {
+      const keys = Object.keys(schema.properties ?? {});
+      return keys.length === 0 ? "a map" : `a map of ${keys.join(", ")}`;
+    }
     default:
       return "another kind of value";
   }

@@ -71,7 +71,9 @@ export function mergeTrees(under: ConfigNode, over: ConfigNode): ConfigNode {
     const below = entries.get(key);
     entries.set(key, below === undefined ? entry : { ...entry, node: mergeTrees(below.node, entry.node) });
   }
-  return { kind: "map", source: over.source, entries };
+  // What neither says is looked for in a file, not in the flag that changed something else.
+  const { source } = [over, under].find(({ source: { kind } }) => kind === "file") ?? over;
+  return { kind: "map", source, entries };
 }
 
 /** The tree of a plain value: all from one source. */

@@ -1,6 +1,7 @@
 /** A loaded configuration as text: every setting with its value and where it comes from. Pure. */
 import { stringify } from "yaml";
 import type { Config } from "../../shared/config/run.js";
+import { completeSettings } from "../../shared/networks/settings.js";
 import type { ResolvedRun } from "../../shared/resolve.js";
 
 /** The configuration with every value that depends on the model filled in, and the sources of those values. */
@@ -19,6 +20,7 @@ export function completeConfig(
       learning_rate: config.train.learning_rate ?? run.train.stages,
       weight_decay: run.train.weightDecay,
     },
+    network: completeSettings(run.network, config.network),
     evaluate: { ...config.evaluate, strengths: [...run.strengths] },
   };
   const filled = [...sources]

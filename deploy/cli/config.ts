@@ -1,6 +1,7 @@
 /** What `saf config show | schema | validate` do. */
 import { poolSchema } from "../../shared/config/pool.js";
 import { configSchema } from "../../shared/config/run.js";
+import { sweepSchema } from "../../shared/config/sweep.js";
 import { ClusterError } from "../../shared/errors.js";
 import { resolveRun } from "../../shared/resolve.js";
 import { loadConfig } from "./config-file.js";
@@ -11,6 +12,11 @@ import { loadPool, ofRun } from "./pool-options.js";
 
 /** Whose settings: a run's stand in the file for -c, a pool's in the one for --pool-file. */
 export type Subject = "run" | "pool";
+
+/** Of a sweep, only what may be said is told: what would run is for `saf sweep run --dry-run`. */
+export type Described = Subject | "sweep";
+
+const SCHEMAS = { run: configSchema, pool: poolSchema, sweep: sweepSchema } as const;
 
 export interface ConfigOptions {
   config: string[];
@@ -26,9 +32,8 @@ export async function show(of: Subject, options: ConfigOptions): Promise<void> {
   printResult(options.json ? { config, sources } : showConfig(config, sources));
 }
 
-export function printSchema(of: Subject): void {
-  const schema = of === "pool" ? poolSchema : configSchema;
-  printResult({ ...jsonSchemaOf(schema), title: `saf ${of} configuration` });
+export function printSchema(of: Described): void {
+  printResult({ ...jsonSchemaOf(SCHEMAS[of]), title: `saf ${of} configuration` });
 }
 
 export async function validate(more: readonly string[], options: ConfigOptions): Promise<void> {

@@ -41,7 +41,7 @@ function mintCommand(): Command {
     .description("make credentials; a file that is there already is renewed in place")
     .addOption(dirOption())
     .addOption(roleOption("what their holder is").makeOptionMandatory())
-    .option("--id <name>", "name of one worker")
+    .option("--id <name>", "name of one worker, or of a submitter: submitter-NAME")
     .addOption(
       new Option("--count <number>", "so many workers: worker-0, worker-1, …")
         .argParser(wholeNumber)

@@ -62,6 +62,12 @@ export async function mint({ dir, role, id, count, prefix, expires, out, json }:
 }
 
 function namesFor(role: Role, id: string | undefined, count: number | undefined, prefix: string): string[] {
+  if (role === "submitter") {
+    if (count === undefined) return [id ?? role];
+    throw new ClusterError("usage", "--count is for workers", {
+      hint: "several submitters have a name each: --id submitter-alice",
+    });
+  }
   if (role !== "worker") {
     if (count !== undefined || (id !== undefined && id !== role))
       throw new ClusterError("usage", `There is one ${role}, and it is called ${role}`);
@@ -134,6 +140,7 @@ export async function printKubernetes(options: KubernetesOptions): Promise<void>
   const everybody: [Role, string][] = [
     ["coordinator", "coordinator"],
     ["observer", "observer"],
+    ["submitter", "submitter"],
     ...Array.from({ length: workers }, (_, i): [Role, string] => ["worker", `${prefix}-${i}`]),
   ];
   const users: MintedUser[] = [];

@@ -46,17 +46,23 @@ interface ReportOptions {
 export function reportCommand(): Command {
   const append = (value: string, before: string[]): string[] => [...before, value];
   return new Command("report")
-    .description("write report.html, plots and tables again from a run directory")
-    .argument("<run>", "run directory, or a folder of several")
+    .description("write report.html, plots and tables again from a run directory, or a sweep's")
+    .argument("<run>", "run directory, a folder of several, or a sweep's")
     .option("--title <text>", "title of the report")
     .option(
       "--results <folder>",
-      "of a reproduction, also make a folder to publish: README.md with tables, CSV files, plots",
+      "of a reproduction, also make a folder to publish: README.md with tables, CSV files, plots; of a sweep, write there",
     )
     .option("--note <text>", "one more line for that README.md; repeatable", append, [])
     .option("--json", "print where the report is as one JSON document")
-    .action(async (run: string, { title, results, note, json }: ReportOptions) => {
+    .action(async (run: string, options: ReportOptions) => {
+      const { title, results, note, json } = options;
       const out = resolve(run);
+      const { isSweep } = await import("./export-sweep.js");
+      if (await isSweep(out)) {
+        const { reportSweep } = await import("./report-sweep.js");
+        return reportSweep(out, options);
+      }
       const { reportRun } = await import("../../coordinator/results/report/report-run.js");
       const page = await reportRun(out, {
         title: title ?? `saf report ${shown(out)}`,

@@ -2,7 +2,7 @@
 import { join, resolve } from "node:path";
 import { type AttackListing, listAttacks } from "../../coordinator/evaluation/plan/attack-names.js";
 import { checkpointNames } from "../../shared/io/checkpoint-files.js";
-import { importWeights } from "../../coordinator/io/foreign-weights.js";
+import { importWeights, weightsSettings } from "../../coordinator/io/foreign-weights.js";
 import { runDirectoryName } from "../../coordinator/io/run-directory.js";
 import type { Config } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
@@ -77,7 +77,12 @@ async function subjectOf(
     throw new ClusterError("usage", "--weights needs --model: which network they are for", {
       hint: "saf config schema lists the models",
     });
-  const own = [`model=${model}`, ...(dataset === undefined ? [] : [`data.set=${dataset}`])];
+  const settings = await weightsSettings(weights);
+  const own = [
+    `model=${model}`,
+    ...(dataset === undefined ? [] : [`data.set=${dataset}`]),
+    ...(settings === undefined ? [] : [`network=${JSON.stringify(settings)}`]),
+  ];
   const { value: config } = await loadConfig({
     files: options.config,
     set: [...own, ...settingsOf(options)],

@@ -1,7 +1,9 @@
 /** `saf up` and `saf join`: a cluster of plain machines. */
 import { Argument, Command, Option } from "commander";
 import { ENGINE_NAMES } from "../../shared/engine.js";
+import { addPoolOptions } from "./config-options.js";
 import { duration } from "./duration.js";
+import { httpPort } from "./http-options.js";
 import type { JoinOptions } from "./join.js";
 import { listenOption } from "./listen-option.js";
 import { workerCount } from "./run-options.js";
@@ -9,7 +11,8 @@ import { interruption } from "./signals.js";
 import type { UpOptions } from "./up.js";
 
 export function upCommand(): Command {
-  return new Command("up")
+  const append = (value: string, before: string[]): string[] => [...before, value];
+  return addPoolOptions(new Command("up"))
     .description("lead a pool that other machines may join, until Ctrl-C; runs on this machine use it")
     .addOption(listenOption("where they reach it; by itself only this machine does"))
     .addOption(
@@ -20,6 +23,25 @@ export function upCommand(): Command {
     .option("--fresh", "new authority, keys and token: who joined before must join again")
     .option("--nats-server <path>", "this nats-server program")
     .option("--json", "print token and addresses as one JSON document")
+    .addOption(
+      new Option(
+        "--queue [folder]",
+        "lead it too: take runs and sweeps in (saf submit), each into a folder of its own in this one",
+      ).preset("runs/queue"),
+    )
+    .addOption(
+      new Option(
+        "-w, --workers <count>",
+        "with --queue: worker processes here, or auto: one per core",
+      ).argParser(workerCount),
+    )
+    .addOption(
+      new Option("--engine <name>", "with --queue: this engine or an error (also SAF_ENGINE)").choices([
+        ...ENGINE_NAMES,
+      ]),
+    )
+    .addOption(httpPort())
+    .option("--set <pool.key=value>", "with --queue: one setting of the pool; repeatable", append, [])
     .action(async (options: UpOptions) => {
       const stop = interruption();
       const { up } = await import("./up.js");

@@ -57,14 +57,33 @@ export function coordinatorCommand(): Command {
   const collect = (value: string, previous: string[]): string[] => [...previous, value];
   return addPoolOptions(addPageOptions(connectionOptions(new Command("coordinator"))))
     .description("lead a cluster: lease work, sum gradients, keep the results")
-    .requiredOption(
+    .option(
       "--run <file>",
       "settings of a run; repeat it for several, each of which gets a folder in --out",
       collect,
       [],
     )
+    .option(
+      "--sweep <file>",
+      "a sweep, beside runs and others; what is in --out of it already goes on",
+      collect,
+      [],
+    )
+    .option("--force", "go on with a sweep whose spec makes some measured trials no more")
     .option("--set <pool.key=value>", "one setting of the pool over its file; repeatable", collect, [])
-    .requiredOption("--out <folder>", "run directory; what is in it is continued")
+    .option("--out <folder>", "run directory; what is in it is continued")
+    .addOption(
+      new Option(
+        "--queue <folder>",
+        "take work in while it runs (saf submit), until a signal; each gets a folder in this one, and goes on after a restart",
+      ).conflicts(["run", "sweep", "out", "evaluateOnly"]),
+    )
+    .addOption(
+      new Option(
+        "--emulated",
+        "with --queue: its workers are emulated, and take emulated work only",
+      ).hideHelp(),
+    )
     .addOption(
       new Option("--side-by-side <count>", "runs to conduct at the same time")
         .default(1)

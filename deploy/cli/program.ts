@@ -17,6 +17,8 @@ import { joinCommand, upCommand } from "./machines-commands.js";
 import { reproduceCommand } from "./reproduce-command.js";
 import { doctorCommand, setupCommand } from "./setup-command.js";
 import { statusCommand } from "./status-command.js";
+import { sweepCommand } from "./sweep-command.js";
+import { cancelCommand, listCommand, logsCommand, submitCommand } from "./submit-commands.js";
 import { trainCommand } from "./train-command.js";
 import { verifyCommand } from "./verify-command.js";
 
@@ -41,6 +43,7 @@ export function createProgram(): Command {
     demoCommand(),
     trainCommand(),
     evaluateCommand(),
+    sweepCommand(),
     reproduceCommand(),
     reportCommand(),
     verifyCommand(),
@@ -56,6 +59,10 @@ export function createProgram(): Command {
     workerCommand(),
     upCommand(),
     joinCommand(),
+    submitCommand(),
+    listCommand(),
+    logsCommand(),
+    cancelCommand(),
     credsCommand(),
     completionCommand(program),
   ]) {

@@ -9,6 +9,7 @@ import {
   type WorkerRow,
   noteLevel,
 } from "../../shared/events.js";
+import { type SweepProgress, sweepOf } from "../../shared/sweep-progress.js";
 
 export interface ProgressState {
   /** There is one run: its error is that of the command, which tells it when it ends. */
@@ -19,6 +20,8 @@ export interface ProgressState {
   /** Runs that are not finished, oldest first; the one with an empty id is the cluster as a whole. */
   runs: readonly RunProgress[];
   workers: readonly WorkerLine[];
+  /** Of a sweep: its runs come and go by the thousand, and are not told one by one. */
+  sweep: SweepProgress | undefined;
 }
 
 /** A row of the workers' table with every field that the table shows. */
@@ -61,11 +64,13 @@ export interface Applied {
 }
 
 export function initialProgress(nowMs: number, isOneRun = false): ProgressState {
-  return { isOneRun, startMs: nowMs, heardMs: nowMs, runs: [], workers: [] };
+  return { isOneRun, startMs: nowMs, heardMs: nowMs, runs: [], workers: [], sweep: undefined };
 }
 
 export function applyEvent(before: ProgressState, event: ProgressEvent, nowMs: number): Applied {
   const state = { ...before, heardMs: nowMs };
+  if (event.sweep) return applySweep(state, sweepOf(event.sweep));
+  if (state.sweep !== undefined && isOfTrial(event)) return { state, said: [], milestones: [] };
   if (event.phase) return applyPhase(state, event.phase, nowMs);
   if (event.progress) return applyProgress(state, event.progress, nowMs);
   if (event.workers)
@@ -77,6 +82,16 @@ export function applyEvent(before: ProgressState, event: ProgressEvent, nowMs: n
   if (event.note) return { state, said: [saidBy(event.note)], milestones: [] };
   if (event.finished) return applyFinished(state, event.finished);
   return { state, said: [], milestones: [] };
+}
+
+function applySweep(state: ProgressState, sweep: SweepProgress): Applied {
+  const runs = state.runs.filter(({ runId }) => runId === "");
+  return { state: { ...state, runs, sweep }, said: [], milestones: [] };
+}
+
+function isOfTrial({ phase, progress, finished }: ProgressEvent): boolean {
+  const told = phase ?? progress ?? finished;
+  return told != null && (told.runId ?? "") !== "";
 }
 
 function applyFinished(state: ProgressState, { runId, ok, message, code }: Finished): Applied {

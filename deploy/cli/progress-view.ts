@@ -1,5 +1,21 @@
 /** The live region and the plain lines, from what is known. Pure: state and width to text. */
 import {
+  type BarCell,
+  type Canvas,
+  type Cell,
+  type Paint,
+  barWith,
+  bytes,
+  clean,
+  clock,
+  dash,
+  dot,
+  line,
+  plain,
+  rate,
+  shortTime,
+} from "./drawing.js";
+import {
   duration,
   figure,
   percent,
@@ -7,44 +23,27 @@ import {
   type RunProgress,
   type Said,
 } from "./progress-state.js";
-
-/** Paints text; the identity where colours are not wanted. */
-type Paint = (text: string) => string;
-export interface Palette {
-  bold: Paint;
-  dim: Paint;
-  green: Paint;
-  yellow: Paint;
-  red: Paint;
-  cyan: Paint;
-}
-
-export interface Canvas {
-  /** Columns and lines of the terminal. */
-  width: number;
-  height: number;
-  nowMs: number;
-  palette: Palette;
-  /** May characters outside ASCII be drawn? */
-  unicode: boolean;
-}
+import { sweepLines, sweepPlainLine } from "./sweep-progress-view.js";
 
 /** Silence that is worth a word. */
 const QUIET_MS = 5_000;
-const MAX_BAR = 40;
-const MIN_BAR = 8;
 
-interface Cell {
-  text: string;
-  paint?: Paint | undefined;
-}
-
-/** The live region: per run a phase line and a bar, then the workers. At most `height - 1` lines of `width` columns. */
+/** The live region: per run a phase line and a bar, or the sweep, then the workers. At most `height - 1` lines of `width` columns. */
 export function renderRegion(state: ProgressState, canvas: Canvas): string[] {
   const room = Math.max(1, canvas.height - 1);
-  const runs = runLines(state, canvas, room);
-  const table = workerTable(state, canvas, room - runs.length - 1);
-  return table.length === 0 ? runs : [...runs, "", ...table];
+  const above =
+    state.sweep === undefined ? runLines(state, canvas, room) : sweepAndPhase(state, canvas, room);
+  const table = workerTable(state, canvas, room - above.length - 1);
+  return table.length === 0 ? above : [...above, "", ...table];
+}
+
+/** The sweep, and what goes on besides its trials: workers are awaited, a report is drawn. */
+function sweepAndPhase(state: ProgressState, canvas: Canvas, room: number): string[] {
+  const phases = state.runs
+    .filter(({ phase }) => phase !== "sweeping")
+    .map((run) => phaseLine(state, run, canvas));
+  const sweep = state.sweep === undefined ? [] : sweepLines(state.sweep, canvas, room - phases.length);
+  return [...phases, ...sweep];
 }
 
 function runLines(state: ProgressState, canvas: Canvas, room: number): string[] {
@@ -133,10 +132,10 @@ function awaited({ workers, heardMs }: ProgressState, nowMs: number): string {
 
 /** The bar takes the room that the figures leave; the less telling figures give way first. */
 function barLine(run: RunProgress, canvas: Canvas): string {
-  const { palette, width } = canvas;
+  const { palette } = canvas;
   const share = Math.min(1, Math.max(0, run.done / run.total));
   const training = run.phase === "training";
-  const cells: (Cell & { importance: number })[] = [
+  const cells: BarCell[] = [
     { text: `${Math.floor(share * 100)} %`.padStart(5), paint: palette.bold, importance: 6 },
     { text: `${run.done}/${run.total}`.padStart(2 * String(run.total).length + 1), importance: 1 },
   ];
@@ -149,33 +148,7 @@ function barLine(run: RunProgress, canvas: Canvas): string {
   if (run.samplesPerSecond > 0) cells.push({ text: `${rate(run.samplesPerSecond)} img/s`, importance: 2 });
   if (run.etaSeconds >= 0)
     cells.push({ text: `${clock(run.etaSeconds)} left`, paint: palette.cyan, importance: 5 });
-
-  const needed = (): number => cells.reduce((sum, { text }) => sum + 2 + text.length, 0);
-  while (cells.length > 1 && width - needed() < MIN_BAR) {
-    const least = Math.min(...cells.map(({ importance }) => importance));
-    cells.splice(
-      cells.findIndex(({ importance }) => importance === least),
-      1,
-    );
-  }
-  const barWidth = Math.max(0, Math.min(MAX_BAR, width - needed()));
-  if (barWidth < 3)
-    return line(
-      cells.map(({ text, paint }, i) => ({ text: i === 0 ? text.trimStart() : `  ${text}`, paint })),
-      canvas,
-    );
-  return bar(share, barWidth, canvas) + cells.map(({ text, paint = plain }) => `  ${paint(text)}`).join("");
-}
-
-function bar(share: number, width: number, { palette, unicode }: Canvas): string {
-  const [full, half, empty] = unicode ? ["━", "╸", "─"] : ["#", "", "-"];
-  const halves = Math.floor(share * width * 2);
-  const filled = Math.floor(halves / 2);
-  const middle = halves % 2 === 1 ? (half ?? "") : "";
-  return (
-    palette.green((full ?? "").repeat(filled) + middle) +
-    palette.dim((empty ?? "").repeat(width - filled - middle.length))
-  );
+  return barWith(share, cells, canvas);
 }
 
 const COLUMNS = ["worker", "state", "engine", "img/s", "lease", "memory", "retries"] as const;
@@ -233,9 +206,11 @@ function statePaint(state: string, { palette }: Canvas): Paint {
   return state === "lost" ? palette.red : palette.dim;
 }
 
-/** One line of a log: everything about a run that changes. */
+/** One line of a log: everything about a run that changes, or about a sweep. */
 export function plainLine(state: ProgressState, run: RunProgress | undefined, nowMs: number): string {
-  const clockText = `[${duration((nowMs - state.startMs) / 1000)}]`;
+  const seconds = (nowMs - state.startMs) / 1000;
+  if (run === undefined && state.sweep !== undefined) return sweepPlainLine(state.sweep, seconds);
+  const clockText = `[${duration(seconds)}]`;
   if (run === undefined) return `${clockText} waiting for the coordinator`;
   const parts: string[] = [];
   if (run.detail !== "") parts.push(clean(run.detail));
@@ -275,57 +250,4 @@ export function saidLines(
     `${mark === "" ? "" : paint(mark)}${first}`,
     ...more.map((part) => `${" ".repeat(mark.length)}${part}`),
   ];
-}
-
-/** Painted cells on one line, cut to the width; the colours do not count. */
-function line(cells: readonly Cell[], { width, unicode }: Canvas): string {
-  const length = cells.reduce((sum, { text }) => sum + [...text].length, 0);
-  const ellipsis = unicode ? "…" : "...";
-  let room = length <= width ? width : Math.max(0, width - ellipsis.length);
-  const painted = cells.map(({ text, paint = plain }) => {
-    const cut = [...text].slice(0, room).join("");
-    room -= [...cut].length;
-    return cut === "" ? "" : paint(cut);
-  });
-  return `${painted.join("")}${length <= width ? "" : ellipsis.slice(0, width)}`;
-}
-
-function plain(text: string): string {
-  return text;
-}
-
-/** Words of others (a worker's id, a note) without anything a terminal would obey. */
-function clean(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " ");
-}
-
-function dot({ unicode }: Canvas): string {
-  return unicode ? "·" : "-";
-}
-
-function dash({ unicode }: Canvas): string {
-  return unicode ? "–" : "-";
-}
-
-function rate(perSecond: number): string {
-  return perSecond < 10 ? perSecond.toFixed(1) : String(Math.round(perSecond));
-}
-
-/** 142 ms · 2.1 s */
-function shortTime(ms: number): string {
-  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
-}
-
-/** 1:48 · 2:05:09 */
-function clock(seconds: number): string {
-  const whole = Math.round(seconds);
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
-  const pad = (value: number): string => String(value).padStart(2, "0");
-  return h > 0 ? `${h}:${pad(m)}:${pad(s)}` : `${m}:${pad(s)}`;
-}
-
-/** 412 MiB · 1.2 GiB */
-function bytes(count: number): string {
-  const mib = count / 2 ** 20;
-  return mib < 1000 ? `${Math.round(mib)} MiB` : `${(mib / 1024).toFixed(1)} GiB`;
 }

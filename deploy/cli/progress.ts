@@ -9,14 +9,19 @@ import {
   type ProgressState,
   type Said,
 } from "./progress-state.js";
-import { plainLine, renderRegion, saidLines, type Canvas, type Palette } from "./progress-view.js";
+import type { Canvas, Palette } from "./drawing.js";
+import { plainLine, renderRegion, saidLines } from "./progress-view.js";
 import type { ProgressEvent } from "../../shared/events.js";
+import { type SweepProgress, sweepOf } from "../../shared/sweep-progress.js";
 import type { ProgressMode } from "./run-options.js";
 
 /** Redraws at most so often; the clocks in the region move once a second. */
 const FRAME_MS = 100;
 const CLOCK_MS = 1000;
 const PLAIN_EVERY_MS = 10_000;
+const SWEEP_EVERY_MS = 5_000;
+/** What is printed of a sweep, or before there is a run. */
+const NO_RUN = "no run";
 
 export interface ProgressDisplay {
   update(event: ProgressEvent): void;
@@ -111,7 +116,7 @@ class LiveProgress implements ProgressDisplay {
     clearInterval(this.clock);
     this.stream.off("resize", this.onResize);
     this.state = { ...this.state, workers: [] };
-    this.draw({ region: this.state.runs.length > 0 });
+    this.draw({ region: this.state.runs.length > 0 || this.state.sweep !== undefined });
     this.region.done();
     this.stopped = true;
   }
@@ -189,10 +194,12 @@ class PlainProgress implements ProgressDisplay {
 
   private printDue(): void {
     const nowMs = Date.now();
-    const ids = this.state.runs.length === 0 ? [""] : this.state.runs.map(({ runId }) => runId);
-    for (const runId of ids) {
-      if (nowMs - (this.printedMs.get(runId) ?? this.state.startMs) >= PLAIN_EVERY_MS) this.printRun(runId);
-    }
+    const { runs, sweep, startMs } = this.state;
+    const known = sweep === undefined ? runs.map(({ runId }) => runId) : [];
+    const ids = known.length === 0 ? [NO_RUN] : known;
+    const everyMs = sweep === undefined ? PLAIN_EVERY_MS : SWEEP_EVERY_MS;
+    for (const runId of ids)
+      if (nowMs - (this.printedMs.get(runId) ?? startMs) >= everyMs) this.printRun(runId);
   }
 
   private printRun(runId: string): void {
@@ -219,8 +226,9 @@ class JsonProgress implements ProgressDisplay {
     const time = new Date(event.timeMs || Date.now()).toISOString();
     for (const kind of ["phase", "progress", "workers", "note", "finished"] as const) {
       const body = event[kind];
-      if (body) this.write({ time, event: kind, ...(snakeCased(body) as object) });
+      if (body) this.write({ time, event: kind, ...withSnakeKeys(body) });
     }
+    if (event.sweep) this.write({ time, event: "sweep", ...sweepDocument(sweepOf(event.sweep)) });
   }
 
   say(text: string, level: Level = "info"): void {
@@ -234,14 +242,22 @@ class JsonProgress implements ProgressDisplay {
   }
 }
 
-function snakeCased(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(snakeCased);
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).filter(([key]) => !key.startsWith("$"));
+/** Paths of settings and names of metrics are keys as they are. */
+function sweepDocument({ best, ...sweep }: SweepProgress): object {
+  return { ...withSnakeKeys(sweep), best };
+}
+
+function withSnakeKeys(body: object): object {
+  const entries = Object.entries(body).filter(([key]) => !key.startsWith("$"));
   return Object.fromEntries(
     entries.map(([key, child]) => [
       key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
       snakeCased(child),
     ]),
   );
+}
+
+function snakeCased(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(snakeCased);
+  return typeof value === "object" && value !== null ? withSnakeKeys(value) : value;
 }

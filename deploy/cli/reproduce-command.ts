@@ -1,15 +1,21 @@
-/** `saf reproduce`: the paper's networks on a data set, trained side by side and measured; goes on where it stopped. */
+/** `saf reproduce`: the paper's networks on a data set, side by side; goes on where it stopped. Or a sweep's trial again. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { REPRODUCED_SETS } from "../../shared/reproduction.js";
 import { theoryCommand } from "./reproduce-theory-command.js";
 import { addRunOptions, wholeNumber } from "./run-options.js";
-import type { ReproduceOptions } from "./reproduce.js";
+import type { ReproduceTrialOptions } from "./reproduce-trial.js";
+
+/** The beginning of a trial's id, or its number. */
+const TRIAL_NAME = /^(#?\d+|[0-9a-f]{4,16})$/i;
 
 export function reproduceCommand(): Command {
   const append = (value: string, before: string[]): string[] => [...before, value];
   return addRunOptions(new Command("reproduce"))
-    .description("train and measure the paper's networks on a data set, several side by side")
-    .argument("<data set>", REPRODUCED_SETS.join(" or "))
+    .description(
+      "train and measure the paper's networks on a data set, several side by side; or a sweep's trial again, whose weights must come out the same",
+    )
+    .argument("<what>", `${REPRODUCED_SETS.join(", ")}, or a trial: the beginning of its id, or its number`)
+    .option("--sweep <folder>", "the trial's sweep (default: the newest in --runs)")
     .addOption(
       new Option(
         "--models <names>",
@@ -23,9 +29,13 @@ export function reproduceCommand(): Command {
     .addOption(new Option("--seeds <numbers>", "seeds, as in 0,1,2 (default: 0)").argParser(seedsIn))
     .option("--set <key=value>", "one more setting of all of them, or of the pool; repeatable", append, [])
     .option("--out <folder>", "where it is kept; what is in it is continued, with its own settings")
-    .action(async (dataset: string, options: ReproduceOptions) => {
+    .action(async (what: string, options: ReproduceTrialOptions) => {
+      if (!REPRODUCED_SETS.includes(what) && (options.sweep !== undefined || TRIAL_NAME.test(what))) {
+        const { reproduceTrial } = await import("./reproduce-trial.js");
+        return reproduceTrial(what, options);
+      }
       const { reproduce } = await import("./reproduce.js");
-      await reproduce(dataset, options);
+      return reproduce(what, options);
     })
     .addCommand(theoryCommand());
 }

@@ -73,7 +73,7 @@ function planOf(
   if (!REPRODUCED_SETS.includes(dataset)) {
     throw new ClusterError(
       "usage",
-      `Cannot reproduce "${dataset}": expected ${REPRODUCED_SETS.join(" or ")}`,
+      `Cannot reproduce "${dataset}": expected ${REPRODUCED_SETS.join(" or ")}, or the id of a sweep's trial`,
     );
   }
   if (before !== undefined && before.dataset !== dataset) {

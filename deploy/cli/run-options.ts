@@ -29,12 +29,13 @@ export interface RunOptions extends ClusterOptions {
 export function addRunOptions(command: Command): Command {
   return addClusterOptions(command)
     .option("--json", "print the results as one JSON document")
-    .addOption(
-      new Option("--progress <mode>", "how progress is shown").choices([...PROGRESS_MODES]).default("auto"),
-    )
+    .addOption(progressOption())
     .addOption(httpPort())
     .option("--runs <folder>", "where run directories are made", "runs");
 }
+
+export const progressOption = (): Option =>
+  new Option("--progress <mode>", "how progress is shown").choices([...PROGRESS_MODES]).default("auto");
 
 export function addClusterOptions(command: Command): Command {
   return addPoolOptions(command)

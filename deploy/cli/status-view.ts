@@ -1,6 +1,7 @@
 /** What goes on in a cluster, as people read it in a terminal. Pure: what a coordinator answered, and a width, to lines. */
 import type { StatusView } from "../../coordinator/live/core/api.js";
-import type { RunView, WorkerView } from "../../coordinator/live/core/views.js";
+import type { RunView, SweepView, WorkerView } from "../../coordinator/live/core/views.js";
+import { TRIAL_STATES } from "../../shared/records/sweep-line.js";
 import { CLEARLY_SLOWER } from "../../shared/pool-view.js";
 import { duration } from "./progress-state.js";
 import { type Terminal, hanging, plainWords, wrapped } from "./terminal.js";
@@ -11,6 +12,8 @@ export interface Running {
   directory: string | null;
   url: string;
   status: StatusView;
+  /** None of a coordinator of before. */
+  sweeps?: readonly SweepView[];
 }
 
 /** The coordinator tells of its workers twice a second; so long without a word, and it hangs. */
@@ -18,7 +21,7 @@ const SILENT_MS = 10_000;
 const GAP = "  ";
 
 export function renderStatus(
-  { directory, url, status }: Running,
+  { directory, url, status, sweeps = [] }: Running,
   nowMs: number,
   terminal: Terminal,
 ): string[] {
@@ -38,6 +41,7 @@ export function renderStatus(
       runs.map((run) => runRow(run, terminal)),
       terminal,
     ),
+    ...sweeps.flatMap((sweep) => sweepWords(sweep, terminal)),
     ...waitLines(status, terminal),
     "",
     ...(workers.length === 0 ? [palette.dim("no worker has joined yet")] : workerLines(status, terminal)),
@@ -47,7 +51,7 @@ export function renderStatus(
 
 type Paint = (text: string) => string;
 
-interface Cell {
+export interface Cell {
   text: string;
   paint?: Paint;
   right?: true;
@@ -72,6 +76,19 @@ function runRow(run: RunView, { palette }: Terminal): Cell[] {
       paint: palette.cyan,
     },
   ];
+}
+
+/** How far it is, in one line; `saf sweep status` says more. */
+function sweepWords({ name, trials, planned, ...sweep }: SweepView, { width, palette }: Terminal): string[] {
+  const over = trials.done + trials.stopped + trials.failed;
+  const words = [
+    `sweep ${name}`,
+    `${over}${planned === null ? "" : ` of ${planned}`} trials over`,
+    ...TRIAL_STATES.flatMap((state) => (trials[state] === 0 ? [] : [`${trials[state]} ${state}`])),
+    ...(sweep.samples_per_second > 0 ? [`${rate(sweep.samples_per_second)} img/s`] : []),
+    ...(sweep.eta_seconds === null ? [] : [`${duration(sweep.eta_seconds)} left`]),
+  ];
+  return wrapped(plainWords(words.join(", ")), width).map(palette.cyan);
 }
 
 function waitLines({ waits, runs }: StatusView, { width, palette }: Terminal): string[] {
@@ -189,7 +206,7 @@ function takenLines({ taken, runs }: StatusView, nowMs: number, terminal: Termin
 // ---- Text -------------------------------------------------------------------------------------------------------
 
 /** Rows of cells in columns; columns that are empty everywhere are left out, and no line is wider than the terminal. */
-function table(rows: readonly (readonly Cell[])[], { width, unicode }: Terminal): string[] {
+export function table(rows: readonly (readonly Cell[])[], { width, unicode }: Terminal): string[] {
   const count = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: count }, (_, i) =>
     Math.max(...rows.map((row) => row[i]?.text.length ?? 0)),

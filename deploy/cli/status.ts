@@ -5,6 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { createLogUpdate } from "log-update";
 import { LIVE_FILE, type LiveFile } from "../../coordinator/io/live-file.js";
 import type { StatusView } from "../../coordinator/live/core/api.js";
+import type { SweepView } from "../../coordinator/live/core/views.js";
 import type { RunStatus } from "../../coordinator/runs/status.js";
 import { ClusterError, wordsOf } from "../../shared/errors.js";
 import { readJson } from "../../shared/io/json-document.js";
@@ -118,25 +119,33 @@ async function ask(
   { directory, url, started }: Place,
   token: string | undefined,
 ): Promise<Running | undefined> {
-  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  const answer = await fetch(new URL("/api/v1/status", url), {
-    headers,
-    redirect: "error",
-    signal: AbortSignal.timeout(PATIENCE_MS),
-  }).catch(() => undefined);
+  const answer = await answerAt(new URL("/api/v1/status", url), token);
   if (answer?.status === 401) {
     throw new ClusterError("usage", `The live page at ${url} asks for a token`, {
       hint: "give the file that holds it: --http-token-file FILE, or SAF_HTTP_TOKEN_FILE",
     });
   }
-  if (answer?.ok !== true) return undefined;
-  const status = await answer.json().then(
-    (value) => value as StatusView,
-    () => undefined,
-  );
+  const status = await documentIn<StatusView>(answer);
   if (status?.cluster === undefined) return undefined;
   if (started !== undefined && status.cluster.started !== started) return undefined;
-  return { directory, url, status };
+  const found = await documentIn<{ sweeps: SweepView[] }>(
+    await answerAt(new URL("/api/v1/sweeps", url), token),
+  );
+  return { directory, url, status, sweeps: found?.sweeps ?? [] };
+}
+
+async function answerAt(url: URL, token: string | undefined): Promise<Response | undefined> {
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  return fetch(url, { headers, redirect: "error", signal }).catch(() => undefined);
+}
+
+async function documentIn<Document>(answer: Response | undefined): Promise<Document | undefined> {
+  if (answer?.ok !== true) return undefined;
+  return answer.json().then(
+    (value) => value as Document,
+    () => undefined,
+  );
 }
 
 async function tokenIn(file: string): Promise<string> {

@@ -1,6 +1,6 @@
 /** What a command may draw on: columns, colours, characters. */
 import picocolors from "picocolors";
-import type { Palette } from "./progress-view.js";
+import type { Palette } from "./drawing.js";
 import { wantsColor } from "./progress.js";
 
 export interface Terminal {

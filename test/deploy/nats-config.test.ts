@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClusterError } from "../../shared/errors.js";
-import { natsConfig } from "../../deploy/local/nats/config.js";
+import { natsConfig, subjectRights } from "../../deploy/local/nats/config.js";
 
 interface Rights {
   allow?: string[];
@@ -26,6 +26,7 @@ function configOf(workers: string[] = ["w0"], ports: { port?: number; monitorPor
     keys: {
       coordinator: "UC",
       observer: "UO",
+      submitter: "UT",
       system: "US",
       workers: new Map(workers.map((worker) => [worker, `U-${worker}`])),
     },
@@ -51,15 +52,16 @@ test("clients and monitoring listen on loopback, on free ports unless told other
   assert.deepEqual([fixed.host, fixed.port, fixed.http], ["127.0.0.1", 4300, "127.0.0.1:8300"]);
 });
 
-test("a role that may publish nothing is denied everything, for the server reads an empty list as no limit", () => {
+test("whoever may publish nothing is denied everything, for the server reads an empty list as no limit", () => {
+  assert.deepEqual(subjectRights([]), { deny: [">"] });
   const { publish, subscribe } = rightsOf(configOf(), "UO");
-  assert.deepEqual(publish, { deny: [">"] });
+  assert.deepEqual(publish, { allow: ["saf.v1.pool.queue.observer"] });
   assert.ok(subscribe.allow && subscribe.allow.length > 0);
 });
 
 test("nobody has a right outside the pool and an inbox of its own: not on JetStream, not on the server's own subjects", () => {
   const config = configOf(["w0", "w1"]);
-  for (const key of ["UC", "UO", "U-w0", "U-w1"]) {
+  for (const key of ["UC", "UO", "UT", "U-w0", "U-w1"]) {
     const { publish, subscribe } = rightsOf(config, key);
     const everything = [...(publish.allow ?? []), ...(subscribe.allow ?? [])];
     assert.ok(everything.length > 0, key);

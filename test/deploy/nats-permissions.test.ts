@@ -18,11 +18,12 @@ import { NO_SERVER, serversOfBothAges, within } from "./nats-support.js";
 
 const s = subjectsOf("pool");
 const other = subjectsOf("other");
-const WHO = ["coordinator", "observer", "w0", "w1"] as const;
+const WHO = ["coordinator", "observer", "submitter", "w0", "w1"] as const;
 type Who = (typeof WHO)[number];
 
 const C = "coordinator";
 const O = "observer";
+const S = "submitter";
 
 /** Subject, who may publish on it, who may subscribe to it. Nobody else may. */
 const TABLE: [subject: string, publish: Who[], subscribe: Who[]][] = [
@@ -50,7 +51,12 @@ const TABLE: [subject: string, publish: Who[], subscribe: Who[]][] = [
   [s.runGet("w1"), ["w1"], [C]],
   [s.data("w0"), ["w0"], [C]],
   [s.data("w1"), ["w1"], [C]],
-  [s.event("step"), [C], [C, O]],
+  [s.event("step"), [C], [C, O, S]],
+  [s.submit("submitter"), [S], [C]],
+  [s.submit("submitter-b"), [], [C]],
+  [s.submit("observer"), [], [C]],
+  [s.queue("submitter"), [S], [C]],
+  [s.queue("observer"), [O], [C]],
   // Machines come by keys of their own, which this server does not know.
   [s.enrol, [], [C]],
   // Another pool on the same server.
@@ -60,6 +66,7 @@ const TABLE: [subject: string, publish: Who[], subscribe: Who[]][] = [
   // Answers are only for who asked. The coordinator answers what it was asked, and writes nowhere unasked.
   [`${inboxPrefix("coordinator")}.x`, [], [C]],
   [`${inboxPrefix("observer")}.x`, [], [O]],
+  [`${inboxPrefix("submitter")}.x`, [], [S]],
   [`${inboxPrefix("w0")}.x`, [], ["w0"]],
   [`${inboxPrefix("w1")}.x`, [], ["w1"]],
   ["_INBOX.x", [], []],
@@ -99,11 +106,14 @@ const PATTERNS: [pattern: string, subscribe: Who[]][] = [
   [s.parametersPattern, [C, "w0", "w1"]],
   [s.parametersAsBytesPattern, [C, "w0", "w1"]],
   [s.parameterGetPattern(0), [C]],
-  [s.eventPattern, [C, O]],
+  [s.eventPattern, [C, O, S]],
+  [s.submitPattern, [C]],
+  [s.queuePattern, [C]],
   ["saf.v1.pool.>", [C]],
   ["saf.v1.>", []],
   [`${inboxPrefix("coordinator")}.>`, [C]],
   [`${inboxPrefix("observer")}.>`, [O]],
+  [`${inboxPrefix("submitter")}.>`, [S]],
   [`${inboxPrefix("w0")}.>`, ["w0"]],
   [`${inboxPrefix("w1")}.>`, ["w1"]],
   ["_INBOX.>", []],
@@ -128,9 +138,8 @@ const roleOf = (who: Who): Role => ROLES.find((role) => role === who) ?? "worker
 const FLAVOURS: Record<string, (binary: NatsBinary, directory: string) => Promise<World>> = {
   async "keys in its configuration"(binary, directory) {
     const server = await startNatsServer({ binary, directory, pool: "pool", workers: ["w0", "w1"] });
-    const { coordinator, observer, worker } = server.credentials;
-    const fileOf = (who: Who): string =>
-      (who === C ? coordinator : who === O ? observer : worker(who)).seedFile;
+    const { worker, ...roles } = server.credentials;
+    const fileOf = (who: Who): string => (who === "w0" || who === "w1" ? worker(who) : roles[who]).seedFile;
     return {
       url: server.url,
       authenticator: (who) => nkeyAuthenticator(readFileSync(fileOf(who))),
@@ -170,6 +179,7 @@ for (const { name, binary } of ages) {
           clients = {
             coordinator: await client("coordinator"),
             observer: await client("observer"),
+            submitter: await client("submitter"),
             w0: await client("w0"),
             w1: await client("w1"),
           };

@@ -152,6 +152,49 @@ test("an unknown model is refused where it stands", async (t) => {
   );
 });
 
+test("a setting for a part that the network lacks, or that does not fit it, is refused where it stands", async (t) => {
+  const text = `model: plain-r
+network:
+  channels: [4, 8]
+  activation_width: 2
+  random: { epsilon: 0.1 }
+  mean: { copies: 10 }
+`;
+  assert.deepEqual(await refusal(load(t, text)), [
+    'run.yaml:3:13: network.channels: "plain-r" on mnist has 3 convolutions before the last: expected 3 numbers, got 2',
+    'run.yaml:4:21: network.activation_width: only for symmetric activations, which "plain-r" does not have',
+    'run.yaml:6:9: network.mean: only for flag M, which "plain-r" does not have',
+  ]);
+  const [line] = await refusal(load(t, "network:\n  random: { epsilon: 127.5 }\n"));
+  assert.equal(line, "run.yaml:2:22: network.random.epsilon: expected a number from 0 to 1, got 127.5");
+});
+
+test("every setting of the network is shown: said, or the paper's", async (t) => {
+  const { value, sources } = await load(t, "model: mrelu-r\nnetwork: { random: { epsilon: 0.3 } }\n");
+  const { config, sources: shown } = completeConfig(value, sources, resolveRun(value));
+  const lines = showConfig(config, shown).split("\n");
+  const from = lines.findIndex((line) => line.startsWith("network:"));
+  const until = lines.findIndex((line) => line.startsWith("train:"));
+  assert.deepEqual(
+    lines
+      .slice(from, until)
+      .map((line) => line.replace(/ +# .*\/run\.yaml/, " # run.yaml").replace(/ +#/, " #")),
+    [
+      "network:",
+      "  channels: [20, 50, 500] # the paper's",
+      "  activation_width: 1 # the paper's",
+      "  loss:",
+      "    alpha1: 1 # the paper's",
+      "    alpha2: 1 # the paper's",
+      "    alpha3: 0 # the paper's",
+      "    power: 2 # the paper's",
+      "  random:",
+      "    epsilon: 0.3 # run.yaml:2:31",
+      "    probability: 0.5 # the paper's",
+    ],
+  );
+});
+
 test("for --set the flag is named, and its value is YAML", async () => {
   const { value } = await loadConfig({
     files: [],
@@ -307,36 +350,54 @@ test("no --set makes it throw anything but a config error", async () => {
 });
 
 const positive = (max: number): fc.Arbitrary<number> => fc.double({ min: 1e-6, max, noNaN: true });
-const validConfig: fc.Arbitrary<ConfigInput> = fc.record(
-  {
-    version: fc.constant(1 as const),
-    name: fc.stringMatching(/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/),
-    model: fc.constantFrom("plain", "mrelu-r-m", "rbf-m"),
-    seed: fc.nat(),
-    data: fc.record({ dir: fc.string({ unit: "grapheme" }) }, { requiredKeys: [] }),
-    train: fc.record(
-      {
-        epochs: positive(10_000),
-        batch_size: fc.integer({ min: 64, max: 1000 }),
-        slots: fc.constantFrom(1, 2, 4, 8, 64),
-        learning_rate: fc.oneof(
-          positive(10),
-          fc.array(fc.record({ rate: positive(10), epochs: positive(10) }), { minLength: 1 }),
-        ),
-        momentum: fc.double({ min: 0, max: 0.999, noNaN: true }),
-      },
-      { requiredKeys: [] },
-    ),
-    evaluate: fc.record(
-      {
-        kinds: fc.subarray(["clean", "adversarial", "nonsense", "noisy"] as const, { minLength: 1 }),
-        images: fc.integer({ min: 1 }),
-      },
-      { requiredKeys: [] },
-    ),
-  },
-  { requiredKeys: [] },
+/** Only one of the models has what all these settings are for. */
+const validConfig: fc.Arbitrary<ConfigInput> = anyConfig().map((input) =>
+  input.network === undefined || (input.model ?? "mrelu-r-m") === "mrelu-r-m"
+    ? input
+    : { ...input, network: { channels: [3, 2, 1] } },
 );
+
+function anyConfig(): fc.Arbitrary<ConfigInput> {
+  return fc.record(
+    {
+      version: fc.constant(1 as const),
+      name: fc.stringMatching(/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/),
+      model: fc.constantFrom("plain", "mrelu-r-m", "rbf-m"),
+      seed: fc.nat(),
+      data: fc.record({ dir: fc.string({ unit: "grapheme" }) }, { requiredKeys: [] }),
+      train: fc.record(
+        {
+          epochs: positive(10_000),
+          batch_size: fc.integer({ min: 64, max: 1000 }),
+          slots: fc.constantFrom(1, 2, 4, 8, 64),
+          learning_rate: fc.oneof(
+            positive(10),
+            fc.array(fc.record({ rate: positive(10), epochs: positive(10) }), { minLength: 1 }),
+          ),
+          momentum: fc.double({ min: 0, max: 0.999, noNaN: true }),
+        },
+        { requiredKeys: [] },
+      ),
+      network: fc.record(
+        {
+          channels: fc.array(fc.integer({ min: 1, max: 64 }), { minLength: 3, maxLength: 3 }),
+          activation_width: fc.double({ min: 0.01, max: 100, noNaN: true }),
+          loss: fc.record({ power: fc.double({ min: 1, max: 32, noNaN: true }) }, { requiredKeys: [] }),
+          random: fc.record({ epsilon: fc.double({ min: 0, max: 1, noNaN: true }) }, { requiredKeys: [] }),
+        },
+        { requiredKeys: [] },
+      ),
+      evaluate: fc.record(
+        {
+          kinds: fc.subarray(["clean", "adversarial", "nonsense", "noisy"] as const, { minLength: 1 }),
+          images: fc.integer({ min: 1 }),
+        },
+        { requiredKeys: [] },
+      ),
+    },
+    { requiredKeys: [] },
+  );
+}
 
 test("a valid configuration says the same after a round trip through a file, and through `config show`", async (t) => {
   const { path, write } = await folder(t);

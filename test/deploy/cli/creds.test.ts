@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import { parseCredentials } from "../../../shared/credentials.js";
+import { ROLES } from "../../../shared/subjects.js";
 import { fromPublic, fromSeed } from "nkeys.js";
 import { saf } from "../../support/saf.js";
 
@@ -45,7 +46,7 @@ test("a pool's keys are made once, and only their owner may read them", async (t
   const { dir } = await authority(t);
   assert.equal((await stat(dir)).mode & 0o777, 0o700);
   const seeds = (await readdir(dir, { recursive: true })).filter((name) => name.endsWith(".seed"));
-  assert.equal(seeds.length, 6);
+  assert.equal(seeds.length, 3 + ROLES.length);
   for (const name of seeds) assert.equal((await stat(join(dir, name))).mode & 0o777, 0o600, name);
   for (const name of ["authority.json", "nats-auth.conf"])
     assert.doesNotMatch(await readFile(join(dir, name), "utf8"), SEED, name);
@@ -108,6 +109,7 @@ test("the Kubernetes objects hold everybody's credentials, and the server's with
   assert.deepEqual(Object.keys(files), [
     "coordinator.creds",
     "observer.creds",
+    "submitter.creds",
     "worker-0.creds",
     "worker-1.creds",
   ]);
@@ -131,7 +133,7 @@ test("rotating leaves the old key in the server's configuration until its grace 
 
   assert.equal((await saf(["creds", "rotate", "--dir", dir, "--role", "worker", "--grace", "1h"])).code, 0);
   assert.equal((await keys()).length, 2);
-  assert.equal((await seeds()).length, 3, "the old key's seed stayed");
+  assert.equal((await seeds()).length, ROLES.length, "the old key's seed stayed");
   assert.ok((await keys()).includes(old));
 
   assert.equal((await saf(["creds", "rotate", "--dir", dir, "--finish"])).code, 0);
@@ -152,6 +154,9 @@ test("what nobody may be called, and what is no file of credentials, is refused 
     [[...mint, "--role", "worker", "--id", "../w"], /called "..\/w"/],
     [[...mint, "--role", "worker", "--id", "w*"], /called "w\*"/],
     [[...mint, "--role", "worker"], /Which worker/],
+    [[...mint, "--role", "worker", "--id", "submitter-a"], /called "submitter-a"/],
+    [[...mint, "--role", "submitter", "--id", "alice"], /called "alice"[^]*submitter-alice/],
+    [[...mint, "--role", "submitter", "--count", "2"], /--count is for workers[^]*submitter-alice/],
     [[...mint, "--role", "coordinator", "--count", "2"], /one coordinator/],
     [[...mint, "--role", "king", "--id", "w"], /Allowed choices/],
     [[...mint, "--role", "worker", "--id", "w", "--expires", "soon"], /Expected a time/],

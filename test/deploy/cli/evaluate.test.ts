@@ -116,6 +116,16 @@ describe("weights are refused before anything is begun", () => {
     });
   }
 
+  test("of a network with settings that its tensors do not have", LIMIT, async (t) => {
+    const network_settings = JSON.stringify({ channels: [20, 50, 400] });
+    const run = await refused(await weightsFile(t, undefined, { network_settings }), FOREIGN);
+    assert.equal(run.code, 2);
+    assert.match(
+      errorLine(run),
+      /tensor "conv3\/weight" has shape \[4, 4, 50, 500\], expected \[4, 4, 50, 400\]/,
+    );
+  });
+
   test("of an optimizer", LIMIT, async (t) => {
     const run = await refused(await weightsFile(t, undefined, { what: "momentum" }), FOREIGN);
     assert.equal(run.code, 3);

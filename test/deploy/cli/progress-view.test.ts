@@ -10,7 +10,8 @@ import {
   initialProgress,
   type ProgressState,
 } from "../../../deploy/cli/progress-state.js";
-import { plainLine, renderRegion, saidLines, type Canvas } from "../../../deploy/cli/progress-view.js";
+import type { Canvas } from "../../../deploy/cli/drawing.js";
+import { plainLine, renderRegion, saidLines } from "../../../deploy/cli/progress-view.js";
 import { saf } from "../../../shared/proto/generated/control.js";
 import type { ProgressEvent } from "../../../shared/events.js";
 

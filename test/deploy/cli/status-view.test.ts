@@ -142,3 +142,23 @@ test("text is cut between words, and a word that has no room anywhere", () => {
   assert.deepEqual(wrapped("one two three", 7), ["one two", "three"]);
   assert.deepEqual(wrapped("abcdefghij k", 4), ["abcd", "efgh", "ij k"]);
 });
+
+test("a sweep is one line below the runs", () => {
+  const state = new LiveState({ title: "saf sweep", pool: "local", version: "1", started: NOW - 60_000 });
+  const counts = { running: 2, waiting: 5, done: 1, stopped: 7, failed: 0 };
+  const sweep = {
+    name: "rates",
+    title: "",
+    state: "running",
+    counts,
+    planned: 24,
+    samplesPerSecond: 2236,
+    etaSeconds: 100,
+  };
+  state.apply({ timeMs: NOW, sweep });
+  const running = { directory: "runs/rates", url: "http://here/", status: statusOf(), sweeps: state.sweeps };
+  const expected =
+    "sweep rates, 8 of 24 trials over, 2 running, 5 waiting, 1 done, 7 stopped, 2236 img/s, 1 min 40 s left";
+  assert.ok(renderStatus(running, NOW, terminal(120)).includes(expected));
+  assert.ok(renderStatus(running, NOW, terminal(60)).every((line) => line.length <= 60));
+});

@@ -1,0 +1,84 @@
+/** Loads a sweep's file, strictly: its base is put into it, and what is wrong is said with the place where it was written. */
+import { dirname, isAbsolute, join } from "node:path";
+import { stringify } from "yaml";
+import { type Space, spaceOf, spaceProblems } from "../../coordinator/sweeps/space.js";
+import { configSchema } from "../../shared/config/run.js";
+import { type SweepSpec, sweepSchema } from "../../shared/config/sweep.js";
+import { wordsOf } from "../../shared/errors.js";
+import { type PathProblem, loadSettings, modelProblems, parseFile, placed } from "./config-file.js";
+import { emptySectionsToMaps, problemsOf } from "./config-problems.js";
+import { type ConfigNode, type Problem, nodeAt, plainValue } from "./config-tree.js";
+import type { ParsedYaml } from "./config-yaml.js";
+import { poolSettingInRunFile } from "./misplaced-settings.js";
+
+export interface LoadedSweep {
+  /** Its base is no file any more. */
+  spec: SweepSpec;
+  space: Space;
+}
+
+const HINT =
+  "`saf config schema sweep` describes every key of a sweep, `saf config show` prints every setting of a run";
+
+/** `set`: `limits.trials=20` each, over the file. Throws ClusterError("config"), one line a problem. */
+export async function loadSweep(file: string, set: readonly string[] = []): Promise<LoadedSweep> {
+  const { value: spec } = await loadSettings(
+    sweepSchema,
+    { files: [file], set: set.map(withPathAsKey) },
+    { check: problemsIn, adapt: withBase, hint: HINT },
+  );
+  return { spec, space: spaceOf(spec, spec.base) };
+}
+
+const KEYS_OF_PARAMETERS = "choice|grid|range|scale|type|step|repeat|when";
+const OF_PARAMETER = new RegExp(
+  `^\\s*parameters\\.([a-z0-9_.]+?)(?:\\.(${KEYS_OF_PARAMETERS}))?\\s*=(.*)$`,
+  "s",
+);
+
+/** The path of a parameter is one key, whatever dots it has: `parameters.train.slots.choice=[1, 2]`. */
+function withPathAsKey(assignment: string): string {
+  const [, path, key, value = ""] = OF_PARAMETER.exec(assignment) ?? [];
+  if (path === undefined) return assignment;
+  return `parameters={${JSON.stringify(path)}: ${key === undefined ? value : `{${key}: ${value}}`}}`;
+}
+
+/** Text that loads to the same sweep, wherever it stands. */
+export function sweepText(spec: SweepSpec): string {
+  return stringify(spec, { lineWidth: 0 });
+}
+
+/** With the settings of the file that `base` names, each with its place there. */
+async function withBase(tree: ConfigNode, file: string | undefined): Promise<ParsedYaml> {
+  const entry = tree.kind === "map" ? tree.entries.get("base") : undefined;
+  if (tree.kind !== "map" || entry === undefined) return { ok: true, tree };
+  const base = await baseAt(entry.node, file === undefined ? "." : dirname(file));
+  if (!base.ok) return base;
+  const node = emptySectionsToMaps(base.tree, configSchema);
+  return { ok: true, tree: { ...tree, entries: new Map([...tree.entries, ["base", { ...entry, node }]]) } };
+}
+
+async function baseAt(said: ConfigNode, folder: string): Promise<ParsedYaml> {
+  if (said.kind !== "scalar" || typeof said.value !== "string") return { ok: true, tree: said };
+  const file = isAbsolute(said.value) ? said.value : join(folder, said.value);
+  return parseFile(file).catch((error: unknown) => ({
+    ok: false,
+    problems: [{ source: said.source, message: `base: ${wordsOf(error)}` }],
+  }));
+}
+
+/** The base by itself first: what is wrong there would be wrong with every trial. */
+function problemsIn(spec: SweepSpec, tree: ConfigNode): (Problem | PathProblem)[] {
+  const base = nodeAt(tree, ["base"]);
+  const wrong = base === undefined ? [] : baseProblems(base, "model" in spec.parameters);
+  return wrong.length > 0 ? wrong : spaceProblems(spec, spec.base);
+}
+
+/** `isModelTried`: what the network settings go with is another model than the base's. */
+function baseProblems(base: ConfigNode, isModelTried: boolean): Problem[] {
+  const { success, data, error } = configSchema.safeParse(plainValue(base));
+  if (!success) return problemsOf(error.issues, base, configSchema, poolSettingInRunFile);
+  return modelProblems(data)
+    .filter(({ path: [section] }) => !isModelTried || section === "model")
+    .map((problem) => placed(problem, base));
+}

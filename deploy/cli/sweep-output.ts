@@ -1,0 +1,50 @@
+/** What a sweep found, as its commands print it: a leaderboard for people, one document for programs. */
+import { type SweepOnDisk, readSweep } from "../../coordinator/io/sweep-directory.js";
+import { analyse } from "../../coordinator/results/sweep/analysis.js";
+import { documentOf } from "../../coordinator/results/sweep/document.js";
+import { resultsOf } from "../../coordinator/sweeps/results-of.js";
+import { analysedLines } from "../../coordinator/results/sweep/terminal.js";
+import { SweepBook } from "../../coordinator/sweeps/book.js";
+import type { Space } from "../../coordinator/sweeps/space.js";
+import { printResult, shown } from "./output.js";
+import { wantsColor } from "./progress.js";
+import { terminalOf } from "./terminal.js";
+
+/** `hints`: what to do next, one line each. */
+export function printSweep(
+  sweep: SweepOnDisk,
+  directory: string,
+  { json, hints, places, isInterrupted = false }: SweepOutput,
+): void {
+  const analysis = analyse(resultsOf(sweep, shown(directory)));
+  if (json) {
+    printResult({ ...documentOf(analysis), interrupted: isInterrupted });
+    return;
+  }
+  const { width } = terminalOf(process.stdout);
+  const colour = wantsColor(process.stdout, process.env);
+  printResult(analysedLines(analysis, { width, colour, places }).join("\n"));
+  const lines = [`directory  ${shown(directory)}`, ...hints];
+  process.stderr.write(`\n${lines.join("\n")}\n`);
+}
+
+export interface SweepOutput {
+  json: boolean;
+  hints: readonly string[];
+  /** Places of the leaderboard. */
+  places: number;
+  isInterrupted?: boolean;
+}
+
+/** A sweep of which nothing is on the disk yet. */
+export function emptySweep(space: Space, code: string): SweepOnDisk {
+  const book = new SweepBook(space, code);
+  return { ...{ spec: space.spec, space, book, code }, lines: [], opened: [], notes: [] };
+}
+
+/** What is left out of the journal is said. Throws ClusterError as `readSweep` does. */
+export async function readNoting(directory: string): Promise<SweepOnDisk> {
+  const sweep = await readSweep(directory);
+  for (const note of sweep.notes) process.stderr.write(`warning: ${note}\n`);
+  return sweep;
+}

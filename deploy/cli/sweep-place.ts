@@ -1,0 +1,65 @@
+/** Which sweep a command means, and which of its trials. */
+import { readdir, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { realDirectory } from "../../coordinator/io/run-directory.js";
+import { SWEEP_JOURNAL_FILE } from "../../coordinator/io/sweep-directory.js";
+import type { TrialRow } from "../../shared/records/sweep-line.js";
+import { ClusterError } from "../../shared/errors.js";
+import { shown } from "./output.js";
+import { quote } from "./quote.js";
+import { ID_LETTERS } from "./sweep-progress-view.js";
+
+/** The folder that was given, or `latest` of `runs` where that is a sweep, or the newest one there. Throws ClusterError("usage"). */
+export async function sweepFolder(given: string | undefined, runs: string): Promise<string> {
+  if (given !== undefined) {
+    if ((await journalTime(given)) !== undefined) return realDirectory(given);
+    throw new ClusterError("usage", `${given} holds no sweep: it has no ${SWEEP_JOURNAL_FILE}`, {
+      hint: "a sweep is begun by `saf sweep run FILE`",
+    });
+  }
+  const latest = join(runs, "latest");
+  if ((await journalTime(latest)) !== undefined) return realDirectory(latest);
+  const newest = await newestIn(runs);
+  if (newest !== undefined) return newest;
+  throw new ClusterError("usage", `There is no sweep in ${shown(resolve(runs))}`, {
+    hint: "give its folder, or where to look for it by --runs; a sweep is begun by `saf sweep run FILE`",
+  });
+}
+
+async function newestIn(runs: string): Promise<string | undefined> {
+  const names = await readdir(runs).catch(() => []);
+  const found = await Promise.all(
+    names.map(async (name) => ({ name, time: (await journalTime(join(runs, name))) ?? -1 })),
+  );
+  const [newest] = found.filter(({ time }) => time >= 0).sort((a, b) => b.time - a.time);
+  return newest === undefined ? undefined : realDirectory(join(runs, newest.name));
+}
+
+/** When the journal was last written, in ms; undefined where there is none. */
+async function journalTime(directory: string): Promise<number | undefined> {
+  return stat(join(directory, SWEEP_JOURNAL_FILE)).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => undefined,
+  );
+}
+
+/** Shorter words are no ids: digits are a number then. */
+const LEAST_ID = 4;
+
+/** By the beginning of its id, or by its number (`#12` where both could be meant). Throws ClusterError("usage") where there is none, or more than one. */
+export function trialNamed(name: string, rows: readonly TrialRow[]): TrialRow {
+  const [, mark = "", number] = /^(#?)(\d+)$/.exec(name) ?? [];
+  const isId = mark === "" && (number === undefined || name.length >= LEAST_ID);
+  const found = rows.filter(
+    (row) => row.number === Number(number) || (isId && row.trial.startsWith(name.toLowerCase())),
+  );
+  const [only, another] = found;
+  if (only !== undefined && another === undefined) return only;
+  if (only === undefined) {
+    throw new ClusterError("usage", `There is no trial ${quote(name)} in this sweep of ${rows.length}`, {
+      hint: "`saf sweep results` lists them: the beginning of an id, or a number",
+    });
+  }
+  const some = found.slice(0, 3).map(({ trial }) => trial.slice(0, Math.max(ID_LETTERS, name.length + 2)));
+  throw new ClusterError("usage", `${found.length} trials are meant by ${quote(name)}: ${some.join(", ")} …`);
+}

@@ -1,0 +1,138 @@
+/** How far a sweep is, and one trial of it, as lines for a terminal. Pure. */
+import { metricPhrase } from "../../coordinator/results/sweep/metric-text.js";
+import { shortNames } from "../../coordinator/results/sweep/parameters.js";
+import type { Objective } from "../../shared/config/objectives.js";
+import type {
+  DecisionLine,
+  MetricValues,
+  TrialRow,
+  TrialState,
+  Values,
+} from "../../shared/records/sweep-line.js";
+import { duration } from "./progress-state.js";
+import { ID_LETTERS, thousands, valuesText } from "./sweep-progress-view.js";
+import { type Terminal, hanging, plainWords } from "./terminal.js";
+
+/** What `saf sweep status --json` prints. */
+export interface SweepStatus {
+  name: string;
+  directory: string;
+  is_cancelled: boolean;
+  /** Number of the process that works on it, of this machine or another; null while none does. */
+  process: number | null;
+  live_page: string | null;
+  /** Seconds since 1970. */
+  began: number | null;
+  /** Null where nobody can say. */
+  planned: number | null;
+  counts: Readonly<Record<string, number>>;
+  rungs: readonly { rung: number; samples: number; count: number }[];
+  samples: number;
+  objectives: readonly Objective[];
+  best: readonly {
+    trial: string;
+    number: number;
+    state: TrialState;
+    values: Values;
+    metrics: MetricValues;
+    samples: number;
+  }[];
+}
+
+export function statusLines(status: SweepStatus, terminal: Terminal): string[] {
+  const { name, directory, counts, planned, rungs, samples } = status;
+  const created = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const parts = Object.entries(counts).flatMap(([state, count]) =>
+    count === 0 ? [] : [`${count} ${state}`],
+  );
+  const of = planned === null ? "" : ` of ${thousands(planned)}`;
+  const page = status.live_page === null ? [] : labelled("live page", status.live_page, terminal);
+  return [
+    terminal.palette.bold(plainWords(`${name}  ${directory}`)),
+    ...labelled("state", stateText(status), terminal),
+    ...labelled(
+      "trials",
+      `${thousands(created)}${of}: ${parts.length === 0 ? "none yet" : parts.join(", ")}`,
+      terminal,
+    ),
+    ...(rungs.length > 1 ? labelled("rungs", rungs.map(rungText).join(", "), terminal) : []),
+    ...labelled("images", `${thousands(samples)} seen in training`, terminal),
+    ...page,
+    ...bestLines(status, terminal),
+  ];
+}
+
+function stateText({ process, is_cancelled: isCancelled, counts }: SweepStatus): string {
+  if (process !== null) return `process ${process} works on it`;
+  if (isCancelled) return "cancelled: saf sweep resume goes on";
+  const open = (counts["running"] ?? 0) + (counts["waiting"] ?? 0);
+  return open > 0 ? "nothing works on it: saf sweep resume goes on" : "nothing works on it";
+}
+
+function rungText({ samples, count }: SweepStatus["rungs"][number], i: number): string {
+  return `${thousands(samples)}${i === 0 ? " images" : ""}: ${count}`;
+}
+
+function bestLines({ best, objectives }: SweepStatus, terminal: Terminal): string[] {
+  const names = shortNames(best.flatMap(({ values }) => Object.keys(values)));
+  return best.flatMap((trial, i) => {
+    const figures = objectives.map(
+      ({ metric }) => `${metric} ${metricPhrase(metric, trial.metrics[metric])}`,
+    );
+    const state = trial.state === "done" ? [] : [trial.state];
+    const words = [
+      trial.trial.slice(0, ID_LETTERS),
+      ...state,
+      ...figures,
+      valuesText(trial.values, names),
+    ].join("  ");
+    return labelled(i === 0 ? "best" : "", words, terminal);
+  });
+}
+
+export interface ShownTrial {
+  row: TrialRow;
+  decisions: readonly DecisionLine[];
+  objectives: readonly Objective[];
+  /** How to train it again; undefined while it has no weights. */
+  command: string | undefined;
+}
+
+export function trialLines(
+  { row, decisions, objectives, command }: ShownTrial,
+  terminal: Terminal,
+): string[] {
+  const { palette } = terminal;
+  const settings = Object.entries(row.values).map(([path, value]) => `${path}=${JSON.stringify(value)}`);
+  return [
+    palette.bold(`trial ${row.number}  ${row.trial}`),
+    ...labelled("state", `${row.state}${row.reason === undefined ? "" : `: ${row.reason}`}`, terminal),
+    ...(row.outside === undefined ? [] : labelled("outside", row.outside, terminal)),
+    ...labelled("settings", settings.length === 0 ? "the base's" : settings.join("  "), terminal),
+    ...(row.parent === undefined
+      ? []
+      : labelled("begins", `behind rung ${row.parent.rung} of trial ${row.parent.trial}`, terminal)),
+    ...labelled("attempts", String(row.attempt), terminal),
+    ...row.rungs.flatMap((rung) => labelled(`rung ${rung.rung}`, rungWords(rung, objectives), terminal)),
+    ...decisions.flatMap(({ decision, reason }) => labelled(decision, reason, terminal)),
+    ...(row.unreliable ?? []).flatMap((reason) => labelled("beware", reason, terminal).map(palette.yellow)),
+    ...Object.entries(row.metrics).flatMap(([metric, value]) =>
+      labelled("", `${metric} ${metricPhrase(metric, value)}`, terminal),
+    ),
+    ...(row.weights === undefined ? [] : labelled("weights", `sha256 ${row.weights}`, terminal)),
+    ...(command === undefined ? [] : labelled("again", command, terminal)),
+  ];
+}
+
+function rungWords(rung: TrialRow["rungs"][number], objectives: readonly Objective[]): string {
+  const figures = objectives.map(({ metric }) => `${metric} ${metricPhrase(metric, rung.metrics[metric])}`);
+  return [`${thousands(rung.samples)} images`, ...figures, `in ${duration(rung.seconds)}`].join(", ");
+}
+
+const LABEL = 11;
+
+/** Words behind their label, folded to the width. */
+function labelled(label: string, words: string, { width, palette }: Terminal): string[] {
+  const { first, more } = hanging(LABEL, plainWords(words), width);
+  return [`${palette.dim(label.padEnd(LABEL))}${first}`, ...more];
+}

@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { loadSweep, sweepText } from "../../../deploy/cli/sweep-file.js";
+import { ClusterError } from "../../../shared/errors.js";
+
+async function folderWith(t: TestContext, files: Record<string, string>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "saf-sweep-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), text);
+  }
+  return folder;
+}
+
+/** Lines of the refusal of `sweep.yaml`, paths cut to what is below the folder. */
+async function refusal(t: TestContext, files: Record<string, string>, set: string[] = []): Promise<string[]> {
+  const folder = await folderWith(t, files);
+  const error = await loadSweep(join(folder, "sweep.yaml"), set).then(
+    () => assert.fail("it was accepted"),
+    (thrown: unknown) => thrown,
+  );
+  assert.ok(error instanceof ClusterError, String(error));
+  assert.equal(error.exitCode, 2);
+  assert.match(error.hint ?? "", /config schema sweep/);
+  return error.message.split("\n").map((line) => line.replaceAll(`${folder}/`, ""));
+}
+
+const RATES = "parameters:\n  train.learning_rate: { range: [0.001, 0.1], scale: log }\n";
+
+test("a base file is taken from the sweep's own folder, and put into the sweep", async (t) => {
+  const folder = await folderWith(t, {
+    "sweeps/sweep.yaml": `name: rates\nbase: ../runs/plain.yaml\n${RATES}`,
+    "runs/plain.yaml": "model: plain\ntrain:\n  epochs: 2\nevaluate:\n",
+  });
+  const { spec, space } = await loadSweep(join(folder, "sweeps/sweep.yaml"), [
+    "base.train.batch_size=50",
+    "limits.trials=4",
+  ]);
+  assert.deepEqual(JSON.parse(JSON.stringify(spec.base)), {
+    model: "plain",
+    train: { epochs: 2, batch_size: 50 },
+    evaluate: {},
+  });
+  assert.equal(space.base.model, "plain");
+  assert.equal(space.base.train.batch_size, 50);
+});
+
+test("its text loads to the same sweep somewhere else", async (t) => {
+  const folder = await folderWith(t, {
+    "sweep.yaml": `name: rates\nbase: plain.yaml\n${RATES}stopping: { method: asha, first_samples: 1000 }\n`,
+    "plain.yaml": "model: plain\ntrain: { learning_rate: 0.02 }\n",
+  });
+  const { spec } = await loadSweep(join(folder, "sweep.yaml"), ["limits.trials=4"]);
+  assert.equal(spec.limits.trials, 4);
+  const elsewhere = await folderWith(t, { "copy.yaml": sweepText(spec) });
+  const again = await loadSweep(join(elsewhere, "copy.yaml"));
+  assert.deepEqual(JSON.parse(JSON.stringify(again.spec)), JSON.parse(JSON.stringify(spec)));
+});
+
+test("--set reaches into a parameter, whose path is one key", async (t) => {
+  const folder = await folderWith(t, { "sweep.yaml": `name: a\n${RATES}limits: { trials: 2 }\n` });
+  const { spec } = await loadSweep(join(folder, "sweep.yaml"), [
+    "parameters.train.learning_rate.range=[0.01, 0.02]",
+    "parameters.train.batch_size={ choice: [50, 100] }",
+  ]);
+  assert.deepEqual(JSON.parse(JSON.stringify(spec.parameters)), {
+    "train.learning_rate": { range: [0.01, 0.02], scale: "log", type: "float" },
+    "train.batch_size": { choice: [50, 100] },
+  });
+});
+
+test("an unknown key is refused with its place and a suggestion, in the sweep and in a parameter", async (t) => {
+  assert.deepEqual(await refusal(t, { "sweep.yaml": `name: a\nobjectiv: clean\n${RATES}` }), [
+    'sweep.yaml:2:1: unknown key "objectiv" — did you mean "objective"?',
+  ]);
+  const [line] = await refusal(t, {
+    "sweep.yaml": "name: a\nparameters:\n  train.momentum: { range: [0.5, 0.9], scal: log }\n",
+  });
+  assert.equal(line, 'sweep.yaml:3:40: unknown key "scal" — did you mean "scale"?');
+});
+
+test("what is wrong in the base's file is said with the place there", async (t) => {
+  assert.deepEqual(
+    await refusal(t, {
+      "sweep.yaml": `name: a\nbase: base.yaml\n${RATES}`,
+      "base.yaml": "model: plain\ntrain:\n  epocs: 3\n",
+    }),
+    ['base.yaml:3:3: unknown key "epocs" — did you mean "epochs"?'],
+  );
+  const [model] = await refusal(t, {
+    "sweep.yaml": `name: a\nbase: { model: mrelo }\n${RATES}`,
+  });
+  assert.match(model ?? "", /^sweep\.yaml:2:16: model: expected one of .*did you mean "mrelu"\?$/);
+});
+
+test("a setting of the pool does not belong into a base", async (t) => {
+  const [line] = await refusal(t, { "sweep.yaml": `name: a\nbase:\n  workers: 3\n${RATES}` });
+  assert.match(line ?? "", /^sweep\.yaml:3:3: workers is a setting of the pool/);
+});
+
+test("a base that is not there is said where it is named", async (t) => {
+  assert.deepEqual(await refusal(t, { "sweep.yaml": `name: a\nbase: nowhere.yaml\n${RATES}` }), [
+    "sweep.yaml:2:7: base: nowhere.yaml: no such file",
+  ]);
+});
+
+test("problems of the space are said where they were written", async (t) => {
+  const [empty] = await refusal(t, {
+    "sweep.yaml": "name: a\nparameters:\n  train.learning_rate: { range: [0.1, 0.01] }\n",
+  });
+  assert.match(empty ?? "", /^sweep\.yaml:3:\d+: parameters\.train\.learning_rate/);
+  const [unknown] = await refusal(t, {
+    "sweep.yaml": "name: a\nparameters:\n  train.learning_rte: { range: [0.01, 0.1] }\n",
+  });
+  assert.match(
+    unknown ?? "",
+    /^sweep\.yaml:3:\d+: parameters\.train\.learning_rte.*did you mean "train\.learning_rate"\?/,
+  );
+  const [metric] = await refusal(t, {
+    "sweep.yaml": `name: a\n${RATES}limits: { trials: 3 }\nobjective: area(pgd-40)\n`,
+  });
+  assert.match(metric ?? "", /^sweep\.yaml:5:12: objective/);
+});
+
+test("what is said nowhere is missed in the file, not in a flag", async (t) => {
+  assert.deepEqual(await refusal(t, { "sweep.yaml": `name: a\n${RATES}` }, ["base.seed=3"]), [
+    "sweep.yaml:1:1: limits: the search never ends by itself: give trials, hours or samples",
+  ]);
+});
+
+test("a billion points of a grid are refused with their number", async (t) => {
+  const thousand = `[${Array.from({ length: 1000 }, (_, i) => (i + 1) / 10_000).join(", ")}]`;
+  const [line] = await refusal(t, {
+    "sweep.yaml": [
+      "name: a",
+      "parameters:",
+      ...["train.learning_rate", "train.momentum", "train.weight_decay"].map(
+        (path) => `  ${path}: { grid: ${thousand} }`,
+      ),
+    ].join("\n"),
+  });
+  assert.match(line ?? "", /1,?000,?000,?000/);
+});
+
+test("a name, and a key that is no path, are asked for in words", async (t) => {
+  assert.match((await refusal(t, { "sweep.yaml": RATES })).join("\n"), /sweep\.yaml:1:1: name: .*missing/);
+  const [line] = await refusal(t, { "sweep.yaml": "name: a\nparameters:\n  Train-Rate: { grid: [1] }\n" });
+  assert.equal(
+    line,
+    'sweep.yaml:3:3: "Train-Rate": expected the path of a setting, as in train.learning_rate',
+  );
+});

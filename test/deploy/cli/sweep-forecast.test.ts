@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SweepBook } from "../../../coordinator/sweeps/book.js";
+import { type Space, spaceOf } from "../../../coordinator/sweeps/space.js";
+import { type Forecast, forecastOf } from "../../../deploy/cli/sweep-forecast.js";
+import { type Plan, planLines } from "../../../deploy/cli/sweep-plan.js";
+import { sweepSchema } from "../../../shared/config/sweep.js";
+
+const BASE = { model: "plain", train: { batch_size: 100, max_steps: 90 }, evaluate: { kinds: ["clean"] } };
+
+function spaceWith(spec: object): Space {
+  const parsed = sweepSchema.parse({ name: "small", base: BASE, ...spec });
+  return spaceOf(parsed, parsed.base);
+}
+
+function forecast(space: Space, pace = (samples: number): number | undefined => samples / 1000): Forecast {
+  const book = new SweepBook(space, "test");
+  return forecastOf(book, space, "test", {
+    ...{ pace: (_, samples) => pace(samples), workers: 2, nowS: 0, mayGoOn: () => true },
+  });
+}
+
+const RATES = { "train.learning_rate": { grid: [0.001, 0.01, 0.1] } };
+
+test("without early stopping every trial is trained to its end", () => {
+  const { trials, samples, workerSeconds, rungs, isWhole } = forecast(
+    spaceWith({ parameters: { ...RATES, seed: { repeat: 3 } } }),
+  );
+  assert.deepEqual([trials, samples, workerSeconds, isWhole], [9, 9 * 9000, 81, true]);
+  assert.deepEqual(rungs, [{ rung: 0, samples: 9000, trials: 9 }]);
+});
+
+test("with successive halving about one of so many goes on, and only its new images count", () => {
+  const { samples, rungs, mostWaiting } = forecast(
+    spaceWith({
+      parameters: { "train.learning_rate": { range: [0.001, 0.1], scale: "log" } },
+      limits: { trials: 27 },
+      stopping: { method: "asha", first_samples: 1000, factor: 3 },
+    }),
+  );
+  assert.deepEqual(
+    rungs.map((rung) => rung.samples),
+    [1000, 3000, 9000],
+  );
+  const [first = 0, second = 0, third = 0] = rungs.map(({ trials }) => trials);
+  assert.equal(first, 27);
+  assert.ok(second >= 9 && second <= 14, `${second} of 27 go on`);
+  assert.ok(third >= 3 && third <= 6, `${third} come to the end`);
+  assert.equal(samples, 27 * 1000 + second * 2000 + third * 6000);
+  assert.ok(mostWaiting > 0);
+});
+
+test("the time is unknown where one trial's is, and a search without end is not played to its end", () => {
+  const space = spaceWith({
+    parameters: { "train.learning_rate": { range: [0.001, 0.1] } },
+    search: { method: "random" },
+    limits: { samples: 1e9 },
+  });
+  const book = new SweepBook(space, "test");
+  let left = 100;
+  const { trials, workerSeconds, isWhole } = forecastOf(book, space, "test", {
+    ...{ pace: () => undefined, workers: 2, nowS: 0, mayGoOn: () => left-- > 0 },
+  });
+  assert.deepEqual([trials, workerSeconds, isWhole], [100, undefined, false]);
+});
+
+test("a limit in hours ends the search when so much time is gone, by what is known of the speed", () => {
+  const space = spaceWith({
+    parameters: { "train.learning_rate": { range: [0.001, 0.1] } },
+    search: { method: "random" },
+    limits: { hours: 1 },
+  });
+  // 9,000 images in 60 seconds of one of two workers: 120 trials an hour.
+  const { trials, isWhole } = forecast(space, () => 60);
+  assert.ok(isWhole);
+  assert.ok(Math.abs(trials - 120) <= 2, `${trials} trials`);
+});
+
+const PLAN: Plan = {
+  ...{
+    name: "small",
+    directory: "/nowhere/small",
+    search: "random",
+    samples: 1_234_567,
+    workers: 2,
+    bytes: 12 << 20,
+  },
+  trials: { planned: 27, there: 4, to_begin: 23 },
+  rungs: [
+    { rung: 0, samples: 1000, trials: 23 },
+    { rung: 1, samples: 3000, trials: 8 },
+  ],
+  ...{ seconds: 125, seconds_from: "as fast as its trials until now", is_whole: true },
+};
+
+test("a plan reads so", () => {
+  assert.deepEqual(planLines(PLAN), [
+    "sweep    small: random search, 27 trials, 4 of them are there",
+    "rungs    1,000 images: 23 trials, 3,000: 8 trials",
+    "images   1,234,567 to be trained on, in 23 new trials",
+    "time     about 2 min 05 s with 2 workers, as fast as its trials until now",
+    "disk     12 MiB",
+    "folder   /nowhere/small",
+  ]);
+  const endless = planLines({
+    ...PLAN,
+    ...{
+      trials: { planned: null, there: 0, to_begin: 90 },
+      rungs: [],
+      seconds: null,
+      seconds_from: null,
+      is_whole: false,
+    },
+  });
+  assert.equal(endless[0], "sweep    small: random search, no end by itself");
+  assert.match(endless[1] ?? "", /at least 1,234,567/);
+  assert.match(endless[2] ?? "", /^time {5}unknown/);
+});

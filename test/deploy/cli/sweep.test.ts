@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import type { SweepLine } from "../../../shared/records/sweep-line.js";
+import { linesOf } from "../../support/cluster.js";
+import { type SafRun, saf } from "../../support/saf.js";
+
+const LIMIT = { timeout: 180_000 };
+
+/** Made-up gradients: what is tested is the sweep, not the networks. */
+const SPEC = `name: small
+base:
+  model: plain
+  engine: emulated
+  train: { batch_size: 32, slots: 1, max_steps: 12, evaluate_every_epochs: 0 }
+  evaluate: { kinds: [clean] }
+parameters:
+  train.learning_rate: { choice: [0.001, 0.01, 0.1] }
+  seed: { repeat: 2 }
+search: { method: grid }
+limits: { trials: 4 }
+stopping: { method: asha, first_samples: 128, factor: 3 }
+`;
+
+const SMALL = ["-w", "2", "--compute-ms", "1"];
+
+interface Results {
+  name: string;
+  interrupted: boolean;
+  counts: Record<string, number>;
+  trials: {
+    trial: string;
+    number: number;
+    state: string;
+    weights: string | null;
+    values: object;
+    rungs: object[];
+  }[];
+}
+
+describe("a small sweep on this machine", () => {
+  let home = "";
+  const out = (): string => join(home, "runs", "small");
+  const sweep = (...args: string[]): Promise<SafRun> => saf(["sweep", ...args], { cwd: home });
+  const journal = (): SweepLine[] => linesOf(join(out(), "sweep.jsonl")) as SweepLine[];
+  const countOf = (kind: SweepLine["kind"]): number => journal().filter((line) => line.kind === kind).length;
+
+  before(async () => {
+    home = await mkdtemp(join(tmpdir(), "saf-test-"));
+    await writeFile(join(home, "sweep.yaml"), SPEC);
+  });
+  after(() => rm(home, { recursive: true, force: true }));
+
+  test("a dry run says what it takes, and leaves nothing behind", LIMIT, async () => {
+    const run = await sweep("run", "sweep.yaml", "--dry-run", "--json");
+    assert.equal(run.code, 0, run.stderr);
+    const plan = JSON.parse(run.stdout) as { trials: object; samples: number; seconds: null };
+    assert.deepEqual(plan.trials, { planned: 4, there: 0, to_begin: 4 });
+    // Four come to 128 images, the best of them to 384.
+    assert.ok(plan.samples >= 4 * 128 + 256 && plan.samples < 4 * 384, String(plan.samples));
+    assert.equal(plan.seconds, null);
+    assert.equal(existsSync(join(home, "runs")), false);
+  });
+
+  test("`run` trains its trials, stops some early, and prints one document", LIMIT, async () => {
+    const run = await sweep("run", "sweep.yaml", ...SMALL, "--json");
+    assert.equal(run.code, 0, run.stderr);
+    const document = JSON.parse(run.stdout) as Results;
+    assert.deepEqual([document.name, document.interrupted], ["small", false]);
+    assert.equal(document.trials.length, 4);
+    assert.ok(document.trials.every(({ state }) => state === "done" || state === "stopped"));
+    assert.ok(document.trials.some(({ state }) => state === "done"));
+    assert.equal(countOf("trial"), 4);
+    for (const name of ["sweep.yaml", "results.json", "trials.csv", "leaderboard.md", "report.html"])
+      assert.ok(existsSync(join(out(), name)), name);
+    assert.doesNotMatch(run.stderr, /\u001b|training plain/);
+  });
+
+  test("the same again starts nothing", LIMIT, async () => {
+    const lines = journal().length;
+    const again = await sweep("run", "sweep.yaml", "--json");
+    assert.equal(again.code, 0, again.stderr);
+    assert.equal(again.stderr, "nothing of it is missing\n");
+    assert.equal((JSON.parse(again.stdout) as Results).trials.length, 4);
+    assert.equal(journal().length, lines);
+  });
+
+  test("an extended one does what is missing; a trial that fails is told by exit code 6", LIMIT, async () => {
+    const before = countOf("result");
+    const impatient = ["--set", "trial.minutes=0.0001", "--set", "trial.attempts=1"];
+    const run = await sweep("run", "sweep.yaml", ...SMALL, "--set", "limits.trials=5", ...impatient);
+    assert.equal(run.code, 6, run.stderr);
+    assert.match(run.stderr, /^retry {6}npx saf sweep retry --failed runs\/small$/m);
+    assert.deepEqual([countOf("trial"), countOf("result"), countOf("failed")], [5, before, 1]);
+  });
+
+  test("`retry --failed` tries it again", LIMIT, async () => {
+    const before = countOf("result");
+    const run = await sweep("retry", "--failed", ...SMALL, "--set", "trial.minutes=10", "--json");
+    assert.equal(run.code, 0, run.stderr);
+    const { trials } = JSON.parse(run.stdout) as Results;
+    assert.equal(trials.length, 5);
+    assert.ok(trials.every(({ state }) => state === "done" || state === "stopped"));
+    const added = countOf("result") - before;
+    assert.ok(added >= 1 && added <= 3, `${added} results were added`);
+  });
+
+  test("a sweep that its trials belong to no more is refused, and says why", LIMIT, async () => {
+    const lines = journal().length;
+    const run = await sweep("run", "sweep.yaml", "--set", "base.train.momentum=0.5");
+    assert.equal(run.code, 2);
+    assert.match(run.stderr, /5 of 5 measured trials in runs\/small belong to this sweep no more/);
+    assert.match(run.stderr, /--force/);
+    assert.equal(journal().length, lines);
+  });
+
+  test("status, results and show read the folder, the newest where none is named", LIMIT, async () => {
+    const status = JSON.parse((await sweep("status", "--json")).stdout) as {
+      counts: Record<string, number>;
+      process: null;
+    };
+    assert.equal(status.process, null);
+    assert.equal(
+      Object.values(status.counts).reduce((sum, count) => sum + count, 0),
+      5,
+    );
+    const csv = await sweep("results", out(), "--format", "csv");
+    assert.equal(csv.stdout.trim().split("\n").length, 6);
+    const shown = await sweep("show", "#0");
+    assert.equal(shown.code, 0, shown.stderr);
+    assert.match(shown.stdout, /^trial 0 {2}[0-9a-f]{16}$/m);
+    assert.match(shown.stdout, /rung 0 +128 images/);
+    assert.equal((await sweep("show", "ffffffffffff")).code, 2);
+    const published = await saf(["report", out(), "--results", "published"], { cwd: home });
+    assert.equal(published.stdout, "published/report.html\n", published.stderr);
+    assert.ok(existsSync(join(home, "published", "leaderboard.md")));
+  });
+
+  test("a cancelled sweep is gone on with by `resume` alone", LIMIT, async () => {
+    const cancelled = await sweep("cancel");
+    assert.equal(cancelled.code, 0, cancelled.stderr);
+    assert.equal(journal().at(-1)?.kind, "cancelled");
+    const run = await sweep("run", "sweep.yaml");
+    assert.equal(run.code, 2);
+    assert.match(run.stderr, /was cancelled[^]*saf sweep resume runs\/small/);
+    assert.equal((await sweep("retry", "--failed")).code, 2, "nothing has failed");
+  });
+
+  test("`reproduce` trains a trial again to the same weights", LIMIT, async () => {
+    const { trials } = JSON.parse(readFileSync(join(out(), "results.json"), "utf8")) as Results;
+    const best = trials.find(({ state }) => state === "done");
+    assert.ok(best?.weights);
+    const run = await saf(
+      ["reproduce", best.trial.slice(0, 8), "--sweep", out(), "-w", "1", "--compute-ms", "1", "--json"],
+      { cwd: home },
+    );
+    assert.equal(run.code, 0, run.stderr);
+    const { reproduced } = JSON.parse(run.stdout) as { reproduced: Record<string, unknown> };
+    assert.deepEqual([reproduced["same"], reproduced["expected"]], [true, best.weights]);
+  });
+});
