@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { kubernetesMonitoringFiles } from "../../deploy/monitoring/kubernetes.js";
 import { METRICS, TASK_STATES } from "../../shared/metrics.js";
+import { TRIAL_STATES } from "../../shared/records/sweep-line.js";
 import { ROOT } from "../docs/tables.js";
 import { kubectlProblem, render } from "../support/kube/kubectl.js";
 import { startKubernetes } from "../support/kube/kubernetes.js";
@@ -13,7 +14,14 @@ import type { Container, StatefulSetSpec } from "../support/kube/workloads.js";
 const SKIP = { skip: kubectlProblem() ?? false, timeout: 600_000 };
 
 describe("kubectl", SKIP, () => {
-  for (const root of ["overlays/local", "overlays/gpu-spot", "runs/train", "runs/evaluate"]) {
+  for (const root of [
+    "overlays/local",
+    "overlays/gpu-spot",
+    "runs/train",
+    "runs/evaluate",
+    "runs/sweep",
+    "runs/queue",
+  ]) {
     test(`${root}: created, then unchanged, without a difference, and gone`, async (t) => {
       const kube = await startKubernetes(t, { runs: false });
       const folder = join("k8s", root);
@@ -137,7 +145,7 @@ describe("the monitoring component", () => {
     },
   );
 
-  test("KEDA asks for a metric that there is, in a state that there is", () => {
+  test("KEDA asks for metrics that there are, in states that there are", () => {
     const text = readFileSync(join(ROOT, "k8s/components/keda/scaled-object.yaml"), "utf8");
     const [, name, state] = /query: sum\((\w+)\{[^}]*state="(\w+)"/.exec(text) ?? [];
     assert.equal(name, METRICS.evaluationTasks.name);
@@ -145,5 +153,10 @@ describe("the monitoring component", () => {
       TASK_STATES.some((known) => known === state),
       `no task is ever ${state}`,
     );
+    const [, planned, trials, states = ""] =
+      /query: sum\((\w+)\{[^}]*\}\) - sum\((\w+)\{[^}]*state=~"([\w|]+)"/.exec(text) ?? [];
+    assert.deepEqual([planned, trials], [METRICS.sweepPlanned.name, METRICS.sweepTrials.name]);
+    const open = TRIAL_STATES.filter((known) => !states.split("|").includes(known));
+    assert.deepEqual(open, ["running", "waiting"]);
   });
 });

@@ -26,8 +26,9 @@ import { Pod } from "kubernetes-models/v1/Pod";
 import { Service } from "kubernetes-models/v1/Service";
 import { ServiceAccount } from "kubernetes-models/v1/ServiceAccount";
 import ts from "typescript";
-import { stringify } from "yaml";
+import { parse, stringify } from "yaml";
 import { loadConfig } from "../../deploy/cli/config-file.js";
+import { sweepSchema } from "../../shared/config/sweep.js";
 import { checkCommand } from "../docs/commands.js";
 import { ROOT } from "../docs/tables.js";
 import { kubectlProblem, render } from "../support/kube/kubectl.js";
@@ -45,6 +46,8 @@ const ROOTS = [
   "runs/train",
   "runs/train-gpu",
   "runs/evaluate",
+  "runs/sweep",
+  "runs/queue",
   "runs/results",
 ];
 /** Components that no overlay has yet, as a user would add them. */
@@ -222,6 +225,58 @@ describe("the manifests", SKIP, () => {
       assert.equal(strip(evaluate), strip(train));
       assert.equal(containerOf(evaluate).args?.includes("--evaluate-only"), kind === "coordinator");
     }
+  });
+
+  test("sweep.yaml in the ConfigMap is the example, byte for byte, and a valid sweep of its name", () => {
+    const objects = objectsOf("runs/sweep");
+    const maps = objects.filter(({ kind }) => kind === "ConfigMap").map(({ metadata }) => metadata.name);
+    const map = objects.find(({ metadata }) => metadata.name.startsWith("sweep-spec-"));
+    const data = map?.["data"] as Record<string, string>;
+    const text = readFileSync(join(ROOT, "examples/sweeps/robust-mnist.yaml"), "utf8");
+    assert.equal(data["sweep.yaml"], text);
+    assert.equal(sweepSchema.parse(parse(text)).name, data["name"]);
+    assert.ok(!maps.some((name) => name.startsWith("train-run")), "a recipe that nobody reads");
+  });
+
+  test("runs/queue is the shared cluster, told to take work in and given none", () => {
+    const queue = find("runs/queue", "StatefulSet", "coordinator");
+    const shared = find("overlays/local", "StatefulSet", "coordinator");
+    assert.deepEqual(containerOf(queue).args, ["coordinator", "--queue", "/var/lib/saf/runs/queue"]);
+    const without = (object: KubeObject): string => {
+      const container = containerOf(object);
+      container.args = [];
+      container.env = container.env?.filter(({ name }) => name !== "RUN_NAME") ?? [];
+      container.volumeMounts = container.volumeMounts?.filter(({ name }) => name !== "run") ?? [];
+      const { spec } = (object.spec as StatefulSetSpec).template;
+      spec.volumes = spec.volumes?.filter(({ name }) => name !== "run") ?? [];
+      // The laptop's overlay asks for less of a processor.
+      return JSON.stringify(object).replaceAll('"cpu":"100m"', '"cpu":"1"');
+    };
+    assert.equal(without(queue), without(shared));
+    const maps = objectsOf("runs/queue").filter(({ kind }) => kind === "ConfigMap");
+    assert.ok(!maps.some(({ metadata }) => metadata.name.startsWith("run-")), "a recipe that nobody reads");
+  });
+
+  test("train and sweep differ in their names, their label and what they are given", () => {
+    const spec = find("runs/sweep", "Job", "sweep-coordinator");
+    const { args } = containerOf(spec);
+    assert.deepEqual(args?.slice(0, 5), [
+      ...["coordinator", "--sweep", "/etc/saf/sweep.yaml", "--out", "/var/lib/saf/runs/$(RUN_NAME)"],
+    ]);
+    const strip = (object: KubeObject): string => {
+      const { template } = object.spec as JobSpec;
+      // The volume comes first in both; a sweep's has the whole ConfigMap, for a base beside the spec.
+      template.spec.volumes?.shift();
+      return JSON.stringify(object)
+        .replaceAll(/(sweep-spec|train-run)-\w+/g, "given")
+        .replaceAll("sweep", "run")
+        .replaceAll("train", "run");
+    };
+    for (const kind of ["coordinator", "worker"])
+      assert.equal(
+        strip(find("runs/sweep", "Job", `sweep-${kind}`)),
+        strip(find("runs/train", "Job", `train-${kind}`)),
+      );
   });
 
   test("gpu: a whole GPU, its engine by name, a place on nodes that have one; the coordinator without", () => {
