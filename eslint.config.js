@@ -45,6 +45,7 @@ const COORDINATOR_PURE = [
   "coordinator/{pool,leases}/**/*.ts",
   "coordinator/training/{modes,aggregation}/**/*.ts",
   "coordinator/evaluation/**/*.ts",
+  "coordinator/sweeps/{samplers,checks,pruners}/**/*.ts",
 ];
 /** Jobs hash the names of their tasks, and hold what they serve. */
 const COORDINATOR_DOING = ["coordinator/evaluation/{*-job,served-weights}.ts"];
@@ -143,8 +144,8 @@ export default defineConfig(
     rules: { ...importRules("barrel", "worker", "deploy", "test", "tensorflow", ...PURE), ...purity },
   },
   {
-    // A run is handed its time and its storage: a simulation runs it under a clock of its own.
-    files: ["coordinator/runs/**/*.ts"],
+    // A run is handed its time and its storage: a simulation runs it under a clock of its own. So is a sweep.
+    files: ["coordinator/{runs,sweeps}/**/*.ts"],
     rules: {
       ...purity,
       "no-restricted-globals": [

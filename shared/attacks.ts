@@ -67,7 +67,7 @@ const surrogateWidth = z
   .gt(1)
   .max(100)
   .default(3)
-  .describe("half width of that slope; the unit's is 1");
+  .describe("half width of that slope, in half widths of the unit itself");
 
 export const ATTACKS = {
   fgsm: {

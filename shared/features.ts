@@ -3,11 +3,11 @@
  * activation that follows. The worker counts, the coordinator checks and stores (`features.json`), the report draws.
  */
 import { z } from "zod";
-import type { Network } from "./networks/network.js";
+import type { Layer, Network } from "./networks/network.js";
 
 /**
- * An RBF never answers exactly 0; below this it counts as suppressed (|x| > 2.146). ReLU and mReLU are suppressed where
- * they answer 0.
+ * An RBF never answers exactly 0; below this it counts as suppressed (|x| > 2.146 widths). ReLU and mReLU are suppressed
+ * where they answer 0.
  */
 export const RBF_SUPPRESSED_BELOW = 0.01;
 /** Bins of a histogram, and of each axis of a joint histogram. */
@@ -42,6 +42,8 @@ const place = z.strictObject({
   layer: z.string().max(64),
   /** What follows it, or null where nothing does. */
   activation: z.enum(["relu", "mrelu", "rbf"]).nullable(),
+  /** Of a symmetric one that is not the paper's 1. */
+  width: z.number().positive().optional(),
   /** Units of one image: positions x channels. */
   units: count,
   channels: count,
@@ -76,6 +78,8 @@ export interface FeaturesDocument extends FeatureCounts {
 export interface FeatureTap {
   layer: string;
   activation: "relu" | "mrelu" | "rbf" | null;
+  /** Of a symmetric one that is not the paper's 1. */
+  width?: number;
   /** The first so many layers make the values. */
   depth: number;
 }
@@ -92,8 +96,15 @@ export function featureTaps(network: Network): FeatureTap[] {
     const answer = layers[1]?.kind === "batch-norm" ? 2 : 1;
     return {
       layer: name,
-      activation: found?.kind === "activation" ? found.activation : null,
+      ...(found?.kind === "activation" ? activationOf(found) : { activation: null }),
       depth: start + (found === undefined ? answer : place),
     };
   });
+}
+
+function activationOf({
+  activation,
+  width,
+}: Extract<Layer, { kind: "activation" }>): Pick<FeatureTap, "activation" | "width"> {
+  return width === undefined ? { activation } : { activation, width };
 }

@@ -3,6 +3,7 @@
  * task leases carry it, workers carry it out. Strengths are in units of the full pixel range (ε on [0, 1] pixels).
  */
 import { z } from "zod";
+import { networkSchema } from "./config/network.js";
 import { NORMS, PERTURBATION_KINDS, PROCEDURES } from "./results.js";
 
 /**
@@ -40,6 +41,8 @@ export type AttackCall = z.output<typeof attackCallSchema>;
 const sourceNetworkSchema = z.strictObject({
   /** Name of the network, on the data set of the one that is attacked. */
   model: z.string().min(1).max(64),
+  /** What makes it another network than the paper's of that name. */
+  settings: networkSchema,
   weights_sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 export type SourceNetwork = z.output<typeof sourceNetworkSchema>;

@@ -81,10 +81,15 @@ function assertNone(isWrong: (found: Import) => boolean): void {
 const isIn = (path: string, ...folders: string[]): boolean =>
   folders.some((folder) => path.startsWith(`${folder}/`));
 
+/** What a sweep searches and whom it stops; a trial's id is a hash, for which it takes node:crypto. */
+const SEARCHED =
+  /^coordinator\/sweeps\/((samplers|pruners)\/|(conditions|counting|domains|metrics|points|problems|rungs|setting-paths|space-shape|segment|ranked|ranking|measured-rungs|trial-record)\.|checks\/(?!trials))/;
+
 /** core/ folders, the coordinator's deciding folders, and shared/ but for its io/. Jobs hash the names of their tasks. */
 const isPure = (file: string): boolean =>
   /^(coordinator|worker|deploy)\/(.*\/)?core\//.test(file) ||
   /^coordinator\/(pool|leases|training)\//.test(file) ||
+  SEARCHED.test(file) ||
   (isIn(file, "coordinator/evaluation") && !/\/([^/]*-job|served-weights)\.[jt]s$/.test(file)) ||
   (isIn(file, "shared") && !isIn(file, "shared/io"));
 

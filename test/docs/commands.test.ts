@@ -7,6 +7,7 @@ import type { Command } from "commander";
 import { loadConfig } from "../../deploy/cli/config-file.js";
 import { loadPool, ofRun } from "../../deploy/cli/pool-options.js";
 import { createProgram } from "../../deploy/cli/program.js";
+import { loadSweep } from "../../deploy/cli/sweep-file.js";
 import { EXIT_CODES } from "../../shared/errors.js";
 import { resolveRun, stepPlan } from "../../shared/resolve.js";
 import {
@@ -89,23 +90,27 @@ test("a wrong command in a document would be noticed", async () => {
     assert.equal((await problemsOf([{ where: "here", text }], true)).length, 1, `${text} passed`);
 });
 
-const examples = readdirSync(join(ROOT, "examples"));
+const examples = readdirSync(join(ROOT, "examples")).filter((name) => name.endsWith(".yaml"));
+const sweeps = readdirSync(join(ROOT, "examples/sweeps")).map((name) => `sweeps/${name}`);
 
 test("every example configuration loads, and is in the README or named by a document", async () => {
   assert.ok(examples.length >= 3);
+  assert.ok(sweeps.length >= 4);
   const prose = documents().map(readDocument).join("\n");
-  for (const file of examples) {
-    await checkConfig([join(ROOT, "examples", file)]);
+  for (const file of examples) await checkConfig([join(ROOT, "examples", file)]);
+  for (const file of sweeps) await loadSweep(join(ROOT, "examples", file));
+  for (const file of [...examples, ...sweeps])
     assert.ok(prose.includes(`examples/${file}`), `no document speaks of examples/${file}`);
-  }
 });
 
 test("the command in the head of every example runs that example", async () => {
-  for (const file of examples) {
+  for (const file of [...examples, ...sweeps]) {
     const commands = [...readDocument(`examples/${file}`).matchAll(/^# {3}(npx saf .*)$/gm)];
     const text = commands.map((match) => match[1] ?? "").join("\n");
-    assert.ok(text.includes(`-c examples/${file}`), `examples/${file} does not say how to run it`);
-    assert.deepEqual(await problemsOf([{ where: file, text }], true), []);
+    const how = sweeps.includes(file) ? `sweep run examples/${file}` : `-c examples/${file}`;
+    assert.ok(text.includes(how), `examples/${file} does not say how to run it`);
+    const written = text.split("\n").map((one) => ({ where: file, text: one }));
+    assert.deepEqual(await problemsOf(written, true), []);
   }
 });
 
@@ -128,7 +133,9 @@ test("every YAML block of the documents is a configuration that loads", async (t
   for (const { text } of blocks) {
     const file = join(folder, "block.yaml");
     writeFileSync(file, text);
-    await checkConfig([file]);
+    // A sweep's file has what a run's has not.
+    if (/^(parameters|list|objective|limits):/m.test(text)) await loadSweep(file);
+    else await checkConfig([file]);
   }
 });
 

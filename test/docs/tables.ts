@@ -6,11 +6,15 @@ import { fileURLToPath } from "node:url";
 import { IMAGE_COLUMNS, POINT_COLUMNS } from "../../coordinator/results/export/evaluation-rows.js";
 import { FORMAT_TITLES } from "../../coordinator/results/export/format-names.js";
 import { EXPORT_FORMATS } from "../../coordinator/results/export/formats.js";
+import { SWEEP_FORMAT_TITLES } from "../../coordinator/results/export/sweep/format-names.js";
+import { SWEEP_FORMATS } from "../../coordinator/results/export/sweep/formats.js";
+import { TRIAL_COLUMNS } from "../../coordinator/results/export/sweep/trial-table.js";
 import { openApiDocument } from "../../coordinator/live/core/openapi.js";
 import { attackDefinition, attackNames, attackOptions } from "../../shared/attacks.js";
 import { poolSchema } from "../../shared/config/pool.js";
 import { configSchema } from "../../shared/config/run.js";
 import { type Marked, marksOf } from "../../shared/config/setting.js";
+import { sweepSchema } from "../../shared/config/sweep.js";
 import { METRICS, type MetricDefinition } from "../../shared/metrics.js";
 import { FAMILIES, TRICKS } from "../../shared/networks/registry.js";
 import { VERSION } from "../../shared/version.js";
@@ -31,10 +35,13 @@ export const TABLES: readonly { document: string; name: string; render: () => st
   { document: "docs/configuration.md", name: "pool-settings", render: poolSettingsTable },
   { document: "docs/configuration.md", name: "families", render: familiesTable },
   { document: "docs/configuration.md", name: "flags", render: flagsTable },
+  { document: "docs/sweeps.md", name: "sweep-settings", render: sweepSettingsTable },
   { document: "docs/metrics.md", name: "metrics", render: metricsTable },
   { document: "docs/attacks.md", name: "attacks", render: attacksTable },
   { document: "docs/attacks.md", name: "options", render: attackOptionsTable },
   { document: "docs/formats.md", name: "export-formats", render: exportFormatsTable },
+  { document: "docs/formats.md", name: "sweep-export-formats", render: sweepExportFormatsTable },
+  { document: "docs/formats.md", name: "trial-rows", render: () => columnsTable(TRIAL_COLUMNS) },
   { document: "docs/formats.md", name: "evaluation-rows", render: () => columnsTable(POINT_COLUMNS) },
   { document: "docs/formats.md", name: "image-rows", render: () => columnsTable(IMAGE_COLUMNS) },
 ];
@@ -95,14 +102,29 @@ function poolSettingsTable(): string {
   return markdownTable(["setting", "variable", "value", "default", "what it does"], rows);
 }
 
-function settingCells(schema: Marked): { path: string; value: string; fallback: string; help: string }[] {
-  const defaults: unknown = schema.parse({});
+/** Every key of a sweep: what it may be, default, help. */
+function sweepSettingsTable(): string {
+  const least = { name: "any", stopping: { method: "asha", first_samples: 1 } };
+  const rows = settingCells(sweepSchema, least).map(({ path, value, fallback, help }) => [
+    `\`${path}\``,
+    value,
+    fallback,
+    help,
+  ]);
+  return markdownTable(["key", "value", "default", "what it does"], rows);
+}
+
+/** `least`: what must be said, and has no default. */
+function settingCells(
+  schema: Marked,
+  least: object = {},
+): { path: string; value: string; fallback: string; help: string }[] {
+  const defaults: unknown = schema.parse(least);
+  const at = (path: readonly string[], whole: unknown): unknown =>
+    path.reduce<unknown>((inner, key) => (inner as Record<string, unknown> | undefined)?.[key], whole);
   return settingsOf(schema).map(({ path, expected, description }) => {
-    const value = path.reduce<unknown>(
-      (inner, key) => (inner as Record<string, unknown> | undefined)?.[key],
-      defaults,
-    );
-    const fallback = value === undefined ? "" : code(value);
+    const value = at(path, defaults);
+    const fallback = value === undefined || at(path, least) !== undefined ? "" : code(value);
     return { path: formatPath(path), value: expected, fallback, help: description ?? "" };
   });
 }
@@ -174,6 +196,15 @@ function exportFormatsTable(): string {
     `\`<name>${suffix}${makes === "folder" ? "/" : ""}\``,
   ]);
   return markdownTable(["format", "what it is", "of", "written to, without `--out`"], rows);
+}
+
+function sweepExportFormatsTable(): string {
+  const rows = SWEEP_FORMATS.map(({ name, makes, suffix }) => [
+    `\`${name}\``,
+    SWEEP_FORMAT_TITLES[name],
+    `\`<name>${suffix}${makes === "folder" ? "/" : ""}\``,
+  ]);
+  return markdownTable(["format", "what it is", "written to, without `--out`"], rows);
 }
 
 function columnsTable(columns: readonly { name: string; type: string; meaning: string }[]): string {

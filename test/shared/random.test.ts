@@ -67,6 +67,13 @@ test("the numbers of the purposes, which are part of every result, are distinct 
     "adversarial-start": 33,
     theory: 40,
     chaos: 50,
+    "trial-draws": 60,
+    "trial-order": 61,
+    importance: 62,
+    "sobol-scrambling": 63,
+    "parzen-draws": 64,
+    "population-parent": 70,
+    "population-settings": 71,
   });
 });
 

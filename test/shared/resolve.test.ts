@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { type ConfigInput, configSchema } from "../../shared/config/run.js";
 import { learningRate, stepSamples, totalSteps } from "../../shared/core/schedule.js";
 import { ClusterError } from "../../shared/errors.js";
-import { resolveRun, stepPlan, trainingImages } from "../../shared/resolve.js";
+import { actingSettings, resolveRun, stepPlan, trainingImages } from "../../shared/resolve.js";
 
 const parse = (input: ConfigInput): ReturnType<typeof configSchema.parse> => configSchema.parse(input);
 const isConfigError = (pattern: RegExp) => (error: unknown) =>
@@ -76,6 +76,27 @@ test("an unknown model and more slots than images in a step are refused", () => 
   assert.equal(resolveRun(parse({ train: { batch_size: 4, slots: 4 } })).train.slots, 4);
 });
 
+test("settings of the network make another network, and a setting for a part that it lacks is refused", () => {
+  const network = { channels: [1, 2, 3], activation_width: 2, loss: { power: 3 } };
+  const run = resolveRun(parse({ model: "mrelu-a", network, train: { adversarial_rounds: 2 } }));
+  assert.deepEqual(run.network.settings, network);
+  assert.deepEqual(run.network.augmentation.adversarial, { epsilon: 63.75, share: 0.5, rounds: 2 });
+  assert.throws(
+    () => resolveRun(parse({ model: "plain", network: { activation_width: 2 } })),
+    isConfigError(/^network\.activation_width: only for symmetric activations, which "plain" does not have$/),
+  );
+});
+
+test("acting settings name of the network only what differs from the paper's", () => {
+  const acting = (input: ConfigInput): unknown => actingSettings(parse(input)).network;
+  assert.equal(acting({}), undefined);
+  assert.equal(acting({ network: {} }), undefined);
+  assert.equal(acting({ network: { activation_width: 1, mean: { copies: 6000 } } }), undefined);
+  assert.deepEqual(acting({ network: { activation_width: 1, mean: { copies: 6000, noise: 1 } } }), {
+    mean: { noise: 1 },
+  });
+});
+
 test("mean training adds its two pools to the images of an epoch, behind those that are left", () => {
   const count = (input: ConfigInput): number => {
     const config = parse(input);
@@ -85,6 +106,7 @@ test("mean training adds its two pools to the images of an epoch, behind those t
   assert.equal(count({ model: "plain-r-m" }), 72_000); // what the authors' own logs say
   assert.equal(count({ model: "plain", train: { limit_images: 500 } }), 500);
   assert.equal(count({ model: "plain-m", train: { limit_images: 500 } }), 12_500);
+  assert.equal(count({ model: "plain-m", network: { mean: { copies: 7, noise: 0 } } }), 60_007);
   assert.equal(count({ model: "plain", train: { limit_images: 1_000_000 } }), 60_000);
 });
 

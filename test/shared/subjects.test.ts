@@ -7,7 +7,10 @@ import {
   coordinatorPermissions,
   inboxPrefix,
   isToken,
+  isSubmitterName,
+  isWorkerName,
   observerPermissions,
+  submitterPermissions,
   type Subjects,
   subjectsOf,
   workerPermissions,
@@ -66,6 +69,8 @@ test("every pattern matches the subjects it is for, and no other kind", () => {
     command: { pattern: s.commandPattern, subjects: [s.command("w")] },
     run: { pattern: s.runGetPattern, subjects: [s.runGet("w")] },
     data: { pattern: s.dataPattern, subjects: [s.data("w")] },
+    submit: { pattern: s.submitPattern, subjects: [s.submit("submitter")] },
+    queue: { pattern: s.queuePattern, subjects: [s.queue("observer")] },
   };
   for (const [name, { pattern }] of Object.entries(kinds)) {
     for (const [other, { subjects }] of Object.entries(kinds)) {
@@ -131,8 +136,25 @@ test("the coordinator hears everything in its pool, and says nothing in a worker
     assert.ok(!isAllowed([...publish, ...subscribe], inbox));
 });
 
-test("an observer publishes nothing", () => {
+test("an observer asks what work there is, and publishes nothing else", () => {
   const { publish, subscribe, allowResponses } = observerPermissions("pool");
-  assert.deepEqual([publish, allowResponses], [[], false]);
+  assert.deepEqual([publish, allowResponses], [[s.queue("observer")], false]);
   assert.ok(isAllowed(subscribe, s.event("step")) && !isAllowed(subscribe, s.gradient(0, "w1")));
+});
+
+test("a submitter hands in work and asks in its own name only, and hears events and its own inbox", () => {
+  const { publish, subscribe, allowResponses } = submitterPermissions("pool", "submitter-a");
+  assert.deepEqual([publish, allowResponses], [[s.submit("submitter-a"), s.queue("submitter-a")], false]);
+  assert.ok(isAllowed(subscribe, s.event("step")) && isAllowed(subscribe, `${inboxPrefix("submitter-a")}.x`));
+  for (const other of [`${inboxPrefix("submitter")}.x`, s.heartbeat("w1"), s.submit("submitter-a")])
+    assert.ok(!isAllowed(subscribe, other), other);
+});
+
+test("no name is both a worker's and a submitter's: they would share an inbox", () => {
+  for (const name of ["submitter", "submitter-alice", "submitter-1"])
+    assert.ok(isSubmitterName(name) && !isWorkerName(name), name);
+  for (const name of ["submitters", "worker-1", "submit"])
+    assert.ok(!isSubmitterName(name) && isWorkerName(name), name);
+  for (const name of ["submitter-", "submitter.a", "coordinator", "observer"])
+    assert.ok(!isSubmitterName(name), name);
 });

@@ -116,6 +116,8 @@ export interface ClusterSetting extends Pick<LocalClusterOptions, "open" | "rout
   sideBySide?: number;
   /** Somebody tries what he may not: that NATS refuses something to a process is no error. */
   isAttacked?: boolean;
+  /** Its coordinator takes emulated work in, and has none of its own. */
+  isQueue?: boolean;
   /** Made-up gradients that take their time (`pool.compute_ms`); else the engine that was set up. */
   isEmulated?: boolean;
 }
@@ -149,8 +151,12 @@ export async function startCluster(
     workers: setting.workers,
     out,
     coordinatorArguments: [
-      ...files.flatMap((file) => ["--run", file]),
-      ...["--out", out, "--side-by-side", String(setting.sideBySide ?? configs.length)],
+      ...(setting.isQueue === true
+        ? ["--queue", out, "--emulated"]
+        : [
+            ...files.flatMap((file) => ["--run", file]),
+            ...["--out", out, "--side-by-side", String(setting.sideBySide ?? configs.length)],
+          ]),
       ...(setting.coordinatorArguments ?? []),
     ],
     cacheDir,

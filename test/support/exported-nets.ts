@@ -3,9 +3,11 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { ExportedModel } from "../../coordinator/results/export/export-format.js";
 import { loadMnist, mnistDirectory } from "../../coordinator/io/datasets/mnist.js";
+import type { NetworkSettings } from "../../shared/config/network.js";
 import { initialParameters, tensorNamed } from "../../shared/core/layout.js";
 import { type Layer, type Network, layoutOf } from "../../shared/networks/network.js";
 import { networkNamed } from "../../shared/networks/registry.js";
+import { titleOf, withSettings } from "../../shared/networks/settings.js";
 import { naiveForward } from "../worker/engine/naive-network.js";
 import { randomNumbers } from "./draws.js";
 import { hashOf } from "../../shared/io/hash.js";
@@ -29,6 +31,7 @@ export function modelOf(network: Network, parameters: Float32Array, mean: Float3
     facts: {
       run: `20261124T000000Z-${network.name}-abcdef`,
       model: network.name,
+      ...(network.settings === undefined ? {} : { network_settings: JSON.stringify(network.settings) }),
       dataset: network.dataset,
       seed: "7",
       step: "100",
@@ -40,9 +43,18 @@ export function modelOf(network: Network, parameters: Float32Array, mean: Float3
 
 const { test: images } = await loadMnist(mnistDirectory(undefined, process.env).directory);
 
+/** Networks with other numbers than the paper's: widths are what an export has to reproduce. */
+export function changedExamples(seed: number): Example[] {
+  return [
+    mnistExample("mrelu", seed, 8, { activation_width: 1.7 }),
+    mnistExample("rbf", seed, 8, { activation_width: 0.6, loss: { power: 3 } }),
+    mnistExample("rbf-m", seed, 8, { channels: [1, 1, 1], activation_width: 0.5 }),
+  ];
+}
+
 /** An MNIST network whose batch norms hold the moments of the images it is shown; z by loops in float64. */
-export function mnistExample(name: string, seed: number, count = 8): Example {
-  const network = networkNamed("mnist", name);
+export function mnistExample(name: string, seed: number, count = 8, settings?: NetworkSettings): Example {
+  const network = withSettings(networkNamed("mnist", name), settings);
   const layout = layoutOf(network);
   const random = randomNumbers(seed);
   const { height, width, channels } = network.input;
@@ -63,7 +75,13 @@ export function mnistExample(name: string, seed: number, count = 8): Example {
   const { moments } = naiveForward(network, layout, Float64Array.from(parameters), input, "batch");
   for (const [tensor, values] of moments) parameters.set(values, tensorNamed(layout, tensor).offset);
   const { outputs } = naiveForward(network, layout, Float64Array.from(parameters), input, "stored");
-  return { what: `${name} on MNIST`, model: modelOf(network, parameters, mean), count, pixels, z: outputs };
+  return {
+    what: `${titleOf(network)} on MNIST`,
+    model: modelOf(network, parameters, mean),
+    count,
+    pixels,
+    z: outputs,
+  };
 }
 
 interface Reference {

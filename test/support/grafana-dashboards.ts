@@ -53,5 +53,5 @@ export function substituted(expr: string, interval: string, range: string): stri
     .replaceAll("$__rate_interval", interval)
     .replaceAll("$__interval", interval)
     .replaceAll("$__range", range)
-    .replaceAll(/\$(namespace|run)\b/g, ".*");
+    .replaceAll(/\$(namespace|run|sweep)\b/g, ".*");
 }

@@ -98,6 +98,7 @@ export async function natsNodes(
   const keys = {
     coordinator: await keyOf("coordinator"),
     observer: await keyOf("observer"),
+    submitter: await keyOf("submitter"),
     system: await keyOf("system"),
     workers: new Map(await Promise.all(workers.map(async (id) => [id, await keyOf(id)] as const))),
   };
@@ -123,7 +124,12 @@ export async function natsNodes(
     ...{ first, second, folder: join(directory, "run") },
     server: {
       url: `${first.url},${second.url}`,
-      credentials: { coordinator: of("coordinator"), observer: of("observer"), worker: of },
+      credentials: {
+        coordinator: of("coordinator"),
+        observer: of("observer"),
+        submitter: of("submitter"),
+        worker: of,
+      },
     },
     stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))),
   };

@@ -90,7 +90,9 @@ test("blocks cover every slot once, in order, and never make a step longer than 
       assert.ok(time <= Math.ceil(slots / hands), `${slots} slots, ${workers} workers: ${time}`);
       // Not more blocks than of one size, as large as it may be.
       const same = [...Array(11).keys()].map((power) => 2 ** power).filter((count) => count <= slots);
-      const fits = same.filter((count) => Math.ceil(slots / count / hands) * count <= Math.ceil(slots / hands));
+      const fits = same.filter(
+        (count) => Math.ceil(slots / count / hands) * count <= Math.ceil(slots / hands),
+      );
       assert.ok(blocks.length <= slots / Math.max(...fits));
     }),
   );
