@@ -225,6 +225,7 @@ test(
     assert.match(worker.output, /saf: Cannot connect to NATS at nats:\/\/127\.0\.0\.1:1/);
 
     const doctor = await inside(...entrypoint, "doctor", "--json");
+    assert.notEqual(doctor.stdout, "", doctor.output);
     const document = JSON.parse(doctor.stdout) as {
       findings: { what: string; ok: boolean }[];
     };
