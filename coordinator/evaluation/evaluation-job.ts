@@ -15,6 +15,7 @@ import type { Span, Tracer } from "../../shared/tracing.js";
 import { type PlannedMeasure, labelOf, patienceMs, taskImages } from "./plan/measures.js";
 import { samplesOf } from "./samples.js";
 import { checkedResult } from "./task-result.js";
+import { deadlyUnit } from "../leases/deadly-unit.js";
 import { type UnitRecord, grantOf, isHeld } from "../leases/book.js";
 import type { ReopenReason } from "../leases/events.js";
 import type { FrameAnswer, FrameRequest, GrantedLease, Job, JobDesk, Verdict } from "../leases/job.js";
@@ -91,6 +92,8 @@ export interface EvaluationOptions {
   runId: string;
   /** In whose name it asks for workers. */
   account?: Account | undefined;
+  /** Workers that may be lost at one task before the evaluation fails; any number when undefined. */
+  mostLosses?: number | undefined;
   spec: saf.v1.RunSpec.$Properties;
   term: number;
   version: number;
@@ -239,6 +242,8 @@ export class EvaluationJob implements Job {
     this.#edges.onRetry?.(why);
     this.#endSpan(leaseId, { failed: why });
     if (why === "failed") this.#countFailures(unit);
+    const fault = deadlyUnit(this.#desk.leases.record(unit.id), this.#options.mostLosses);
+    if (fault !== undefined) this.#edges.fail(fault);
   }
 
   #endSpan(leaseId: number, how: { failed?: string } = {}): string | undefined {

@@ -63,7 +63,7 @@ async function inItsPlace(
   { edges, source, environment }: ConductContext,
   { order, storage, voice, runsSideBySide }: Conducted,
 ): Promise<RunOutcome> {
-  const { config, runId, evaluateOnly, account } = order;
+  const { config, runId, evaluateOnly, account, mostLosses } = order;
   const signal = order.signal === undefined ? edges.signal : AbortSignal.any([edges.signal, order.signal]);
   const data = await edges.shelf.dataset(config.data);
   const observer = voice.observer(data);
@@ -81,6 +81,7 @@ async function inItsPlace(
     signal,
     runId,
     account,
+    mostLosses,
     config,
     storage,
     data,

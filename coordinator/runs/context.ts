@@ -44,6 +44,8 @@ export interface RunContext extends RunEdges {
   runId: string;
   /** In whose name its work asks for workers. */
   account?: Account | undefined;
+  /** Workers that may be lost at one piece of its work before the run fails; any number when undefined. */
+  mostLosses?: number | undefined;
   config: Config;
   storage: RunStorage;
   data: RunData;

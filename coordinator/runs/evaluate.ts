@@ -81,12 +81,12 @@ function evaluationJob(
   { tasks, open }: Evaluation,
   { onRecord, fail }: Pick<EvaluationEdges, "onRecord" | "fail">,
 ): EvaluationJob {
-  const { runId, account, spec, term, clock, coordinator, observer, tracer, data } = run;
+  const { runId, account, mostLosses, spec, term, clock, coordinator, observer, tracer, data } = run;
   const { outputs, input } = run.resolved.network;
   const { labels } = data.dataset.test;
   return new EvaluationJob(
     {
-      ...{ runId, account, spec, term },
+      ...{ runId, account, mostLosses, spec, term },
       version: step,
       parameters,
       tasks: open,

@@ -27,6 +27,8 @@ export interface RunOrder {
   signal?: AbortSignal;
   /** In whose name its work asks for workers. */
   account?: Account;
+  /** Workers that may be lost at one piece of its work before it is taken to be what ends them; any number when undefined. */
+  mostLosses?: number;
 }
 
 export interface RunFailure {

@@ -14,10 +14,10 @@ export class TrainingPhase {
   constructor(run: RunSetup, state: TrainingState, onCommit: (step: CommittedStep) => void) {
     this.#run = run;
     const { coordinator, clock, broadcast, mapped, observer, tracer } = run;
-    const { runId, account, resolved, layout, plan, term, leaseFloorMs, spec } = run;
+    const { runId, account, mostLosses, resolved, layout, plan, term, leaseFloorMs, spec } = run;
     this.trainer = new Trainer(
       {
-        ...{ runId, account, run: resolved, layout, plan, term, leaseFloorMs, spec, state },
+        ...{ runId, account, mostLosses, run: resolved, layout, plan, term, leaseFloorMs, spec, state },
         aggregate: AGGREGATION,
       },
       {

@@ -42,6 +42,9 @@ export interface SweepSourceEdges {
   onSegment?: (end: SegmentEnd, seconds: number) => void;
 }
 
+/** A trial that ends its worker does so again: one more process tells. */
+const MOST_LOSSES = 2;
+
 /** A segment that somebody conducts. */
 interface Active {
   segment: Segment;
@@ -111,6 +114,7 @@ export class SweepSource implements RunSource {
       storage,
       voice,
       account,
+      mostLosses: MOST_LOSSES,
       ...(late === undefined ? {} : { signal: late.signal }),
     };
   }

@@ -18,6 +18,7 @@ import type {
   Verdict,
 } from "../leases/job.js";
 import { type Commit, NO_WORK, type Unit, type WorkPlan } from "../leases/unit.js";
+import { deadlyUnit } from "../leases/deadly-unit.js";
 import { diverged } from "./diverged.js";
 import type { MakeMode, Mode } from "./modes/mode.js";
 import type { TrainingEdges, TrainingOptions } from "./training-types.js";
@@ -169,7 +170,9 @@ export class Trainer implements Job {
   }
 
   /** Nobody holds what was to be finished. */
-  onReopened(): void {
+  onReopened(unit: Unit): void {
+    const fault = deadlyUnit(this.#desk.leases.record(unit.id), this.#options.mostLosses);
+    if (fault !== undefined) this.#edges.fail(fault);
     if (this.#isThere && !this.#desk.leases.isHeld) this.#release();
   }
 

@@ -50,6 +50,8 @@ export interface TrainingOptions {
   runId: string;
   /** In whose name it asks for workers. */
   account?: Account | undefined;
+  /** Workers that may be lost at one unit before the training fails; any number when undefined. */
+  mostLosses?: number | undefined;
   run: ResolvedRun;
   layout: Layout;
   plan: StepPlan;
