@@ -13,6 +13,7 @@ import {
   writeSweepSpec,
 } from "./io/sweep-directory.js";
 import { StatesOnDisk } from "./io/trial-states.js";
+import { RunEngines } from "./runs/engines.js";
 import { resultsOf } from "./sweeps/results-of.js";
 import { writeSweepResultsAside } from "./results/sweep/results-thread.js";
 import { RESULTS_CODE } from "./sweeps/results-code.js";
@@ -60,6 +61,7 @@ export async function leadSweep(
       append: journal.append.bind(journal),
       flush: journal.flush.bind(journal),
       states,
+      engines: await RunEngines.open(home, false),
     };
     return await conductSweep(options, { ...context, disk, writeResults: () => writeResults(options, warn) });
   } finally {

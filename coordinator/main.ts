@@ -204,6 +204,7 @@ async function enginesBefore(
   const unfinished = queue?.book.submissions.filter(({ end }) => end === undefined) ?? [];
   const directories = [
     ...orders.map(({ directory }) => directory),
+    ...options.sweeps.map(({ space }) => sweepFolder(options, space.spec.name)),
     ...unfinished.map(({ line }) => join(options.out, line.id)),
   ];
   const records = await Promise.all(
@@ -381,6 +382,11 @@ function supersededBy(poolName: string, term: number): ClusterError {
 
 type WorkParts = Parts & { buses: Buses; shelf: DataShelf; tracer: Tracer; beganMs: number };
 
+/** A sweep that is all there is uses the folder itself. */
+function sweepFolder({ configs, sweeps, out }: CoordinatorOptions, name: string): string {
+  return configs.length === 0 && sweeps.length === 1 ? out : join(out, name);
+}
+
 /** Conducts runs and sweeps side by side, and writes what they found. */
 async function work(edges: Edges, parts: WorkParts): Promise<Ended> {
   const { options, http } = edges;
@@ -388,9 +394,8 @@ async function work(edges: Edges, parts: WorkParts): Promise<Ended> {
   const commit = await codeCommit();
   await parts.coordinator.start();
   parts.events.serving(`${http.url}/`);
-  const { configs, sweeps, out } = options;
+  const { configs, sweeps } = options;
   if (edges.queue !== undefined) return workOnQueue(edges, parts, edges.queue, commit);
-  const isAlone = configs.length === 0 && sweeps.length === 1;
   return together(edges.signal, (signal) => {
     const context = contextOf(edges, parts, { signal, commit });
     const lists =
@@ -401,7 +406,7 @@ async function work(edges: Edges, parts: WorkParts): Promise<Ended> {
       ...lists,
       ...sweeps.map(({ space, isForced }) =>
         leadSweep(
-          { space, isForced, minWorkers, patienceMs, directory: isAlone ? out : join(out, space.spec.name) },
+          { space, isForced, minWorkers, patienceMs, directory: sweepFolder(options, space.spec.name) },
           { ...context, locks: edges.locks },
         ),
       ),

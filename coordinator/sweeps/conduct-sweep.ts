@@ -3,6 +3,7 @@ import { ClusterError } from "../../shared/errors.js";
 import { type Constraint, holds } from "../../shared/config/objectives.js";
 import type { SweepLine, TrialRow } from "../../shared/records/sweep-line.js";
 import type { SweepSpec } from "../../shared/config/sweep.js";
+import type { RunEngines } from "../runs/engines.js";
 import type { RunFailure } from "../runs/source.js";
 import { type RunsContext, conductRuns } from "../runs/runs.js";
 import { type Recruits, waitForWorkers } from "../runs/workers.js";
@@ -34,6 +35,8 @@ export interface SweepDisk {
   /** Resolves when all of it is safe. Throws ClusterError("storage"). */
   flush(): Promise<void>;
   readonly states: TrialStates;
+  /** engines.json of the sweep. */
+  readonly engines: Pick<RunEngines, "committed" | "flush">;
 }
 
 export interface SweepContext extends Omit<RunsContext, "source" | "lanes" | "report"> {
@@ -121,6 +124,7 @@ function sourceOf(
     ...{ name, directory, book, append, kept },
     account: { name: `sweep ${name}`, share, priority, isSteady: true },
     states: disk.states,
+    engines: disk.engines,
     areInherited: space.spec.stopping?.method === "population",
     clock: edges.clock,
     wallClock: edges.wallClock,

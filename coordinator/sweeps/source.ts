@@ -9,6 +9,7 @@ import type { SweepLine } from "../../shared/records/sweep-line.js";
 import type { Account } from "../pool/fairness.js";
 import type { RunOutcome } from "../runs/context.js";
 import type { RunMeter } from "../telemetry/run-meter.js";
+import type { RunEngines } from "../runs/engines.js";
 import type { RunEnd, RunFailure, RunOrder, RunSource } from "../runs/source.js";
 import type { SweepBook } from "./book.js";
 import type { KeptWeights } from "./kept-weights.js";
@@ -28,6 +29,8 @@ export interface SweepSourceEdges {
   /** A trial may begin with another one's state. */
   areInherited: boolean;
   kept: KeptWeights;
+  /** Who computed the sweep's steps: whoever goes on must compute the same bits. */
+  engines: Pick<RunEngines, "committed" | "flush">;
   /** What happened, in its order; it need not be safe yet. */
   append: (lines: readonly SweepLine[]) => void;
   clock: Clock;
@@ -98,8 +101,11 @@ export class SweepSource implements RunSource {
     const { trial, number, rung, last, parent } = segment;
     const runId = `${name}-${trial}`;
     const isWanted = (earlier: number): boolean => this.#edges.book.isWanted(trial, earlier);
-    const storage = new TrialStorage({ trial, rung, isLast: last, parent, isWanted }, states);
-    const voice = new TrialVoice(segment, { storage, meter: this.#edges.meterOf?.(segment.config), note });
+    const { engines, meterOf } = this.#edges;
+    const recordEngines = (): Promise<void> => engines.flush();
+    const storage = new TrialStorage({ trial, rung, isLast: last, parent, recordEngines, isWanted }, states);
+    const onCommit = engines.committed.bind(engines);
+    const voice = new TrialVoice(segment, { storage, meter: meterOf?.(segment.config), note, onCommit });
     const late = patienceMs === undefined ? undefined : new AbortController();
     const stopWaiting =
       patienceMs === undefined ? () => undefined : clock.after(patienceMs, () => late?.abort());

@@ -48,6 +48,8 @@ export interface TrialPlace extends TrialRung {
   isLast: boolean;
   /** Whose state it begins with, when it has none of its own. */
   parent?: TrialRung | undefined;
+  /** Whose engines computed it is safe on the disk behind this: it must be known before the state can be gone on with. */
+  recordEngines: () => Promise<void>;
   /** Can a segment still begin with its state at an earlier rung? */
   isWanted: (rung: number) => boolean;
 }
@@ -140,6 +142,7 @@ export class TrialStorage implements RunStorage {
   ): Promise<{ bytes: number; notes: readonly string[] }> {
     const checkpoint = { state, description: descriptionOf(state, info) };
     this.newest = { checkpoint, layout };
+    await this.#place.recordEngines();
     if (this.#place.isLast && state.step === this.course?.lastStep) return { bytes: 0, notes: [] };
     const ledger = this.#linesOf(LEDGER);
     const bytes = await this.#states.write(this.#place, { checkpoint, ledger }, layout);

@@ -15,11 +15,19 @@ const SMOOTHING = 0.05;
 
 export type Note = (level: "info" | "warning" | "error", message: string) => void;
 
+export interface TrialHearing {
+  storage: TrialStorage;
+  meter: RunMeter | undefined;
+  note: Note;
+  onCommit: (step: CommittedStep) => void;
+}
+
 export class TrialVoice implements RunVoice {
   readonly #segment: Segment;
   readonly #storage: TrialStorage;
   readonly #meter: RunMeter | undefined;
   readonly #note: Note;
+  readonly #onCommit: (step: CommittedStep) => void;
   /** Training images seen since its last rung. */
   samples = 0;
   /** Of steps before that. */
@@ -27,14 +35,12 @@ export class TrialVoice implements RunVoice {
   /** Exponentially weighted mean over the steps since its last rung; undefined while there was none. */
   loss: number | undefined;
 
-  constructor(
-    segment: Segment,
-    { storage, meter, note }: { storage: TrialStorage; meter: RunMeter | undefined; note: Note },
-  ) {
+  constructor(segment: Segment, { storage, meter, note, onCommit }: TrialHearing) {
     this.#segment = segment;
     this.#storage = storage;
     this.#meter = meter;
     this.#note = note;
+    this.#onCommit = onCommit;
   }
 
   /** Training images seen since the trial began. */
@@ -69,6 +75,7 @@ export class TrialVoice implements RunVoice {
       phase: quiet,
       committed: (step, total) => {
         this.#committed(step);
+        this.#onCommit(step);
         meter?.committed(step, total);
       },
       advanced: quiet,

@@ -47,7 +47,8 @@ function storageIn(
   { rung, isLast = false, wanted = [], parent, trial = ID }: Place,
 ): TrialStorage {
   const isWanted = (earlier: number): boolean => wanted.includes(earlier);
-  const storage = new TrialStorage({ trial, rung, isLast, isWanted, parent }, states);
+  const recordEngines = (): Promise<void> => Promise.resolve();
+  const storage = new TrialStorage({ trial, rung, isLast, isWanted, parent, recordEngines }, states);
   storage.course = { lastStep: 100, identity: "heir" };
   return storage;
 }

@@ -149,6 +149,22 @@ describe("a small sweep on this machine", () => {
     assert.equal((await sweep("retry", "--failed")).code, 2, "nothing has failed");
   });
 
+  test("an engine of other bits does not go on with it", LIMIT, async () => {
+    const file = join(out(), "engines.json");
+    const recorded = readFileSync(file, "utf8");
+    const engines = JSON.parse(recorded) as { engine: string; sample: string; workers: string[] }[];
+    assert.deepEqual(
+      engines.map(({ engine }) => engine),
+      ["emulated"],
+    );
+    await writeFile(file, JSON.stringify(engines.map((one) => ({ ...one, sample: "0".repeat(64) }))));
+    const more = ["--set", "limits.trials=6", "--set", "pool.wait_for_workers_ms=2000"];
+    const run = await sweep("resume", ...SMALL, ...more);
+    await writeFile(file, recorded);
+    assert.equal(run.code, 5, run.stderr);
+    assert.match(run.stderr, /other bits|same bits|computes/);
+  });
+
   test("`reproduce` trains a trial again to the same weights", LIMIT, async () => {
     const { trials } = JSON.parse(readFileSync(join(out(), "results.json"), "utf8")) as Results;
     const best = trials.find(({ state }) => state === "done");
