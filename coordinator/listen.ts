@@ -167,13 +167,18 @@ class Ear {
     const seal = inPlace === true ? sealOf(data) : 0;
     const isIntact = (): boolean => inPlace !== true || sealOf(data) === seal;
     const decoded = decodeChunk(data, inPlace);
-    const { fate, completed, job } = decoded.ok
+    const verdict: ChunkVerdict & { job?: Job } = decoded.ok
       ? this.#verdictOn(workerId, decoded.header, decoded.body, isIntact)
-      : { fate: decoded.reason, completed: undefined, job: undefined };
+      : { fate: decoded.reason };
+    // A worker breaks the seal of a frame that lies in its memory when it goes on to its next lease: of what it sent before,
+    // more than was needed may still be on its way here.
+    const isGone = inPlace === true && verdict.fate !== "accepted" && (seal === 0 || !isIntact());
+    const fate = isGone ? "stale" : verdict.fate;
     this.#edges.metrics.gradient(fate);
     if (fate !== "accepted" && fate !== "duplicate" && fate !== "stale")
       this.#tellRefused(workerId, decoded.ok ? decoded.header : undefined, fate);
     // The worker may have its next lease before it has said that it is done.
+    const { job, completed } = verdict;
     if (job !== undefined && completed !== undefined)
       this.#context.take({ kind: "computed", jobId: job.id, worker: workerId, ...completed });
   }
