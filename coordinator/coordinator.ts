@@ -52,7 +52,7 @@ export class Coordinator {
     });
     await Promise.all([control.flush(), bulk.flush()]);
     this.#announce();
-    this.#stopTicking = clock.every(heartbeatMs / TICKS_PER_HEARTBEAT, () => this.#tick());
+    this.#stopTicking = clock.every(heartbeatMs / TICKS_PER_HEARTBEAT, (lateMs) => this.#tick(lateMs));
   }
 
   stop(): void {
@@ -252,8 +252,8 @@ export class Coordinator {
     control.publish(subjects.all, writeMessage(wire.Announce, { term }));
   }
 
-  #tick(): void {
-    this.#take({ kind: "tick" });
+  #tick(lateMs = 0): void {
+    this.#take({ kind: "tick", lateMs });
     if (this.#book.isPaused) return;
     const counts = { idle: 0, busy: 0, straggling: 0, quarantined: 0 };
     for (const member of this.#book.members.values()) counts[stateOf(member, this.#edges.clock.now())]++;

@@ -50,8 +50,8 @@ export type LeaseEvent =
   | { kind: "superseded"; term: number }
   /** A worker says that it has joined a later coordinator, of this term. */
   | { kind: "follows"; worker: string; term: number }
-  /** Time has passed. */
-  | { kind: "tick" }
+  /** Time has passed. `lateMs`: by how much later we look than we meant to: nobody could be heard of meanwhile. */
+  | { kind: "tick"; lateMs?: number }
   /** A job wants something else done. `isFresh`: what is in work is given up, as if it had never begun. */
   | { kind: "planned"; jobId: string; runId: string; account?: Account; plan: WorkPlan; isFresh: boolean }
   | { kind: "withdrawn"; jobId: string }
