@@ -144,7 +144,7 @@ class LargeReadTransport extends NodeTransport {
    * of CPU where the peer runs on the same cores, and wakes the peer. The client writes after each message it handles.
    */
   override send(frame: Uint8Array): void {
-    this.#gather(this.socket as Socket | undefined);
+    this.#gather(this.socket);
     super.send(frame);
   }
 
