@@ -92,7 +92,7 @@ function pair(interval: Interval | undefined): [number, number] | null {
   return interval === undefined ? null : [interval.low, interval.high];
 }
 
-function trialDocument(row: TrialRow): object {
+export function trialDocument(row: TrialRow): object {
   return {
     trial: row.trial,
     number: row.number,
