@@ -73,7 +73,7 @@ function placeDocument(standing: Standing, objectives: readonly Objective[], res
     unmet: standing.unmet,
     weights: best.weights ?? null,
     unreliable: unreliableOf(standing),
-    command: reproduceCommand(results, best) ?? null,
+    command: reproduceCommand(results, best),
   };
 }
 
