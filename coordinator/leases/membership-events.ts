@@ -214,11 +214,13 @@ export function ticked(turn: Turn, { lateMs = 0 }: EventOf<"tick">): void {
     turn.tookAway(id, `no heartbeat for ${Math.round(silentMs)} ms`);
     forget(turn, id, "lost", "lost");
   }
-  for (const [id, { lease }] of turn.book.members) {
-    if (lease === undefined || lease.isOverdue || lease.deadlineMs > turn.nowMs) continue;
-    const { isOver, isAlone } = lateness(turn, id, lease);
-    if (isOver) expire(turn, id, lease, isAlone);
-  }
+  // All of them beside the others as they are now: of those who are late together none is the last one.
+  const late = [...turn.book.members].flatMap(([id, { lease }]) =>
+    lease === undefined || lease.isOverdue || lease.deadlineMs > turn.nowMs
+      ? []
+      : [{ id, lease, ...lateness(turn, id, lease) }],
+  );
+  for (const { id, lease, isOver, isAlone } of late) if (isOver) expire(turn, id, lease, isAlone);
 }
 
 /** A lease is late only where it takes so many times as long as those of the others take now. */

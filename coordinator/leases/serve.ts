@@ -1,5 +1,5 @@
 /** Who gets which unit: idle workers one after another, jobs by their fair share, units in their order. */
-import { type Share, type UsedTimes, fairOrder } from "../pool/fairness.js";
+import { type Account, type Share, type UsedTimes, fairOrder, withPassedOver } from "../pool/fairness.js";
 import { helps, speedsOf } from "./balance.js";
 import {
   type JobRecord,
@@ -29,12 +29,17 @@ export function serveAll(turn: Turn, first?: string): void {
 function serve(turn: Turn, id: string): void {
   const member = idle(turn, id);
   if (member === undefined) return;
-  for (const open of jobsFor(turn, member)) {
+  const times = usedTimes(turn.book, turn.nowMs);
+  const passed = new Map<string, Account>();
+  for (const open of jobsFor(turn, member, times)) {
     const job = planned(turn, open);
     const chosen = unitFor(turn, job, member);
-    if (chosen === undefined) continue;
-    grant(turn, job, member, chosen);
-    return;
+    if (chosen !== undefined) {
+      passOver(turn, passed, { times, served: job.account });
+      grant(turn, job, member, chosen);
+      return;
+    }
+    if (hasNothing(turn, job, member)) passed.set(job.account.name, job.account);
   }
 }
 
@@ -44,8 +49,7 @@ function idle({ book, nowMs }: Turn, id: string): Member | undefined {
 }
 
 /** In the order in which this worker serves them. */
-function jobsFor({ book, nowMs }: Turn, member: Member): JobRecord[] {
-  const times = usedTimes(book, nowMs);
+function jobsFor({ book, nowMs }: Turn, member: Member, times = usedTimes(book, nowMs)): JobRecord[] {
   return fairOrder([...book.jobs.values()], (job) => shareOf(book, job, member, times));
 }
 
@@ -60,6 +64,20 @@ function takeOverAll(turn: Turn): void {
     const hasOne = jobsFor(turn, member).some((job) => takeOver(turn, job, member, late.get(job.id) ?? []));
     if (hasOne) known = undefined;
   }
+}
+
+/** It was the turn of accounts that have nothing to lease. */
+function passOver(
+  turn: Turn,
+  passed: ReadonlyMap<string, Account>,
+  { times, served }: { times: UsedTimes; served: Account },
+): void {
+  if (passed.size === 0 || (passed.size === 1 && passed.has(served.name))) return;
+  const held = new Set([...turn.book.members.values()].map(({ lease }) => lease?.account.name));
+  const placeOf = ({ name, priority }: Account) => ({ name, priority, usedMs: times.get(name) ?? 0 });
+  const others = [...passed.values()].filter(({ name }) => name !== served.name);
+  const places = others.map((account) => ({ ...placeOf(account), isHeld: held.has(account.name) }));
+  turn.book = { ...turn.book, used: withPassedOver(turn.book.used, places, placeOf(served)) };
 }
 
 /** Of jobs of which anything is late. */
@@ -126,6 +144,10 @@ function* openFor(turn: Turn, job: JobRecord, { id }: Member): Generator<UnitRec
     if (record.grants.length > 0 && !isAlone && spoiledBy(record).has(id)) continue;
     yield record;
   }
+}
+
+function hasNothing(turn: Turn, job: JobRecord, member: Member): boolean {
+  return openFor(turn, job, member).next().done === true;
 }
 
 /** What one of its steps may take. */

@@ -89,7 +89,7 @@ test("one that is late alone loses its lease when its deadline is over, and rest
   pool.passes(100);
   pool.brings("b", "c", "d");
   for (let i = 0; i < 5; i++) pool.passes(100);
-  assert.match(pool.reasons.join("\n"), /worker a is overdue after 600 ms/);
+  assert.match(pool.reasons.join("\n"), /worker a is overdue after 500 ms/);
   assert.match(pool.reasons.join("\n"), /Worker a gets no work/);
 });
 
