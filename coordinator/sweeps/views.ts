@@ -2,7 +2,7 @@
 import type { TrialRow, TrialState } from "../../shared/records/sweep-line.js";
 import type { Outlook } from "./pruners/pruner.js";
 import type { SweepState } from "./state.js";
-import { type TrialRecord, rowOf } from "./trial-record.js";
+import { type TrialRecord, nextRung, rowOf } from "./trial-record.js";
 
 export interface SweepSummary extends Readonly<Record<TrialState, number>> {
   created: number;
@@ -58,8 +58,9 @@ export function isStateWanted(state: SweepState, trial: string, rung?: number): 
   const newest = record.results.at(-1)?.rung;
   const asked = rung ?? newest;
   const goesOn = record.state === "running" || record.state === "waiting";
-  // Without a result, what it has of its first stretch.
   if (goesOn && asked === newest) return true;
+  // What it has on its way to the next rung: an interruption costs none of it.
+  if (record.state === "running" && asked === nextRung(record)) return true;
   if (asked === undefined) return false;
   return state.totals.hasHeirs(trial, asked) || state.rungs.isParent(record, asked, outlookOf(state));
 }

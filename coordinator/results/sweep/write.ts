@@ -15,18 +15,21 @@ export interface WrittenResults {
   files: readonly string[];
 }
 
+/** Written last: where it is newer than the journal, all of them are. */
+export const RESULTS_FILE = "results.json";
+
 /**
- * Writes `results.json`, `trials.csv`, `leaderboard.md` and, last, `report.html`, each aside and renamed: a reader never
- * sees half of one. Everything is made before the first is written. Seconds of computation with 10,000 trials: a process
+ * Writes `trials.csv`, `leaderboard.md`, `report.html` and `results.json`, each aside and renamed: a reader never sees half
+ * of one. Everything is made before the first is written. Seconds of computation with 10,000 trials: a process
  * that must not stand still asks results-thread.ts. Throws ClusterError "storage".
  */
 export async function writeSweepResults(directory: string, results: SweepResults): Promise<WrittenResults> {
   const analysis = analyse(results);
   const files = {
-    "results.json": `${JSON.stringify(documentOf(analysis))}\n`,
     "trials.csv": renderTrialsCsv(results),
     "leaderboard.md": renderMarkdown(analysis),
     "report.html": renderSweepPage(analysis),
+    [RESULTS_FILE]: `${JSON.stringify(documentOf(analysis))}\n`,
   };
   await makeFolder(directory).catch((cause: unknown) => {
     throw storageError(`make the folder ${directory}`, cause);
