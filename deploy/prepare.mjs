@@ -10,7 +10,9 @@ import { fileURLToPath } from "node:url";
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
 const LOWEST_NODE = [20, 19];
-const SOURCE_FOLDERS = ["shared", "coordinator", "worker", "deploy", "test"];
+/** `saf bench` runs the scripts of the last one. */
+const PROGRAM_FOLDERS = ["shared", "coordinator", "worker", "deploy", "test/bench/peers"];
+const SOURCE_FOLDERS = [...PROGRAM_FOLDERS.slice(0, -1), "test"];
 const EXIT_UNEXPECTED = 1;
 const EXIT_USAGE = 2;
 const EXIT_DEPENDENCY = 5;
@@ -174,16 +176,20 @@ function installFailure({ output: printed, spawnError }) {
 
 // ---- Build -----------------------------------------------------------------------------------------------------
 
-const buildStamp = join(root, "dist/.saf-stamp");
+/** What is built: the program alone, or the tests too. */
+const BUILDS = {
+  program: { folders: PROGRAM_FOLDERS, stamp: join(root, "dist/.saf-program-stamp"), options: ["--program"] },
+  all: { folders: SOURCE_FOLDERS, stamp: join(root, "dist/.saf-stamp"), options: [] },
+};
 
 /** Changes when any source was touched: path, size and modification time of each. Milliseconds, unlike a compile. */
-function sourcesStamp() {
+function sourcesStamp({ folders }) {
   const hash = createHash("sha256");
   const add = (file) => {
     const { mtimeMs, size } = statSync(file);
     hash.update(`${relative(root, file)}\0${size}\0${mtimeMs}\n`);
   };
-  for (const folder of SOURCE_FOLDERS) visit(join(root, folder), add);
+  for (const folder of folders) visit(join(root, folder), add);
   for (const file of ["package.json", "package-lock.json", "tsconfig.json"]) add(join(root, file));
   return hash.digest("hex");
 }
@@ -200,21 +206,30 @@ function visit(folder, add) {
   }
 }
 
-/** Compiles the sources into dist/ when one changed since the last compile, or always with `force`. */
-export async function ensureBuild({ force = false } = {}) {
-  if (!force && readIfThere(buildStamp) === sourcesStamp()) return;
+/**
+ * Compiles the sources into dist/ when one changed since the last compile, or always with `force`. `what`: whoever runs the
+ * program alone waits for no test, and a test that does not compile stops nobody else.
+ */
+export async function ensureBuild({ force = false, what = "all" } = {}) {
+  const build = BUILDS[what];
+  const isBuilt = () => !force && readIfThere(build.stamp) === sourcesStamp(build);
+  if (isBuilt()) return;
   await withLock(async () => {
-    const stamp = sourcesStamp();
-    if (!force && readIfThere(buildStamp) === stamp) return;
-    const args = [join(root, "deploy/build.mjs"), ...(force ? ["--force"] : [])];
+    if (isBuilt()) return;
+    const stamps = Object.values(BUILDS).map((each) => [each.stamp, sourcesStamp(each)]);
+    // From here on that part of dist/ is neither what it was nor what it will be.
+    for (const [file, stamp] of stamps)
+      if (force || readIfThere(file) !== stamp) rmSync(file, { force: true });
+    const args = [join(root, "deploy/build.mjs"), ...build.options, ...(force ? ["--force"] : [])];
     const result = await runQuietly("Building", process.execPath, args);
     if (result.code !== 0) {
-      rmSync(buildStamp, { force: true });
       throw new PrepareError("the build failed, its words are above", {
         output: withoutStack(result.output),
       });
     }
-    writeFileSync(buildStamp, stamp);
+    // Whoever builds all has built the program too.
+    for (const [file, stamp] of stamps)
+      if (what === "all" || file === build.stamp) writeFileSync(file, stamp);
   });
 }
 
