@@ -1,6 +1,7 @@
 // Compiles the messages (protobufjs static code) and the TypeScript sources into dist/. Plain JavaScript, because it
 // runs before anything is compiled. Does only what is out of date; `--force` does everything, `--program` leaves the tests
 // out. Both kinds share one record of what is compiled: two of them would each believe in files that the other has replaced.
+// The compiler comes last: what does not compile in one folder keeps nothing back from the others.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -109,6 +110,6 @@ function recordCommit() {
 compileMessages();
 removeOrphans();
 if (process.argv.includes("--force")) rmSync(join(root, "dist/.tsbuildinfo"), { force: true });
-run("typescript/bin/tsc", ["-p", isProgramOnly ? "tsconfig.program.json" : "tsconfig.json"]);
 copyAssets();
 recordCommit();
+run("typescript/bin/tsc", ["-p", isProgramOnly ? "tsconfig.program.json" : "tsconfig.json"]);

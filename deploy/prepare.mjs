@@ -176,10 +176,10 @@ function installFailure({ output: printed, spawnError }) {
 
 // ---- Build -----------------------------------------------------------------------------------------------------
 
-/** What is built: the program alone, or the tests too. */
+/** By whose stamp it is known that nothing is to be built. */
 const BUILDS = {
-  program: { folders: PROGRAM_FOLDERS, stamp: join(root, "dist/.saf-program-stamp"), options: ["--program"] },
-  all: { folders: SOURCE_FOLDERS, stamp: join(root, "dist/.saf-stamp"), options: [] },
+  program: { folders: PROGRAM_FOLDERS, stamp: join(root, "dist/.saf-program-stamp") },
+  all: { folders: SOURCE_FOLDERS, stamp: join(root, "dist/.saf-stamp") },
 };
 
 /** Changes when any source was touched: path, size and modification time of each. Milliseconds, unlike a compile. */
@@ -207,30 +207,41 @@ function visit(folder, add) {
 }
 
 /**
- * Compiles the sources into dist/ when one changed since the last compile, or always with `force`. `what`: whoever runs the
- * program alone waits for no test, and a test that does not compile stops nobody else.
+ * Compiles the sources into dist/ when one changed since the last compile, or always with `force`. `what`: for "program" a
+ * changed test is no reason, and a test that does not compile stops nobody. Where the tests were built before, they are built
+ * along: that takes a second, and to take them up again later takes all of them.
  */
 export async function ensureBuild({ force = false, what = "all" } = {}) {
-  const build = BUILDS[what];
-  const isBuilt = () => !force && readIfThere(build.stamp) === sourcesStamp(build);
+  const { stamp: file } = BUILDS[what];
+  const isBuilt = () => !force && readIfThere(file) === sourcesStamp(BUILDS[what]);
   if (isBuilt()) return;
   await withLock(async () => {
     if (isBuilt()) return;
-    const stamps = Object.values(BUILDS).map((each) => [each.stamp, sourcesStamp(each)]);
+    const hasTests = what === "all" || existsSync(BUILDS.all.stamp);
+    const stamps = Object.values(BUILDS).map((build) => [build.stamp, sourcesStamp(build)]);
     // From here on that part of dist/ is neither what it was nor what it will be.
-    for (const [file, stamp] of stamps)
-      if (force || readIfThere(file) !== stamp) rmSync(file, { force: true });
-    const args = [join(root, "deploy/build.mjs"), ...build.options, ...(force ? ["--force"] : [])];
-    const result = await runQuietly("Building", process.execPath, args);
-    if (result.code !== 0) {
-      throw new PrepareError("the build failed, its words are above", {
-        output: withoutStack(result.output),
-      });
+    for (const [name, stamp] of stamps)
+      if (existsSync(name) && (force || readIfThere(name) !== stamp)) writeFileSync(name, "");
+    const args = [...(hasTests ? [] : ["--program"]), ...(force ? ["--force"] : [])];
+    const result = await runQuietly("Building", process.execPath, [join(root, "deploy/build.mjs"), ...args]);
+    const isProgram = result.code === 0 || areOfTests(result.output);
+    if (isProgram) writeFileSync(BUILDS.program.stamp, stamps[0][1]);
+    if (result.code === 0 && hasTests) writeFileSync(BUILDS.all.stamp, stamps[1][1]);
+    if (result.code === 0) return;
+    if (what === "program" && isProgram) {
+      process.stderr.write("The program is built; tests do not compile: npm run build says why\n");
+      return;
     }
-    // Whoever builds all has built the program too.
-    for (const [file, stamp] of stamps)
-      if (what === "all" || file === build.stamp) writeFileSync(file, stamp);
+    throw new PrepareError("the build failed, its words are above", {
+      output: withoutStack(result.output),
+    });
   });
+}
+
+/** All that does not compile are tests. */
+function areOfTests(output) {
+  const files = [...output.matchAll(/^(\S+?)\(\d+,\d+\): error TS\d+/gm)].map(([, name]) => name);
+  return files.length > 0 && files.every((name) => name.startsWith("test/"));
 }
 
 /** The compiler's messages, without the trace of the script that called it. */

@@ -19,7 +19,12 @@ if (readFileSync("shared/source.ts", "utf8").includes("broken")) {
 }
 mkdirSync("dist/deploy/cli", { recursive: true });
 copyFileSync("program.js", "dist/deploy/cli/main.js");
-if (!process.argv.includes("--program")) cpSync("test", "dist/test", { recursive: true });
+if (process.argv.includes("--program")) process.exit(0);
+cpSync("test", "dist/test", { recursive: true });
+if (readFileSync("test/a.test.js", "utf8").includes("broken")) {
+  process.stderr.write("test/a.test.js(1,1): error TS1: broken\\n");
+  process.exit(1);
+}
 `;
 
 const PROGRAM = `
@@ -132,13 +137,19 @@ test("whoever runs the program waits for no test; the tests wait for all", async
   assert.equal(run("saf.mjs", "train").stderr, "");
   assert.match(run("bootstrap.mjs", "test", "a.test").stdout, /a runs again/);
 
+  await write("test/a.test.js", "broken");
   await write("shared/source.ts", "fine, and longer");
-  assert.match(run("saf.mjs", "train").stderr, /^Building …/);
+  const { status, stderr } = run("saf.mjs", "train");
+  assert.equal(status, 0, stderr);
   assert.match(
-    run("bootstrap.mjs", "build").stderr,
-    /^Building …/,
-    "the tests may depend on what has changed",
+    stderr,
+    /^Building …[^]*The program is built; tests do not compile: npm run build says why\n$/,
   );
+  assert.equal(run("saf.mjs", "train").stderr, "", "it is said once");
+  const broken = run("bootstrap.mjs", "build");
+  assert.match(broken.stderr, /a\.test\.js\(1,1\): error TS1: broken\n\nsaf: the build failed/);
+  await write("test/a.test.js", `import { test } from "node:test"; test("a runs", () => {});`);
+  assert.equal(run("bootstrap.mjs", "build").status, 0);
   assert.equal(run("bootstrap.mjs", "build").stderr, "");
 });
 
