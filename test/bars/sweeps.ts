@@ -182,7 +182,8 @@ async function leaseSeconds({ page }: LocalCluster): Promise<Map<string, number>
 const EVALUATION = {
   protocol: "modern",
   strengths: [0.1, 0.2, 0.3],
-  attacks: [{ attack: "pgd", options: { steps: 40 }, name: "pgd" }],
+  attacks: [{ attack: "pgd", options: { steps: 200 }, name: "pgd" }],
+  images: 10_000,
   clean_images: 10,
   diagnostics: false,
 };
