@@ -10,6 +10,9 @@ import type { RunStatus } from "./status.js";
 import type { RunStorage } from "./storage.js";
 import type { RunVoice } from "./voice.js";
 
+/** A row of a picture. */
+const REPORT_PICTURES = 8;
+
 export interface ConductContext {
   edges: RunEdges;
   source: RunSource;
@@ -85,6 +88,8 @@ async function inItsPlace(
     config,
     storage,
     data,
+    // A trial has no report of its own.
+    pictures: order.storage === undefined ? REPORT_PICTURES : 0,
     evaluateOnly,
     runsSideBySide,
     beside: (directory) => source.beside(directory),

@@ -49,6 +49,8 @@ export interface RunContext extends RunEdges {
   config: Config;
   storage: RunStorage;
   data: RunData;
+  /** Test images of each kind and strength that are kept as pictures, for its report. */
+  pictures: number;
   /** Measure the newest checkpoint as it is. */
   evaluateOnly: boolean;
   /** Runs that are conducted now, this one included. */
