@@ -103,6 +103,8 @@ export type Effect =
       atMs: number;
       /** An engine that has not answered for this long hangs; 0: never. */
       hungMs: number;
+      /** Its worker has not served the run yet, or not lately. */
+      isCold: boolean;
     }
   | { kind: "halt"; worker: string; leaseId: number }
   /** Nobody wants what the worker may have been told to do. */

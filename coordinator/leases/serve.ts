@@ -179,6 +179,7 @@ function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): 
   const limitMs = limitFor(turn, job, member, unit) * 2 ** Math.min(late, MOST_DOUBLINGS);
   const stepMs = limitFor(turn, job, member, oneStepOf(unit));
   const hungMs = hungLimitOf(turn.book.rules.hungAfter, stepMs, attempt);
+  const isCold = !member.warm.has(job.runId);
   turn.book = { ...turn.book, nextLease: leaseId + 1 };
   turn.setMember(member.id, {
     lastRun: job.runId,
@@ -211,7 +212,7 @@ function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): 
       : { affinities: new Map(job.affinities).set(member.id, unit.affinity) }),
   });
   turn.effects.push(
-    { kind: "lease", worker: member.id, jobId: job.id, unit, leaseId, attempt, atMs: now, hungMs },
+    { kind: "lease", worker: member.id, jobId: job.id, unit, leaseId, attempt, atMs: now, hungMs, isCold },
     { kind: "units", jobId: job.id },
   );
   const again = attempt === 1 ? "" : `, attempt ${attempt}`;
