@@ -206,7 +206,8 @@ class Ear {
   ): ChunkVerdict & { job?: Job } {
     const { term, metrics } = this.#edges;
     const job = this.#jobOf(({ runHash, onChunk }) => runHash === header.runHash && onChunk !== undefined);
-    if (job?.onChunk === undefined) return { fate: this.#knows(header.runHash) ? "stale" : "run" };
+    if (job?.onChunk === undefined)
+      return { fate: this.#jobOf(({ runHash }) => runHash === header.runHash) ? "stale" : "run" };
     if (header.term !== term) return { fate: "fenced" };
     const verdict = job.onChunk(workerId, header, body, isIntact);
     if (verdict.fate === "nonfinite")
@@ -312,10 +313,6 @@ class Ear {
 
   #jobOf(fits: (job: Job) => boolean): Job | undefined {
     return [...this.#context.jobs.values()].find(fits);
-  }
-
-  #knows(runHash: string): boolean {
-    return this.#jobOf((job) => job.runHash === runHash) !== undefined;
   }
 
   /** Does a message that came on this subject speak for the worker that it names? Who does not is named once. */
