@@ -154,7 +154,7 @@ export const exclusive: Bar = async ({ steps = 1500, first = 200, rounds = 3, ba
       const spec = { name, base: { model, train, evaluate }, list: [{ seed: 0 }], keep_weights: 0 };
       let cpu = NaN;
       await conducted({
-        ...{ workers: 1, spec, out, isReal: true },
+        ...{ workers: 1, spec, out, isReal: true, pool: { heartbeat_ms: 1000 } },
         onProgress: ({ counts }, local) => {
           if ((counts?.done ?? 0) === 0 || !Number.isNaN(cpu)) return;
           const pids = [
