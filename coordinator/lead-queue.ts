@@ -17,7 +17,7 @@ import { Queue, type WorkEnd } from "./queue/queue.js";
 import type { Work } from "./queue/work.js";
 import { reportAside } from "./results/report/report-thread.js";
 import { type ListContext, conductList } from "./runs/conduct-list.js";
-import { errorDocument, failureOf } from "./runs/failure.js";
+import { attemptIn } from "./runs/failure.js";
 import type { EventPublisher } from "./telemetry/events.js";
 import { ProgressLog } from "./telemetry/progress-log.js";
 
@@ -108,9 +108,7 @@ async function conductOne(
   await locks.take(folder);
   const lines = await ToldLog.open(folder, realClock, (message) => log("warn", message));
   told.set(id, lines);
-  try {
-    // Of an attempt before this one.
-    await home.remove("error.json");
+  const conduct = async (): Promise<WorkEnd> => {
     const context = {
       ...lead.contextOf(AbortSignal.any([lead.signal, signal])),
       report: (directory: string, title: string) =>
@@ -118,7 +116,7 @@ async function conductOne(
       events: lead.eventsOf(id, hearingOf(id, lines)),
       besides: others,
     };
-    return await (work.kind === "run"
+    return work.kind === "run"
       ? conductList(listOptions(lead, folder, work), context)
       : leadSweep(
           {
@@ -126,12 +124,10 @@ async function conductOne(
             ...{ minWorkers: lead.minWorkers, patienceMs: Infinity },
           },
           { ...context, locks },
-        ));
-  } catch (error) {
-    await home
-      .writeJson("error.json", errorDocument(failureOf(error), error, Date.now()))
-      .catch(() => undefined);
-    throw error;
+        );
+  };
+  try {
+    return await attemptIn(home, Date.now, conduct);
   } finally {
     told.delete(id);
     await lines.close();
