@@ -9,7 +9,7 @@ export function resultsOf(
 ): SweepResults {
   const began = opened[0]?.time ?? 0;
   return {
-    ...{ spec, code, began, directory },
+    ...{ spec, settings: space.settings, code, began, directory },
     objectives: space.objectives,
     constraints: space.constraints,
     rows: book.rows(),

@@ -2,7 +2,7 @@
 import type { TrialRow, TrialState } from "../../shared/records/sweep-line.js";
 import type { Outlook } from "./pruners/pruner.js";
 import type { SweepState } from "./state.js";
-import { type TrialRecord, rowOf } from "./trial-record.js";
+import { type TrialRecord, nextRung, rowOf } from "./trial-record.js";
 
 export interface SweepSummary extends Readonly<Record<TrialState, number>> {
   created: number;
@@ -57,9 +57,10 @@ export function isStateWanted(state: SweepState, trial: string, rung?: number): 
   if (record === undefined || record.outside !== undefined) return false;
   const newest = record.results.at(-1)?.rung;
   const asked = rung ?? newest;
-  const goesOn = record.state === "running" || record.state === "waiting";
-  // Without a result, what it has of its first stretch.
-  if (goesOn && asked === newest) return true;
+  const isRunning = record.state === "running";
+  if ((isRunning || record.state === "waiting") && asked === newest) return true;
+  // What it has of the stretch under way: its result comes when that is measured.
+  if (isRunning && asked === nextRung(record)) return true;
   if (asked === undefined) return false;
   return state.totals.hasHeirs(trial, asked) || state.rungs.isParent(record, asked, outlookOf(state));
 }
