@@ -30,55 +30,66 @@ export interface LeadContext extends Omit<SweepContext, "disk" | "writeResults">
   locks: DirectoryLocks;
 }
 
+type PreparedOptions = SweepOptions & Pick<SweepSetting, "isForced">;
+
 /**
  * Throws ClusterError: "config" (finished trials of another spec), "data" (its journal), "dependency" (somebody else writes
  * there, no worker came), "storage".
  */
 export async function leadSweep(
-  options: SweepOptions & Pick<SweepSetting, "isForced">,
+  options: PreparedOptions,
   { locks, ...context }: LeadContext,
 ): Promise<SweepEnd> {
-  const { directory, space } = options;
+  const { directory } = options;
   await makeFolder(directory).catch((cause: unknown) => {
     throw storageError(`create the sweep's folder ${directory}`, cause);
   });
   const warn = (message: string): void => context.events.note("warning", message);
-  const onError = ({ message }: Error): void => warn(message);
-  const journal = await SweepJournal.open(directory, { locks, clock: realClock, onError });
+  const refused = new AbortController();
+  const onError = (error: Error): void => refused.abort(error);
+  const edges = { locks, clock: realClock, onError };
+  const { journal, prepared } = await SweepJournal.openBehind(directory, edges, () => prepare(options));
+  const { book, notes } = prepared;
   try {
-    const found = await readSweep(directory, { space, code: RESULTS_CODE });
-    found.notes.forEach(warn);
-    refuseOutside(found, directory, options.isForced);
-    await writeSweepSpec(directory, { ...space.spec, base: { ...space.settings } as typeof space.spec.base });
+    notes.forEach(warn);
     const home = new DiskStorage(directory, realClock, locks);
     await home.writeJson("env.json", context.environment());
     const states = await StatesOnDisk.open(directory);
     // Of a process that was killed between a decision and what followed from it.
     for (const place of states.stored())
-      if (!found.book.isWanted(place.trial, place.rung)) await states.remove(place);
+      if (!book.isWanted(place.trial, place.rung)) await states.remove(place);
     const disk = {
-      book: found.book,
+      ...{ book, states, refused: refused.signal },
       append: journal.append.bind(journal),
       flush: journal.flush.bind(journal),
-      states,
       engines: await RunEngines.open(home, false),
     };
-    return await conductSweep(options, { ...context, disk, writeResults: () => writeResults(options, warn) });
+    return await conductSweep(options, { ...context, disk, writeResults: () => writeResults(options) });
   } finally {
     await journal.close();
   }
 }
 
-/** The journal has all of it: a report that cannot be written costs nothing but itself, and can be made later. */
-async function writeResults(
-  { directory, space }: SweepOptions,
-  warn: (message: string) => void,
-): Promise<void> {
+/** The sweep as it is there; from here on it is searched as this spec says. Throws ClusterError: "config", "data", "storage". */
+async function prepare({ directory, space, isForced }: PreparedOptions): Promise<SweepOnDisk> {
+  const found = await readSweep(directory, { space, code: RESULTS_CODE });
+  refuseOutside(found, directory, isForced);
+  await writeSweepSpec(directory, { ...space.spec, base: { ...space.settings } as typeof space.spec.base });
+  return found;
+}
+
+/** Throws ClusterError: they are what the sweep is for. The journal has all that they are made of. */
+async function writeResults({ directory, space }: SweepOptions): Promise<void> {
   try {
     const sweep = await readSweep(directory, { space, code: RESULTS_CODE });
     await writeSweepResultsAside(directory, resultsOf(sweep, directory));
   } catch (error) {
-    warn(`No report was written: ${wordsOf(error)}; saf report ${directory} tries again`);
+    const { code, hint } = error instanceof ClusterError ? error : new ClusterError("unexpected", "");
+    throw new ClusterError(
+      code,
+      `The trials are safe in ${directory}, but their results are not written: ${wordsOf(error)}`,
+      { cause: error, ...(hint === undefined ? {} : { hint }) },
+    );
   }
 }
 

@@ -19,7 +19,7 @@ const node = (...args) => [process.execPath, ["--enable-source-maps", ...args]];
 const commands = {
   async start(args) {
     await ensurePackages();
-    await ensureBuild();
+    await ensureBuild({ what: "program" });
     if (!args.includes("--help") && !args.includes("-h")) {
       const code = await setUp();
       if (code !== 0) return code;

@@ -1,5 +1,7 @@
 // Compiles the messages (protobufjs static code) and the TypeScript sources into dist/. Plain JavaScript, because it
-// runs before anything is compiled. Does only what is out of date; `--force` does everything.
+// runs before anything is compiled. Does only what is out of date; `--force` does everything, `--program` leaves the tests
+// out. Both kinds share one record of what is compiled: two of them would each believe in files that the other has replaced.
+// The compiler comes last: what does not compile in one folder keeps nothing back from the others.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -16,6 +18,9 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const SOURCE_FOLDERS = ["shared", "coordinator", "worker", "deploy", "test"];
+const isProgramOnly = process.argv.includes("--program");
+/** What was made of the other sources stays as it is. */
+const BUILT_FOLDERS = isProgramOnly ? SOURCE_FOLDERS.filter((folder) => folder !== "test") : SOURCE_FOLDERS;
 /** Read at run time beside the compiled code. */
 const ASSETS = [".json", ".html", ".css", ".py", ".mjs", ".svg", ".wasm"];
 
@@ -76,8 +81,8 @@ function compileMessages() {
 
 /** A source that is gone leaves no compiled file behind, or a deleted test would go on running. */
 function removeOrphans() {
-  const sources = new Set(SOURCE_FOLDERS.flatMap((folder) => filesBelow(join(root, folder))));
-  for (const file of SOURCE_FOLDERS.flatMap((folder) => filesBelow(join(root, "dist", folder)))) {
+  const sources = new Set(BUILT_FOLDERS.flatMap((folder) => filesBelow(join(root, folder))));
+  for (const file of BUILT_FOLDERS.flatMap((folder) => filesBelow(join(root, "dist", folder)))) {
     const source = join(root, relative(join(root, "dist"), file));
     const candidates = [source, source.replace(/\.js(\.map)?$/, ".ts")];
     if (!candidates.some((candidate) => sources.has(candidate))) rmSync(file);
@@ -105,6 +110,6 @@ function recordCommit() {
 compileMessages();
 removeOrphans();
 if (process.argv.includes("--force")) rmSync(join(root, "dist/.tsbuildinfo"), { force: true });
-run("typescript/bin/tsc", ["-p", "tsconfig.json"]);
 copyAssets();
 recordCommit();
+run("typescript/bin/tsc", ["-p", isProgramOnly ? "tsconfig.program.json" : "tsconfig.json"]);

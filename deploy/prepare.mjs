@@ -19,7 +19,9 @@ import { fileURLToPath } from "node:url";
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
 const LOWEST_NODE = [20, 19];
-const SOURCE_FOLDERS = ["shared", "coordinator", "worker", "deploy", "test"];
+/** `saf bench` runs the scripts of the last one. */
+const PROGRAM_FOLDERS = ["shared", "coordinator", "worker", "deploy", "test/bench/peers"];
+const SOURCE_FOLDERS = [...PROGRAM_FOLDERS.slice(0, -1), "test"];
 const EXIT_UNEXPECTED = 1;
 const EXIT_USAGE = 2;
 const EXIT_DEPENDENCY = 5;
@@ -183,16 +185,20 @@ function installFailure({ output: printed, spawnError }) {
 
 // ---- Build -----------------------------------------------------------------------------------------------------
 
-const buildStamp = join(root, "dist/.saf-stamp");
+/** By whose stamp it is known that nothing is to be built. */
+const BUILDS = {
+  program: { folders: PROGRAM_FOLDERS, stamp: join(root, "dist/.saf-program-stamp") },
+  all: { folders: SOURCE_FOLDERS, stamp: join(root, "dist/.saf-stamp") },
+};
 
 /** Changes when any source was touched: path, size and modification time of each. Milliseconds, unlike a compile. */
-function sourcesStamp() {
+function sourcesStamp({ folders }) {
   const hash = createHash("sha256");
   const add = (file) => {
     const { mtimeMs, size } = statSync(file);
     hash.update(`${relative(root, file)}\0${size}\0${mtimeMs}\n`);
   };
-  for (const folder of SOURCE_FOLDERS) visit(join(root, folder), add);
+  for (const folder of folders) visit(join(root, folder), add);
   for (const file of ["package.json", "package-lock.json", "tsconfig.json"]) add(join(root, file));
   return hash.digest("hex");
 }
@@ -209,22 +215,42 @@ function visit(folder, add) {
   }
 }
 
-/** Compiles the sources into dist/ when one changed since the last compile, or always with `force`. */
-export async function ensureBuild({ force = false } = {}) {
-  if (!force && readIfThere(buildStamp) === sourcesStamp()) return;
+/**
+ * Compiles the sources into dist/ when one changed since the last compile, or always with `force`. `what`: for "program" a
+ * changed test is no reason, and a test that does not compile stops nobody. Where the tests were built before, they are built
+ * along: that takes a second, and to take them up again later takes all of them.
+ */
+export async function ensureBuild({ force = false, what = "all" } = {}) {
+  const { stamp: file } = BUILDS[what];
+  const isBuilt = () => !force && readIfThere(file) === sourcesStamp(BUILDS[what]);
+  if (isBuilt()) return;
   await withLock(async () => {
-    const stamp = sourcesStamp();
-    if (!force && readIfThere(buildStamp) === stamp) return;
-    const args = [join(root, "deploy/build.mjs"), ...(force ? ["--force"] : [])];
-    const result = await runQuietly("Building", process.execPath, args);
-    if (result.code !== 0) {
-      rmSync(buildStamp, { force: true });
-      throw new PrepareError("the build failed, its words are above", {
-        output: withoutStack(result.output),
-      });
+    if (isBuilt()) return;
+    const hasTests = what === "all" || existsSync(BUILDS.all.stamp);
+    const stamps = Object.values(BUILDS).map((build) => [build.stamp, sourcesStamp(build)]);
+    // From here on that part of dist/ is neither what it was nor what it will be.
+    for (const [name, stamp] of stamps)
+      if (existsSync(name) && (force || readIfThere(name) !== stamp)) writeFileSync(name, "");
+    const args = [...(hasTests ? [] : ["--program"]), ...(force ? ["--force"] : [])];
+    const result = await runQuietly("Building", process.execPath, [join(root, "deploy/build.mjs"), ...args]);
+    const isProgram = result.code === 0 || areOfTests(result.output);
+    if (isProgram) writeFileSync(BUILDS.program.stamp, stamps[0][1]);
+    if (result.code === 0 && hasTests) writeFileSync(BUILDS.all.stamp, stamps[1][1]);
+    if (result.code === 0) return;
+    if (what === "program" && isProgram) {
+      process.stderr.write("The program is built; tests do not compile: npm run build says why\n");
+      return;
     }
-    writeFileSync(buildStamp, stamp);
+    throw new PrepareError("the build failed, its words are above", {
+      output: withoutStack(result.output),
+    });
   });
+}
+
+/** All that does not compile are tests. */
+function areOfTests(output) {
+  const files = [...output.matchAll(/^(\S+?)\(\d+,\d+\): error TS\d+/gm)].map(([, name]) => name);
+  return files.length > 0 && files.every((name) => name.startsWith("test/"));
 }
 
 /** The compiler's messages, without the trace of the script that called it. */

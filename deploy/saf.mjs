@@ -7,7 +7,7 @@ import { ensureBuild, ensurePackages, isCheckout, root, runMain } from "./prepar
 await runMain(async () => {
   if (isCheckout()) {
     await ensurePackages();
-    await ensureBuild();
+    await ensureBuild({ what: "program" });
   }
   const program = join(root, "dist/deploy/cli/main.js");
   process.argv[1] = program;

@@ -102,8 +102,12 @@ function withRounds(network: Network, rounds: number | undefined): Network {
 /** Images of one epoch: real ones, then the synthetic pools of mean training. */
 export function trainingImages(config: Config, network: Network, realImages: number): number {
   const real = Math.min(config.train.limit_images ?? realImages, realImages);
-  const { mean } = network.augmentation;
-  return real + (mean === undefined ? 0 : mean.copies + mean.noise);
+  return real + syntheticImages(network);
+}
+
+/** Images that flag M (mean training) adds to each epoch: copies and noise. */
+export function syntheticImages({ augmentation: { mean } }: Network): number {
+  return mean === undefined ? 0 : mean.copies + mean.noise;
 }
 
 /** The arithmetic of a run's steps. Throws ClusterError("config") when a step would leave a slot without an image. */

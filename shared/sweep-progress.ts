@@ -14,8 +14,8 @@ import {
   type Values,
 } from "./records/sweep-line.js";
 
-/** cancelled: nothing more begins, by hand; done: nothing is left to do. */
-export const SWEEP_STATES = ["running", "cancelled", "done"] as const;
+/** cancelled: nothing more begins, by hand; done: nothing is left to do; interrupted: its process ends, and it can go on. */
+export const SWEEP_STATES = ["running", "cancelled", "done", "interrupted"] as const;
 export type SweepState = (typeof SWEEP_STATES)[number];
 
 export interface SweepProgress {

@@ -139,6 +139,12 @@ function refuseVersion(file: string, record: object): void {
   });
 }
 
+export interface JournalEdges {
+  locks: DirectoryLocks;
+  clock: Clock;
+  onError: (error: Error) => void;
+}
+
 /** The one writer of `sweep.jsonl`; lines are gathered for half a second, written and fsynced. */
 export class SweepJournal {
   readonly #directory: string;
@@ -155,14 +161,24 @@ export class SweepJournal {
    * Takes the directory's lock and drops a torn last line. Read the sweep behind this, not before. `onError` is told once when
    * lines cannot be written; they are kept and tried again. Throws ClusterError: "dependency" naming who holds the lock, "storage".
    */
-  static async open(
+  static async open(directory: string, edges: JournalEdges): Promise<SweepJournal> {
+    return (await SweepJournal.openBehind(directory, edges, () => Promise.resolve())).journal;
+  }
+
+  /**
+   * The same, behind `prepare`, which puts what the lines are about onto the disk: it works under the lock, and before there is a
+   * journal, so that a folder with one has a spec.
+   */
+  static async openBehind<Prepared>(
     directory: string,
-    { locks, clock, onError }: { locks: DirectoryLocks; clock: Clock; onError: (error: Error) => void },
-  ): Promise<SweepJournal> {
+    { locks, clock, onError }: JournalEdges,
+    prepare: () => Promise<Prepared>,
+  ): Promise<{ journal: SweepJournal; prepared: Prepared }> {
     await locks.take(directory);
     try {
+      const prepared = await prepare();
       const journal = await Journal.open(join(directory, SWEEP_JOURNAL_FILE), clock, onError);
-      return new SweepJournal(directory, locks, journal);
+      return { journal: new SweepJournal(directory, locks, journal), prepared };
     } catch (error) {
       await locks.release(directory);
       throw error;

@@ -19,6 +19,7 @@ import {
 } from "../../shared/records/checkpoint.js";
 import type { StoredTrial, TrialRung, TrialStates } from "../sweeps/trial-storage.js";
 
+const WEIGHTS_FILE = /^([0-9a-f]+)\.safetensors$/;
 const FILE = /^([0-9a-f]+)-(\d{1,4})-(\d{8})-([0-9a-f]{64})\.safetensors$/;
 /** What a writer that was killed had begun. */
 const UNFINISHED = /^\..*\.part$/;
@@ -36,6 +37,7 @@ export class StatesOnDisk implements TrialStates {
   readonly #weights: string;
   /** By trial. */
   readonly #files = new Map<string, StateFile[]>();
+  readonly #kept: string[] = [];
 
   private constructor(states: string, weights: string) {
     this.#states = states;
@@ -50,17 +52,19 @@ export class StatesOnDisk implements TrialStates {
   }
 
   async #list(): Promise<void> {
-    const names = await readdir(this.#states).catch((cause: unknown) => {
-      if (codeIn(cause) === "ENOENT") return [];
-      throw storageError(`list ${this.#states}`, cause);
-    });
-    for (const name of names) {
+    for (const name of await namesIn(this.#states)) {
       const [, trial, rung, step, sha256] = FILE.exec(name) ?? [];
       if (trial !== undefined && sha256 !== undefined)
         this.#filesOf(trial).push({ name, trial, rung: Number(rung), step: Number(step), sha256 });
-      else if (UNFINISHED.test(name))
-        await rm(join(this.#states, name), { force: true }).catch(() => undefined);
     }
+    for (const name of await namesIn(this.#weights)) {
+      const [, trial] = WEIGHTS_FILE.exec(name) ?? [];
+      if (trial !== undefined) this.#kept.push(trial);
+    }
+  }
+
+  keptWeights(): readonly string[] {
+    return this.#kept;
   }
 
   stored(trial?: string): TrialRung[] {
@@ -76,15 +80,17 @@ export class StatesOnDisk implements TrialStates {
   }
 
   async read(
-    { trial, rung }: { trial: string; rung?: number },
+    { trial, rung, mostSteps = Infinity }: { trial: string; rung?: number; mostSteps?: number },
     layout: Layout,
     onDamaged: (message: string) => void,
-  ): Promise<StoredTrial | undefined> {
-    const files = (this.#files.get(trial) ?? []).filter((file) => rung === undefined || file.rung === rung);
-    for (const { name, sha256 } of files.sort((a, b) => b.rung - a.rung || b.step - a.step)) {
+  ): Promise<(StoredTrial & { rung: number }) | undefined> {
+    const files = (this.#files.get(trial) ?? []).filter(
+      (file) => (rung === undefined || file.rung === rung) && file.step <= mostSteps,
+    );
+    for (const { name, sha256, rung: reached } of files.sort((a, b) => b.rung - a.rung || b.step - a.step)) {
       const file = join(this.#states, name);
       try {
-        return decoded(await whole(file, sha256), layout, file);
+        return { ...decoded(await whole(file, sha256), layout, file), rung: reached };
       } catch (error) {
         if (!(error instanceof ClusterError) || error.code !== "data") throw error;
         onDamaged(error.message);
@@ -95,7 +101,7 @@ export class StatesOnDisk implements TrialStates {
 
   async write(
     { trial, rung }: TrialRung,
-    { checkpoint, ledger }: StoredTrial,
+    { checkpoint, ledger, loss }: StoredTrial,
     layout: Layout,
   ): Promise<number> {
     const { state, description } = checkpoint;
@@ -112,6 +118,7 @@ export class StatesOnDisk implements TrialStates {
         step: String(state.step),
         description: JSON.stringify(description),
         ledger: JSON.stringify(ledger),
+        ...(loss === undefined ? {} : { loss: String(loss) }),
       },
     });
     const sha256 = hashOf(bytes);
@@ -156,6 +163,17 @@ export class StatesOnDisk implements TrialStates {
   }
 }
 
+/** None where there is no such folder; what a writer that was killed had begun goes. Throws ClusterError("storage"). */
+async function namesIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch((cause: unknown) => {
+    if (codeIn(cause) === "ENOENT") return [];
+    throw storageError(`list ${folder}`, cause);
+  });
+  for (const name of names.filter((each) => UNFINISHED.test(each)))
+    await rm(join(folder, name), { force: true }).catch(() => undefined);
+  return names;
+}
+
 /** Throws ClusterError("data") when the file is not what its name says. */
 async function whole(file: string, sha256: string): Promise<Uint8Array> {
   const bytes = await readFile(file).catch((cause: unknown) => {
@@ -170,6 +188,7 @@ function decoded(bytes: Uint8Array, layout: Layout, file: string): StoredTrial {
   const { tensors, metadata } = decodeSafetensors(bytes, file);
   const description = JSON.parse(metadata["description"] ?? "{}") as CheckpointState;
   const ledger = JSON.parse(metadata["ledger"] ?? "[]") as object[];
+  const loss = metadata["loss"] === undefined ? undefined : Number(metadata["loss"]);
   const vector = (part: string): Float32Array =>
     vectorOf(layout, part === "" ? tensors : partOf(part, tensors), file);
   const { step, anchor_step: anchorStep } = description;
@@ -180,6 +199,7 @@ function decoded(bytes: Uint8Array, layout: Layout, file: string): StoredTrial {
       description,
     },
     ledger,
+    loss,
   };
 }
 

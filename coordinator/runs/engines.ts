@@ -35,6 +35,7 @@ export class RunEngines {
   readonly #storage: Documents;
   readonly #records: Map<string, EngineRecord>;
   #isWritten = true;
+  #writing: Promise<void> = Promise.resolve();
 
   private constructor(storage: Documents, records: readonly EngineRecord[]) {
     this.#storage = storage;
@@ -56,10 +57,22 @@ export class RunEngines {
     }
   }
 
-  /** Throws ClusterError("storage"). */
-  async flush(): Promise<void> {
+  /** Resolves when all that committed so far are on the disk, whoever writes them. Throws ClusterError("storage"). */
+  flush(): Promise<void> {
+    const turn = this.#writing.then(() => this.#write());
+    this.#writing = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #write(): Promise<void> {
     if (this.#isWritten) return;
-    await this.#storage.writeJson(ENGINES, [...this.#records.values()]);
+    // Of one that commits meanwhile, the next turn writes.
     this.#isWritten = true;
+    try {
+      await this.#storage.writeJson(ENGINES, [...this.#records.values()]);
+    } catch (error) {
+      this.#isWritten = false;
+      throw error;
+    }
   }
 }

@@ -1,8 +1,8 @@
 /** A sweep, from the first worker to its results; it goes on where its journal left off. */
-import { ClusterError } from "../../shared/errors.js";
-import { type Constraint, holds } from "../../shared/config/objectives.js";
+import { type Constraint, holds, lossOf } from "../../shared/config/objectives.js";
 import type { SweepLine, TrialRow } from "../../shared/records/sweep-line.js";
 import type { SweepSpec } from "../../shared/config/sweep.js";
+import type { SweepState } from "../../shared/sweep-progress.js";
 import type { RunEngines } from "../runs/engines.js";
 import type { RunFailure } from "../runs/source.js";
 import { type RunsContext, conductRuns } from "../runs/runs.js";
@@ -34,6 +34,8 @@ export interface SweepDisk {
   append(lines: readonly SweepLine[]): void;
   /** Resolves when all of it is safe. Throws ClusterError("storage"). */
   flush(): Promise<void>;
+  /** Aborts, with a ClusterError("storage"), when lines cannot be written. */
+  readonly refused: AbortSignal;
   readonly states: TrialStates;
   /** engines.json of the sweep. */
   readonly engines: Pick<RunEngines, "committed" | "flush">;
@@ -71,8 +73,11 @@ export async function conductSweep(options: SweepOptions, context: SweepContext)
   append(book.open(nowS()));
   const shown = context.telemetry.sweep(space.spec.name);
   const source = sourceOf(options, context, { book, append, shown });
-  const tell = (isOver = false): void => {
-    const progress = telling.progress(nowS(), source.samplesUnderWay, isOver);
+  const refuse = (): void => source.stop(disk.refused.reason);
+  if (disk.refused.aborted) refuse();
+  disk.refused.addEventListener("abort", refuse);
+  const tell = (state?: SweepState): void => {
+    const progress = telling.progress(nowS(), source.samplesUnderWay, state);
     events.sweep(progress);
     shown.progress(progress);
   };
@@ -83,12 +88,13 @@ export async function conductSweep(options: SweepOptions, context: SweepContext)
     await conductRuns({ ...context, source, lanes: lanesOf(recruits), report: undefined });
   } finally {
     stopTelling();
-    await source.settled;
-    tell(source.fault === undefined && !signal.aborted);
+    disk.refused.removeEventListener("abort", refuse);
+    await source.settled();
+    tell(source.fault === undefined && !signal.aborted ? "done" : "interrupted");
     shown.ended();
   }
   await disk.flush();
-  if (source.fault !== undefined) throw new ClusterError(source.fault.code, source.fault.message);
+  if (source.fault !== undefined) throw source.fault;
   await context.writeResults();
   return { failed: failedOf(book), interrupted: signal.aborted };
 }
@@ -117,11 +123,11 @@ function sourceOf(
     shown,
   }: { book: SweepBook; append: (lines: readonly SweepLine[]) => void; shown: SweepTelemetry },
 ): SweepSource {
-  const { name, share, priority, trial, keep_weights: most } = space.spec;
-  const kept = new KeptWeights(most, lossIn(book, space));
-  if (most !== "all") for (const row of book.best(most).reverse()) kept.offer(row.trial);
+  const { name, share, priority, trial } = space.spec;
+  const kept = keptBefore(space, disk, (message) => events.note("warning", message));
   return new SweepSource({
     ...{ name, directory, book, append, kept },
+    flush: () => disk.flush(),
     account: { name: `sweep ${name}`, share, priority, isSteady: true },
     states: disk.states,
     engines: disk.engines,
@@ -138,12 +144,38 @@ function sourceOf(
   });
 }
 
-/** By the first objective, the less the better. */
-function lossIn(book: SweepBook, { objectives: [first] }: Space): (trial: string) => number | undefined {
+/** Of the trials that are done, those whose weights are there: what a process before this one could not keep is told. */
+function keptBefore(
+  space: Space,
+  { book, states }: Pick<SweepDisk, "book" | "states">,
+  warn: (message: string) => void,
+): KeptWeights {
+  const { keep_weights: most } = space.spec;
+  const done = book.rows().filter(({ state }) => state === "done");
+  const kept = new KeptWeights(most, lossIn(book, space));
+  const { dropped, missing } = kept.startWith(
+    done.map(({ trial }) => trial),
+    new Set(states.keptWeights()),
+  );
+  for (const trial of dropped) void states.dropWeights(trial);
+  if (missing.length > 0) {
+    warn(
+      `weights/ lacks ${missing.length} of the best: saf reproduce trains a trial again to the same weights (${missing.slice(0, 3).join(", ")}${missing.length > 3 ? ", …" : ""})`,
+    );
+  }
+  return kept;
+}
+
+/** By the first objective, the less the better; whoever breaks a constraint is not to be ranked. */
+function lossIn(
+  book: SweepBook,
+  { objectives: [first], constraints }: Space,
+): (trial: string) => number | undefined {
   return (trial) => {
-    const value = book.row(trial)?.metrics[first?.metric ?? ""];
-    if (value === undefined || Number.isNaN(value)) return undefined;
-    return first?.goal === "minimize" ? value : -value;
+    const metrics = book.row(trial)?.metrics;
+    if (metrics === undefined || first === undefined) return undefined;
+    const isRanked = constraints.every((constraint) => holds(constraint, metrics[constraint.metric]));
+    return isRanked ? lossOf(first, metrics[first.metric]) : undefined;
   };
 }
 

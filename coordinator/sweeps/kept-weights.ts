@@ -12,6 +12,20 @@ export class KeptWeights {
     this.#lossOf = lossOf;
   }
 
+  /**
+   * Where a process before this one left off: `done` trials, and those whose weights are `stored`. Which of these are not
+   * among the best, and which of the best have none? They take nobody's place.
+   */
+  startWith(done: readonly string[], stored: ReadonlySet<string>): { dropped: string[]; missing: string[] } {
+    const best = new KeptWeights(this.#most, this.#lossOf);
+    for (const trial of done) best.offer(trial);
+    const missing = best.#kept.filter(({ trial }) => !stored.has(trial)).map(({ trial }) => trial);
+    const present = done.filter((trial) => stored.has(trial));
+    for (const trial of present) this.offer(trial);
+    const kept = new Set(this.#kept.map(({ trial }) => trial));
+    return { dropped: present.filter((trial) => !kept.has(trial)), missing };
+  }
+
   /** A trial is done. Is it among the best, and which ones are so no more? */
   offer(trial: string): { isKept: boolean; dropped: string[] } {
     const loss = this.#lossOf(trial) ?? Infinity;

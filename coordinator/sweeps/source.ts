@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../shared/clock.js";
 import type { Config } from "../../shared/config/run.js";
-import { ClusterError } from "../../shared/errors.js";
+import { ClusterError, wordsOf } from "../../shared/errors.js";
 import type { SweepLine } from "../../shared/records/sweep-line.js";
 import type { Account } from "../pool/fairness.js";
 import type { RunOutcome } from "../runs/context.js";
@@ -12,10 +12,11 @@ import type { RunMeter } from "../telemetry/run-meter.js";
 import type { RunEngines } from "../runs/engines.js";
 import type { RunEnd, RunFailure, RunOrder, RunSource } from "../runs/source.js";
 import type { SweepBook } from "./book.js";
+import { DiskOrder } from "./disk-order.js";
 import type { KeptWeights } from "./kept-weights.js";
 import { measuredImagesOf, metricsOf } from "./metrics.js";
 import type { Segment, SegmentEnd, SegmentFailure } from "./segment.js";
-import { TrialStorage, type TrialStates } from "./trial-storage.js";
+import { type TrialRung, TrialStorage, type TrialStates } from "./trial-storage.js";
 import { type Note, TrialVoice } from "./trial-voice.js";
 
 export interface SweepSourceEdges {
@@ -33,6 +34,8 @@ export interface SweepSourceEdges {
   engines: Pick<RunEngines, "committed" | "flush">;
   /** What happened, in its order; it need not be safe yet. */
   append: (lines: readonly SweepLine[]) => void;
+  /** Resolves when everything appended so far is safe. Throws ClusterError("storage"). */
+  flush: () => Promise<void>;
   clock: Clock;
   /** Milliseconds since 1970. */
   wallClock: () => number;
@@ -63,15 +66,31 @@ export class SweepSource implements RunSource {
   readonly #edges: SweepSourceEdges;
   /** By run id. */
   readonly #active = new Map<string, Active>();
+  readonly #disk: DiskOrder;
   /** Why nothing more begins: what is written cannot be. */
-  #fault: RunFailure | undefined;
+  #fault: ClusterError | undefined;
 
   constructor(edges: SweepSourceEdges) {
     this.#edges = edges;
+    const { append, flush } = edges;
+    this.#disk = new DiskOrder({ append, flush, onRefused: (error) => this.stop(error) });
   }
 
-  get fault(): RunFailure | undefined {
+  get fault(): ClusterError | undefined {
     return this.#fault;
+  }
+
+  /**
+   * Nothing more begins: the disk refuses what it must hold, or something is wrong that would be wrong with every trial. Why is
+   * for whoever ends the sweep to say, once.
+   */
+  stop(error: unknown): void {
+    if (this.#fault !== undefined) return;
+    this.#fault =
+      error instanceof ClusterError
+        ? error
+        : new ClusterError("unexpected", wordsOf(error), { cause: error });
+    this.#edges.note("warning", "The sweep stops: finishing what is being computed");
   }
 
   /** Training images that trials under way have seen since their last rung. */
@@ -88,9 +107,9 @@ export class SweepSource implements RunSource {
 
   next(): RunOrder | "wait" | "none" {
     if (this.#fault !== undefined) return "none";
-    const { book, append, wallClock } = this.#edges;
+    const { book, wallClock } = this.#edges;
     const taken = book.take(wallClock() / 1000);
-    append(taken.lines);
+    this.#disk.write(taken.lines);
     this.#release(taken.kind === "none" ? "all" : taken.lines);
     return taken.kind === "begin" ? this.#begin(taken.segment) : taken.kind;
   }
@@ -139,17 +158,15 @@ export class SweepSource implements RunSource {
     this.#active.delete(runId);
     active.stopWaiting();
     const { segment } = active;
-    const { book, append, clock, wallClock, onSegment } = this.#edges;
+    const { book, clock, wallClock, onSegment } = this.#edges;
     const seconds = (clock.now() - active.sinceMs) / 1000;
     const concluded = this.#concluded(active, end, seconds);
     if (concluded === undefined) {
       book.returned(segment);
       return;
     }
-    const lines = book.ended(segment, concluded, wallClock() / 1000);
-    append(lines);
+    this.#record(active, book.ended(segment, concluded, wallClock() / 1000));
     onSegment?.(concluded, seconds);
-    this.#tidy(active, lines);
   }
 
   /** Undefined: it was interrupted, and begins again where it was. */
@@ -166,8 +183,7 @@ export class SweepSource implements RunSource {
   #failed(failure: RunFailure): { failure: SegmentFailure } | undefined {
     const { code, message: reason } = failure;
     if (code !== "storage") return { failure: { code, reason } };
-    if (this.#fault === undefined) this.#edges.note("error", `The sweep stops: ${reason}`);
-    this.#fault ??= failure;
+    this.stop(new ClusterError(code, reason));
     return undefined;
   }
 
@@ -192,22 +208,24 @@ export class SweepSource implements RunSource {
 
   // ---- What stays on the disk ---------------------------------------------------------------------------------
 
-  /** In the order in which they are asked for. */
-  #work: Promise<void> = Promise.resolve();
-
   /** Resolves when the disk has what the trials that ended so far leave behind. */
-  get settled(): Promise<void> {
-    return this.#work;
+  settled(): Promise<void> {
+    return this.#disk.settled();
   }
 
-  #tidy({ segment, storage }: Active, lines: readonly SweepLine[]): void {
-    const { states } = this.#edges;
-    this.#release(lines);
+  /** The line that says a trial is done stands on its weights, where they are to be kept. */
+  #record({ segment, storage }: Active, lines: readonly SweepLine[]): void {
+    const { states, kept } = this.#edges;
+    const { trial, last } = segment;
     const { newest } = storage;
-    if (!segment.last || newest === undefined || !lines.some(({ kind }) => kind === "result")) return;
-    const { isKept, dropped } = this.#edges.kept.offer(segment.trial);
-    if (isKept) this.#soon(() => states.keepWeights(segment.trial, newest.checkpoint, newest.layout));
-    for (const trial of dropped) this.#soon(() => states.dropWeights(trial));
+    const isDone = last && newest !== undefined && lines.some(({ kind }) => kind === "result");
+    const { isKept, dropped } = isDone ? kept.offer(trial) : { isKept: false, dropped: [] };
+    this.#disk.write(
+      lines,
+      isDone && isKept ? () => states.keepWeights(trial, newest.checkpoint, newest.layout) : undefined,
+    );
+    this.#release(lines);
+    for (const other of dropped) this.#disk.remove(() => states.dropWeights(other));
   }
 
   /** States with which no segment can begin any more, of trials that were decided on; one may be another one's heir. */
@@ -219,17 +237,17 @@ export class SweepSource implements RunSource {
     const trials = new Set(concerned.flatMap((line) => ("trial" in line ? [line.trial] : [])));
     const stored =
       lines === "all" || areInherited ? states.stored() : [...trials].flatMap((of) => states.stored(of));
-    for (const place of stored)
-      if (!book.isWanted(place.trial, place.rung)) this.#soon(() => states.remove(place));
+    for (const place of stored) if (!isWanted(book, place)) this.#disk.remove(() => this.#drop(place));
   }
 
-  /** Weights can be computed again: the disk's refusal costs nothing else. */
-  #soon(work: () => Promise<void>): void {
-    this.#work = this.#work.then(work).catch((error: unknown) => {
-      this.#edges.note("warning", error instanceof Error ? error.message : String(error));
-    });
+  /** Since it was looked at, its trial may have begun again. */
+  async #drop(place: TrialRung): Promise<void> {
+    const { book, states } = this.#edges;
+    if (!isWanted(book, place)) await states.remove(place);
   }
 }
+
+const isWanted = (book: SweepBook, { trial, rung }: TrialRung): boolean => book.isWanted(trial, rung);
 
 /** A rung is where a trial is measured; what a run measures on its way would cost, and be read by nobody. */
 function asTrial(config: Config): Config {

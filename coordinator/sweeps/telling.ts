@@ -6,6 +6,7 @@ import {
   type SweepDecision,
   type SweepObjective,
   type SweepProgress,
+  type SweepState,
   shownTrial,
 } from "../../shared/sweep-progress.js";
 import type { SweepBook } from "./book.js";
@@ -52,8 +53,8 @@ export class SweepTelling {
     return done + stopped + failed;
   }
 
-  /** `samplesUnderWay`: of trials since their last rung; `isOver`: nothing more begins. */
-  progress(nowS: number, samplesUnderWay: number, isOver = false): SweepProgress {
+  /** `samplesUnderWay`: of trials since their last rung; `state`: as far as nobody has cancelled it. */
+  progress(nowS: number, samplesUnderWay: number, state: SweepState = "running"): SweepProgress {
     const book = this.#book;
     const { planned, samplesSeen, isCancelled, began = nowS } = book.summary();
     const counts = book.counts();
@@ -61,7 +62,7 @@ export class SweepTelling {
     const all = samplesSeen + samplesUnderWay;
     return {
       ...{ name, title, objectives, counts, planned },
-      state: isCancelled ? "cancelled" : isOver ? "done" : "running",
+      state: isCancelled ? "cancelled" : state,
       rungs: book.rungCounts(),
       samplesSeen: all,
       samplesPerSecond: this.#speed(nowS, all),

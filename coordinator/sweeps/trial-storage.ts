@@ -14,16 +14,21 @@ export interface StoredTrial {
   checkpoint: Checkpoint;
   /** Lines of the ledger. */
   ledger: readonly object[];
+  /** Of its steps since its last rung, as it is told: who goes on tells the same. */
+  loss?: number | undefined;
 }
 
 /** Where states of trials lie: coordinator/io/trial-states.ts. */
 export interface TrialStates {
-  /** The newest that is whole, of all or on the way to this rung; `onDamaged` is told of others. */
+  /**
+   * The newest that is whole, of all or on the way to this rung, and of no more steps than `mostSteps`; `onDamaged` is told of
+   * others.
+   */
   read(
-    place: { trial: string; rung?: number },
+    place: { trial: string; rung?: number; mostSteps?: number },
     layout: Layout,
     onDamaged: (message: string) => void,
-  ): Promise<StoredTrial | undefined>;
+  ): Promise<(StoredTrial & { rung: number }) | undefined>;
   /** Those before on the way to this rung go when this one is safe. Returns its bytes. Throws ClusterError("storage"). */
   write(place: TrialRung, stored: StoredTrial, layout: Layout): Promise<number>;
   /** What there is, of this trial or of all. */
@@ -32,6 +37,8 @@ export interface TrialStates {
   remove(place: TrialRung): Promise<void>;
   /** The final weights, to be kept. Throws ClusterError("storage"). */
   keepWeights(trial: string, checkpoint: Checkpoint, layout: Layout): Promise<void>;
+  /** Trials whose final weights were there when this was opened. */
+  keptWeights(): readonly string[];
   dropWeights(trial: string): Promise<void>;
 }
 
@@ -64,6 +71,8 @@ export class TrialStorage implements RunStorage {
   newest: { checkpoint: Checkpoint; layout: Layout } | undefined;
   /** What the settings come to, once the images are known: its last step, and its identity. */
   course: { lastStep: number; identity: string } | undefined;
+  /** Exponentially weighted mean over the steps since its last rung; it goes with the state. */
+  loss: number | undefined;
 
   constructor(place: TrialPlace, states: TrialStates) {
     this.path = `trial ${place.trial}`;
@@ -145,7 +154,7 @@ export class TrialStorage implements RunStorage {
     await this.#place.recordEngines();
     if (this.#place.isLast && state.step === this.course?.lastStep) return { bytes: 0, notes: [] };
     const ledger = this.#linesOf(LEDGER);
-    const bytes = await this.#states.write(this.#place, { checkpoint, ledger }, layout);
+    const bytes = await this.#states.write(this.#place, { checkpoint, ledger, loss: this.loss }, layout);
     await this.#releaseEarlier();
     return { bytes, notes: [] };
   }
@@ -161,11 +170,14 @@ export class TrialStorage implements RunStorage {
     onDamaged: (message: string) => void,
     accept: ((description: CheckpointState) => void) | undefined,
   ): Promise<Checkpoint | undefined> {
-    const { trial, parent } = this.#place;
-    const own = await this.#states.read({ trial }, layout, onDamaged);
+    const { trial, rung, parent } = this.#place;
+    // Of longer rungs than the present ones there may be a state beyond this one's end.
+    const mostSteps = this.course?.lastStep ?? Infinity;
+    const own = await this.#states.read({ trial, mostSteps }, layout, onDamaged);
     const stored =
       own ?? (parent === undefined ? undefined : await this.#inherited(parent, layout, onDamaged));
     if (stored === undefined) return undefined;
+    if (own?.rung === rung) this.loss = own.loss;
     accept?.(stored.checkpoint.description);
     this.#journals.set(LEDGER, [...stored.ledger]);
     return stored.checkpoint;

@@ -1,5 +1,6 @@
 /** Hears what a trial does on its way to a rung: what it saw, its loss, and what is worth a line. */
 import { totalSteps } from "../../shared/core/schedule.js";
+import { samplesAfter } from "./rungs.js";
 import { resolveRun, stepPlan } from "../../shared/resolve.js";
 import { runIdentity } from "../runs/identity.js";
 import type { RunObserver } from "../runs/observer.js";
@@ -32,8 +33,6 @@ export class TrialVoice implements RunVoice {
   samples = 0;
   /** Of steps before that. */
   #before = 0;
-  /** Exponentially weighted mean over the steps since its last rung; undefined while there was none. */
-  loss: number | undefined;
 
   constructor(segment: Segment, { storage, meter, note, onCommit }: TrialHearing) {
     this.#segment = segment;
@@ -41,6 +40,11 @@ export class TrialVoice implements RunVoice {
     this.#meter = meter;
     this.#note = note;
     this.#onCommit = onCommit;
+  }
+
+  /** Undefined while there was no step since its last rung. */
+  get loss(): number | undefined {
+    return this.#storage.loss;
   }
 
   /** Training images seen since the trial began. */
@@ -67,8 +71,8 @@ export class TrialVoice implements RunVoice {
   observer(data: RunData): RunObserver {
     const { config } = this.#segment;
     const run = resolveRun(config);
-    const lastStep = totalSteps(stepPlan(config, run, data.dataset.train.labels.length));
-    this.#storage.course = { lastStep, identity: runIdentity(config, data.sha256) };
+    const plan = stepPlan(config, run, data.dataset.train.labels.length);
+    this.#storage.course = { lastStep: totalSteps(plan), identity: runIdentity(config, data.sha256) };
     const meter = this.#meter;
     const quiet = (): void => undefined;
     return {
@@ -80,7 +84,7 @@ export class TrialVoice implements RunVoice {
       },
       advanced: quiet,
       evaluating: quiet,
-      opened: (step) => (this.#before = step * run.train.batchSize),
+      opened: (step) => (this.#before = samplesAfter(plan, step)),
       accuracy: quiet,
       checkpoint: (outcome, seconds, bytes) => meter?.checkpoint(outcome, seconds, bytes),
       evaluationBegins: quiet,
@@ -95,6 +99,7 @@ export class TrialVoice implements RunVoice {
 
   #committed({ samples, loss }: CommittedStep): void {
     this.samples += samples;
-    this.loss = this.loss === undefined ? loss : this.loss + SMOOTHING * (loss - this.loss);
+    const before = this.#storage.loss;
+    this.#storage.loss = before === undefined ? loss : before + SMOOTHING * (loss - before);
   }
 }

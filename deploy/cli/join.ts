@@ -10,6 +10,7 @@ import { localWorkers } from "../local/cluster.js";
 import { type LockContent, lockStore } from "../local/nats/store-lock.js";
 import { addressText } from "../machines/core/address.js";
 import { listed } from "../machines/core/enrolment.js";
+import { watchAuthority } from "../machines/authority-watch.js";
 import { enrolMachine } from "../machines/enrol.js";
 import { findAuthority } from "../machines/find-authority.js";
 import { joinedHome, makePrivate, stateDirectory } from "../machines/home.js";
@@ -62,14 +63,22 @@ async function serve(
   say(`engine ${choice.version} on ${choice.device}`);
   say(`logs are in ${joinPath(home, "logs")}`);
   say("Ctrl-C takes this machine out again, and no step is lost");
-  await serveOnMachine(
-    {
-      ...{ machine, url, caFile, home, cacheDir, once: once === true, clock: realClock, onNote: say },
-      engine: choice.engine,
-      workerEnvironment: workerEnvironment(choice),
-    },
-    stop.signal,
-  );
+  const stopWatching = watchAuthority({
+    ...{ clock: realClock, onNote: say },
+    look: () => findAuthority([address], token.authority),
+  });
+  try {
+    await serveOnMachine(
+      {
+        ...{ machine, url, caFile, home, cacheDir, once: once === true, clock: realClock, onNote: say },
+        engine: choice.engine,
+        workerEnvironment: workerEnvironment(choice),
+      },
+      stop.signal,
+    );
+  } finally {
+    stopWatching();
+  }
 }
 
 async function standardInput(): Promise<string> {

@@ -44,6 +44,8 @@ export interface LocalWork extends LocalPlace {
   isOneRun: boolean;
   /** No program is missing: makes the directory with what the coordinator reads, and returns its arguments. */
   begin: () => Promise<string[]>;
+  /** What it is, in lines that are said first. */
+  about?: readonly string[];
   /** What the first signal leads to, in words. */
   ending: string;
   /** What happens, as it happens. */
@@ -87,6 +89,7 @@ export async function workLocally<Result>(
     // Work that lacks a program, or may not use the pool, leaves no folder behind.
     const coordinatorArguments = await work.begin();
     const about = [
+      ...(work.about ?? []),
       `engine ${choice.version} on ${choice.device}, nats-server ${nats.version}, ${workers} worker(s)`,
       `run directory ${out}`,
     ];

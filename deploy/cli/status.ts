@@ -9,7 +9,10 @@ import type { SweepView } from "../../coordinator/live/core/views.js";
 import type { RunStatus } from "../../coordinator/runs/status.js";
 import { ClusterError, wordsOf } from "../../shared/errors.js";
 import { readJson } from "../../shared/io/json-document.js";
+import { isRunning } from "../local/nats/store-lock.js";
+import { poolHome, readRunning, stateDirectory } from "../machines/home.js";
 import { printResult, shown } from "./output.js";
+import { isSweepFolder } from "./sweep-place.js";
 import { type Running, renderStatus } from "./status-view.js";
 import { terminalOf } from "./terminal.js";
 
@@ -84,14 +87,29 @@ async function foldersIn(runs: string): Promise<string[]> {
 async function nothingRuns(run: string | undefined, { url, runs }: StatusFlags): Promise<ClusterError> {
   if (url !== undefined) return new ClusterError("dependency", `No coordinator answers at ${url}`);
   if (run === undefined) {
-    return new ClusterError("dependency", `Nothing runs: no run in ${runs} goes on`, {
+    const pool = await idlePool();
+    return new ClusterError("dependency", `Nothing runs: no run in ${runs} goes on${pool ?? ""}`, {
       hint: "give a run directory, --runs FOLDER, or the address of a live page by --url",
     });
   }
+  if (isSweepFolder(run))
+    return new ClusterError("dependency", `${run} does not run`, {
+      hint: `saf sweep status ${run} says how far the sweep is`,
+    });
   const state = (await stateOf(run))?.state ?? "done";
   return new ClusterError("dependency", `${run} does not run${await endOf(run)}`, {
     ...(ENDED.includes(state) ? {} : { hint: `saf train --resume ${run} goes on` }),
   });
+}
+
+/** A pool of this machine that waits for work, in words; undefined where there is none. */
+async function idlePool(): Promise<string | undefined> {
+  const pool = await readRunning(poolHome(stateDirectory(process.env))).catch(() => undefined);
+  if (pool === undefined || !isRunning(pool)) return undefined;
+  const whose = `\nA pool waits for work: process ${pool.pid}, nats-server at ${pool.url}`;
+  return pool.queue === undefined
+    ? `${whose}; npx saf train -c examples/quick.yaml`
+    : `${whose}; npx saf submit examples/quick.yaml`;
 }
 
 /** How a run ended, as its directory says: one that was killed left its last phase there. */

@@ -8,7 +8,7 @@ import { ClusterError } from "../../shared/errors.js";
 import { realClock } from "../../shared/io/real-clock.js";
 import type { SweepLine } from "../../shared/records/sweep-line.js";
 import { printResult, shown } from "./output.js";
-import { sweepFolder, trialNamed } from "./sweep-place.js";
+import { sweepFolder, sweepNamed, trialNamed } from "./sweep-place.js";
 import type { LookFlags } from "./sweep-look.js";
 
 /** A coordinator that was told to end finishes what is being computed. */
@@ -16,8 +16,9 @@ const END_MS = 120_000;
 const LOOK_MS = 200;
 
 /** Throws ClusterError: "usage" for a folder that holds no sweep, "dependency" where another machine works on it. */
-export async function cancelSweep(folder: string | undefined, { runs, json }: LookFlags): Promise<void> {
-  const directory = await sweepFolder(folder, runs);
+export async function cancelSweep(folder: string | undefined, flags: LookFlags): Promise<void> {
+  const { runs, json } = flags;
+  const directory = await sweepFolder(sweepNamed(folder, flags), runs);
   const stopped = await stopWriter(directory);
   const lines = await change(directory, (book, timeS) => book.cancel(timeS));
   const isNew = lines.length > 0;

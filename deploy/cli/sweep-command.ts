@@ -66,7 +66,7 @@ function retryCommand(): Command {
 }
 
 function cancelCommand(): Command {
-  return looking(new Command("cancel"))
+  return looking(ofSweep(new Command("cancel")))
     .description(
       "begin no more trials; one that runs is stopped where it is. `saf sweep resume` takes it back",
     )
@@ -77,7 +77,7 @@ function cancelCommand(): Command {
 }
 
 function statusCommand(): Command {
-  return looking(new Command("status"))
+  return looking(ofSweep(new Command("status")))
     .description("how far a sweep is")
     .action(async (folder: string | undefined, flags: LookFlags) => {
       const { showStatus } = await import("./sweep-look.js");
@@ -86,7 +86,7 @@ function statusCommand(): Command {
 }
 
 function resultsCommand(): Command {
-  return looking(new Command("results"))
+  return looking(ofSweep(new Command("results")))
     .description("what a sweep has found so far: its leaderboard; `saf report` draws the page")
     .addOption(
       new Option("--format <name>", "as which text").choices(["table", "markdown", "csv"]).default("table"),
@@ -99,24 +99,23 @@ function resultsCommand(): Command {
 }
 
 function showCommand(): Command {
-  return new Command("show")
+  return looking(ofSweep(new Command("show").argument("<trial>", "the beginning of its id, or its number")))
     .description("one trial: its settings, its rungs, why it went on or ended, and how to train it again")
-    .argument("<trial>", "the beginning of its id, or its number")
-    .argument("[folder]", "the sweep's folder (default: the newest in --runs)")
-    .option("--runs <folder>", "where run directories are", "runs")
-    .option("--json", "print one JSON document")
     .action(async (trial: string, folder: string | undefined, flags: LookFlags) => {
       const { showTrial } = await import("./sweep-look.js");
       await showTrial(trial, folder, flags);
     });
 }
 
+/** All commands that are about a sweep which is there name it in the same two ways. */
 function ofSweep(command: Command): Command {
-  return command.argument("[folder]", "the sweep's folder (default: the newest in --runs)");
+  return command
+    .argument("[folder]", "the sweep's folder, or its name in --runs (default: the newest there)")
+    .option("--sweep <folder>", "the same, as `saf reproduce` takes it");
 }
 
 function looking(command: Command): Command {
-  return ofSweep(command)
+  return command
     .option("--runs <folder>", "where run directories are", "runs")
     .option("--json", "print one JSON document");
 }

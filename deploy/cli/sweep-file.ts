@@ -15,6 +15,8 @@ export interface LoadedSweep {
   /** Its base is no file any more. */
   spec: SweepSpec;
   space: Space;
+  /** False: nobody said what is wanted, and the default acts. */
+  isObjectiveGiven: boolean;
 }
 
 const HINT =
@@ -22,12 +24,13 @@ const HINT =
 
 /** `set`: `limits.trials=20` each, over the file. Throws ClusterError("config"), one line a problem. */
 export async function loadSweep(file: string, set: readonly string[] = []): Promise<LoadedSweep> {
-  const { value: spec } = await loadSettings(
+  const { value: spec, sources } = await loadSettings(
     sweepSchema,
     { files: [file], set: set.map(withPathAsKey) },
     { check: problemsIn, adapt: withBase, hint: HINT },
   );
-  return { spec, space: spaceOf(spec, spec.base) };
+  const isObjectiveGiven = sources.get("objective") !== "default";
+  return { spec, space: spaceOf(spec, spec.base), isObjectiveGiven };
 }
 
 const KEYS_OF_PARAMETERS = "choice|grid|range|scale|type|step|repeat|when";

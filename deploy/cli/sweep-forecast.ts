@@ -7,7 +7,7 @@ import type { SweepBook } from "../../coordinator/sweeps/book.js";
 import type { Segment } from "../../coordinator/sweeps/segment.js";
 import { type Space, rungConfig, trialOf } from "../../coordinator/sweeps/space.js";
 import { layoutOf } from "../../shared/networks/network.js";
-import { resolveRun } from "../../shared/resolve.js";
+import { resolveRun, syntheticImages, trainingImages } from "../../shared/resolve.js";
 
 export interface Forecast {
   /** Trials that are not there yet. */
@@ -16,6 +16,8 @@ export interface Forecast {
   rungs: readonly { rung: number; samples: number; trials: number }[];
   /** Training images to be seen. */
   samples: number;
+  /** Those of them that flag M makes. */
+  synthetic: number;
   /** Seconds of one worker; undefined where no speed is known. */
   workerSeconds: number | undefined;
   /** Trials that wait at a rung, at most, and the numbers of the largest network. */
@@ -34,6 +36,7 @@ const MOST_SEGMENTS = 20_000;
 interface Played {
   rungs: Map<number, { rung: number; samples: number; trials: number }>;
   samples: number;
+  synthetic: number;
   seconds: number;
   isTimed: boolean;
   mostWaiting: number;
@@ -59,7 +62,15 @@ export function forecastOf(
 ): Forecast {
   const there = book.rows().length;
   const played: Played = {
-    ...{ rungs: new Map(), samples: 0, seconds: 0, isTimed: true, mostWaiting: 0, largestNetwork: 0 },
+    ...{
+      rungs: new Map(),
+      samples: 0,
+      synthetic: 0,
+      seconds: 0,
+      isTimed: true,
+      mostWaiting: 0,
+      largestNetwork: 0,
+    },
   };
   let timeS = nowS;
   book.open(nowS);
@@ -76,6 +87,7 @@ export function forecastOf(
     trials: book.rows().length - there,
     rungs: [...played.rungs.values()].sort((a, b) => a.rung - b.rung),
     samples: played.samples,
+    synthetic: Math.round(played.synthetic),
     workerSeconds: played.isTimed && played.samples > 0 ? played.seconds : undefined,
     mostWaiting: played.mostWaiting,
     largestNetwork: played.largestNetwork,
@@ -105,6 +117,7 @@ function play(
     trials: rung.trials + 1,
   });
   played.samples += fresh;
+  played.synthetic += fresh * syntheticShare(space, config);
   played.seconds += seconds ?? 0;
   if (seconds === undefined) played.isTimed = false;
   played.largestNetwork = Math.max(played.largestNetwork, sizeOf(config));
@@ -116,6 +129,13 @@ function play(
   );
   played.mostWaiting = Math.max(played.mostWaiting, book.counts().waiting);
   return seconds ?? 0;
+}
+
+/** Of an epoch's images. */
+function syntheticShare(space: Space, config: Config): number {
+  const { network } = resolveRun(config);
+  const images = trainingImages(config, network, space.sizeOf(config.data.set).train);
+  return syntheticImages(network) / images;
 }
 
 /** What the trial whose state it takes over had seen. */

@@ -7,15 +7,20 @@ import { renderTrialsCsv } from "../../coordinator/results/sweep/csv.js";
 import { renderMarkdown } from "../../coordinator/results/sweep/markdown.js";
 import { resultsOf } from "../../coordinator/sweeps/results-of.js";
 import { readJson } from "../../shared/io/json-document.js";
-import { TRIAL_STATES } from "../../shared/records/sweep-line.js";
+import type { SweepBook } from "../../coordinator/sweeps/book.js";
+import { type Space, trialOf } from "../../coordinator/sweeps/space.js";
+import { TRIAL_STATES, stateWord } from "../../shared/records/sweep-line.js";
+import { resolveRun, syntheticImages } from "../../shared/resolve.js";
 import { printResult, shown } from "./output.js";
 import { printSweep, readNoting } from "./sweep-output.js";
-import { sweepFolder, trialNamed } from "./sweep-place.js";
+import { sweepFolder, sweepNamed, trialNamed } from "./sweep-place.js";
 import { type SweepStatus, statusLines, trialLines } from "./sweep-view.js";
 import { terminalOf } from "./terminal.js";
 
 export interface LookFlags {
   runs: string;
+  /** Which one, where no folder is given. */
+  sweep?: string;
   json?: true;
 }
 
@@ -26,16 +31,20 @@ export interface ResultsFlags extends LookFlags {
 
 const BEST = 5;
 
-export async function showStatus(folder: string | undefined, { runs, json }: LookFlags): Promise<void> {
-  const status = await statusOf(await sweepFolder(folder, runs));
-  printResult(json === true ? status : statusLines(status, terminalOf(process.stdout)).join("\n"));
+const directoryOf = (folder: string | undefined, flags: LookFlags): Promise<string> =>
+  sweepFolder(sweepNamed(folder, flags), flags.runs);
+
+export async function showStatus(folder: string | undefined, flags: LookFlags): Promise<void> {
+  const status = await statusOf(await directoryOf(folder, flags));
+  printResult(flags.json === true ? status : statusLines(status, terminalOf(process.stdout)).join("\n"));
 }
 
 async function statusOf(directory: string): Promise<SweepStatus> {
-  const { spec, space, book } = await readNoting(directory);
+  const { spec, space, book, code } = await readNoting(directory);
   const writer = await writerOf(directory);
   const live = await readJson<Partial<LiveFile>>(join(directory, LIVE_FILE)).catch(() => undefined);
   const summary = book.summary();
+  const isAtWork = writer !== undefined;
   return {
     name: spec.name,
     directory: shown(directory),
@@ -44,40 +53,53 @@ async function statusOf(directory: string): Promise<SweepStatus> {
     live_page: writer === undefined ? null : (live?.url ?? null),
     began: summary.began ?? null,
     planned: summary.planned ?? null,
-    counts: Object.fromEntries(TRIAL_STATES.map((state) => [state, summary[state]])),
+    counts: Object.fromEntries(TRIAL_STATES.map((state) => [stateWord(state, isAtWork), summary[state]])),
     rungs: book.rungCounts(),
     samples: summary.samplesSeen,
     objectives: space.objectives,
+    synthetic_per_epoch: syntheticCounts(space, book, code),
     best: book.best(BEST).map(({ trial, number, state, values, metrics, samples }) => {
-      return { trial, number, state, values, metrics, samples };
+      return { trial, number, state: stateWord(state, isAtWork), values, metrics, samples };
     }),
   };
 }
 
+/** Settings that decide how many images flag M makes. */
+const OF_MEAN_TRAINING = /^(model|data\.set|network\.mean\.(copies|noise))$/;
+
+/** Different ones, in ascending order; empty where no trial has flag M. */
+function syntheticCounts(space: Space, book: SweepBook, code: string): number[] {
+  const counts = new Map<string, number>();
+  for (const { values } of book.rows()) {
+    const key = JSON.stringify(Object.entries(values).filter(([path]) => OF_MEAN_TRAINING.test(path)));
+    if (!counts.has(key))
+      counts.set(key, syntheticImages(resolveRun(trialOf(space, values, code).config).network));
+  }
+  return [...new Set(counts.values())].filter((count) => count > 0).sort((a, b) => a - b);
+}
+
 export async function showResults(folder: string | undefined, flags: ResultsFlags): Promise<void> {
-  const directory = await sweepFolder(folder, flags.runs);
+  const directory = await directoryOf(folder, flags);
   const { format, top: places } = flags;
   const sweep = await readNoting(directory);
+  const isAtWork = (await writerOf(directory)) !== undefined;
   if (flags.json === true || format === "table")
-    return printSweep(sweep, directory, { json: flags.json === true, hints: [], places });
-  const results = resultsOf(sweep, shown(directory));
+    return printSweep(sweep, directory, { json: flags.json === true, hints: [], places, isAtWork });
+  const results = resultsOf(sweep, shown(directory), isAtWork);
   printResult(format === "csv" ? renderTrialsCsv(results) : renderMarkdown(analyse(results)));
 }
 
-export async function showTrial(
-  name: string,
-  folder: string | undefined,
-  { runs, json }: LookFlags,
-): Promise<void> {
-  const directory = await sweepFolder(folder, runs);
+export async function showTrial(name: string, folder: string | undefined, flags: LookFlags): Promise<void> {
+  const directory = await directoryOf(folder, flags);
   const results = resultsOf(await readNoting(directory), shown(directory));
   const row = trialNamed(name, results.rows);
   const decisions = results.decisions.filter(({ trial }) => trial === row.trial);
   const command = row.weights === undefined ? undefined : reproduceCommand(results, row);
   const { objectives } = results;
+  const isAtWork = (await writerOf(directory)) !== undefined;
   printResult(
-    json === true
+    flags.json === true
       ? { ...row, decisions, command: command ?? null }
-      : trialLines({ row, decisions, objectives, command }, terminalOf(process.stdout)).join("\n"),
+      : trialLines({ row, decisions, objectives, command, isAtWork }, terminalOf(process.stdout)).join("\n"),
   );
 }

@@ -14,9 +14,9 @@ import { terminalOf } from "./terminal.js";
 export function printSweep(
   sweep: SweepOnDisk,
   directory: string,
-  { json, hints, places, isInterrupted = false }: SweepOutput,
+  { json, hints, places, isInterrupted = false, isAtWork = false }: SweepOutput,
 ): void {
-  const analysis = analyse(resultsOf(sweep, shown(directory)));
+  const analysis = analyse(resultsOf(sweep, shown(directory), isAtWork));
   if (json) {
     printResult({ ...documentOf(analysis), interrupted: isInterrupted });
     return;
@@ -34,6 +34,8 @@ export interface SweepOutput {
   /** Places of the leaderboard. */
   places: number;
   isInterrupted?: boolean;
+  /** A process works on it now. */
+  isAtWork?: boolean;
 }
 
 /** A sweep of which nothing is on the disk yet. */

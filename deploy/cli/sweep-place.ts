@@ -1,20 +1,41 @@
 /** Which sweep a command means, and which of its trials. */
+import { existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { realDirectory } from "../../coordinator/io/run-directory.js";
-import { SWEEP_JOURNAL_FILE } from "../../coordinator/io/sweep-directory.js";
+import { SWEEP_FILE, SWEEP_JOURNAL_FILE } from "../../coordinator/io/sweep-directory.js";
 import type { TrialRow } from "../../shared/records/sweep-line.js";
 import { ClusterError } from "../../shared/errors.js";
 import { shown } from "./output.js";
 import { quote } from "./quote.js";
 import { ID_LETTERS } from "./sweep-progress-view.js";
 
-/** The folder that was given, or `latest` of `runs` where that is a sweep, or the newest one there. Throws ClusterError("usage"). */
+/** A sweep is named as an argument or by --sweep, for whichever command. Throws ClusterError("usage") where both name one. */
+export function sweepNamed(
+  folder: string | undefined,
+  { sweep }: { sweep?: string | undefined },
+): string | undefined {
+  if (folder !== undefined && sweep !== undefined && folder !== sweep)
+    throw new ClusterError("usage", `Which sweep is meant, ${quote(folder)} or ${quote(sweep)}? Name one`);
+  return folder ?? sweep;
+}
+
+/** Another command can go on there. */
+export function isSweepFolder(directory: string): boolean {
+  return [SWEEP_FILE, SWEEP_JOURNAL_FILE].every((name) => existsSync(join(directory, name)));
+}
+
+/**
+ * The folder that was given, or the one of that name in `runs`; without one, `latest` of `runs` where that is a sweep, or the
+ * newest one there. Throws ClusterError("usage").
+ */
 export async function sweepFolder(given: string | undefined, runs: string): Promise<string> {
   if (given !== undefined) {
-    if ((await journalTime(given)) !== undefined) return realDirectory(given);
-    throw new ClusterError("usage", `${given} holds no sweep: it has no ${SWEEP_JOURNAL_FILE}`, {
-      hint: "a sweep is begun by `saf sweep run FILE`",
+    const found = [given, join(runs, given)].find(isSweepFolder);
+    if (found !== undefined) return realDirectory(found);
+    const lacks = existsSync(join(given, SWEEP_JOURNAL_FILE)) ? SWEEP_FILE : SWEEP_JOURNAL_FILE;
+    throw new ClusterError("usage", `${given} holds no sweep: it has no ${lacks}`, {
+      hint: "`saf sweep run FILE` begins one, and goes on with one that was cut off as it began",
     });
   }
   const latest = join(runs, "latest");
@@ -35,8 +56,9 @@ async function newestIn(runs: string): Promise<string | undefined> {
   return newest === undefined ? undefined : realDirectory(join(runs, newest.name));
 }
 
-/** When the journal was last written, in ms; undefined where there is none. */
+/** When the journal was last written, in ms; undefined where there is no sweep. */
 async function journalTime(directory: string): Promise<number | undefined> {
+  if (!isSweepFolder(directory)) return undefined;
   return stat(join(directory, SWEEP_JOURNAL_FILE)).then(
     ({ mtimeMs }) => mtimeMs,
     () => undefined,

@@ -9,6 +9,9 @@ import { bytes } from "./drawing.js";
 import { formerSpeeds, speedKey } from "./former-speeds.js";
 import { printResult, shown } from "./output.js";
 import { duration } from "./progress-state.js";
+import type { SweepOnDisk } from "../../coordinator/io/sweep-directory.js";
+import type { ClusterError } from "../../shared/errors.js";
+import { objectiveWords } from "./sweep-words.js";
 import type { LoadedSweep } from "./sweep-file.js";
 import { type Forecast, type Pace, forecastOf } from "./sweep-forecast.js";
 import { thousands } from "./sweep-progress-view.js";
@@ -22,14 +25,17 @@ const BYTES_A_RUNG = 1500;
 export interface PlanOrder extends LoadedSweep {
   out: string;
   /** What is there already, under this spec. */
-  before: SweepBook | undefined;
+  before: SweepOnDisk | undefined;
+  /** Why `run` would not go on with it. */
+  objection: ClusterError | undefined;
   pool: PoolConfig;
   runs: string;
   json: boolean;
 }
 
 export async function printPlan(order: PlanOrder): Promise<void> {
-  const { spec, space, out, before, json } = order;
+  const { spec, space, out, objection, json } = order;
+  const before = order.before?.book;
   const there = before?.rows() ?? [];
   const workers = localWorkers(order.pool.workers, availableParallelism());
   const known = paceOfTrials(there) ?? (await paceOfRuns(order.runs, workers));
@@ -41,14 +47,17 @@ export async function printPlan(order: PlanOrder): Promise<void> {
     name: spec.name,
     directory: out,
     search: space.method,
+    wanted: objectiveWords(space, order.isObjectiveGiven),
     trials: { planned: countOf(space) ?? null, there: there.length, to_begin: forecast.trials },
     rungs: forecast.rungs,
     samples: forecast.samples,
+    synthetic_samples: forecast.synthetic,
     seconds: forecast.workerSeconds === undefined ? null : forecast.workerSeconds / workers,
     seconds_from: forecast.workerSeconds === undefined ? null : known.from,
     workers,
     bytes: bytesOf(forecast, spec.keep_weights),
     is_whole: forecast.isWhole,
+    refused: objection === undefined ? null : { message: objection.message, hint: objection.hint ?? "" },
   };
   printResult(json ? document : planLines(document).join("\n"));
 }
@@ -57,14 +66,20 @@ export interface Plan {
   name: string;
   directory: string;
   search: string;
+  /** In words. */
+  wanted: string;
   trials: { planned: number | null; there: number; to_begin: number };
   rungs: Forecast["rungs"];
   samples: number;
+  /** Of these, made by flag M. */
+  synthetic_samples: number;
   seconds: number | null;
   seconds_from: string | null;
   workers: number;
   bytes: number;
   is_whole: boolean;
+  /** Why `saf sweep run` would not do it, and what it asks for. */
+  refused: { message: string; hint: string } | null;
 }
 
 /** Pure, for people. */
@@ -77,12 +92,24 @@ export function planLines(plan: Plan): string[] {
     seconds === null ? "unknown: nothing like it was trained here before" : timeText(plan, seconds);
   return [
     `sweep    ${plan.name}: ${plan.search} search, ${planned}${there}`,
+    `wanted   ${plan.wanted}`,
     ...(rungs.length > 1 ? ["rungs    " + rungs.map(rungText).join(", ")] : []),
     `images   ${least}${thousands(plan.samples)} to be trained on, in ${trialCount(trials.to_begin).replace("trial", "new trial")}`,
+    ...(plan.synthetic_samples === 0
+      ? []
+      : [`         ${thousands(plan.synthetic_samples)} of them synthetic: what flag M adds to each epoch`]),
     `time     ${seconds === null ? "" : least}${about}`,
     `disk     ${least}${bytes(plan.bytes)}`,
     `folder   ${shown(plan.directory)}`,
+    ...refusalLines(plan),
   ];
+}
+
+/** As `run` says it. */
+function refusalLines({ refused }: Plan): string[] {
+  if (refused === null) return [];
+  const [first = "", ...more] = [...refused.message.split("\n"), ...refused.hint.split("\n")];
+  return [`refused  ${first}`, ...more.map((line) => `         ${line}`)];
 }
 
 function rungText({ samples, trials }: Forecast["rungs"][number], i: number): string {

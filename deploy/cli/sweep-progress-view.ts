@@ -1,7 +1,7 @@
 /** A sweep's live lines: how many trials are over, at which rungs the others are, and the best so far. Pure. */
 import { metricHeading, metricPhrase, metricText } from "../../coordinator/results/sweep/metric-text.js";
 import { shortNames, valueText } from "../../coordinator/results/sweep/parameters.js";
-import { TRIAL_STATES, type TrialState, type Values } from "../../shared/records/sweep-line.js";
+import { TRIAL_STATES, type TrialState, type Values, stateWord } from "../../shared/records/sweep-line.js";
 import type { SweepProgress, SweepTrial } from "../../shared/sweep-progress.js";
 import {
   type BarCell,
@@ -47,8 +47,8 @@ function headLine(sweep: SweepProgress, canvas: Canvas): string {
   );
 }
 
-function countText({ counts }: SweepProgress, state: TrialState): string | undefined {
-  return counts[state] === 0 ? undefined : `${counts[state]} ${state}`;
+function countText({ counts, state: whole }: SweepProgress, state: TrialState): string | undefined {
+  return counts[state] === 0 ? undefined : `${counts[state]} ${stateWord(state, whole === "running")}`;
 }
 
 /** Trials that are over; without a bar where nobody knows how many there will be. */

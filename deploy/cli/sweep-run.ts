@@ -1,4 +1,7 @@
-/** What `saf sweep run`, `resume` and `retry` do. */
+/**
+ * What `saf sweep run`, `resume` and `retry` do. Exit codes: 0, all trials are over and none has failed; 6, some or all have;
+ * 130, 143 or 129, a signal came; else the error's own.
+ */
 import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -19,6 +22,8 @@ import { EMULATED } from "../../shared/engine.js";
 import { ClusterError, EXIT_CODES } from "../../shared/errors.js";
 import { storageError, writeFileAtomic } from "../../shared/io/atomic-file.js";
 import { makeFolder } from "../../shared/io/folders.js";
+import { RESULTS_FILE, writeSweepResults } from "../../coordinator/results/sweep/write.js";
+import { resultsOf } from "../../coordinator/sweeps/results-of.js";
 import { engineInEnvironment } from "../setup/engine.js";
 import { chosenEngine } from "./chosen-engine.js";
 import { type WorkEnd, checkPlace, workLocally } from "./local-work.js";
@@ -27,8 +32,9 @@ import { loadPool, ofRun } from "./pool-options.js";
 import type { RunOptions } from "./run-options.js";
 import { type ChangeFlags, retry, takeBackCancel } from "./sweep-changes.js";
 import { type LoadedSweep, loadSweep, sweepText } from "./sweep-file.js";
-import { sweepFolder } from "./sweep-place.js";
+import { isSweepFolder, sweepFolder, sweepNamed } from "./sweep-place.js";
 import { emptySweep, printSweep, readNoting } from "./sweep-output.js";
+import { objectiveWords } from "./sweep-words.js";
 
 /** Of why trials do not belong, so many are said. */
 const MOST_REASONS = 5;
@@ -37,6 +43,8 @@ const PLACES = 10;
 
 export interface SweepRunOptions extends RunOptions {
   set: string[];
+  /** Which one is gone on with. */
+  sweep?: string;
   out?: string;
   dryRun?: boolean;
   force?: boolean;
@@ -51,7 +59,7 @@ export async function runSweep(file: string, options: SweepRunOptions): Promise<
 }
 
 export async function resumeSweep(folder: string | undefined, options: SweepRunOptions): Promise<void> {
-  const out = await sweepFolder(folder, options.runs);
+  const out = await sweepFolder(sweepNamed(folder, options), options.runs);
   const sweep = await loadWith(join(out, SWEEP_FILE), options);
   if (options.dryRun !== true) await takeBackCancel(out);
   await goOn(sweep, out, { ...options, command: resumeCommand(out) });
@@ -61,7 +69,7 @@ export async function retryTrials(
   folder: string | undefined,
   options: SweepRunOptions & ChangeFlags,
 ): Promise<void> {
-  const out = await sweepFolder(folder, options.runs);
+  const out = await sweepFolder(sweepNamed(folder, options), options.runs);
   const sweep = await loadWith(join(out, SWEEP_FILE), options);
   // What stands in the way of going on is said before the journal is changed.
   await sweepBefore(out, sweep.space, options);
@@ -84,22 +92,20 @@ const saidEngine = ({ engine }: RunOptions): RunOptions["engine"] =>
   engine ?? engineInEnvironment(process.env);
 
 async function goOn(
-  { spec, space }: LoadedSweep,
+  sweep: LoadedSweep,
   out: string,
   options: SweepRunOptions & { command: string },
 ): Promise<void> {
+  const { space } = sweep;
   const { value: pool } = await loadPool(options);
-  const before = await sweepBefore(out, space, options);
   const json = options.json === true;
-  if (options.dryRun === true) {
-    const { printPlan } = await import("./sweep-plan.js");
-    return printPlan({ spec, space, out, before: before?.book, pool, runs: options.runs, json });
-  }
-  const isOver = before !== undefined && (await isNothingMissing(out, before));
-  if (isOver) process.stderr.write("nothing of it is missing\n");
+  if (options.dryRun === true) return plan(sweep, out, { ...options, pool });
+  const before = await sweepBefore(out, space, options);
+  const isOver = before !== undefined && isNothingMissing(before);
+  if (isOver) await settle(out, before);
   const { code, signalCode } = isOver
     ? { code: before.book.counts().failed > 0 ? EXIT_CODES.trials : 0, signalCode: 0 }
-    : await conduct({ spec, space }, out, { ...options, pool });
+    : await conduct(sweep, out, { ...options, pool });
   const isThere = existsSync(join(out, SWEEP_JOURNAL_FILE));
   printSweep(isThere ? await readNoting(out) : emptySweep(space, RESULTS_CODE), out, {
     ...{ json, places: PLACES, isInterrupted: signalCode !== 0 },
@@ -111,16 +117,33 @@ async function goOn(
   process.exitCode = signalCode || code;
 }
 
+/** Says what `run` would do, and what it would ask for. */
+async function plan(
+  sweep: LoadedSweep,
+  out: string,
+  options: SweepRunOptions & { pool: PoolConfig },
+): Promise<void> {
+  const { runs, pool, force } = options;
+  const before = await readBefore(out, sweep.space);
+  const objection = before === undefined ? undefined : objectionTo(out, before, force === true);
+  const { printPlan } = await import("./sweep-plan.js");
+  // What stands in its way is said; what it takes is still of interest.
+  before?.book.resume(0);
+  await printPlan({ ...sweep, ...{ out, before, pool, runs, objection, json: options.json === true } });
+}
+
 /** On a cluster of this machine, to its end or to a signal. */
 async function conduct(
-  { spec, space }: LoadedSweep,
+  { spec, space, isObjectiveGiven }: LoadedSweep,
   out: string,
   options: SweepRunOptions & { command: string; pool: PoolConfig },
 ): Promise<WorkEnd> {
   const { engine } = chosenEngine([space.base], saidEngine(options));
   const workers = await checkPlace(options, out);
   for (const data of dataSettingsOf(space)) await checkAside(data, process.env);
+  let hasBegun = false;
   const begin = async (): Promise<string[]> => {
+    hasBegun = true;
     const folder = join(out, "runs.d");
     await makeFolder(folder).catch((cause: unknown) => {
       throw storageError(`create ${folder}`, cause);
@@ -134,17 +157,37 @@ async function conduct(
     ];
   };
   const ending = "finishing what is being computed; trials go on from where they are";
-  const work = { ...options, ...{ out, workers, engine, isOneRun: false, begin, ending } };
-  return workLocally(work, (end) => Promise.resolve(end));
+  const about = [`sweep ${spec.name}: ${objectiveWords(space, isObjectiveGiven)}`];
+  const work = { ...options, ...{ out, workers, engine, isOneRun: false, about, begin, ending } };
+  return workLocally(work, (end) => Promise.resolve(end)).catch((error: unknown) => {
+    if (hasBegun && error instanceof ClusterError) throw withWayOn(error, out, options.command);
+    throw error;
+  });
 }
 
-/** All trials are over, and what they came to is written, by this file: a cluster would have nothing to do. */
-async function isNothingMissing(out: string, { book, opened, space }: SweepOnDisk): Promise<boolean> {
-  if (opened.at(-1)?.spec !== specHash(space) || book.take(Date.now() / 1000).kind !== "none") return false;
+/** The error that ended it, with the command that goes on. */
+function withWayOn(error: ClusterError, out: string, command: string): ClusterError {
+  if (error.exitCode === EXIT_CODES.config) return error;
+  const next = isSweepFolder(out) ? resumeCommand(out) : command;
+  const hint = [error.hint, `go on with   ${next}`].filter((line) => line !== undefined).join("\n");
+  return new ClusterError(error.code, error.message, { hint, cause: error.cause ?? error });
+}
+
+/** All trials are over, by this file: a cluster would have nothing to do. */
+function isNothingMissing({ book, opened, space }: SweepOnDisk): boolean {
+  if (opened.at(-1)?.spec !== specHash(space)) return false;
+  const { kind, lines } = book.take(Date.now() / 1000);
+  return kind === "none" && lines.length === 0;
+}
+
+/** Writes the results where that is still to be done: a full disk may have refused them. Throws ClusterError("storage"). */
+async function settle(out: string, sweep: SweepOnDisk): Promise<void> {
   const [journal, results] = await Promise.all(
-    [SWEEP_JOURNAL_FILE, "results.json"].map(async (name) => stat(join(out, name)).catch(() => undefined)),
+    [SWEEP_JOURNAL_FILE, RESULTS_FILE].map(async (name) => stat(join(out, name)).catch(() => undefined)),
   );
-  return journal !== undefined && results !== undefined && results.mtimeMs >= journal.mtimeMs;
+  const areWritten = journal !== undefined && results !== undefined && results.mtimeMs >= journal.mtimeMs;
+  process.stderr.write(`nothing of it is missing${areWritten ? "" : " but its results: writing them"}\n`);
+  if (!areWritten) await writeSweepResults(out, resultsOf(sweep, shown(out)));
 }
 
 /**
@@ -154,11 +197,18 @@ async function isNothingMissing(out: string, { book, opened, space }: SweepOnDis
 async function sweepBefore(
   out: string,
   space: Space,
-  { force, dryRun }: Pick<SweepRunOptions, "force" | "dryRun">,
+  { force }: Pick<SweepRunOptions, "force">,
 ): Promise<SweepOnDisk | undefined> {
+  const sweep = await readBefore(out, space);
+  const objection = sweep === undefined ? undefined : objectionTo(out, sweep, force === true);
+  if (objection !== undefined) throw objection;
+  return sweep;
+}
+
+async function readBefore(out: string, space: Space): Promise<SweepOnDisk | undefined> {
   if (!existsSync(join(out, SWEEP_JOURNAL_FILE))) return undefined;
   const sweep = await readSweep(out, { space, code: RESULTS_CODE });
-  const { book, opened, notes } = sweep;
+  const { opened, notes } = sweep;
   for (const note of notes) process.stderr.write(`warning: ${note}\n`);
   const name = opened.at(-1)?.name;
   if (name !== undefined && name !== space.spec.name) {
@@ -166,29 +216,29 @@ async function sweepBefore(
       hint: "choose another folder by --out",
     });
   }
-  if (dryRun === true) {
-    book.resume(0);
-    return sweep;
-  }
-  if (book.summary().isCancelled) {
-    throw new ClusterError("usage", `The sweep in ${shown(out)} was cancelled`, {
-      hint: `go on with it by ${resumeCommand(out)}`,
-    });
-  }
-  if (force !== true) refuseOutsiders(out, sweep);
   return sweep;
 }
 
+/** Why it is not gone on with; undefined where it is. */
+function objectionTo(out: string, sweep: SweepOnDisk, isForced: boolean): ClusterError | undefined {
+  if (sweep.book.summary().isCancelled) {
+    return new ClusterError("usage", `The sweep in ${shown(out)} was cancelled`, {
+      hint: `go on with it by ${resumeCommand(out)}`,
+    });
+  }
+  return isForced ? undefined : outsidersIn(out, sweep);
+}
+
 /** Trials that are not measured yet are no loss. */
-function refuseOutsiders(out: string, sweep: SweepOnDisk): void {
+function outsidersIn(out: string, sweep: SweepOnDisk): ClusterError | undefined {
   const outside = newlyOutside(sweep);
-  if (outside.length === 0) return;
+  if (outside.length === 0) return undefined;
   const measured = outside.length + sweep.book.rows().filter(({ rungs }) => rungs.length > 0).length;
   const reasons = new Map<string, number>();
   for (const { outside: reason = "" } of outside) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   const most = [...reasons].sort((a, b) => b[1] - a[1]).slice(0, MOST_REASONS);
   const lines = most.map(([reason, count]) => `${count} of them: ${reason}`);
-  throw new ClusterError(
+  return new ClusterError(
     "usage",
     [
       `${outside.length} of ${measured} measured trials in ${shown(out)} belong to this sweep no more`,

@@ -2,12 +2,13 @@
 import { metricPhrase } from "../../coordinator/results/sweep/metric-text.js";
 import { shortNames } from "../../coordinator/results/sweep/parameters.js";
 import type { Objective } from "../../shared/config/objectives.js";
-import type {
-  DecisionLine,
-  MetricValues,
-  TrialRow,
-  TrialState,
-  Values,
+import {
+  type DecisionLine,
+  type MetricValues,
+  type TrialRow,
+  type TrialState,
+  type Values,
+  stateWord,
 } from "../../shared/records/sweep-line.js";
 import { duration } from "./progress-state.js";
 import { ID_LETTERS, thousands, valuesText } from "./sweep-progress-view.js";
@@ -25,14 +26,17 @@ export interface SweepStatus {
   began: number | null;
   /** Null where nobody can say. */
   planned: number | null;
+  /** By state; `interrupted` in place of `running` while no process works on it. */
   counts: Readonly<Record<string, number>>;
   rungs: readonly { rung: number; samples: number; count: number }[];
   samples: number;
+  /** Images that flag M adds to an epoch, of the trials that have it: those are among `samples`. */
+  synthetic_per_epoch: readonly number[];
   objectives: readonly Objective[];
   best: readonly {
     trial: string;
     number: number;
-    state: TrialState;
+    state: TrialState | "interrupted";
     values: Values;
     metrics: MetricValues;
     samples: number;
@@ -56,7 +60,7 @@ export function statusLines(status: SweepStatus, terminal: Terminal): string[] {
       terminal,
     ),
     ...(rungs.length > 1 ? labelled("rungs", rungs.map(rungText).join(", "), terminal) : []),
-    ...labelled("images", `${thousands(samples)} seen in training`, terminal),
+    ...labelled("images", `${thousands(samples)} seen in training${syntheticText(status)}`, terminal),
     ...page,
     ...bestLines(status, terminal),
   ];
@@ -65,8 +69,13 @@ export function statusLines(status: SweepStatus, terminal: Terminal): string[] {
 function stateText({ process, is_cancelled: isCancelled, counts }: SweepStatus): string {
   if (process !== null) return `process ${process} works on it`;
   if (isCancelled) return "cancelled: saf sweep resume goes on";
-  const open = (counts["running"] ?? 0) + (counts["waiting"] ?? 0);
+  const open = (counts["interrupted"] ?? 0) + (counts["waiting"] ?? 0);
   return open > 0 ? "nothing works on it: saf sweep resume goes on" : "nothing works on it";
+}
+
+function syntheticText({ synthetic_per_epoch: counts }: SweepStatus): string {
+  if (counts.length === 0) return "";
+  return `, with the synthetic ones of flag M (${counts.map(thousands).join(" or ")} an epoch)`;
 }
 
 function rungText({ samples, count }: SweepStatus["rungs"][number], i: number): string {
@@ -96,17 +105,23 @@ export interface ShownTrial {
   objectives: readonly Objective[];
   /** How to train it again; undefined while it has no weights. */
   command: string | undefined;
+  /** A process works on the sweep. */
+  isAtWork: boolean;
 }
 
 export function trialLines(
-  { row, decisions, objectives, command }: ShownTrial,
+  { row, decisions, objectives, command, isAtWork }: ShownTrial,
   terminal: Terminal,
 ): string[] {
   const { palette } = terminal;
   const settings = Object.entries(row.values).map(([path, value]) => `${path}=${JSON.stringify(value)}`);
   return [
     palette.bold(`trial ${row.number}  ${row.trial}`),
-    ...labelled("state", `${row.state}${row.reason === undefined ? "" : `: ${row.reason}`}`, terminal),
+    ...labelled(
+      "state",
+      `${stateWord(row.state, isAtWork)}${row.reason === undefined ? "" : `: ${row.reason}`}`,
+      terminal,
+    ),
     ...(row.outside === undefined ? [] : labelled("outside", row.outside, terminal)),
     ...labelled("settings", settings.length === 0 ? "the base's" : settings.join("  "), terminal),
     ...(row.parent === undefined

@@ -44,10 +44,10 @@ export class Crew {
   }
 
   add(id: string): void {
-    const { start, clock, isUnwatched } = this.#options;
+    const { start, clock, onNote, isUnwatched } = this.#options;
     const worker = new KeptProcess({
       start: () => {
-        this.#absent.delete(id);
+        if (this.#absent.delete(id)) onNote(`${id}, which was given up for now, is tried again`);
         return start(id);
       },
       policy: WORKER_RESTARTS,

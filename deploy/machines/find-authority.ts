@@ -16,6 +16,15 @@ export interface FoundServer {
   authority: string;
 }
 
+/** The address is somebody else's by now. */
+const BEGUN_ANEW =
+  "the pool was begun anew (its token is another now), or somebody else answers there: nothing was said to it";
+
+/** Did it fail because another authority than the token's is shown? */
+export function isOfAnotherAuthority(error: unknown): boolean {
+  return error instanceof ClusterError && error.hint === BEGUN_ANEW;
+}
+
 /** A server that is there greets at once. */
 const TIMEOUT_MS = 4000;
 const LONGEST_CHAIN = 8;
@@ -39,7 +48,7 @@ export async function findAuthority(
   const isStranger = failures.some((failure) => failure.endsWith("than the token names"));
   throw new ClusterError("dependency", ["Cannot reach the pool:", ...failures].join("\n"), {
     hint: isStranger
-      ? "the pool was begun anew (its token is another now), or somebody else answers there: nothing was said to it"
+      ? BEGUN_ANEW
       : "does saf up --listen run there, on an address that this machine reaches, and does the firewall let it through?",
   });
 }

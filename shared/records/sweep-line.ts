@@ -170,6 +170,11 @@ export const TRIAL_STATES = ["running", "waiting", "done", "stopped", "failed"] 
  */
 export type TrialState = (typeof TRIAL_STATES)[number];
 
+/** A trial's state in words: where no process works on the sweep, none of its trials runs. */
+export function stateWord(state: TrialState, isAtWork: boolean): TrialState | "interrupted" {
+  return state === "running" && !isAtWork ? "interrupted" : state;
+}
+
 /** A trial as results show it. */
 export interface TrialRow {
   trial: string;

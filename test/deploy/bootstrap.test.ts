@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync, type SpawnSyncReturns } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { copyFile, cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -18,7 +19,12 @@ if (readFileSync("shared/source.ts", "utf8").includes("broken")) {
 }
 mkdirSync("dist/deploy/cli", { recursive: true });
 copyFileSync("program.js", "dist/deploy/cli/main.js");
+if (process.argv.includes("--program")) process.exit(0);
 cpSync("test", "dist/test", { recursive: true });
+if (readFileSync("test/a.test.js", "utf8").includes("broken")) {
+  process.stderr.write("test/a.test.js(1,1): error TS1: broken\\n");
+  process.exit(1);
+}
 `;
 
 const PROGRAM = `
@@ -144,6 +150,33 @@ test("a fresh clone installs, builds and starts with nothing but the result on s
 
   await writePackages("1.0.1");
   assert.match(run("bootstrap.mjs", "build").stderr, /^Installing the packages/);
+});
+
+test("whoever runs the program waits for no test; the tests wait for all", async (t) => {
+  const { run, root, write } = await freshClone(t);
+  assert.match(run("saf.mjs", "train").stderr, /^Installing the packages[^]*Building …/);
+  assert.equal(existsSync(join(root, "dist/test")), false, "nothing is built that is not run");
+  assert.match(run("bootstrap.mjs", "test", "a.test").stderr, /^Building …/);
+  assert.equal(run("saf.mjs", "train").stderr, "", "whoever built all has built the program");
+
+  await write("test/a.test.js", `import { test } from "node:test"; test("a runs again", () => {});`);
+  assert.equal(run("saf.mjs", "train").stderr, "");
+  assert.match(run("bootstrap.mjs", "test", "a.test").stdout, /a runs again/);
+
+  await write("test/a.test.js", "broken");
+  await write("shared/source.ts", "fine, and longer");
+  const { status, stderr } = run("saf.mjs", "train");
+  assert.equal(status, 0, stderr);
+  assert.match(
+    stderr,
+    /^Building …[^]*The program is built; tests do not compile: npm run build says why\n$/,
+  );
+  assert.equal(run("saf.mjs", "train").stderr, "", "it is said once");
+  const broken = run("bootstrap.mjs", "build");
+  assert.match(broken.stderr, /a\.test\.js\(1,1\): error TS1: broken\n\nsaf: the build failed/);
+  await write("test/a.test.js", `import { test } from "node:test"; test("a runs", () => {});`);
+  assert.equal(run("bootstrap.mjs", "build").status, 0);
+  assert.equal(run("bootstrap.mjs", "build").stderr, "");
 });
 
 test("packages that were installed by hand are not installed again", async (t) => {

@@ -1,6 +1,6 @@
 /** What all outputs of a sweep's results say, computed once: table, page and documents agree because they read it here. */
 import { type Objective, goalOf } from "../../../shared/config/objectives.js";
-import type { TrialRow, TrialState } from "../../../shared/records/sweep-line.js";
+import { type TrialRow, type TrialState, stateWord } from "../../../shared/records/sweep-line.js";
 import type { SweepResults } from "./data.js";
 import { isWithinNoise } from "./estimates.js";
 import { type Importance, importanceOf } from "./importance/importance.js";
@@ -166,8 +166,10 @@ export function reproduceCommand(
 }
 
 /** How many of each state, in words: "6 done, 17 stopped, 1 failed". */
-export function countsText(counts: Readonly<Record<TrialState, number>>): string {
+export function countsText(counts: Readonly<Record<TrialState, number>>, isAtWork: boolean): string {
   const order: readonly TrialState[] = ["done", "stopped", "failed", "waiting", "running"];
-  const parts = order.filter((state) => counts[state] > 0).map((state) => `${counts[state]} ${state}`);
+  const parts = order
+    .filter((state) => counts[state] > 0)
+    .map((state) => `${counts[state]} ${stateWord(state, isAtWork)}`);
   return parts.length === 0 ? "none begun" : parts.join(", ");
 }

@@ -21,4 +21,6 @@ export interface SweepResults {
   /** Seconds since 1970: of the journal's first line and of its newest. */
   began: number;
   until: number;
+  /** A process works on it: what it has begun runs. */
+  isAtWork?: boolean;
 }

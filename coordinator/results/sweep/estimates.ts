@@ -1,15 +1,17 @@
 /** What is known of a setting's metric: a mean over its seeds, and how far chance may have moved it. */
 import { type Interval, differenceInterval, wilsonInterval } from "../../../shared/core/wilson.js";
 import type { TrialRow } from "../../../shared/records/sweep-line.js";
-import { isShare } from "./metric-text.js";
+import { boundsOf, isShare } from "./metric-text.js";
 
 export interface Estimate {
   /** Over the seeds. */
   value: number;
   /** Trials behind it. */
   seeds: number;
-  /** 95 % of the mean over further seeds: Student's t. Absent with one seed. */
+  /** 95 % of the mean over further seeds: Student's t, within what the metric can be. Absent with one seed. */
   overSeeds?: Interval;
+  /** Half the width of that interval where nothing bounds it: by it, leads are judged. */
+  seedSpread?: number;
   /** 95 % over further test images: Wilson's. Absent for what is no mean over images. */
   overImages?: Interval;
 }
@@ -26,22 +28,30 @@ export function estimateOf(metric: string, members: readonly TrialRow[]): Estima
   const values = members.flatMap((row) => row.metrics[metric] ?? []).filter(Number.isFinite);
   if (values.length === 0) return undefined;
   const value = values.reduce((sum, one) => sum + one, 0) / values.length;
-  const overSeeds = seedInterval(values, value);
+  const seedSpread = spreadOf(values, value);
   const overImages = imageInterval(metric, value, members);
   return {
     value,
     seeds: values.length,
-    ...(overSeeds === undefined ? {} : { overSeeds }),
+    ...(seedSpread === undefined
+      ? {}
+      : { seedSpread, overSeeds: bounded(around(value, seedSpread), metric) }),
     ...(overImages === undefined ? {} : { overImages }),
   };
 }
 
-function seedInterval(values: readonly number[], mean: number): Interval | undefined {
+function spreadOf(values: readonly number[], mean: number): number | undefined {
   const freedom = values.length - 1;
   if (freedom < 1) return undefined;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / freedom;
-  const half = (T_975[freedom - 1] ?? Z_975) * Math.sqrt(variance / values.length);
-  return { low: mean - half, high: mean + half };
+  return (T_975[freedom - 1] ?? Z_975) * Math.sqrt(variance / values.length);
+}
+
+const around = (mean: number, half: number): Interval => ({ low: mean - half, high: mean + half });
+
+function bounded({ low, high }: Interval, metric: string): Interval {
+  const { least, most } = boundsOf(metric);
+  return { low: Math.max(least, low), high: Math.min(most, high) };
 }
 
 /**
@@ -64,10 +74,15 @@ function imagesOf({ rungs }: TrialRow, metric: string): number {
 /** Does chance alone explain so small a difference? Undefined where nothing says how large chance is. */
 export function isWithinNoise(a: Estimate, b: Estimate): boolean | undefined {
   const answers = [
-    overlapping(a.value, a.overSeeds, b.value, b.overSeeds),
+    overlapping(a.value, seedInterval(a), b.value, seedInterval(b)),
     overlapping(a.value, a.overImages, b.value, b.overImages),
   ].filter((answer) => answer !== undefined);
   return answers.length === 0 ? undefined : answers.includes(true);
+}
+
+/** Cut off at a bound it would find leads where chance alone is enough. */
+function seedInterval({ value, seedSpread }: Estimate): Interval | undefined {
+  return seedSpread === undefined ? undefined : around(value, seedSpread);
 }
 
 function overlapping(

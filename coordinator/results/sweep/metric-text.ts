@@ -5,6 +5,8 @@ import { percent, strengthText } from "../report/format.js";
 
 /** Shares of images: written in percent, with an interval over the images. */
 const SHARES = /^(clean$|accuracy\(|error\(|worst\()/;
+/** Between 0 and 1 as well, but no share of images. */
+const OTHER_UNIT_METRICS = /^(area|auroc)\(/;
 /** Digits of what is no share: leads are small. */
 const DIGITS = 4;
 
@@ -12,12 +14,19 @@ export function isShare(metric: string): boolean {
   return SHARES.test(metric);
 }
 
+/** What it cannot be below or above. */
+export function boundsOf(metric: string): { least: number; most: number } {
+  const isUnit = isShare(metric) || OTHER_UNIT_METRICS.test(metric);
+  // No loss is below 0: worker/core/losses.
+  return { least: isUnit || metric === "loss" ? 0 : -Infinity, most: isUnit ? 1 : Infinity };
+}
+
 /** "97.3" for a share, "0.7132" for an area, three digits of a loss. */
 export function metricText(metric: string, value: number | undefined): string {
   if (value === undefined || Number.isNaN(value)) return "–";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   if (isShare(metric)) return percent(value);
-  if (/^(area|auroc)\(/.test(metric)) return value.toFixed(DIGITS);
+  if (OTHER_UNIT_METRICS.test(metric)) return value.toFixed(DIGITS);
   return String(Number(value.toPrecision(DIGITS)));
 }
 

@@ -25,7 +25,7 @@ function trialsSentence({ results, counts }: Analysis): string {
   const outside = results.rows.filter((row) => row.outside !== undefined).length;
   const left =
     outside === 0 ? "" : ` ${count(outside)} of them the present spec does not make: they are not ranked.`;
-  return `${trials}: ${countsText(counts)}.${left}`;
+  return `${trials}: ${countsText(counts, results.isAtWork === true)}.${left}`;
 }
 
 function basisSentence({ basis, counts }: Analysis): string | undefined {

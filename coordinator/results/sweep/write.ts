@@ -18,20 +18,23 @@ export interface WrittenResults {
   files: readonly string[];
 }
 
+/** Written last: where it is newer than the journal, all of them are. */
+export const RESULTS_FILE = "results.json";
+
 /**
- * Writes `results.json`, the trials as CSV, JSON Lines and Parquet, `leaderboard.md` and, last, `report.html`, each aside and
+ * Writes the trials as CSV, JSON Lines and Parquet, `leaderboard.md`, `report.html` and, last, `results.json`, each aside and
  * renamed: a reader never sees half of one. Everything is made before the first is written. Seconds of computation with 10,000 trials: a process
  * that must not stand still asks results-thread.ts. Throws ClusterError "storage".
  */
 export async function writeSweepResults(directory: string, results: SweepResults): Promise<WrittenResults> {
   const analysis = analyse(results);
   const files = {
-    "results.json": `${JSON.stringify(documentOf(analysis))}\n`,
     "trials.csv": renderTrialsCsv(results),
     "trials.jsonl": renderTrialLines(results),
     "trials.parquet": await parquetOf(wholeTrialTable(results), TRIALS_SCHEMA_VERSION),
     "leaderboard.md": renderMarkdown(analysis),
     "report.html": renderSweepPage(analysis),
+    [RESULTS_FILE]: `${JSON.stringify(documentOf(analysis))}\n`,
   };
   await makeFolder(directory).catch((cause: unknown) => {
     throw storageError(`make the folder ${directory}`, cause);

@@ -62,6 +62,29 @@ test("a sweep that was written is read back with the same rows", async (t) => {
   );
 });
 
+test("a folder has a journal only when it has what the journal is about", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const locks = locksOf(t);
+  const refusal = new ClusterError("storage", "Cannot write sweep.yaml: ENOSPC");
+  const edges = { locks, clock: realClock, onError: never };
+  await assert.rejects(
+    SweepJournal.openBehind(directory, edges, () => Promise.reject(refusal)),
+    refusal,
+  );
+  assert.deepEqual(await readdir(directory), [], "no journal, and the lock is given back");
+  const { spec } = spaceFrom(SPEC);
+  const { journal, prepared } = await SweepJournal.openBehind(directory, edges, async () => {
+    await writeSweepSpec(directory, { ...spec, base: BASE });
+    return readdir(directory);
+  });
+  await journal.close();
+  assert.deepEqual(
+    prepared.sort(),
+    ["lock.json", "sweep.yaml"],
+    "it is prepared under the lock, before there is a journal",
+  );
+});
+
 test("reading writes nothing, and takes a journal as far as it has got", async (t) => {
   const { directory, played, journal } = await sweepOnDisk(t);
   const whole = await readFile(journal);

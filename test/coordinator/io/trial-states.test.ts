@@ -78,6 +78,22 @@ test("a trial's state comes back whole in another process, with the ledger that 
   );
 });
 
+test("a state on the way to a rung brings its loss along; one beyond the rung's end is passed over", async (t) => {
+  const directory = await folder(t);
+  const first = storageIn(await StatesOnDisk.open(directory), { rung: 1 });
+  first.loss = 0.1 + 0.2;
+  await saved(first, stateAt(4));
+  const again = storageIn(await StatesOnDisk.open(directory), { rung: 1 });
+  assert.equal((await latest(again))?.state.step, 4);
+  assert.equal(again.loss, 0.1 + 0.2);
+  const next = storageIn(await StatesOnDisk.open(directory), { rung: 2 });
+  await latest(next);
+  assert.equal(next.loss, undefined, "it is of the steps since the last rung");
+  const shorter = storageIn(await StatesOnDisk.open(directory), { rung: 1 });
+  shorter.course = { lastStep: 3, identity: "who it is" };
+  assert.equal(await latest(shorter), undefined);
+});
+
 test("a newer state takes the older one's place; that of an earlier rung stays while it is wanted", async (t) => {
   const states = await StatesOnDisk.open(await folder(t));
   await saved(storageIn(states, { rung: 0 }), stateAt(2));
@@ -126,6 +142,9 @@ test("behind the last step nothing is stored, and all of it is in memory for who
     ["one/weight", "two/weight"],
   );
   assert.equal(metadata["model"], "plain");
+  await writeFile(join(directory, "weights", `.${ID}.safetensors.1-1.part`), "x");
+  assert.deepEqual((await StatesOnDisk.open(directory)).keptWeights(), [ID]);
+  assert.deepEqual(await readdir(join(directory, "weights")), [`${ID}.safetensors`]);
   await states.dropWeights(ID);
   assert.deepEqual(await readdir(join(directory, "weights")), []);
 });

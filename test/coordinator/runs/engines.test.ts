@@ -29,6 +29,27 @@ test("each engine that computed steps is recorded once, with its workers, and ke
   assert.deepEqual(await recordedEngines(storage), [first, second]);
 });
 
+test("an engine that commits while another one is written down is written down too", async () => {
+  const written: string[][] = [];
+  let release = (): void => undefined;
+  const storage = {
+    readJson: () => Promise.reject(new Error("there is none")),
+    async writeJson(_: string, records: unknown) {
+      if (written.length === 0) await new Promise<void>((resolve) => (release = resolve));
+      written.push((records as { workers: string[] }[]).flatMap(({ workers }) => workers));
+    },
+  };
+  const engines = await RunEngines.open(storage, false);
+  engines.committed(stepOf("worker-1", WASM));
+  const first = engines.flush();
+  await Promise.resolve();
+  engines.committed(stepOf("worker-2", WASM));
+  const second = engines.flush();
+  release();
+  await Promise.all([first, second]);
+  assert.deepEqual(written, [["worker-1"], ["worker-1", "worker-2"]]);
+});
+
 test("a run that begins anew is bound to no engine of before, and neither to what is no record", async (t) => {
   const folder = await temporaryDirectory(t);
   const storage = new DiskStorage(folder, realClock);

@@ -290,6 +290,14 @@ test("a state is wanted while its trial can go on from it", () => {
     [true, true, false],
   );
   assert.equal(played.book.isWanted("nobody"), false);
+  // Whoever goes on after an interruption begins with what it had on its way to the next rung.
+  const begun = played.take() as Segment;
+  assert.equal(begun.rung, 0);
+  assert.deepEqual(
+    [played.book.isWanted(begun.trial, 0), played.book.isWanted(begun.trial, 1)],
+    [true, false],
+  );
+  played.end(begun, byNumber(begun));
   played.toTheEnd(byNumber);
   assert.ok(played.book.rows().every((row) => !played.book.isWanted(row.trial)));
 });

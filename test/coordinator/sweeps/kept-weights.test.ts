@@ -15,6 +15,18 @@ test("weights of the best trials so far are kept, and those of others go", () =>
   assert.deepEqual(kept.offer("e"), { isKept: false, dropped: [] });
 });
 
+test("a trial whose weights are not there takes nobody's place, and is named", () => {
+  const kept = new KeptWeights(2, lossOf);
+  // d and b are the best two; of d a kill has left no weights, and a's were on their way out.
+  assert.deepEqual(kept.startWith(["a", "b", "d"], new Set(["a", "b"])), { dropped: [], missing: ["d"] });
+  assert.deepEqual(kept.offer("c"), { isKept: true, dropped: ["a"] });
+  const whole = new KeptWeights(1, lossOf);
+  assert.deepEqual(whole.startWith(["a", "b", "d"], new Set(["a", "b", "d"])), {
+    dropped: ["a", "b"],
+    missing: [],
+  });
+});
+
 test("all are kept, or none", () => {
   const all = new KeptWeights("all", lossOf);
   for (const trial of Object.keys(losses)) assert.deepEqual(all.offer(trial), { isKept: true, dropped: [] });

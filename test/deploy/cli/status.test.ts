@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { processIdentity } from "../../../deploy/local/nats/store-lock.js";
 import { PAGE, opened, startLive } from "../../coordinator/live/live-support.js";
 import { saf } from "../../support/saf.js";
 
@@ -53,6 +54,29 @@ test("a run whose process was killed was cut off, and goes on by --resume", asyn
   assert.equal(code, 5);
   assert.match(stderr, /^saf: runs\/cut does not run: it was cut off while training, step 40 of 200$/m);
   assert.match(stderr, /^ +saf train --resume runs\/cut goes on$/m);
+});
+
+test("a pool that waits for work is named, and a sweep's folder says who tells of it", async (t) => {
+  const cwd = await home(t);
+  const own = processIdentity(process.pid);
+  assert.ok(own !== undefined);
+  const state = join(cwd, "state");
+  await mkdir(join(state, "pool"), { recursive: true });
+  const running = { pid: own.pid, start_time: own.startTime, url: "tls://127.0.0.1:4222" };
+  await writeFile(join(state, "pool", "running.json"), JSON.stringify(running));
+  await mkdir(join(cwd, "runs", "small"), { recursive: true });
+  for (const name of ["sweep.yaml", "sweep.jsonl"]) await writeFile(join(cwd, "runs", "small", name), "");
+  const env = { SAF_STATE_DIR: state };
+  const [idle, sweep] = await Promise.all([
+    saf(["status"], { cwd, env }),
+    saf(["status", "runs/small"], { cwd, env }),
+  ]);
+  assert.deepEqual([idle.code, sweep.code], [5, 5]);
+  assert.match(
+    idle.stderr,
+    /^ {5}A pool waits for work: process \d+, nats-server at tls:\/\/127.0.0.1:4222; npx saf train/m,
+  );
+  assert.match(sweep.stderr, /saf sweep status runs\/small says how far the sweep is/);
 });
 
 test("where nothing runs, exit code 5 and what to give", async (t) => {

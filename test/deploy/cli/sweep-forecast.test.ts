@@ -4,6 +4,7 @@ import { SweepBook } from "../../../coordinator/sweeps/book.js";
 import { type Space, spaceOf } from "../../../coordinator/sweeps/space.js";
 import { type Forecast, forecastOf } from "../../../deploy/cli/sweep-forecast.js";
 import { type Plan, planLines } from "../../../deploy/cli/sweep-plan.js";
+import { objectiveWords } from "../../../deploy/cli/sweep-words.js";
 import { sweepSchema } from "../../../shared/config/sweep.js";
 
 const BASE = { model: "plain", train: { batch_size: 100, max_steps: 90 }, evaluate: { kinds: ["clean"] } };
@@ -81,7 +82,10 @@ const PLAN: Plan = {
     name: "small",
     directory: "/nowhere/small",
     search: "random",
+    wanted: "clean, the more the better",
     samples: 1_234_567,
+    synthetic_samples: 0,
+    refused: null,
     workers: 2,
     bytes: 12 << 20,
   },
@@ -96,6 +100,7 @@ const PLAN: Plan = {
 test("a plan reads so", () => {
   assert.deepEqual(planLines(PLAN), [
     "sweep    small: random search, 27 trials, 4 of them are there",
+    "wanted   clean, the more the better",
     "rungs    1,000 images: 23 trials, 3,000: 8 trials",
     "images   1,234,567 to be trained on, in 23 new trials",
     "time     about 2 min 05 s with 2 workers, as fast as its trials until now",
@@ -113,6 +118,47 @@ test("a plan reads so", () => {
     },
   });
   assert.equal(endless[0], "sweep    small: random search, no end by itself");
-  assert.match(endless[1] ?? "", /at least 1,234,567/);
-  assert.match(endless[2] ?? "", /^time {5}unknown/);
+  assert.match(endless[2] ?? "", /at least 1,234,567/);
+  assert.match(endless[3] ?? "", /^time {5}unknown/);
+});
+
+test("the images that flag M makes are counted by themselves, and named", () => {
+  const { samples, synthetic } = forecast(
+    spaceWith({
+      base: { ...BASE, train: { batch_size: 100, epochs: 1 } },
+      parameters: { model: { grid: ["mrelu", "mrelu-m"] } },
+    }),
+  );
+  assert.deepEqual([samples, synthetic], [60_000 + 72_000, 12_000]);
+  assert.match(
+    planLines({ ...PLAN, synthetic_samples: synthetic }).join("\n"),
+    /^images .*\n {9}12,000 of them synthetic: what flag M adds to each epoch$/m,
+  );
+});
+
+test("what stands in the way of a sweep is said as `run` says it", () => {
+  const refused = {
+    message: "2 of 3 measured trials belong to it no more\n2 of them: why",
+    hint: "--force goes on",
+  };
+  assert.deepEqual(planLines({ ...PLAN, refused }).slice(-3), [
+    "refused  2 of 3 measured trials belong to it no more",
+    "         2 of them: why",
+    "         --force goes on",
+  ]);
+});
+
+test("what is wanted is said, and that nobody said it", () => {
+  const stopping = { method: "asha", first_samples: 1000 };
+  assert.equal(
+    objectiveWords(spaceWith({ parameters: RATES }), false),
+    "clean, the more the better (the default: the file has no `objective`)",
+  );
+  assert.equal(
+    objectiveWords(
+      spaceWith({ parameters: RATES, objective: "loss", stopping: { ...stopping, metric: "clean" } }),
+      true,
+    ),
+    "loss, the less the better; asha stops trials early by clean",
+  );
 });

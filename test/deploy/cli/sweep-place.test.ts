@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, realpath, rm, symlink, utimes, writeFile } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { sweepFolder, trialNamed } from "../../../deploy/cli/sweep-place.js";
+import { sweepFolder, sweepNamed, trialNamed } from "../../../deploy/cli/sweep-place.js";
 import { ClusterError } from "../../../shared/errors.js";
 import type { TrialRow } from "../../../shared/records/sweep-line.js";
 
@@ -12,6 +12,7 @@ async function runsOf(t: TestContext, sweeps: readonly string[]): Promise<string
   t.after(() => rm(runs, { recursive: true, force: true }));
   for (const [i, name] of sweeps.entries()) {
     await mkdir(join(runs, name));
+    await writeFile(join(runs, name, "sweep.yaml"), "");
     await writeFile(join(runs, name, "sweep.jsonl"), "");
     await utimes(join(runs, name, "sweep.jsonl"), 1000 + i, 1000 + i);
   }
@@ -40,6 +41,29 @@ test("a folder without a journal is refused", async (t) => {
     assert.equal(error.exitCode, 2);
     assert.match(error.message, /no sweep/);
   }
+});
+
+test("a sweep is named by its folder or by its name, as an argument or by --sweep", async (t) => {
+  const runs = await runsOf(t, ["first", "second"]);
+  assert.equal(await sweepFolder("first", runs), join(runs, "first"));
+  assert.equal(await sweepFolder(join(runs, "first"), "elsewhere"), join(runs, "first"));
+  assert.equal(sweepNamed("first", {}), "first");
+  assert.equal(sweepNamed(undefined, { sweep: "first" }), "first");
+  assert.equal(sweepNamed("first", { sweep: "first" }), "first");
+  assert.equal(sweepNamed(undefined, {}), undefined);
+  assert.throws(() => sweepNamed("first", { sweep: "second" }), /Which sweep is meant, "first" or "second"/);
+});
+
+test("a sweep that was cut off before its spec was written is none that can be gone on with", async (t) => {
+  const runs = await runsOf(t, ["whole", "cut"]);
+  await rm(join(runs, "cut", "sweep.yaml"));
+  assert.equal(await sweepFolder(undefined, runs), join(runs, "whole"), "though the other is newer");
+  const error = await sweepFolder("cut", runs).catch((thrown: unknown) => thrown);
+  assert.ok(error instanceof ClusterError);
+  const named = await sweepFolder(join(runs, "cut"), runs).catch((thrown: unknown) => thrown);
+  assert.ok(named instanceof ClusterError);
+  assert.match(named.message, /holds no sweep: it has no sweep.yaml/);
+  assert.match(named.hint ?? "", /saf sweep run FILE/);
 });
 
 const row = (trial: string, number: number): TrialRow => ({

@@ -92,6 +92,10 @@ describe("a small sweep on this machine", () => {
     for (const name of ["sweep.yaml", "results.json", ...tables, "leaderboard.md", "report.html"])
       assert.ok(existsSync(join(out(), name)), name);
     assert.doesNotMatch(run.stderr, /\u001b|training plain/);
+    assert.match(
+      run.stderr.split("\n")[0] ?? "",
+      /^sweep small: clean, the more the better \(the default: the file has no `objective`\); asha stops trials early by it$/,
+    );
   });
 
   test("the same again starts nothing", LIMIT, async () => {
@@ -129,6 +133,13 @@ describe("a small sweep on this machine", () => {
     assert.equal(run.code, 2);
     assert.match(run.stderr, /5 of 5 measured trials in runs\/small belong to this sweep no more/);
     assert.match(run.stderr, /--force/);
+    const dry = await sweep("run", "sweep.yaml", "--set", "base.train.momentum=0.5", "--dry-run");
+    assert.equal(dry.code, 0, dry.stderr);
+    assert.match(
+      dry.stdout,
+      /^refused {2}5 of 5 measured trials in runs\/small belong to this sweep no more$/m,
+    );
+    assert.match(dry.stdout, /^ {9}--force goes on/m);
     assert.equal(journal().length, lines);
   });
 
@@ -144,7 +155,7 @@ describe("a small sweep on this machine", () => {
     );
     const csv = await sweep("results", out(), "--format", "csv");
     assert.equal(csv.stdout.trim().split("\n").length, 6);
-    const shown = await sweep("show", "#0");
+    const shown = await sweep("show", "#0", "--sweep", "small");
     assert.equal(shown.code, 0, shown.stderr);
     assert.match(shown.stdout, /^trial 0 {2}[0-9a-f]{16}$/m);
     assert.match(shown.stdout, /rung 0 +128 images/);

@@ -57,14 +57,20 @@ test("a death is told at once with its process, and the worker starts again", as
 });
 
 test("nobody is left only when the last one is given up, and a worker that comes back counts again", async () => {
-  const { crew, clock, lost, lostOne, end } = crewOf(["a", "b"]);
+  const { crew, clock, notes, lost, lostOne, end } = crewOf(["a", "b"]);
   await end("a", REFUSED);
   assert.deepEqual([crew.presentCount, lost.length], [1, 0]);
   await end("b", REFUSED);
   assert.equal(crew.presentCount, 0);
   assert.match(await lostOne(), /^No worker is left: b ended last \(exit code 5\): it said nothing$/);
+  const before = notes.length;
   await clock.advance(60_000);
   assert.equal(crew.presentCount, 2);
+  assert.deepEqual(
+    notes.slice(before),
+    ["a", "b"].map((id) => `${id}, which was given up for now, is tried again`),
+    "the last words of it must not stay that it is gone",
+  );
 });
 
 test("a worker that was sent away is not missed: its crew settles", async () => {

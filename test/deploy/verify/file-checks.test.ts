@@ -124,6 +124,24 @@ test("a line that repeats another is told, and its outcomes count once", () => {
   );
 });
 
+test("a damaged result line is a fault until what it held is measured again", () => {
+  const run = wholeRun();
+  const [first, second] = run.results.lines;
+  assert.ok(first !== undefined && second !== undefined);
+  const of = (lines: readonly ResultLine[]): Finding[] =>
+    checkFiles(
+      { ...run, results: { ...file("eval/results.jsonl", [...lines]), faults: ["line 1 is damaged"] } },
+      expected,
+    ).filter(({ subject }) => subject === "evaluation");
+  assert.deepEqual(
+    of([second]).map(({ verdict }) => verdict),
+    ["broken"],
+  );
+  const again = of([second, first]);
+  assert.ok(again.every(({ verdict }) => verdict === "holds"));
+  assert.match(again.at(-1)?.words ?? "", /line 1 is damaged, and is made up for/);
+});
+
 test("a run whose gradients were made up says so", () => {
   const run = wholeRun();
   const found = checkFiles({ ...run, config: { ...run.config, engine: "emulated" } }, expected);

@@ -13,7 +13,41 @@ test("the interval over seeds is Student's t of their mean", () => {
   assert.ok(Math.abs(estimate.value - 0.98) < 1e-12);
   // s = 0.01, t(2 degrees of freedom, 97.5 %) = 4.303: 0.98 ± 4.303 * 0.01 / √3.
   assert.ok(Math.abs(estimate.overSeeds.low - 0.955157) < 1e-5);
-  assert.ok(Math.abs(estimate.overSeeds.high - 1.004843) < 1e-5);
+  // Nothing is above 1; how far apart two means must be is told by the whole width.
+  assert.equal(estimate.overSeeds.high, 1);
+  assert.ok(Math.abs((estimate.seedSpread ?? 0) - (1.004843 - 0.98)) < 1e-5);
+});
+
+test("an interval over seeds stays within what the metric can be; a loss is only not below 0", () => {
+  const metrics = [
+    "clean",
+    "accuracy(pgd-40, 0.1)",
+    "error(pgd, 0.3)",
+    "worst(0.3)",
+    "area(pgd)",
+    "auroc(nonsense, 0.1)",
+  ];
+  const members = [0.001, 0.5, 0.999].map((value, number) =>
+    trial(number, { ...Object.fromEntries(metrics.map((name) => [name, value])), loss: value }),
+  );
+  for (const metric of metrics)
+    assert.deepEqual(estimateOf(metric, members)?.overSeeds, { low: 0, high: 1 }, metric);
+  const { low = 0, high = 0 } = estimateOf("loss", members)?.overSeeds ?? {};
+  assert.ok(low === 0 && high > 1);
+});
+
+test("a bound makes no lead: what is judged is how the seeds scatter", () => {
+  const [near, far] = [
+    [0.9, 1],
+    [0.72, 0.8],
+  ].map((values) =>
+    estimateOf(
+      "clean",
+      values.map((clean, number) => trial(number, { clean })),
+    ),
+  );
+  assert.ok(near !== undefined && far !== undefined);
+  assert.equal(isWithinNoise(near, far), true);
 });
 
 test("with one seed there is the interval over the images alone, and a loss has neither", () => {
