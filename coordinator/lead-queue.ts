@@ -1,6 +1,7 @@
 /** A queue with its folders: what conducts it decides nothing about disks, and this decides nothing else. */
 import { join } from "node:path";
 import type { Bus } from "../shared/bus.js";
+import type { Config } from "../shared/config/run.js";
 import { type LiveEvent, noteLevel } from "../shared/events.js";
 import { makeFolder } from "../shared/io/folders.js";
 import type { Log } from "../shared/io/logger.js";
@@ -9,6 +10,7 @@ import { LineLimit } from "../shared/line-limit.js";
 import type { Subjects } from "../shared/subjects.js";
 import type { DirectoryLocks } from "./io/directory-locks.js";
 import { type QueueDisk, ToldLog, isInFolder, readToldLines } from "./io/queue-disk.js";
+import { takeWeights } from "./io/submitted-weights.js";
 import { DiskStorage } from "./io/run-storage.js";
 import { type LeadContext, leadSweep } from "./lead-sweep.js";
 import { type DeskEdges, openDesk } from "./queue/desk.js";
@@ -114,19 +116,22 @@ async function conductOne(
     const context = {
       ...lead.contextOf(AbortSignal.any([lead.signal, signal])),
       report: (directory: string, title: string) =>
-        reportAside(directory, { title, command: `npx saf train -c ${join(folder, "config.yaml")}` }),
+        reportAside(directory, { title, command: againCommand(work, folder) }),
       events: lead.eventsOf(id, hearingOf(id, lines)),
       besides: others,
     };
-    return await (work.kind === "run"
-      ? conductList(listOptions(lead, folder, work), context)
-      : leadSweep(
-          {
-            ...{ space: work.space, isForced: false, directory: folder },
-            ...{ minWorkers: lead.minWorkers, patienceMs: Infinity },
-          },
-          { ...context, locks },
-        ));
+    if (work.kind === "sweep")
+      return await leadSweep(
+        {
+          ...{ space: work.space, isForced: false, directory: folder },
+          ...{ minWorkers: lead.minWorkers, patienceMs: Infinity },
+        },
+        { ...context, locks },
+      );
+    const evaluateOnly = work.kind === "evaluation";
+    const config =
+      work.kind === "run" ? work.config : await takeWeights(out, { folder, id, order: work.order });
+    return await conductList(listOptions(lead, folder, { config, evaluateOnly }), context);
   } catch (error) {
     await home
       .writeJson("error.json", errorDocument(failureOf(error), error, Date.now()))
@@ -139,15 +144,21 @@ async function conductOne(
   }
 }
 
+function againCommand({ kind }: Work, folder: string): string {
+  return kind === "evaluation"
+    ? `npx saf evaluate ${folder}`
+    : `npx saf train -c ${join(folder, "config.yaml")}`;
+}
+
 function listOptions(
   { minWorkers, disk }: QueueLead,
   out: string,
-  { config }: Extract<Work, { kind: "run" }>,
+  { config, evaluateOnly }: { config: Config; evaluateOnly: boolean },
 ): Parameters<typeof conductList>[0] {
   const name = config.name ?? config.model;
   const { share = 1, priority = 0 } = disk.book.get(name)?.line ?? {};
   return {
-    ...{ configs: [config], out, title: name, evaluateOnly: false, sideBySide: 1 },
+    ...{ configs: [config], out, title: name, evaluateOnly, sideBySide: 1 },
     ...{ minWorkers, patienceMs: Infinity, beganMs: realClock.now() },
     account: { name: `${RUN_ACCOUNT}${name}`, share, priority, isSteady: false },
   };

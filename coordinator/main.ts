@@ -71,6 +71,8 @@ export interface CoordinatorOptions extends BusOptions {
   /** The command that makes the same again; for the report. */
   command: string;
   http: HttpOptions;
+  /** Each run begins with the weights that the one before it ended with. */
+  lineage?: boolean;
   /** Measure the newest checkpoint as it is; train no further. */
   evaluateOnly: boolean;
   /** Tell the workers to stop when everything is done. */

@@ -131,6 +131,7 @@ export class EngineDesk {
     if (order === undefined) return;
     this.#busySeconds += message.seconds;
     this.#tensors = message.tensors;
+    if (message.type === "block-done" && message.chunks.length > 0) order.onChunks(message.chunks);
     this.#events.done(message);
     order.resolve(message);
   }

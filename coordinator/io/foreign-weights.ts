@@ -133,8 +133,15 @@ export async function importWeights(file: string, config: Config, out: string): 
   const { network } = resolveRun(config);
   const layout = layoutOf(network);
   const parameters = await readForeignWeights(file, network.name, layout);
-  const directory = new RunDirectory(out);
   await createFreshDirectory(out);
+  await keepImported(config, parameters, out);
+}
+
+/** The same of weights that were read already. Throws ClusterError("storage"). */
+export async function keepImported(config: Config, parameters: Float32Array, out: string): Promise<void> {
+  const { network } = resolveRun(config);
+  const layout = layoutOf(network);
+  const directory = new RunDirectory(out);
   await directory.create();
   await directory.writeText("config.yaml", () => stringify(config));
   const checkpoints = new Checkpoints(directory.checkpoints, layout, config.train.keep_checkpoints);

@@ -1,5 +1,5 @@
 /** Who gets which unit: idle workers one after another, jobs by their fair share, units in their order. */
-import { type Share, type UsedTimes, fairOrder } from "../pool/fairness.js";
+import { type Account, type Share, type UsedTimes, fairOrder, withPassedOver } from "../pool/fairness.js";
 import { helps, speedsOf, takeoverFor } from "./balance.js";
 import {
   type JobRecord,
@@ -29,17 +29,35 @@ function serve(turn: Turn, id: string): void {
   if (member === undefined || stateOf(member, turn.nowMs) !== "idle") return;
   const times = usedTimes(turn.book, turn.nowMs);
   const jobs = fairOrder([...turn.book.jobs.values()], (job) => shareOf(turn.book, job, member, times));
+  const passed = new Map<string, Account>();
   for (const open of jobs) {
     const job = planned(turn, open);
     const chosen = unitFor(turn, job, member);
-    if (chosen === undefined) continue;
-    grant(turn, job, member, chosen);
-    return;
+    if (chosen !== undefined) {
+      passOver(turn, passed, { times, served: job.account });
+      grant(turn, job, member, chosen);
+      return;
+    }
+    if (hasNothing(turn, job, member)) passed.set(job.account.name, job.account);
   }
   for (const { id: jobId } of jobs) {
     const job = turn.book.jobs.get(jobId);
     if (job !== undefined && takeOver(turn, job, member)) return;
   }
+}
+
+/** It was the turn of accounts that have nothing to lease. */
+function passOver(
+  turn: Turn,
+  passed: ReadonlyMap<string, Account>,
+  { times, served }: { times: UsedTimes; served: Account },
+): void {
+  if (passed.size === 0 || (passed.size === 1 && passed.has(served.name))) return;
+  const held = new Set([...turn.book.members.values()].map(({ lease }) => lease?.account.name));
+  const placeOf = ({ name, priority }: Account) => ({ name, priority, usedMs: times.get(name) ?? 0 });
+  const others = [...passed.values()].filter(({ name }) => name !== served.name);
+  const places = others.map((account) => ({ ...placeOf(account), isHeld: held.has(account.name) }));
+  turn.book = { ...turn.book, used: withPassedOver(turn.book.used, places, placeOf(served)) };
 }
 
 /** An idle worker gets what another one holds, where it will have it much sooner. */
@@ -101,6 +119,10 @@ function* openFor(turn: Turn, job: JobRecord, { id }: Member): Generator<UnitRec
     if (record.grants.length > 0 && !isAlone && spoiledBy(record).has(id)) continue;
     yield record;
   }
+}
+
+function hasNothing(turn: Turn, job: JobRecord, member: Member): boolean {
+  return openFor(turn, job, member).next().done === true;
 }
 
 /** What one of its steps may take. */

@@ -1,7 +1,7 @@
 /** Jobs want work done, and results of it come back. */
 import { RUNS_KEPT } from "../../shared/loaded-runs.js";
 import { withEngines } from "../pool/engines.js";
-import { COMMON_ACCOUNT, withAccount } from "../pool/fairness.js";
+import { type Account, COMMON_ACCOUNT, withAccount } from "../pool/fairness.js";
 import { GOOD_STANDING } from "../pool/standing.js";
 import {
   type Done,
@@ -29,7 +29,7 @@ export function planned(
   { jobId, runId, account = COMMON_ACCOUNT, plan, isFresh }: EventOf<"planned">,
 ): void {
   const known = turn.book.jobs.get(jobId);
-  if (known === undefined) openAccount(turn, account.name);
+  if (known === undefined) openAccount(turn, account);
   const units = known === undefined || isFresh ? new Map<string, UnitRecord>() : wantedUnits(known, plan);
   const nothingYet = {
     unitCount: 0,
@@ -44,16 +44,14 @@ export function planned(
 }
 
 /** An account that had no work did not wait either. */
-function openAccount(turn: Turn, name: string): void {
-  const present = new Set([...turn.book.jobs.values()].map(({ account }) => account.name));
-  if (present.has(name)) return;
-  const times = usedTimes(turn.book, turn.nowMs);
-  const used = withAccount(
-    turn.book.used,
-    name,
-    [...present].map((other) => times.get(other) ?? 0),
+function openAccount(turn: Turn, account: Account): void {
+  const present = new Map(
+    [...turn.book.jobs.values()].map((job) => [job.account.name, job.account.priority]),
   );
-  turn.book = { ...turn.book, used };
+  if (present.has(account.name)) return;
+  const times = usedTimes(turn.book, turn.nowMs);
+  const places = [...present].map(([name, priority]) => ({ priority, usedMs: times.get(name) ?? 0 }));
+  turn.book = { ...turn.book, used: withAccount(turn.book.used, account, places) };
 }
 
 /** What is in work goes on; what is open and not wanted any more is dropped. */

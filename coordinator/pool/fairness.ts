@@ -59,12 +59,53 @@ export function withUse(used: UsedTimes, { name, share }: Account, ms: number): 
   return new Map(used).set(name, (used.get(name) ?? 0) + ms / share);
 }
 
+/** An account beside others: what it has had, leases that go on included. */
+export interface Place {
+  priority: number;
+  usedMs: number;
+}
+
 /**
- * An account comes (again). Who was not there has not waited: it begins where the one that has had least of those who are
- * there stands now. `present`: their times, leases that go on included.
+ * An account comes (again) with its first job. Who was not there has not waited: it begins where the one that has had least
+ * of those who are there with its priority stands now, or farther where it was farther. Where there is none, it begins where
+ * the one stands that has had most ever: nobody who was here before it is behind when coming back.
  */
-export function withAccount(used: UsedTimes, name: string, present: readonly number[]): UsedTimes {
-  const least = present.length === 0 ? 0 : Math.min(...present);
-  const own = used.get(name) ?? 0;
-  return own >= least && used.has(name) ? used : new Map(used).set(name, Math.max(own, least));
+export function withAccount(
+  used: UsedTimes,
+  { name, priority }: Pick<Account, "name" | "priority">,
+  present: readonly Place[],
+): UsedTimes {
+  const beside = present.filter((place) => place.priority === priority).map(({ usedMs }) => usedMs);
+  const start =
+    beside.length > 0 ? Math.min(...beside) : [...used.values()].reduce((a, b) => Math.max(a, b), 0);
+  const own = used.get(name);
+  return own !== undefined && own >= start ? used : new Map(used).set(name, start);
+}
+
+/** What an account that goes on may be behind while it has nothing more to lease, in ms by its share. */
+export const MOST_CREDIT_MS = 10_000;
+
+/** An account whose turn it was, and which had nothing to lease. */
+export interface PassedOver extends Place {
+  name: string;
+  /** Workers hold leases of it. */
+  isHeld: boolean;
+}
+
+/**
+ * A lease goes to the account at `served`; of `passed` it was the turn before. Whoever has nothing to lease does not wait: it
+ * moves along with the one that is served, which has had least of those who have something. So on its return it stands at the
+ * larger of its own time and the least of the others (the rule of start-time fair queueing, Goyal, Vin and Cheng 1996): what
+ * it had too much it still owes, and what it did not ask for it has no claim to. One that has leases is in the middle of its
+ * work, between two steps say: what it is behind stays its claim, but no more than `MOST_CREDIT_MS`, for one whose work is too
+ * narrow for its share would be owed more and more.
+ */
+export function withPassedOver(used: UsedTimes, passed: readonly PassedOver[], served: Place): UsedTimes {
+  const moved = passed.flatMap(({ name, priority, usedMs, isHeld }): [string, number][] => {
+    const least = served.usedMs - (isHeld ? MOST_CREDIT_MS : 0);
+    return priority !== served.priority || usedMs >= least
+      ? []
+      : [[name, (used.get(name) ?? 0) + least - usedMs]];
+  });
+  return moved.length === 0 ? used : new Map([...used, ...moved]);
 }

@@ -161,7 +161,7 @@ function submissionIn({ key, kind, specJson, share, priority }: saf.v1.Submissio
   if (work === undefined)
     throw new ClusterError(
       "config",
-      `Expected a ${WORK_KINDS.join(" or a ")}, got "${(kind ?? "").slice(0, 64)}"`,
+      `Expected a run, a sweep or an evaluation, got "${(kind ?? "").slice(0, 64)}"`,
     );
   if (!isWithin(share ?? 0, 0, 1000) || !isWithin(priority ?? 0, -100, 100))
     throw new ClusterError("config", "Expected a share up to 1000, and a priority from -100 to 100");

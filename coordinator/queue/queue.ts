@@ -46,6 +46,13 @@ export interface Request {
   priority?: number | undefined;
 }
 
+function refuseUnknown(book: QueueBook, id: string): void {
+  if (book.get(id) !== undefined) return;
+  throw new ClusterError("usage", `There is no submission "${id}" whose weights could be measured`, {
+    hint: "saf list shows all of them",
+  });
+}
+
 /** Its exit code, as if a signal had ended it. */
 const CANCELLED = 130;
 /** Of a message that is kept and shown. */
@@ -85,7 +92,9 @@ export class Queue {
       return known;
     }
     if (book.isFull !== undefined) throw new ClusterError("usage", book.isFull);
-    const id = book.nameFor(wantedName(workOf({ work, spec, share, priority }, isEmulated)), isThere);
+    const wanted = workOf({ work, spec, share, priority }, isEmulated);
+    if (wanted.kind === "evaluation") refuseUnknown(book, wanted.order.of);
+    const id = book.nameFor(wantedName(wanted), isThere);
     const line: SubmittedLine = {
       ...{ kind: "submitted", id, key, user, work, spec, time: this.#nowS() },
       ...(share === undefined ? {} : { share }),

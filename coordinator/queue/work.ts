@@ -1,5 +1,5 @@
 /** What a submission wants done: its settings, checked as if they had come from a file. */
-import type { z } from "zod";
+import { z } from "zod";
 import { sweepSchema } from "../../shared/config/sweep.js";
 import { type Config, NAME_PATTERN, configSchema } from "../../shared/config/run.js";
 import { EMULATED } from "../../shared/engine.js";
@@ -9,7 +9,26 @@ import { resolveRun } from "../../shared/resolve.js";
 import { nameOf } from "../runs/run-names.js";
 import { type Space, spaceOf } from "../sweeps/space.js";
 
-export type Work = { kind: "run"; config: Config } | { kind: "sweep"; space: Space };
+/** Weights that another submission has, to be measured: as they are now, and by settings of its own. */
+const evaluationSchema = z.strictObject({
+  name: z.string().regex(NAME_PATTERN).optional(),
+  of: z.string().regex(NAME_PATTERN, "expected the id of a submission"),
+  trial: z
+    .string()
+    .regex(/^[0-9a-f]{4,16}$/, "expected the beginning of a trial's id")
+    .optional()
+    .describe("of a sweep, one whose weights it keeps"),
+  evaluate: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe("settings over those that the run or the trial has; null takes one away"),
+});
+export type EvaluationOrder = z.output<typeof evaluationSchema>;
+
+export type Work =
+  | { kind: "run"; config: Config }
+  | { kind: "sweep"; space: Space }
+  | { kind: "evaluation"; order: EvaluationOrder };
 
 /** Settings that name files: those would be the coordinator's, not the submitter's. */
 const OF_FILES = ["data.dir", "evaluate.transfer_from"];
@@ -30,6 +49,7 @@ export function workOf(
     checkRun(config, isEmulated);
     return { kind: "run", config };
   }
+  if (work === "evaluation") return { kind: "evaluation", order: evaluationIn(spec) };
   const named = {
     ...spec,
     ...(id === undefined ? {} : { name: id }),
@@ -51,7 +71,26 @@ export function workOf(
 
 /** What it is called where no other has the name yet. */
 export function wantedName(work: Work): string {
-  return work.kind === "run" ? nameOf(work.config) : work.space.spec.name;
+  switch (work.kind) {
+    case "run":
+      return nameOf(work.config);
+    case "sweep":
+      return work.space.spec.name;
+    case "evaluation":
+      return work.order.name ?? `${work.order.of.slice(0, MOST_NAME - EVALUATED.length)}${EVALUATED}`;
+  }
+}
+
+const EVALUATED = "-evaluation";
+const MOST_NAME = 32;
+
+/** Whose weights they are is known where they lie; what is asked of them is checked here. */
+function evaluationIn(spec: Record<string, unknown>): EvaluationOrder {
+  const order = checked(evaluationSchema, spec);
+  const said = Object.entries(order.evaluate).filter(([, value]) => value !== null);
+  const { evaluate } = checked(configSchema, { evaluate: Object.fromEntries(said) });
+  refuseSources(evaluate);
+  return order;
 }
 
 function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
@@ -65,10 +104,8 @@ function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.ou
 
 function checkRun(config: Config, isEmulated: boolean): void {
   resolveRun(config);
-  const { transfer_from: sources = [] } = config.evaluate;
   if (config.data.dir !== undefined) throw ofFiles("data.dir");
-  // The name alone is that of a run beside this one.
-  if ([sources].flat().some((source) => !NAME_PATTERN.test(source))) throw ofFiles("evaluate.transfer_from");
+  refuseSources(config.evaluate);
   if ((config.engine === EMULATED) === isEmulated) return;
   throw new ClusterError(
     "config",
@@ -76,6 +113,11 @@ function checkRun(config: Config, isEmulated: boolean): void {
       ? "engine: this pool is emulated, and takes emulated work only"
       : "engine: this pool computes real gradients, and takes no emulated work",
   );
+}
+
+/** The name alone is that of a run beside this one. */
+function refuseSources({ transfer_from: sources = [] }: Config["evaluate"]): void {
+  if ([sources].flat().some((source) => !NAME_PATTERN.test(source))) throw ofFiles("evaluate.transfer_from");
 }
 
 function refuseFiles(paths: readonly string[]): void {

@@ -4,6 +4,7 @@ import { initialParameters } from "../../shared/core/layout.js";
 import { ClusterError } from "../../shared/errors.js";
 import type { ModelResult, StepMetric } from "../../shared/results.js";
 import type { CheckpointState, TrainingState } from "../../shared/records/checkpoint.js";
+import { inherit } from "./inherit.js";
 import { isIdentityOf } from "./identity.js";
 import { ledgerFault } from "./ledger-proof.js";
 import { checkSources } from "./second-networks.js";
@@ -29,7 +30,7 @@ export async function begin(run: RunSetup): Promise<Beginning> {
     (description) => refuseOther(run, description),
   );
   if (found === undefined) await refuseFinished(run);
-  const state = found?.state ?? freshState(run);
+  const state = found?.state ?? (await firstState(run));
   if (!evaluateOnly) {
     refuseShorter(run, state.step);
     await refuseUnproven(run, state.step);
@@ -87,7 +88,9 @@ export function nothingToEvaluate(directory: string): ClusterError {
   });
 }
 
-function freshState({ layout, config }: RunSetup): TrainingState {
+async function firstState(run: RunSetup): Promise<TrainingState> {
+  const { layout, config, origin } = run;
+  if (origin !== undefined) return inherit(run, origin);
   return {
     step: 0,
     parameters: initialParameters(layout, config.seed),

@@ -18,6 +18,8 @@ export interface ListOptions {
   /** Workers to wait for, and for how long. */
   minWorkers: number;
   patienceMs: number;
+  /** Each run begins with the weights that the one before it ended with. */
+  lineage?: boolean;
   /** In whose name the runs ask for workers. */
   account?: Account;
   /** When the work began, by the clock. */

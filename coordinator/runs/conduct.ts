@@ -60,10 +60,10 @@ interface Conducted {
 }
 
 async function inItsPlace(
-  { edges, source, environment }: ConductContext,
+  { edges, source, environment, storage: storageAt }: ConductContext,
   { order, storage, voice, runsSideBySide }: Conducted,
 ): Promise<RunOutcome> {
-  const { config, runId, evaluateOnly, account, mostLosses } = order;
+  const { config, runId, evaluateOnly, account, mostLosses, origin } = order;
   const signal = order.signal === undefined ? edges.signal : AbortSignal.any([edges.signal, order.signal]);
   const data = await edges.shelf.dataset(config.data);
   const observer = voice.observer(data);
@@ -84,6 +84,7 @@ async function inItsPlace(
     mostLosses,
     config,
     storage,
+    ...(origin === undefined ? {} : { origin: storageAt(origin) }),
     data,
     evaluateOnly,
     runsSideBySide,

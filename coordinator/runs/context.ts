@@ -49,6 +49,8 @@ export interface RunContext extends RunEdges {
   config: Config;
   storage: RunStorage;
   data: RunData;
+  /** Whose newest state it begins with, while it has none of its own. */
+  origin?: RunStorage | undefined;
   /** Measure the newest checkpoint as it is. */
   evaluateOnly: boolean;
   /** Runs that are conducted now, this one included. */

@@ -9,6 +9,14 @@ import { nameOf, withDistinctNames } from "./run-names.js";
 import type { RunEnd, RunFailure, RunOrder, RunSource } from "./source.js";
 import type { Neighbour } from "./surroundings.js";
 
+export interface ListOfRuns {
+  out: string;
+  evaluateOnly: boolean;
+  account?: Account;
+  /** Each run begins with the weights that the one before it ended with, and not where that one failed. */
+  lineage?: boolean;
+}
+
 /** How a run of the list ended; its results are in its directory. */
 export type ListedEnd =
   | {
@@ -34,20 +42,22 @@ export class ListSource implements RunSource {
   readonly #entries: readonly Entry[];
   readonly #byDirectory: ReadonlyMap<string, Entry>;
   readonly #waiting: RunOrder[];
+  readonly #isLineage: boolean;
   #active = 0;
   #isSecondLap = false;
 
   /** One run uses the folder `out` itself, several get a folder each inside. */
-  constructor(
-    configs: readonly Config[],
-    { out, evaluateOnly, account }: { out: string; evaluateOnly: boolean; account?: Account },
-  ) {
+  constructor(configs: readonly Config[], { out, evaluateOnly, account, lineage = false }: ListOfRuns) {
+    this.#isLineage = lineage;
     const isAlone = configs.length === 1;
-    this.#entries = withDistinctNames(configs).map((config) => {
+    const directoryOf = (config: Config): string => resolve(isAlone ? out : join(out, nameOf(config)));
+    this.#entries = withDistinctNames(configs).map((config, i, all) => {
       const name = nameOf(config);
-      const directory = resolve(isAlone ? out : join(out, name));
+      const directory = directoryOf(config);
+      const before = lineage ? all[i - 1] : undefined;
       const runId = runIdOf(out, name);
-      const order = { name, runId, directory, config, evaluateOnly, isAlone, ...(account && { account }) };
+      const more = { ...(account && { account }), ...(before && { origin: directoryOf(before) }) };
+      const order = { name, runId, directory, config, evaluateOnly, isAlone, ...more };
       return { order, isTrained: false, isIncomplete: false, end: undefined };
     });
     this.#byDirectory = new Map(this.#entries.map((entry) => [entry.order.directory, entry]));
@@ -74,6 +84,7 @@ export class ListSource implements RunSource {
       const incomplete = this.#entries.filter(({ isIncomplete }) => isIncomplete);
       this.#waiting.push(...incomplete.map(({ order }) => ({ ...order, evaluateOnly: true })));
     }
+    if (this.#isLineage && this.#active > 0) return "wait";
     const order = this.#waiting.shift();
     if (order === undefined) return "none";
     this.#active++;
@@ -98,6 +109,7 @@ export class ListSource implements RunSource {
     if (entry === undefined) return;
     if ("failure" in end) {
       entry.end = { name, failure: end.failure };
+      if (this.#isLineage) this.#waiting.length = 0;
       return;
     }
     const { name: model, weightsSha256, result, isIncomplete } = end.outcome;

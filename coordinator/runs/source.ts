@@ -15,6 +15,8 @@ export interface RunOrder {
   /** The run's directory, an absolute path. */
   directory: string;
   config: Config;
+  /** The directory of the run whose newest state it begins with, while it has none of its own. */
+  origin?: string;
   /** Measure the newest checkpoint as it is. */
   evaluateOnly: boolean;
   /** There is no other run: its error ends the coordinator, and messages need not name it. */

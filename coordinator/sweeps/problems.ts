@@ -34,10 +34,3 @@ function tidy(message: string): string {
   const bare = message.replace(/^(Invalid [a-z]+|Too (small|big)): /, "").replace(/, received .*$/, "");
   return bare.charAt(0).toLowerCase() + bare.slice(1);
 }
-
-const LONGEST = 60;
-
-export function shortText(value: unknown): string {
-  const text = value === undefined ? "nothing" : JSON.stringify(value);
-  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST - 1)}…`;
-}

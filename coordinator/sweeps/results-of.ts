@@ -10,7 +10,7 @@ export function resultsOf(
 ): SweepResults {
   const began = opened[0]?.time ?? 0;
   return {
-    ...{ spec, code, began, directory, isAtWork },
+    ...{ spec, settings: space.settings, code, began, directory, isAtWork },
     objectives: space.objectives,
     constraints: space.constraints,
     rows: book.rows(),

@@ -1,10 +1,10 @@
 /** What a sweep searches, as a value: its spec and base, checked, and what follows from them. space.ts makes one. */
+import type { Settings } from "../../shared/config/laid-settings.js";
 import type { Constraint, Objective } from "../../shared/config/objectives.js";
 import type { Config } from "../../shared/config/run.js";
 import type { Condition, SearchMethod, SweepSpec } from "../../shared/config/sweep.js";
 import type { DataSetName, DataSetSize } from "../../shared/data-set-names.js";
 import type { Domain } from "./domains.js";
-import type { Settings } from "./setting-paths.js";
 
 export interface SpaceParameter {
   path: string;

@@ -3,6 +3,7 @@
  * else asks of it stand beside it: how many trials (counting.ts), a trial's settings and id (trial.ts), its rungs (rungs.ts).
  */
 import type { SweepSpec } from "../../shared/config/sweep.js";
+import { settingAt } from "../../shared/config/laid-settings.js";
 import { DATA_SET_SIZES } from "../../shared/data-set-names.js";
 import { ClusterError } from "../../shared/errors.js";
 import { checkedBase } from "./checks/base.js";
@@ -13,7 +14,6 @@ import { trialProblems } from "./checks/trials.js";
 import { type Wanted, wantedOf } from "./checks/wanted.js";
 import { domainOf } from "./domains.js";
 import { type SpaceProblem, problemText } from "./problems.js";
-import { settingAt } from "./setting-paths.js";
 import type { Space, SpaceParameter } from "./space-shape.js";
 
 export { countOf } from "./counting.js";

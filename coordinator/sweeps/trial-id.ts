@@ -7,7 +7,7 @@ import { DATA_SET_SIZES, type DataSetSize } from "../../shared/data-set-names.js
 import { resolveRun, stepPlan } from "../../shared/resolve.js";
 import { planMeasures } from "../evaluation/plan/procedures.js";
 import { decidingSettings } from "../runs/identity.js";
-import { settingAt } from "./setting-paths.js";
+import { settingAt } from "../../shared/config/laid-settings.js";
 
 /** These act through the length of the training and through the plan of the evaluation, which are hashed themselves. */
 const ACTING_OTHERWISE: readonly string[] = [

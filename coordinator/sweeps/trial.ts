@@ -1,10 +1,10 @@
 /** A trial as a run: its settings, and what it is called everywhere. */
+import { settingAt, withValues } from "../../shared/config/laid-settings.js";
 import { type Config, configSchema } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
 import type { Values } from "../../shared/records/sweep-line.js";
 import { isSame } from "./domains.js";
 import { issueWords } from "./problems.js";
-import { settingAt, withValue } from "./setting-paths.js";
 import type { Space } from "./space-shape.js";
 import { trialId } from "./trial-id.js";
 
@@ -40,8 +40,7 @@ function idOf({ sizeOf }: Space, config: Config, code: string): string {
 
 /** The base with a trial's values. Throws ClusterError("config"). */
 export function configOf({ settings }: Pick<Space, "settings">, values: Values): Config {
-  const laid = Object.entries(values).reduce((sum, [path, value]) => withValue(sum, path, value), settings);
-  const parsed = configSchema.safeParse(laid);
+  const parsed = configSchema.safeParse(withValues(settings, values));
   if (parsed.success) return parsed.data;
   const words = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issueWords(issue)}`);
   throw new ClusterError("config", words.join("; "));

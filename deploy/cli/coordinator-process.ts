@@ -23,6 +23,7 @@ export interface CoordinatorFlags extends ConnectionOptions {
   emulated?: true;
   title: string;
   command: string;
+  lineage: boolean;
   evaluateOnly: boolean;
   sideBySide: number;
   dismissWorkers: boolean;

@@ -89,6 +89,12 @@ export function coordinatorCommand(): Command {
         .default(1)
         .argParser(wholeNumber),
     )
+    .addOption(
+      new Option("--lineage", "each run begins with the weights that the one before it ended with")
+        .default(false)
+        .conflicts(["evaluateOnly"])
+        .hideHelp(),
+    )
     .option("--title <text>", "title of the report", "saf run")
     .option("--command <text>", "command to print in the report", "saf coordinator")
     .option("--evaluate-only", "measure the newest checkpoint, train no further", false)

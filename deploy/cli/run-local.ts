@@ -31,6 +31,8 @@ export interface LocalRunOptions extends LocalPlace {
   /** The run directory itself; without it, a fresh one below `runs`. */
   out?: string;
   evaluateOnly?: boolean;
+  /** Each run begins with the weights that the one before it ended with. */
+  lineage?: boolean;
   /** Puts into the run directory what is measured, once it is known that the rest is right. */
   prepare?: (out: string) => Promise<void>;
   /** Nothing is missing, and the run directory is there: its own first writing, before anything is started. */
@@ -101,6 +103,7 @@ function coordinatorOptions(
   return [
     ...runFiles.flatMap((file) => ["--run", file]),
     ...["--out", out, "--title", options.title, "--command", options.command],
+    ...(options.lineage === true ? ["--lineage"] : []),
     ...(options.evaluateOnly === true ? ["--evaluate-only"] : []),
     ...(options.sideBySide === "workers" ? ["--side-by-side", String(workers)] : []),
   ];

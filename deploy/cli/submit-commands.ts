@@ -10,7 +10,7 @@ const append = (value: string, before: string[]): string[] => [...before, value]
 export function submitCommand(): Command {
   const command = addQueueOptions(new Command("submit"))
     .description(
-      "hand a run or a sweep to a cluster that takes work in: saf up --queue, saf coordinator --queue",
+      "hand a run, a sweep or an evaluation to a cluster that takes work in: saf up --queue, saf coordinator --queue",
     )
     .argument("[file]", "settings of a run or of a sweep; which of the two, its keys say")
     .option("--set <key=value>", "one setting over the file, as in train.epochs=3; repeatable", append, [])
@@ -25,6 +25,10 @@ export function submitCommand(): Command {
       new Option("--priority <number>", "work of a higher one comes first, whatever the shares").argParser(
         wholeWithin(-100, 100),
       ),
+    )
+    .option(
+      "--evaluate <id>",
+      "measure the weights of that submission, SWEEP/TRIAL of a sweep's; `evaluate` of the file and --set say how",
     )
     .option("--resume <id>", "go on with what was cancelled or has failed, instead of a file")
     .option("--wait", "follow it to its end, and end with its exit code")

@@ -2,6 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { kindOf } from "../../coordinator/queue/work.js";
 import { nameOf } from "../../coordinator/runs/run-names.js";
+import { isMap } from "../../shared/config/laid-settings.js";
+import { NAME_PATTERN } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
 import { realClock } from "../../shared/io/real-clock.js";
 import { pause } from "../../shared/clock.js";
@@ -23,6 +25,7 @@ export interface SubmitFlags extends QueuePlace {
   name?: string;
   share?: number;
   priority?: number;
+  evaluate?: string;
   resume?: string;
   wait?: true;
   progress: ProgressMode;
@@ -56,15 +59,18 @@ export async function submit(
 
 async function requestOf(
   file: string | undefined,
-  { resume, set, share, priority, name }: SubmitFlags,
+  { resume, evaluate, set, share, priority, name }: SubmitFlags,
 ): Promise<Pick<saf.v1.SubmitRequest.$Properties, "submission" | "resume">> {
-  if ((file === undefined) === (resume === undefined))
+  if ((resume !== undefined) === ((file ?? evaluate) !== undefined))
     throw new ClusterError(
       "usage",
-      "Say what to submit: a run's or a sweep's file, or --resume and what was submitted before",
+      "Say what to submit: a run's or a sweep's file, --evaluate and whose weights, or --resume and what was submitted before",
     );
-  if (file === undefined) return { resume: resume ?? "" };
-  const { kind, spec } = await specIn(file, [...(name === undefined ? [] : [`name=${name}`]), ...set]);
+  if (resume !== undefined) return { resume };
+  const { kind, spec } =
+    evaluate === undefined
+      ? await specIn(file ?? "", [...(name === undefined ? [] : [`name=${name}`]), ...set])
+      : await evaluationOf(evaluate, file, { set, name });
   const key = randomBytes(16).toString("hex");
   return {
     submission: {
@@ -94,6 +100,32 @@ async function specIn(file: string, set: readonly string[]): Promise<{ kind: Wor
   }
   checkPlans([config]);
   return { kind: "run", spec: { ...config, name: nameOf(config) } };
+}
+
+/** `given`: SUBMISSION, or SUBMISSION/TRIAL. Of a file's settings only those of `evaluate` count. */
+async function evaluationOf(
+  given: string,
+  file: string | undefined,
+  { set, name }: Pick<SubmitFlags, "set"> & { name: string | undefined },
+): Promise<{ kind: WorkKind; spec: object }> {
+  const [of = "", trial, ...more] = given.split("/");
+  if (!NAME_PATTERN.test(of) || trial === "" || more.length > 0)
+    throw new ClusterError("usage", `Expected the id of a submission or SWEEP/TRIAL, got "${given}"`);
+  const wrong = set.find((assignment) => !/^\s*evaluate\./.test(assignment));
+  if (wrong !== undefined)
+    throw new ClusterError(
+      "usage",
+      `Cannot set ${wrong}: the weights are there; --set takes evaluate.KEY here`,
+    );
+  const { given: said } = await loadConfig({ files: file === undefined ? [] : [file], set });
+  const evaluate = isMap(said) ? (said["evaluate"] ?? {}) : {};
+  const spec = {
+    of,
+    ...(trial === undefined ? {} : { trial }),
+    ...(name === undefined ? {} : { name }),
+    evaluate,
+  };
+  return { kind: "evaluation", spec };
 }
 
 /** The id alone on stdout, for scripts; the rest for people. */

@@ -19,6 +19,7 @@ import { readJson } from "../../shared/io/json-document.js";
 import { readBytes, scanJsonLines } from "../../shared/io/json-lines.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import type { CheckpointState } from "../../shared/records/checkpoint.js";
+import { ORIGIN, type Origin } from "../../shared/records/origin.js";
 import type { ResultLine } from "../../shared/records/result-line.js";
 import { resolveRun } from "../../shared/resolve.js";
 import type { ModelResult, StepMetric } from "../../shared/results.js";
@@ -40,6 +41,8 @@ export interface RunFiles {
   config: Config;
   status: Partial<RunStatus>;
   environment: Record<string, string>;
+  /** Where its weights come from, when it did not begin with those that its seed gives. */
+  origin: Origin | undefined;
   ledger: LinesFile<LedgerLine>;
   metrics: LinesFile<StepMetric>;
   weights: LinesFile<WeightsLine>;
@@ -83,6 +86,7 @@ export async function readRunFiles(path: string): Promise<RunFiles> {
     config,
     status: (await optional<Partial<RunStatus>>("status.json")) ?? {},
     environment: (await optional<Record<string, string>>("env.json")) ?? {},
+    origin: await optional<Origin>(ORIGIN),
     ledger,
     metrics: await readLines<StepMetric>(path, METRICS),
     weights: await readLines<WeightsLine>(path, WEIGHTS),

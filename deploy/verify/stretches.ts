@@ -14,7 +14,7 @@ export interface Stretch {
 }
 
 export interface Known {
-  /** By step, rising; the seed's comes first. */
+  /** By step, rising; the seed's comes first, unless the run began with another one's weights. */
   starts: readonly Start[];
   /** Steps committed, as far as the run's books go. */
   steps: number;
@@ -60,7 +60,14 @@ export function stretchBetween({ starts, steps }: Known, from: number, to: numbe
     );
   }
   const start = starts.findLast(({ step }) => step <= from);
-  if (start === undefined) throw new ClusterError("unexpected", `No state is known before step ${from}`);
+  if (start === undefined)
+    throw new ClusterError(
+      "usage",
+      `Cannot recompute the steps from ${from} on: no state before them is here`,
+      {
+        hint: "the run began with another run's weights, or its first checkpoint is gone",
+      },
+    );
   return { start, end: to };
 }
 

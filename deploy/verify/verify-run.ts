@@ -79,19 +79,26 @@ async function expectedOf({ config }: RunFiles, dataDir: string | undefined): Pr
 }
 
 function chosen(files: RunFiles, { steps, from, to, all }: VerifyOptions): Stretch[] {
-  const known: Known = {
-    steps: stepsDone(files),
-    starts: [
-      { step: 0, checkpoint: undefined },
-      ...wholeCheckpoints(files).map(({ name, description }) => ({
-        step: description.step,
-        checkpoint: name,
-      })),
-    ],
-  };
-  if (all) return known.steps === 0 ? [] : [{ start: { step: 0, checkpoint: undefined }, end: known.steps }];
+  const known = knownStates(files);
+  const first = known.starts[0];
+  if (all)
+    return first === undefined || first.step === known.steps ? [] : [{ start: first, end: known.steps }];
   if (from === undefined && to === undefined) return someStretches(known, steps);
-  return [stretchBetween(known, from ?? 0, to ?? known.steps)];
+  return [stretchBetween(known, from ?? first?.step ?? 0, to ?? known.steps)];
+}
+
+/** Steps of another run, whose weights this one began with, had other settings. */
+function knownStates(files: RunFiles): Known {
+  const states = wholeCheckpoints(files).map(({ name, description: { step } }) => ({
+    step,
+    checkpoint: name,
+  }));
+  const { origin } = files;
+  const starts =
+    origin === undefined
+      ? [{ step: 0, checkpoint: undefined }, ...states]
+      : states.filter(({ step }) => step >= origin.step);
+  return { steps: stepsDone(files), starts };
 }
 
 function skipped(stretches: readonly Stretch[]): Finding[] {

@@ -94,6 +94,7 @@ class LargeReadTransport extends NodeTransport {
   /** The client reads from us, not from the handshake's listeners any more. */
   #handshaken = false;
   #isEncrypted = false;
+  #gathers = false;
 
   /** The certificate must be the dialled host's. The client leaves out the name of one that is dialled by its address. */
   override connect(
@@ -136,6 +137,26 @@ class LargeReadTransport extends NodeTransport {
     if (this.#isEncrypted) return;
     this.#queue.push(...this.yields.splice(0));
     socket.once("close", () => this.#end());
+  }
+
+  /**
+   * What one turn of the loop sends goes out in one write, at its end: a small write costs as much as a large one, 0.3 ms
+   * of CPU where the peer runs on the same cores, and wakes the peer. The client writes after each message it handles.
+   */
+  override send(frame: Uint8Array): void {
+    this.#gather(this.socket);
+    super.send(frame);
+  }
+
+  /** `socket`: undefined once the connection is closed. */
+  #gather(socket: Socket | undefined): void {
+    if (this.#gathers || socket === undefined || !this.#handshaken) return;
+    this.#gathers = true;
+    socket.cork();
+    setImmediate(() => {
+      this.#gathers = false;
+      socket.uncork();
+    });
   }
 
   /** The stock transport first writes out what it has, and a peer that is gone never takes it. */

@@ -8,7 +8,7 @@ const time = z.number().describe("seconds since 1970");
 const id = z.string().regex(NAME_PATTERN);
 const user = z.string().min(1).max(32);
 
-export const WORK_KINDS = ["run", "sweep"] as const;
+export const WORK_KINDS = ["run", "sweep", "evaluation"] as const;
 export type WorkKind = (typeof WORK_KINDS)[number];
 
 /** How a submission ended. */

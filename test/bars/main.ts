@@ -11,11 +11,12 @@ import { many } from "./many.js";
 import { namespaces } from "./namespaces.js";
 import { remote } from "./remote.js";
 import { goodput, late, recovery, slow } from "./speed.js";
-import { sweepKills, trials, unequal } from "./sweeps.js";
+import { asha, exclusive, rerun } from "./real-sweeps.js";
+import { shares, sweepKills, trials, unequal } from "./sweeps.js";
 
 const BARS: Record<string, Bar> = {
   ...{ recovery, remote, goodput, slow, late, hashes, namespaces, cuts, many, hostile },
-  ...{ trials, "sweep-kills": sweepKills, unequal },
+  ...{ trials, "sweep-kills": sweepKills, unequal, shares, asha, rerun, exclusive },
 };
 
 const [name = "", ...words] = process.argv.slice(2);

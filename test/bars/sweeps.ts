@@ -1,108 +1,16 @@
 /** What a sweep costs, and what it withstands: thousands of trials through real processes. */
-import { readFileSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { LocalCluster } from "../../deploy/local/cluster.js";
-import { realClock } from "../../shared/io/real-clock.js";
+import type { LocalCluster } from "../../deploy/local/cluster.js";
 import { readJsonLines } from "../../shared/io/json-lines.js";
 import type { saf } from "../../shared/messages.js";
 import type { SweepLine } from "../../shared/records/sweep-line.js";
-import { type PoolInput, poolSchema } from "../../shared/config/pool.js";
 import { randomNumbers } from "../support/draws.js";
-import { programs } from "../support/cluster.js";
 import { type Bar, passed, quantile } from "./pools.js";
-
-/** Clock ticks of /proc in a second. */
-const TICKS = 100;
-
-/** CPU seconds of a process and all its threads, so far. */
-function cpuSeconds(pid: number | undefined): number {
-  if (pid === undefined) return 0;
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const [user = 0, system = 0] = text
-      .slice(text.lastIndexOf(")") + 2)
-      .split(" ")
-      .slice(11, 13)
-      .map(Number);
-    return (user + system) / TICKS;
-  } catch {
-    return 0;
-  }
-}
-
-function residentMib(pid: number | undefined): number {
-  const text = readFileSync(`/proc/${pid}/status`, "utf8");
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1] ?? NaN) / 1024;
-}
-
-export interface SweepSetting {
-  workers: number;
-  pool?: PoolInput;
-  spec: object;
-  out: string;
-  onProgress?: (progress: saf.v1.SweepProgress.$Properties, local: LocalCluster) => void;
-  restartCoordinator?: boolean;
-}
-
-/** Resolves with the exit code; `during` goes on meanwhile, and its end is waited for. */
-async function conducted(
-  { workers, pool, spec, out, onProgress, restartCoordinator = false }: SweepSetting,
-  during: (local: LocalCluster, isOver: () => boolean) => Promise<void> = () => Promise.resolve(),
-): Promise<number> {
-  const { nats, cacheDir } = await programs();
-  await mkdir(out, { recursive: true });
-  const file = join(out, "..", `${out.split("/").at(-1)}.yaml`);
-  await writeFile(file, JSON.stringify(spec));
-  const started: { local?: LocalCluster } = {};
-  let isOver = false;
-  const local = await LocalCluster.start({
-    ...{ nats, workers, out, cacheDir, restartCoordinator, clock: realClock },
-    engine: "emulated",
-    workerEnvironment: {},
-    coordinatorArguments: ["--sweep", file, "--out", out],
-    pool: poolSchema.parse({ heartbeat_ms: 250, min_workers: workers, compute_ms: 0, ...pool }),
-    onEvent: ({ sweep }) => {
-      if (sweep != null && started.local !== undefined) onProgress?.(sweep, started.local);
-    },
-    onNote: (message) => process.stderr.write(`${message}\n`),
-  });
-  started.local = local;
-  try {
-    const disturbed = during(local, () => isOver);
-    const code = await local.finished();
-    isOver = true;
-    await disturbed;
-    return code;
-  } finally {
-    isOver = true;
-    await local.stop();
-  }
-}
+import { SEEDS, conducted, cpuSeconds, residentMib, tiny, withFolder } from "./sweep-pool.js";
 
 const finished = ({ counts }: saf.v1.SweepProgress.$Properties): number =>
   (counts?.done ?? 0) + (counts?.stopped ?? 0) + (counts?.failed ?? 0);
-
-async function withFolder<Value>(use: (folder: string) => Promise<Value>): Promise<Value> {
-  const folder = await mkdtemp(join(tmpdir(), "saf-bar-"));
-  try {
-    return await use(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-const tiny = (train: object = {}): object => ({
-  engine: "emulated",
-  model: "plain",
-  network: { channels: [1, 1, 1] },
-  train: { batch_size: 1, slots: 1, epochs: 1, max_steps: 1, ...train },
-  // The fewest images, and no pictures of anything.
-  evaluate: { kinds: ["clean"], clean_images: 10, diagnostics: false },
-});
-
-const SEEDS = { range: [0, 4_000_000_000], type: "int" };
 
 /** Trials that do next to nothing: what is left is what a trial costs. */
 export const trials: Bar = async ({ trials: count = 10_000, workers: crew = 2, mark = 1000 }) =>
@@ -260,4 +168,68 @@ export const unequal: Bar = async ({
     }
     const ratio = quantile(ratios, 0.5);
     return { ratios, ratio, seed, bar: "wall ÷ ideal <= 1.1", isMet: ratio <= 1.1 };
+  });
+
+/** Lease seconds so far, by account. */
+async function leaseSeconds({ page }: LocalCluster): Promise<Map<string, number>> {
+  if (page === undefined) return new Map();
+  const text = await fetch(new URL("metrics", page)).then((answer) => answer.text());
+  const lines = text.matchAll(/^saf_lease_seconds_total\{account="([^"]*)"\} (\S+)$/gm);
+  return new Map([...lines].map(([, account = "", value]) => [account, Number(value)]));
+}
+
+/** More of it than two workers do in the time. */
+const EVALUATION = {
+  protocol: "modern",
+  strengths: [0.1, 0.2, 0.3],
+  attacks: [{ attack: "pgd", options: { steps: 40 }, name: "pgd" }],
+  clean_images: 10,
+  diagnostics: false,
+};
+
+/** Two sweeps, one of which has twice the share, and an evaluation at once, on two workers. */
+export const shares: Bar = async ({ seconds = 70, warm = 10, compute = 10, steps = 20 }) =>
+  withFolder(async (folder) => {
+    const asked: Record<string, number> = { "sweep double": 2, "sweep single": 1, runs: 1 };
+    const specOf = (name: string, share: number): object => ({
+      ...{ name, share, keep_weights: 0 },
+      base: tiny({ epochs: 10_000, max_steps: steps }),
+      parameters: { seed: SEEDS },
+      search: { method: "random" },
+      limits: { trials: 100_000 },
+    });
+    const [single, run] = [join(folder, "single.yaml"), join(folder, "run.yaml")];
+    await writeFile(single, JSON.stringify(specOf("single", 1)));
+    const measured = { name: "measured", ...tiny(), evaluate: EVALUATION };
+    await writeFile(run, JSON.stringify(measured));
+    const had = { before: new Map<string, number>(), after: new Map<string, number>() };
+    const setting = {
+      ...{ workers: 2, spec: specOf("double", 2), out: join(folder, "double") },
+      beside: ["--sweep", single, "--run", run],
+      pool: { compute_ms: compute },
+    };
+    const code = await conducted(setting, async (local, isOver) => {
+      const areAllThere = async (): Promise<boolean> => {
+        const found = await leaseSeconds(local).catch(() => new Map<string, number>());
+        return Object.keys(asked).every((account) => (found.get(account) ?? 0) > 0);
+      };
+      while (!isOver() && !(await areAllThere())) await passed(250);
+      await passed(1000 * warm);
+      had.before = await leaseSeconds(local);
+      await passed(1000 * seconds);
+      had.after = await leaseSeconds(local);
+      local.interrupt();
+    });
+    const spent = Object.keys(asked).map((account) => ({
+      account,
+      seconds: (had.after.get(account) ?? NaN) - (had.before.get(account) ?? NaN),
+    }));
+    const all = spent.reduce((sum, one) => sum + one.seconds, 0);
+    const parts = Object.values(asked).reduce((sum, share) => sum + share, 0);
+    const got = spent.map(({ account, seconds: held }) => {
+      const [wanted, share] = [(asked[account] ?? NaN) / parts, held / all];
+      return { account, wanted, share, ratio: share / wanted };
+    });
+    const isMet = got.every(({ ratio }) => Math.abs(ratio - 1) <= 0.1);
+    return { code, seconds, got, bar: "shares of lease seconds within 10 % of what was asked", isMet };
   });

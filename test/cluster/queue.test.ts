@@ -140,9 +140,40 @@ test(
     assert.deepEqual(results[0], results[1]);
     assert.equal(results[0]?.interrupted, false);
 
+    await measuresAlone(cluster);
     await refusesOthers(t, cluster, folder);
   },
 );
+
+/** An evaluation is handed in, listed and read like any other work, and measures the other submission's weights. */
+async function measuresAlone(cluster: TestCluster): Promise<void> {
+  const user = asUser(cluster);
+  const options = [
+    "--set",
+    "evaluate.clean_images=200",
+    "--share",
+    "2",
+    "--wait",
+    "--json",
+    "--progress",
+    "none",
+  ];
+  const { code, stdout, stderr } = await user("submit", "--evaluate", "pair", ...options);
+  assert.equal(code, 0, stderr);
+  const { id, state, folder } = JSON.parse(stdout) as Entry;
+  assert.deepEqual([id, state], ["pair-evaluation", "done"]);
+  const resultsOf = async (directory: string): Promise<{ weights_sha256: object; models: { n: number }[] }> =>
+    JSON.parse(await readFile(join(directory, "results.json"), "utf8")) as {
+      weights_sha256: object;
+      models: { n: number }[];
+    };
+  const [own, trained] = [await resultsOf(folder), await resultsOf(join(cluster.out, "pair"))];
+  assert.deepEqual(Object.values(own.weights_sha256), Object.values(trained.weights_sha256));
+  assert.equal(own.models[0]?.n, 200);
+  const gone = await user("submit", "--evaluate", "nobody");
+  assert.equal(gone.code, 2, gone.stderr);
+  assert.match((await user("logs", id)).stdout, /\S/);
+}
 
 /** What is forged, oversized or not allowed changes nothing, and is named. */
 async function refusesOthers(t: TestContext, cluster: TestCluster, folder: string): Promise<void> {

@@ -17,7 +17,7 @@ export const SPEC: SweepSpec = sweepSchema.parse({
     "train.learning_rate": { range: [0.001, 0.1], scale: "log" },
     "train.batch_size": { range: [32, 128], type: "int", step: 32 },
     "train.momentum": { range: [0.1, 0.95], step: 0.1, when: { model: "mrelu" } },
-    "train.shuffle": { choice: [true, false] },
+    "evaluate.diagnostics": { choice: [true, false] },
     "network.channels": { grid: [[8, 16], [16, 32]] }, // prettier-ignore
     seed: { repeat: 2 },
   },
@@ -58,7 +58,7 @@ export function rowOf(
 const values = (model: string, rate: number, more: Values = {}): Values => ({
   ...{ model, "train.learning_rate": rate, "train.batch_size": 64 },
   ...(model === "mrelu" ? { "train.momentum": 0.3 } : {}),
-  ...{ "train.shuffle": true, "network.channels": [8, 16], seed: 7 },
+  ...{ "evaluate.diagnostics": true, "network.channels": [8, 16], seed: 7 },
   ...more,
 });
 
@@ -73,7 +73,7 @@ export const ROWS: readonly TrialRow[] = [
     reason: "below the best third of rung 0",
     group: "h".repeat(16),
   }),
-  rowOf(3, "failed", values("plain", 0.1, { "train.shuffle": false }), [], {
+  rowOf(3, "failed", values("plain", 0.1, { "evaluate.diagnostics": false }), [], {
     ...{ attempt: 2, group: "i".repeat(16), reason: 'the loss is "NaN", at step 3' },
   }),
   rowOf(4, "waiting", values("plain", 0.003), [rungOf(0, 0.25, 0.97)], { group: "j".repeat(16) }),
@@ -84,6 +84,7 @@ export function exportedSweep(more: Partial<ExportedSweep> = {}): ExportedSweep 
   const spec = more.spec ?? SPEC;
   const objectives = objectivesOf(spec);
   const constraints = spec.constraints.map(parseConstraint);
-  const read = { spec, objectives, constraints, rows: ROWS, code: "0.1.0-7", began: BEGAN };
+  const settings = { train: { epochs: 2 } };
+  const read = { spec, settings, objectives, constraints, rows: ROWS, code: "0.1.0-7", began: BEGAN };
   return { ...exported(read, "robust-20261124"), ...more };
 }

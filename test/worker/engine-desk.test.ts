@@ -34,7 +34,8 @@ function setUp() {
       },
       { patienceMs, onChunks: (ready) => chunks.push(`${leaseId}: ${ready.join(" ")}`) },
     );
-  const finish = (leaseId: number): void => engine.say({ type: "block-done", ...done(leaseId) });
+  const finish = (leaseId: number, last: number[] = []): void =>
+    engine.say({ type: "block-done", chunks: last, ...done(leaseId) });
   return { engine, stop, clock, desk, counted, deaths, hangs, chunks, compute, finish };
 }
 
@@ -43,11 +44,11 @@ test("each answer goes to the order of its lease, in whatever order they come", 
   const [first, second] = [compute(1), compute(2)];
   engine.say({ type: "chunks", leaseId: 2, chunks: [3, 4] });
   engine.say({ type: "chunks", leaseId: 1, chunks: [0] });
-  finish(2);
-  finish(1);
+  finish(2, [5]);
+  finish(1, [1, 2]);
   assert.equal((await first).leaseId, 1);
   assert.equal((await second).leaseId, 2);
-  assert.deepEqual(chunks, ["2: 3 4", "1: 0"]);
+  assert.deepEqual(chunks, ["2: 3 4", "1: 0", "2: 5", "1: 1 2"]);
   assert.deepEqual(counted, [2, 1]);
   assert.equal(desk.busySeconds, 1);
   assert.equal(desk.tensors, 7);
@@ -56,7 +57,7 @@ test("each answer goes to the order of its lease, in whatever order they come", 
 test("an answer to a lease that nobody waits for is dropped, and not counted", async () => {
   const { engine, desk, compute, finish, counted, chunks } = setUp();
   const order = compute(1);
-  finish(9);
+  finish(9, [0]);
   engine.say({ type: "chunks", leaseId: 9, chunks: [0] });
   engine.say({ type: "failed", leaseId: 9, message: "another one" });
   finish(1);

@@ -206,7 +206,7 @@ test("a block goes all the way: run, images, weights, engine, frames, the end of
   assert.equal(seen.ends.length, 0);
   assert.equal(seen.beats.at(-1)?.leaseId, 7);
 
-  engine.say({ type: "block-done", ...done(7) });
+  engine.say({ type: "block-done", chunks: [], ...done(7) });
   await clock.advance(1000);
   const { workerId, leaseId, runId, chunkCount, computeSeconds } = seen.ends[0] ?? {};
   assert.deepEqual(
@@ -227,7 +227,7 @@ test("a block goes all the way: run, images, weights, engine, frames, the end of
 test("what is loaded once is not loaded again: the run, its images, both splits of the same bytes", async () => {
   const { clock, engine, seen, block, command, whose } = await joined();
   engine.onOrder = ({ leaseId, type }) => {
-    if (type === "block") engine.say({ type: "block-done", ...done(leaseId) });
+    if (type === "block") engine.say({ type: "block-done", chunks: [], ...done(leaseId) });
     else engine.say({ type: "failed", leaseId, message: "no such measure" });
   };
   block(1);
@@ -246,7 +246,7 @@ test("what is loaded once is not loaded again: the run, its images, both splits 
 
 test("another run under the same name is another run: what was loaded is forgotten, and its own description asked for", async () => {
   const { clock, engine, seen, block, returned } = await joined();
-  engine.onOrder = ({ leaseId }) => engine.say({ type: "block-done", ...done(leaseId) });
+  engine.onOrder = ({ leaseId }) => engine.say({ type: "block-done", chunks: [], ...done(leaseId) });
   block(1);
   await clock.advance(1000);
   const other = { ...spec, configJson: JSON.stringify({ ...config, seed: 77 }) };
@@ -272,7 +272,7 @@ test("an emulated run is served by an emulated engine alone, which fetches no tr
     ["emulated", emulated, undefined],
   ] as const) {
     const { clock, engine, seen, block, returned } = await joined(new HandEngine(name));
-    engine.onOrder = ({ leaseId }) => engine.say({ type: "block-done", ...done(leaseId) });
+    engine.onOrder = ({ leaseId }) => engine.say({ type: "block-done", chunks: [], ...done(leaseId) });
     seen.spec = described;
     block(1, { recipe: recipeOf(described) });
     await clock.advance(1000);
@@ -299,7 +299,7 @@ test("leases are served one after another; of those that wait, a halted one goes
   command({ cancel: { leaseId: 3 } });
   await clock.advance(100);
   assert.deepEqual(returned(), ["2 halted"]);
-  engine.say({ type: "block-done", ...done(1) });
+  engine.say({ type: "block-done", chunks: [], ...done(1) });
   await clock.advance(100);
   assert.deepEqual(
     engine.orders.map(({ leaseId }) => leaseId),
@@ -322,7 +322,7 @@ test("a lease of a coordinator that has not taken the worker in waits until it h
   // Forged: nobody of that term answers.
   block(7, { term: TERM + 100 });
   await clock.advance(100);
-  engine.say({ type: "block-done", ...done(1) });
+  engine.say({ type: "block-done", chunks: [], ...done(1) });
   await clock.advance(100);
   block(2);
   await clock.advance(100);
@@ -331,7 +331,7 @@ test("a lease of a coordinator that has not taken the worker in waits until it h
     [1, 2],
     "our coordinator's leases count as before",
   );
-  engine.say({ type: "block-done", ...done(2) });
+  engine.say({ type: "block-done", chunks: [], ...done(2) });
   seen.term = TERM + 1;
   block(1, { term: TERM + 1 });
   await clock.advance(100);
@@ -348,7 +348,7 @@ test("a lease that the engine cannot serve goes back as failed, and the next one
   engine.say({ type: "failed", leaseId: 1, message: "no memory" });
   await clock.advance(100);
   assert.deepEqual(returned(), ["1 no memory failed"]);
-  engine.onOrder = ({ leaseId }) => engine.say({ type: "block-done", ...done(leaseId) });
+  engine.onOrder = ({ leaseId }) => engine.say({ type: "block-done", chunks: [], ...done(leaseId) });
   block(2);
   await clock.advance(100);
   assert.equal(seen.ends[0]?.leaseId, 2);
@@ -369,7 +369,7 @@ test("a worker that outlives runs falls silent when it is sent away, and joins t
   const { clock, engine, seen, block, command, coordinator } = await joined(undefined, {
     outlivesRuns: true,
   });
-  engine.onOrder = ({ leaseId }) => engine.say({ type: "block-done", ...done(leaseId) });
+  engine.onOrder = ({ leaseId }) => engine.say({ type: "block-done", chunks: [], ...done(leaseId) });
   block(1);
   await clock.advance(1000);
   assert.equal(seen.ends.length, 1);
@@ -405,7 +405,7 @@ test("a worker of another machine hears parameters as bytes, and says where it i
     coordinator.subscribe(subjects.parameterGetPattern(0), () => pulled++);
     // It has the run and the images; only the next version is to come.
     engine.onOrder = ({ leaseId, type }) => {
-      if (type === "block") engine.say({ type: "block-done", ...done(leaseId) });
+      if (type === "block") engine.say({ type: "block-done", chunks: [], ...done(leaseId) });
     };
     block(1);
     await clock.advance(1000);

@@ -68,6 +68,11 @@ export class GradientAssembler {
     }
   }
 
+  /** The last slot has brought all its values. */
+  get isFilled(): boolean {
+    return this.#last && this.#due === 0;
+  }
+
   /** Throws RangeError when values of the slot have not come. */
   endSlot(): void {
     if (this.#due !== 0 || (this.#last && this.#missing.some((count) => count !== 0))) {

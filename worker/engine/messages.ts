@@ -103,7 +103,8 @@ interface Done {
 export type FromEngine =
   | { type: "ready"; info: EngineInfo; selfTest: SelfTestReport; fingerprint: EngineFingerprint }
   | { type: "chunks"; leaseId: number; chunks: number[] }
-  | ({ type: "block-done" } & Done)
+  /** `chunks`: those that the last gradients filled. */
+  | ({ type: "block-done"; chunks: number[] } & Done)
   | ({ type: "stretch-done"; steps: number } & Done)
   | ({ type: "task-done"; findings: Findings } & Done)
   | ({ type: "features-done"; features: FeatureCounts } & Done)

@@ -156,18 +156,14 @@ export function winnersOf({ boards }: Pick<Analysis, "boards">): { best: TrialRo
   return [...winners.values()];
 }
 
-/** The command that trains a trial again and compares its hash; undefined where it began with another's weights. */
+/** The command that trains a trial again, and before it those from which it descends, and compares its hash. */
 export function reproduceCommand(
   { directory }: Pick<SweepResults, "directory">,
-  { trial, parent }: Pick<TrialRow, "trial" | "parent">,
-): string | undefined {
-  if (parent !== undefined) return undefined;
+  { trial }: Pick<TrialRow, "trial">,
+): string {
   const folder = /^[\w./:@%+,-]+$/.test(directory) ? directory : `'${directory.replaceAll("'", `'\\''`)}'`;
   return `npx saf reproduce ${trial} --sweep ${folder}`;
 }
-
-/** In place of the command. */
-export const NOT_BY_ITSELF = "it began with another trial's weights, and cannot be trained again by itself";
 
 /** How many of each state, in words: "6 done, 17 stopped, 1 failed". */
 export function countsText(counts: Readonly<Record<TrialState, number>>, isAtWork: boolean): string {

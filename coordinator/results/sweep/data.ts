@@ -1,10 +1,13 @@
 /** What the results of a sweep are made of. Plain data: nothing is looked up while it is drawn. */
+import type { Settings } from "../../../shared/config/laid-settings.js";
 import type { Constraint, Objective } from "../../../shared/config/objectives.js";
 import type { SweepSpec } from "../../../shared/config/sweep.js";
 import type { DecisionLine, TrialRow } from "../../../shared/records/sweep-line.js";
 
 export interface SweepResults {
   spec: SweepSpec;
+  /** Of the base, as its file says them: a trial's values are laid over them. */
+  settings: Settings;
   /** At least one; plots show the first. */
   objectives: readonly Objective[];
   constraints: readonly Constraint[];

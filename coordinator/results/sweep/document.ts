@@ -73,7 +73,7 @@ function placeDocument(standing: Standing, objectives: readonly Objective[], res
     unmet: standing.unmet,
     weights: best.weights ?? null,
     unreliable: unreliableOf(standing),
-    command: reproduceCommand(results, best) ?? null,
+    command: reproduceCommand(results, best),
   };
 }
 
@@ -92,7 +92,7 @@ function pair(interval: Interval | undefined): [number, number] | null {
   return interval === undefined ? null : [interval.low, interval.high];
 }
 
-function trialDocument(row: TrialRow): object {
+export function trialDocument(row: TrialRow): object {
   return {
     trial: row.trial,
     number: row.number,

@@ -1,7 +1,7 @@
 /** `leaderboard.md`: the leaderboard, what it says, and how to train the winners again. */
 import type { TrialRow } from "../../../shared/records/sweep-line.js";
 import { markdownTable } from "../report/markdown.js";
-import { type Analysis, type Board, NOT_BY_ITSELF, reproduceCommand, winnersOf } from "./analysis.js";
+import { type Analysis, type Board, reproduceCommand, winnersOf } from "./analysis.js";
 import { SHOWN_PLACES, isoOf } from "./document.js";
 import { boardColumns, shownOf } from "./leaderboard.js";
 import { metricLabel, metricPhrase } from "./metric-text.js";
@@ -53,7 +53,7 @@ function winnersPart(analysis: Analysis): string[] {
       boards.map(({ objectives: [first] }) => numberOf(best, first?.metric ?? "")).join(", "),
       `${best.number} \`${best.trial}\``,
       coded(best.weights) ?? "not known",
-      coded(reproduceCommand(analysis.results, best)) ?? NOT_BY_ITSELF,
+      `\`${reproduceCommand(analysis.results, best)}\``,
     ]),
   );
   return ["## Winners", table];

@@ -42,7 +42,8 @@ export function renderSweepPage(analysis: Analysis): string {
     sections: sections.filter((section) => section !== undefined),
     style: SWEEP_STYLE,
     footer: html`Made by saf. The same numbers for other programs: <code>results.json</code>,
-      <code>trials.csv</code>; what happened, line by line: <code>sweep.jsonl</code>.`,
+      <code>trials.csv</code>, <code>trials.jsonl</code>, <code>trials.parquet</code>; what happened, line by
+      line: <code>sweep.jsonl</code>.`,
   });
 }
 

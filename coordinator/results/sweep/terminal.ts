@@ -1,13 +1,6 @@
 /** The leaderboard for a terminal, as lines. */
 import pc from "picocolors";
-import {
-  type Analysis,
-  type Board,
-  NOT_BY_ITSELF,
-  analyse,
-  reproduceCommand,
-  winnersOf,
-} from "./analysis.js";
+import { type Analysis, type Board, analyse, reproduceCommand, winnersOf } from "./analysis.js";
 import type { SweepResults } from "./data.js";
 import { failuresOf } from "./failures.js";
 import { type BoardColumns, boardColumns, shownOf } from "./leaderboard.js";
@@ -123,7 +116,7 @@ function winnerLines(analysis: Analysis, width: number): string[] {
     return [
       ...folded(`Best by ${listed(numbers)}: trial ${best.number}, weights`, width, "  "),
       `  ${best.weights ?? "not known"}`,
-      `  ${reproduceCommand(analysis.results, best) ?? `(${NOT_BY_ITSELF})`}`,
+      `  ${reproduceCommand(analysis.results, best)}`,
     ];
   });
 }

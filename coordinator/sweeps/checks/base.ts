@@ -1,7 +1,7 @@
 /** Is a sweep's base a run? */
+import { isMap, type Settings } from "../../../shared/config/laid-settings.js";
 import { type Config, configSchema } from "../../../shared/config/run.js";
 import { issueWords, type SpaceProblem } from "../problems.js";
-import { isMap, type Settings } from "../setting-paths.js";
 
 export type CheckedBase = { settings: Settings; base: Config } | { problems: SpaceProblem[] };
 

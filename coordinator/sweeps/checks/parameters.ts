@@ -1,17 +1,12 @@
 /** Is each parameter one of a setting, with values that the setting takes? */
+import { settingAt, type Settings } from "../../../shared/config/laid-settings.js";
 import type { Parameter, SettingValue, SweepSpec } from "../../../shared/config/sweep.js";
 import type { Config } from "../../../shared/config/run.js";
 import type { DataSetName } from "../../../shared/data-set-names.js";
 import { domainOf, isSame, sizeOf, valueAt } from "../domains.js";
-import { type ProblemPath, type SpaceProblem, shortText } from "../problems.js";
-import {
-  isDataSet,
-  modelFault,
-  pathFault,
-  settingAt,
-  type Settings,
-  valueProblems,
-} from "../setting-paths.js";
+import { shortText } from "../../../shared/core/short-text.js";
+import type { ProblemPath, SpaceProblem } from "../problems.js";
+import { isDataSet, modelFault, pathFault, valueProblems } from "../setting-paths.js";
 
 export interface BaseSettings {
   settings: Settings;

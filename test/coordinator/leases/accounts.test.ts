@@ -15,6 +15,8 @@ interface Work {
   jobId: string;
   /** Of one unit. */
   ms: number;
+  /** It has nothing to lease for now. */
+  isPaused?: () => boolean;
 }
 
 interface Arrival {
@@ -26,7 +28,7 @@ interface Arrival {
 }
 
 /** Units without end, as many at a time as there are workers. */
-function endless(next: number): WorkPlan {
+function endless(next: number, isPaused = (): boolean => false): WorkPlan {
   const unit = (i: number): Unit => ({
     id: `unit ${i}`,
     images: 1,
@@ -35,9 +37,9 @@ function endless(next: number): WorkPlan {
     patience: { series: "unit", scale: 1, floorMs: 60_000, unknownMs: 60_000, warmUpMs: 0 },
   });
   return {
-    units: () => [unit(next)],
+    units: () => (isPaused() ? [] : [unit(next)]),
     wants: () => true,
-    advance: () => ({ commit: { step: next, steps: 1 }, plan: endless(next + 1) }),
+    advance: () => ({ commit: { step: next, steps: 1 }, plan: endless(next + 1, isPaused) }),
   };
 }
 
@@ -64,8 +66,9 @@ class Pool {
 
   add(work: Work): void {
     this.#works.set(work.jobId, work);
-    const { jobId, account } = work;
-    this.#take({ kind: "planned", jobId, runId: jobId, account, plan: endless(0), isFresh: false });
+    const { jobId, account, isPaused } = work;
+    const plan = endless(0, isPaused);
+    this.#take({ kind: "planned", jobId, runId: jobId, account, plan, isFresh: false });
   }
 
   remove(jobId: string): void {
@@ -149,6 +152,50 @@ test("who comes later has not waited: it gets its share from then on, and no mor
   pool.run(20);
   const [first, second] = [(pool.had.get("first") ?? 0) - before, pool.had.get("second") ?? 0];
   assert.ok(Math.abs(first / (first + second) - 0.5) < 0.05, `${first} and ${second} ms`);
+});
+
+test("who pauses with its jobs in the book comes back to its share, and gets no more", () => {
+  const pool = new Pool(2);
+  let isAway = false;
+  const isPaused = (): boolean => isAway;
+  for (let i = 0; i < 3; i++) pool.add({ account: account("there"), jobId: `there ${i}`, ms: 200 });
+  for (let i = 0; i < 3; i++)
+    pool.add({ account: account("away", 2), jobId: `away ${i}`, ms: 200, isPaused });
+  pool.run(5);
+  isAway = true;
+  pool.run(100);
+  isAway = false;
+  const before = new Map(pool.had);
+  pool.run(30);
+  const since = (name: string): number => (pool.had.get(name) ?? 0) - (before.get(name) ?? 0);
+  const share = since("away") / (since("away") + since("there"));
+  assert.ok(Math.abs(share - 2 / 3) < 0.05, `${share} of the time`);
+});
+
+test("who had the pool for itself does not wait for those that came while it paused", () => {
+  const pool = new Pool(2);
+  for (let i = 0; i < 3; i++) pool.add({ account: account("first"), jobId: `first ${i}`, ms: 200 });
+  pool.run(100);
+  for (let i = 0; i < 3; i++) pool.remove(`first ${i}`);
+  for (let i = 0; i < 3; i++) pool.add({ account: account("second"), jobId: `second ${i}`, ms: 200 });
+  pool.run(5);
+  for (let i = 3; i < 6; i++) pool.add({ account: account("first"), jobId: `first ${i}`, ms: 200 });
+  const before = new Map(pool.had);
+  pool.run(20);
+  const since = (name: string): number => (pool.had.get(name) ?? 0) - (before.get(name) ?? 0);
+  const share = since("first") / (since("first") + since("second"));
+  assert.ok(Math.abs(share - 0.5) < 0.05, `${share} of the time`);
+});
+
+test("an account whose work is too narrow for its share does not get the whole pool when it widens", () => {
+  const pool = new Pool(2);
+  for (let i = 0; i < 3; i++) pool.add({ account: account("wide"), jobId: `wide ${i}`, ms: 200 });
+  pool.add({ account: account("narrow", 2), jobId: "narrow 0", ms: 200 });
+  pool.run(300);
+  for (let i = 1; i < 4; i++) pool.add({ account: account("narrow", 2), jobId: `narrow ${i}`, ms: 200 });
+  const before = pool.had.get("wide") ?? 0;
+  pool.run(60);
+  assert.ok((pool.had.get("wide") ?? 0) - before > 20_000, `${(pool.had.get("wide") ?? 0) - before} ms`);
 });
 
 test("work of a higher priority comes first; the other goes on when there is none", () => {

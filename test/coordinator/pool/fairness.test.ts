@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fairOrder } from "../../../coordinator/pool/fairness.js";
+import {
+  MOST_CREDIT_MS,
+  type PassedOver,
+  fairOrder,
+  withAccount,
+  withPassedOver,
+} from "../../../coordinator/pool/fairness.js";
 import { SEED, randomNumbers } from "../../support/draws.js";
 
 test("the job with the fewest workers comes first, then the one that has waited longest", () => {
@@ -50,4 +56,49 @@ test("whatever their leases take, no job waits for more turns than there are job
       }
     }
   }
+});
+
+const passed = (name: string, usedMs: number, more: Partial<PassedOver> = {}): PassedOver => ({
+  ...{ name, priority: 0, usedMs, isHeld: false },
+  ...more,
+});
+
+test("an account that has nothing to lease moves along with the one that is served instead of it", () => {
+  const used = new Map([["paused", 300], ["served", 5000]]); // prettier-ignore
+  const moved = withPassedOver(used, [passed("paused", 300)], { priority: 0, usedMs: 5000 });
+  assert.deepEqual([...moved], [["paused", 5000], ["served", 5000]]); // prettier-ignore
+});
+
+test("an account that has had too much still owes it after a pause", () => {
+  const used = new Map([["paused", 9000], ["served", 5000]]); // prettier-ignore
+  assert.equal(withPassedOver(used, [passed("paused", 9000)], { priority: 0, usedMs: 5000 }), used);
+  assert.equal(withAccount(used, { name: "paused", priority: 0 }, [{ priority: 0, usedMs: 5000 }]), used);
+});
+
+test("an account between two steps keeps what it is behind, up to a bound", () => {
+  const servedMs = MOST_CREDIT_MS + 5000;
+  const used = new Map([["near", 6000], ["far", 1000], ["served", servedMs]]); // prettier-ignore
+  const held = [passed("near", 6000, { isHeld: true }), passed("far", 1500, { isHeld: true })];
+  const moved = withPassedOver(used, held, { priority: 0, usedMs: servedMs });
+  assert.equal(moved.get("near"), 6000);
+  // 500 ms of it are of a lease that goes on, and are counted when it ends.
+  assert.equal(moved.get("far"), 4500);
+});
+
+test("accounts of another priority are not moved by work that came in their stead", () => {
+  const used = new Map([["high", 300], ["served", 5000]]); // prettier-ignore
+  const high = passed("high", 300, { priority: 1 });
+  assert.equal(withPassedOver(used, [high], { priority: 0, usedMs: 5000 }), used);
+});
+
+test("a new account begins where the one with least of its priority stands, and after all where nobody is", () => {
+  const used = new Map([["gone", 8000], ["low", 50]]); // prettier-ignore
+  const present = [
+    { priority: 0, usedMs: 700 },
+    { priority: 0, usedMs: 900 },
+    { priority: -1, usedMs: 50 },
+  ];
+  assert.equal(withAccount(used, { name: "new", priority: 0 }, present).get("new"), 700);
+  assert.equal(withAccount(used, { name: "new", priority: 1 }, present).get("new"), 8000);
+  assert.equal(withAccount(used, { name: "new", priority: 0 }, []).get("new"), 8000);
 });

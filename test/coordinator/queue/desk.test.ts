@@ -101,7 +101,7 @@ test("what is wrong is refused with its reason, and named in the log", async () 
     [submission({ modell: 1 }), /modell/],
     [submission("not json"), /no JSON object/],
     [submission("[1]"), /no JSON object/],
-    [submission({}, KEY, "program"), /Expected a run or a sweep, got "program"/],
+    [submission({}, KEY, "program"), /Expected a run, a sweep or an evaluation, got "program"/],
     [submission({}, "short"), /no key/],
     [submission({ data: { dir: "/etc" } }), /names no files/],
     [{ submission: { ...submission({}).submission, share: 1e9 } }, /share/],

@@ -170,3 +170,13 @@ test("what has ended well is neither ended nor gone on with", async () => {
   await assert.rejects(stage.queue.cancel("submitter", "a"), /a has ended: done/);
   await assert.rejects(stage.queue.resume("submitter", "a"), /a is done/);
 });
+
+test("an evaluation of a submission that is not there is refused at once", async () => {
+  const stage = new Stage();
+  const submit = (of: string): Promise<{ line: { id: string } }> =>
+    stage.queue.submit("submitter", { key: `key-${of}`, work: "evaluation", spec: { of } });
+  await assert.rejects(submit("pair"), { code: "usage", message: /no submission "pair" whose weights/ });
+  await stage.submit("pair");
+  assert.equal((await submit("pair")).line.id, "pair-evaluation");
+  assert.deepEqual(stage.works.begun, ["pair", "pair-evaluation"]);
+});

@@ -63,3 +63,22 @@ test("a pool of real engines takes no emulated work, and the other way round", (
   refuses(() => run({}, true), /emulated/);
   assert.doesNotThrow(() => run({ engine: "emulated" }, true));
 });
+
+test("an evaluation names a submission, and what is asked of its weights is checked as a file's settings are", () => {
+  const evaluation = (spec: Record<string, unknown>): ReturnType<typeof workOf> =>
+    workOf({ work: "evaluation", spec }, false);
+  assert.equal(wantedName(evaluation({ of: "mine" })), "mine-evaluation");
+  assert.equal(wantedName(evaluation({ of: "a".repeat(32) })), `${"a".repeat(21)}-evaluation`);
+  assert.equal(wantedName(evaluation({ of: "mine", name: "strong" })), "strong");
+  const kept = evaluation({ of: "rates", trial: "3fa91c02", evaluate: { images: 100, budget: null } });
+  assert.ok(kept.kind === "evaluation");
+  assert.deepEqual(kept.order.evaluate, { images: 100, budget: null });
+  refuses(() => evaluation({ of: "../mine" }), /of: expected the id of a submission/);
+  refuses(() => evaluation({ of: "mine", trial: "best" }), /trial: expected the beginning of a trial's id/);
+  refuses(() => evaluation({ of: "mine", evaluate: { imagess: 3 } }), /imagess/);
+  refuses(
+    () => evaluation({ of: "mine", evaluate: { transfer_from: "/etc/net" } }),
+    /transfer_from: .*no files/,
+  );
+  refuses(() => evaluation({ of: "mine", train: { epochs: 3 } }), /train/);
+});

@@ -10,6 +10,7 @@ import { type RunSetup, setUp } from "../../../coordinator/runs/setup.js";
 import { type Config, configSchema } from "../../../shared/config/run.js";
 import { totalSteps } from "../../../shared/core/schedule.js";
 import { initialParameters } from "../../../shared/core/layout.js";
+import { hashOf } from "../../../shared/io/hash.js";
 import { realClock } from "../../../shared/io/real-clock.js";
 import { temporaryDirectory } from "../io/storage-support.js";
 
@@ -22,12 +23,13 @@ interface Opened {
   notes: string[];
 }
 
-function open(path: string, config: Config = CONFIG, evaluateOnly = false): Opened {
+function open(path: string, config: Config = CONFIG, evaluateOnly = false, origin?: string): Opened {
   const notes: string[] = [];
   const context: Partial<RunContext> = {
     runId: "run",
     config,
     storage: new DiskStorage(path, realClock),
+    ...(origin === undefined ? {} : { origin: new DiskStorage(origin, realClock) }),
     data: {
       dataset: {
         name: "mnist",
@@ -94,6 +96,37 @@ test("a directory goes on where its newest checkpoint is", async (t) => {
   await books?.close();
   assert.equal(state.step, 3);
   assert.deepEqual(notes, ["info: Resuming at step 3 of 4"]);
+});
+
+test("a run with an origin begins with that one's weights and books, once, and goes on as its own", async (t) => {
+  const origin = await trained(t, 3);
+  const path = join(await temporaryDirectory(t), "heir");
+  const heir = configSchema.parse({ model: "plain", train: { ...TRAIN, learning_rate: 0.2 } });
+  const first = open(path, heir, false, origin);
+  await first.run.storage.create();
+  const { state, books } = await begin(first.run);
+  await books?.close();
+  assert.deepEqual([state.step, state.parameters], [3, initialParameters(first.run.layout, 3)]);
+  assert.equal(await ledgerOf(path), await ledgerOf(origin));
+  const weights = hashOf(state.parameters);
+  assert.deepEqual(JSON.parse(await readFile(join(path, "origin.json"), "utf8")), {
+    ...{ run: "run", step: 3 },
+    weights_sha256: weights,
+  });
+  assert.equal(first.notes.at(-1), "info: Goes on from step 3 of run, with its own settings");
+  // What is there is its own by now.
+  await rm(origin, { recursive: true });
+  const again = open(path, heir, false, origin);
+  const found = await begin(again.run);
+  await found.books?.close();
+  assert.deepEqual([found.state.step, again.notes], [3, ["info: Resuming at step 3 of 4"]]);
+});
+
+test("a run whose origin has no weights does not begin", async (t) => {
+  const folder = await temporaryDirectory(t);
+  const { run } = open(join(folder, "heir"), CONFIG, false, join(folder, "nothing"));
+  await run.storage.create();
+  await assert.rejects(begin(run), { code: "data", message: /there is no checkpoint in .*nothing/ });
 });
 
 test("weights of other shapes are another run's, not damaged ones", async (t) => {

@@ -116,3 +116,16 @@ test("a neighbour is to come until its weights are final, and lost when it ends 
   assert.equal(source.beside(one.directory), "trained", "its measurement failed, its weights are there");
   assert.equal(source.beside("/elsewhere"), undefined);
 });
+
+test("in a lineage each run begins with the weights of the one before, when that has ended", () => {
+  const configs = ["one", "two", "three"].map((name) => configSchema.parse({ name, model: "plain" }));
+  const source = new ListSource(configs, { out: OUT, evaluateOnly: false, lineage: true });
+  const one = nextOf(source);
+  assert.equal(one.origin, undefined);
+  assert.equal(source.next(), "wait");
+  source.ended(one, DONE);
+  const two = nextOf(source);
+  assert.equal(two.origin, one.directory);
+  source.ended(two, FAILED);
+  assert.equal(source.next(), "none", "what it would have begun with is not there");
+});

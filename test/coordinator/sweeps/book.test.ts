@@ -351,6 +351,18 @@ test("in a population the worst are replaced by heirs of the best, from their st
   assert.ok(rows.every(({ trial }) => [0, 1, 2].every((rung) => !played.book.isWanted(trial, rung))));
 });
 
+test("the state that a trial reached is wanted before it is measured, whatever becomes of others", () => {
+  const stopping = { method: "population", first_samples: 640, factor: 3, exploit: 0.5 };
+  const played = new Played(spaceFrom({ limits: { trials: 4 }, stopping }));
+  const [first, second] = [played.take() as Segment, played.take() as Segment];
+  played.end(first, byNumber(first));
+  assert.ok(played.book.isWanted(second.trial, 0), "its first stretch");
+  played.end(second, byNumber(second));
+  const next = played.take() as Segment;
+  assert.equal(next.rung, 1);
+  assert.ok(played.book.isWanted(next.trial, 1), "the stretch to its next rung");
+});
+
 test("when the rungs are others, trials that had not come to their end go through the new ones", () => {
   const first = new Played(spaceFrom({ ...listOf(9), stopping: ASHA }));
   first.toTheEnd(byNumber);

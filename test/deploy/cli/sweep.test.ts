@@ -25,6 +25,19 @@ limits: { trials: 4 }
 stopping: { method: asha, first_samples: 128, factor: 3 }
 `;
 
+/** Members take over from each other at 128 and at 256 images. */
+const POPULATION = `name: population
+base:
+  model: plain
+  engine: emulated
+  train: { batch_size: 32, slots: 1, max_steps: 12, evaluate_every_epochs: 0 }
+  evaluate: { kinds: [clean] }
+parameters:
+  train.learning_rate: { range: [0.001, 0.1], scale: log }
+limits: { trials: 4 }
+stopping: { method: population, first_samples: 128, factor: 2, exploit: 0.5 }
+`;
+
 const SMALL = ["-w", "2", "--compute-ms", "1"];
 
 interface Results {
@@ -36,6 +49,7 @@ interface Results {
     number: number;
     state: string;
     weights: string | null;
+    parent?: { trial: string };
     values: object;
     rungs: object[];
   }[];
@@ -74,7 +88,8 @@ describe("a small sweep on this machine", () => {
     assert.ok(document.trials.every(({ state }) => state === "done" || state === "stopped"));
     assert.ok(document.trials.some(({ state }) => state === "done"));
     assert.equal(countOf("trial"), 4);
-    for (const name of ["sweep.yaml", "results.json", "trials.csv", "leaderboard.md", "report.html"])
+    const tables = ["trials.csv", "trials.jsonl", "trials.parquet"];
+    for (const name of ["sweep.yaml", "results.json", ...tables, "leaderboard.md", "report.html"])
       assert.ok(existsSync(join(out(), name)), name);
     assert.doesNotMatch(run.stderr, /\u001b|training plain/);
     assert.match(
@@ -175,6 +190,31 @@ describe("a small sweep on this machine", () => {
     assert.equal(run.code, 5, run.stderr);
     assert.match(run.stderr, /other bits|same bits|computes/);
   });
+
+  test(
+    "`reproduce` retraces a trial of a population that took over another one's weights",
+    LIMIT,
+    async () => {
+      await writeFile(join(home, "population.yaml"), POPULATION);
+      const swept = await sweep("run", "population.yaml", ...SMALL, "--json");
+      assert.equal(swept.code, 0, swept.stderr);
+      const { trials } = JSON.parse(swept.stdout) as Results;
+      const heirs = trials.filter(({ parent, rungs }) => parent !== undefined && rungs.length > 0);
+      // One whose parent took over as well, if there is one.
+      const heir = heirs.find(({ parent }) => heirs.some(({ trial }) => trial === parent?.trial)) ?? heirs[0];
+      assert.ok(heir?.weights);
+      const folder = join(home, "runs", "population");
+      const again = ["reproduce", heir.trial, "--sweep", folder, "--out", join(home, "again")];
+      const run = await saf([...again, "-w", "2", "--compute-ms", "1", "--json"], { cwd: home });
+      assert.equal(run.code, 0, run.stderr);
+      const { reproduced } = JSON.parse(run.stdout) as {
+        reproduced: { same: boolean; got: string; lineage: { trial: string; same: boolean }[] };
+      };
+      assert.deepEqual([reproduced.same, reproduced.got], [true, heir.weights]);
+      assert.equal(reproduced.lineage.at(-1)?.trial, heir.parent?.trial);
+      assert.ok(reproduced.lineage.every(({ same }) => same));
+    },
+  );
 
   test("`reproduce` trains a trial again to the same weights", LIMIT, async () => {
     const { trials } = JSON.parse(readFileSync(join(out(), "results.json"), "utf8")) as Results;

@@ -82,6 +82,7 @@ function wholeRun(): RunFiles {
     config: configSchema.parse({}),
     status: { state: "done", step: STEPS },
     environment: {},
+    origin: undefined,
     ledger: file("ledger.jsonl", [0, 1, 2, 3, 4, 5].map(ledgerLine)),
     metrics: file("metrics.jsonl", [0, 1, 2, 3, 4, 5].map(metric)),
     weights: file("weights.jsonl", [

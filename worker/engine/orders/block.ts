@@ -13,12 +13,16 @@ export function computeBlock(order: OrderOf<"block">, run: HostedRun, parts: Hos
   const done = timed(parts, order);
   run.weights.load(`${order.term} ${order.step}`, order.parameters);
   run.loadAnchor(order);
-  const sink = announcingSink(order, bodiesOf(order.frames, context.program.layout.pushSize), parts);
+  const { sink, last } = announcingSink(
+    order,
+    bodiesOf(order.frames, context.program.layout.pushSize),
+    parts,
+  );
   const images = run.epochOrder(stepImages(context.plan, order.step).epoch);
   const ready = run.ready?.step === order.step ? run.ready.slots : undefined;
   run.ready = undefined;
   computeSlots(context, images, order.step, order, sink, ready);
-  parts.send({ type: "block-done", ...done() });
+  parts.send({ type: "block-done", chunks: last(), ...done() });
   prepareNext(context, run, order);
 }
 
@@ -30,22 +34,26 @@ function bodiesOf(frames: Uint8Array, values: number): Float32Array[] {
   );
 }
 
-/** A sink that says which chunks are ready; one message for those that one gradient completes: each wakes a thread. */
+/**
+ * A sink that says which chunks are ready; one message for those that one gradient completes: each wakes a thread. The
+ * last of all (`last`) are told with the end of the block: the push ends in the same write.
+ */
 function announcingSink(
   { leaseId, count }: OrderOf<"block">,
   bodies: Float32Array[],
   { send }: HostParts,
-): SlotSink {
+): { sink: SlotSink; last: () => number[] } {
   const ready: number[] = [];
   const assembler = new GradientAssembler(count, bodies, (chunk) => ready.push(chunk));
-  return {
+  const sink: SlotSink = {
     beginSlot: () => assembler.beginSlot(),
     add(offset, values) {
       assembler.add(offset, values);
-      if (ready.length > 0) send({ type: "chunks", leaseId, chunks: ready.splice(0) });
+      if (ready.length > 0 && !assembler.isFilled) send({ type: "chunks", leaseId, chunks: ready.splice(0) });
     },
     endSlot: () => assembler.endSlot(),
   };
+  return { sink, last: () => ready.splice(0) };
 }
 
 /** The same slots of the next step will most likely be ours: their inputs are made while the others are waited for. */

@@ -3,7 +3,10 @@ import { type Objective, objectiveFrom } from "../../../../shared/config/objecti
 import type { TrialRow } from "../../../../shared/records/sweep-line.js";
 import type { SweepResults } from "../../sweep/data.js";
 
-type Read = Pick<SweepResults, "spec" | "objectives" | "constraints" | "rows" | "code" | "began">;
+type Read = Pick<
+  SweepResults,
+  "spec" | "settings" | "objectives" | "constraints" | "rows" | "code" | "began"
+>;
 
 export interface ExportedSweep extends Read {
   /** Name of its directory. */
@@ -14,12 +17,12 @@ export interface ExportedSweep extends Read {
 
 /** What was read of a sweep's directory, as its formats want it: without trials that the spec does not make any more. */
 export function exportedSweep(read: Read, name: string): ExportedSweep {
-  const { spec, objectives, constraints, rows, code, began } = read;
+  const { spec, settings, objectives, constraints, rows, code, began } = read;
   const [first] = objectives;
   if (first === undefined) throw new RangeError("A sweep has an objective");
   const { metric = first.metric, goal } = spec.stopping ?? {};
   return {
-    ...{ name, spec, objectives, constraints, code, began },
+    ...{ name, spec, settings, objectives, constraints, code, began },
     rows: rows.filter(({ outside }) => outside === undefined),
     compared: metric === first.metric && goal === undefined ? first : objectiveFrom({ metric, goal }),
   };

@@ -1,5 +1,8 @@
-/** A sweep's trials as a table with the columns of its `trials.csv`, typed. Pure. */
+/** A sweep's trials as a table, typed: `trials.csv` and, with all settings, `trials.parquet`. Pure. */
 import type { TrialRow } from "../../../../shared/records/sweep-line.js";
+import { isoOf } from "../../sweep/document.js";
+import { timesOf } from "../../sweep/trial-lines.js";
+import { trialSettings } from "../../sweep/trial-settings.js";
 import { type Column, type Table, tableOf } from "../rows.js";
 import { type ExportedSweep, inOrder, metricNames } from "./exported-sweep.js";
 import { type SweptSetting, cellOf, settingsOf } from "./settings.js";
@@ -37,6 +40,14 @@ export const TRIAL_COLUMNS: readonly Column<TrialRow>[] = [
     const last = rungs.at(-1);
     return last?.measuredImages ?? last?.images ?? null;
   }),
+  text("began", "when its first rung began, ISO 8601; empty before that is measured", (row) => {
+    const { began } = timesOf(row);
+    return began === undefined ? null : isoOf(began);
+  }),
+  text("ended", "when its newest rung was measured", (row) => {
+    const { ended } = timesOf(row);
+    return ended === undefined ? null : isoOf(ended);
+  }),
   text("weights", "SHA-256 of its weights at that rung", ({ weights }) => weights ?? null),
   text("unreliable", "why its robustness must not be believed; empty where no check failed", (row) => {
     return row.unreliable?.join("; ") ?? null;
@@ -44,11 +55,36 @@ export const TRIAL_COLUMNS: readonly Column<TrialRow>[] = [
   text("reason", "why it waits, was stopped or failed", ({ reason }) => reason ?? null),
 ];
 
-/** Behind the fixed columns one a setting and one a metric, of the trial's newest rung. */
-export function trialTable(sweep: Pick<ExportedSweep, "spec" | "rows">): Table {
-  const settings = settingsOf(sweep).map(settingColumn);
-  const metrics = metricNames(sweep.rows).map(metricColumn);
-  return tableOf([...TRIAL_COLUMNS, ...settings, ...metrics], inOrder(sweep));
+type Source = Pick<ExportedSweep, "spec" | "settings" | "rows">;
+
+/** Behind the fixed columns one a setting that is tried, the seed in any case, and one a metric, of the trial's newest rung. */
+export function trialTable(sweep: Source): Table {
+  return tableOf(columnsOf(sweep), inOrder(sweep));
+}
+
+/** The same, and last a column with all settings: too wide for a spreadsheet, next to nothing in a Parquet file. */
+export function wholeTrialTable(sweep: Source): Table {
+  return tableOf([...columnsOf(sweep), allSettings(sweep)], inOrder(sweep));
+}
+
+function columnsOf(sweep: Source): Column<TrialRow>[] {
+  const tried = settingsOf(sweep);
+  const settings = [...tried.map(settingColumn), ...(tried.some(isSeed) ? [] : [seedColumn(sweep)])];
+  return [...TRIAL_COLUMNS, ...settings, ...metricNames(sweep.rows).map(metricColumn)];
+}
+
+const isSeed = ({ path }: SweptSetting): boolean => path === "seed";
+
+function seedColumn({ settings }: Source): Column<TrialRow> {
+  const seed = trialSettings(settings, {})?.seed ?? null;
+  return integer("seed", "the same for all", () => seed);
+}
+
+function allSettings({ settings }: Source): Column<TrialRow> {
+  return text("settings", "all settings of the run, as JSON", ({ values }) => {
+    const whole = trialSettings(settings, values);
+    return whole === undefined ? null : JSON.stringify(whole);
+  });
 }
 
 function settingColumn({ path, type }: SweptSetting): Column<TrialRow> {

@@ -2,7 +2,7 @@
 import { count } from "../../report/format.js";
 import { type Html, html } from "../../report/html.js";
 import { type Section } from "../../report/page-frame.js";
-import { type Analysis, type Board, NOT_BY_ITSELF, reproduceCommand, winnersOf } from "../analysis.js";
+import { type Analysis, type Board, reproduceCommand, winnersOf } from "../analysis.js";
 import { metricLabel, metricPhrase } from "../metric-text.js";
 import { valueText } from "../parameters.js";
 import { intervalTexts, listed, readingOf, warningsOf } from "../reading.js";
@@ -95,8 +95,8 @@ export function winnersSection(analysis: Analysis): Section | undefined {
   const winners = winnersOf(analysis);
   if (winners.length === 0) return undefined;
   const body = html`<p class="muted">
-      The command trains the trial again from its seed and compares the hash of the weights: equal, or it says
-      that it is not.
+      The command trains the trial again from its seed, one that took over weights behind those it has them
+      from, and compares the hash of the weights: equal, or it says that it is not.
     </p>
     ${winners.map(
       ({ best, boards }) =>
@@ -104,7 +104,7 @@ export function winnersSection(analysis: Analysis): Section | undefined {
           <h3 class="gap">
             Trial ${best.number}: ${listed(boards.map((board) => lowered(boardTitle(board))))}
           </h3>
-          ${again(reproduceCommand(analysis.results, best))}
+          <pre>${reproduceCommand(analysis.results, best)}</pre>
           <p class="muted">
             Weights, SHA-256: <code class="hash">${best.weights ?? "not known"}</code>; ${count(best.samples)}
             training images seen.
@@ -112,10 +112,6 @@ export function winnersSection(analysis: Analysis): Section | undefined {
         </div>`,
     )}`;
   return { id: "again", title: "Train the winners again", body };
-}
-
-function again(command: string | undefined): Html {
-  return command === undefined ? html`<p>${NOT_BY_ITSELF}</p>` : html`<pre>${command}</pre>`;
 }
 
 function lowered(title: string): string {

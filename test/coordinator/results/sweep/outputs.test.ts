@@ -6,6 +6,7 @@ import { renderTrialsCsv } from "../../../../coordinator/results/sweep/csv.js";
 import { documentOf } from "../../../../coordinator/results/sweep/document.js";
 import { renderMarkdown } from "../../../../coordinator/results/sweep/markdown.js";
 import { readingOf, warningsOf } from "../../../../coordinator/results/sweep/reading.js";
+import { renderTrialLines } from "../../../../coordinator/results/sweep/trial-lines.js";
 import { leaderboardLines } from "../../../../coordinator/results/sweep/terminal.js";
 import type { SweepResults } from "../../../../coordinator/results/sweep/data.js";
 import type { TrialRow } from "../../../../shared/records/sweep-line.js";
@@ -64,14 +65,14 @@ test("every output names the winner with its hash and the command that trains it
   assert.ok(renderTrialsCsv(sweep).includes(winner.weights));
 });
 
-test("a winner that began with another trial's weights has no command, and the outputs say why", () => {
+test("a winner that began with another trial's weights has a command as well", () => {
   const parent = { trial: "aaaa", rung: 1, weights: "b".repeat(64) };
   const sweep = withRows([{ ...trial(0, { "area(adversarial)": 0.5, clean: 0.99 }), parent }]);
   const lines = leaderboardLines(sweep, { width: 80, colour: false }).join("\n");
-  assert.doesNotMatch(lines, /saf reproduce/);
-  assert.match(lines, /began with another trial's weights/);
-  assert.match(JSON.stringify(documentOf(analyse(sweep))), /"command":null/);
-  assert.match(renderMarkdown(analyse(sweep)), /began with another trial's weights/);
+  const command = `saf reproduce ${sweep.rows[0]?.trial}`;
+  assert.ok(lines.includes(command));
+  assert.ok(JSON.stringify(documentOf(analyse(sweep))).includes(command));
+  assert.ok(renderMarkdown(analyse(sweep)).includes(command));
 });
 
 test("a folder with a space is quoted in the command", () => {
@@ -150,11 +151,47 @@ test("trials.csv has a row for each trial, numbers in full, fields with commas q
   const lines = renderTrialsCsv(sweep).split("\n");
   assert.equal(
     lines[0],
-    "trial,number,group,state,attempt,rung,samples,seconds,images,measured_images,weights,unreliable,reason,network.channels,train.learning_rate,clean",
+    "trial,number,group,state,attempt,rung,samples,seconds,images,measured_images,began,ended,weights,unreliable,reason,network.channels,train.learning_rate,seed,clean",
   );
-  assert.match(lines[1] ?? "", /,0,6000,3,10000,10000,.*,,,"\[32,64\]",0\.012345678901234567,0\.9712345678$/);
-  assert.match(lines[2] ?? "", /,failed,1,,.*"loss, ""nan""",,,$/);
+  assert.match(
+    lines[1] ?? "",
+    /,0,6000,3,10000,10000,.*,,,"\[32,64\]",0\.012345678901234567,0,0\.9712345678$/,
+  );
+  assert.match(lines[2] ?? "", /,failed,1,,.*"loss, ""nan""",,,0,$/);
   assert.equal(lines.length, 4);
+});
+
+test("trials.jsonl has a line for each trial, with its seed, times and all of its settings", () => {
+  const values = { "train.learning_rate": 0.0123, seed: 5 };
+  const sweep = withRows(
+    [
+      trial(0, { clean: 0.97 }, { values }),
+      {
+        ...trial(1, {}, { values: { "train.learning_rate": "fast" } }),
+        state: "failed",
+        rungs: [],
+        reason: "no",
+      },
+    ],
+    { parameters: {} },
+  );
+  const text = renderTrialLines({ ...sweep, settings: { train: { epochs: 3 } } });
+  const [first, second, ...rest] = text.split("\n");
+  const line = JSON.parse(first ?? "") as Record<string, unknown>;
+  const settings = line["settings"] as { train: Record<string, unknown>; seed: number };
+  const [rung] = sweep.rows[0]?.rungs ?? [];
+  assert.deepEqual([line["trial"], line["state"], line["seed"]], [sweep.rows[0]?.trial, "done", 5]);
+  assert.deepEqual(
+    [settings.train["epochs"], settings.train["learning_rate"], settings.seed],
+    [3, 0.0123, 5],
+  );
+  // What nobody said stands there as well.
+  assert.ok(Number(settings.train["batch_size"]) > 0);
+  assert.equal(line["ended"], new Date(1000 * (rung?.time ?? NaN)).toISOString());
+  assert.equal(line["began"], new Date(1000 * ((rung?.time ?? NaN) - (rung?.seconds ?? NaN))).toISOString());
+  const failed = JSON.parse(second ?? "") as Record<string, unknown>;
+  assert.deepEqual([failed["reason"], failed["settings"], failed["began"]], ["no", null, null]);
+  assert.deepEqual(rest, [""]);
 });
 
 test("results.json keeps its fields", () => {

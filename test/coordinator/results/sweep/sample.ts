@@ -55,6 +55,7 @@ export function sampleSweep(options: Options): SweepResults {
   });
   return {
     spec,
+    settings: {},
     objectives: objectivesOf(spec),
     constraints: spec.constraints.map(parseConstraint),
     rows: rows.map((row) => withState(row, options.state?.(row.number))),

@@ -16,7 +16,10 @@ async function folder(t: TestContext): Promise<string> {
   return path;
 }
 
-const FILES = ["leaderboard.md", "report.html", "results.json", "trials.csv"];
+const FILES = [
+  ...["leaderboard.md", "report.html", "results.json"],
+  ...["trials.csv", "trials.jsonl", "trials.parquet"],
+];
 
 test("the thread writes the same files as the caller would, and nothing else", async (t) => {
   const [here, aside] = [await folder(t), await folder(t)];
@@ -28,7 +31,7 @@ test("the thread writes the same files as the caller would, and nothing else", a
   assert.deepEqual((await readdir(aside)).sort(), FILES);
   assert.equal(written.html, join(aside, "report.html"));
   for (const name of FILES)
-    assert.equal(await readFile(join(aside, name), "utf8"), await readFile(join(here, name), "utf8"), name);
+    assert.deepEqual(await readFile(join(aside, name)), await readFile(join(here, name)), name);
 });
 
 test("the loop of whoever asks goes on while a sweep's results are written", async (t) => {

@@ -62,7 +62,7 @@ test("a trial has its settings as parameters, its rungs as a metric's history, t
   const [, first, second] = read(exportedSweep()).runs;
   assert.deepEqual(first?.params, {
     ...{ model: "mrelu", "train.learning_rate": "0.01", "train.batch_size": "64", "train.momentum": "0.3" },
-    ...{ "train.shuffle": "true", "network.channels": "[8,16]", seed: "7" },
+    ...{ "evaluate.diagnostics": "true", "network.channels": "[8,16]", seed: "7" },
   });
   assert.deepEqual(first?.metrics, {
     clean: `${BEGAN + 100}000 0.95 1000\n${BEGAN + 200}000 0.98 3000\n`,

@@ -92,7 +92,7 @@ test("parameters are numbers inside, choices by their place; one whose condition
   const [mrelu, , plain] = trialsOf(exportedSweep());
   assert.deepEqual(mrelu?.params, {
     ...{ model: 1, "train.learning_rate": 0.01, "train.batch_size": 64, "train.momentum": 0.3 },
-    ...{ "train.shuffle": 0, "network.channels": 0, seed: 7 },
+    ...{ "evaluate.diagnostics": 0, "network.channels": 0, seed: 7 },
   });
   assert.deepEqual([plain?.params["network.channels"], plain?.params["train.momentum"]], [1, undefined]);
   assert.deepEqual(Object.keys(plain?.distributions ?? {}).sort(), Object.keys(plain?.params ?? {}).sort());
@@ -103,7 +103,7 @@ test("parameters are numbers inside, choices by their place; one whose condition
     "train.batch_size": '{"name":"IntDistribution","attributes":{"log":false,"low":32,"high":128,"step":32}}',
     "train.momentum":
       '{"name":"FloatDistribution","attributes":{"log":false,"low":0.1,"high":0.9,"step":0.1}}',
-    "train.shuffle": '{"name":"CategoricalDistribution","attributes":{"choices":[true,false]}}',
+    "evaluate.diagnostics": '{"name":"CategoricalDistribution","attributes":{"choices":[true,false]}}',
     "network.channels": '{"name":"CategoricalDistribution","attributes":{"choices":["[8,16]","[16,32]"]}}',
     seed: '{"name":"IntDistribution","attributes":{"log":false,"low":7,"high":8,"step":1}}',
   });

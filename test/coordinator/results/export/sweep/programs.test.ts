@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { exportSweep } from "../../../../../coordinator/results/export/sweep/export-sweep.js";
+import { writeSweepResults } from "../../../../../coordinator/results/sweep/write.js";
 import { SWEEP_FORMATS } from "../../../../../coordinator/results/export/sweep/formats.js";
-import { ROWS, SPEC, exportedSweep, rowOf, rungOf } from "../../../../support/exported-sweeps.js";
+import { BEGAN, ROWS, SPEC, exportedSweep, rowOf, rungOf } from "../../../../support/exported-sweeps.js";
 import { askPython } from "../../../../support/python.js";
 
 const LIMIT = { timeout: 120_000 };
@@ -64,7 +65,7 @@ test("optuna.load_study opens the journal, ranks by it, and can go on with it", 
   const [first, , third] = study.trials;
   assert.deepEqual(first?.params, {
     ...{ model: "mrelu", "train.learning_rate": 0.01, "train.batch_size": 64, "train.momentum": 0.3 },
-    ...{ "train.shuffle": true, "network.channels": "[8,16]", seed: 7 },
+    ...{ "evaluate.diagnostics": true, "network.channels": "[8,16]", seed: 7 },
   });
   assert.ok(!("train.momentum" in (third?.params ?? {})));
   assert.deepEqual(first?.intermediate, [[1000, 0.5], [3000, 0.625]]); // prettier-ignore
@@ -137,12 +138,48 @@ test("pyarrow reads the Parquet file with the types of its columns", LIMIT, asyn
   if (said === undefined) return;
   const { types, rows } = said;
   assert.deepEqual(
-    [types["trial"], types["number"], types["train.learning_rate"], types["train.shuffle"], types["clean"]],
+    [
+      types["trial"],
+      types["number"],
+      types["train.learning_rate"],
+      types["evaluate.diagnostics"],
+      types["clean"],
+    ],
     ["string", "int64", "double", "bool", "double"],
   );
   assert.equal(rows.length, ROWS.length);
   assert.deepEqual([rows[0]?.["seed"], rows[0]?.["clean"], rows[3]?.["clean"]], [7, 0.98, null]);
 });
+
+test(
+  "pyarrow reads the trials.parquet of a sweep's folder, each trial with all of its settings",
+  LIMIT,
+  async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "saf-trials-"));
+    t.after(() => rm(folder, { recursive: true, force: true }));
+    const rows = ROWS.map((row) => {
+      const { "network.channels": none, ...values } = row.values;
+      assert.ok(none);
+      return { ...row, values };
+    });
+    const results = {
+      ...exportedSweep({ rows }),
+      decisions: [],
+      directory: "runs/robust",
+      until: BEGAN + 200,
+    };
+    await writeSweepResults(folder, results);
+    const said = await askPython<PyArrow>(t, SCRIPT, ["parquet", join(folder, "trials.parquet")]);
+    if (said === undefined) return;
+    const [first] = said.rows;
+    assert.equal(said.rows.length, ROWS.length);
+    assert.deepEqual([first?.["state"], first?.["seed"], first?.["clean"]], ["done", 7, 0.98]);
+    const settings = JSON.parse(String(first?.["settings"])) as {
+      train: { epochs: number; momentum: number };
+    };
+    assert.deepEqual([settings.train.epochs, settings.train.momentum], [2, 0.3]);
+  },
+);
 
 interface Mlflow {
   experiment: string;

@@ -29,7 +29,7 @@ test("each kind of parameter has a type and a domain, in the spec's order", () =
     ["train.learning_rate", "number", false],
     ["train.batch_size", "integer", false],
     ["train.momentum", "number", false],
-    ["train.shuffle", "boolean", false],
+    ["evaluate.diagnostics", "boolean", false],
     ["network.channels", "text", false],
     ["seed", "integer", true],
   ]);

@@ -49,7 +49,7 @@ test("the experiment says what is tried and what is measured, objectives first",
       ["train.learning_rate", 3, true, [0.001, 0.1]],
       ["train.batch_size", 3, true, [32, 128]],
       ["train.momentum", 3, true, [0.1, 0.9]],
-      ["train.shuffle", 2, true, 2],
+      ["evaluate.diagnostics", 2, true, 2],
       ["network.channels", 1, true, 2],
     ],
   );
@@ -78,7 +78,7 @@ test("a trial is a session: its settings, its metrics by images seen, and how it
       ["train.learning_rate", "numberValue", 0.01],
       ["train.batch_size", "numberValue", 64],
       ["train.momentum", "numberValue", 0.3],
-      ["train.shuffle", "boolValue", true],
+      ["evaluate.diagnostics", "boolValue", true],
       ["network.channels", "stringValue", "[8,16]"],
     ],
   );
