@@ -8,7 +8,8 @@ import { type LeaseBook, ableCount, emptyBook, isHeld, refusesEngine, stateOf } 
 import { decide } from "./leases/decide.js";
 import type { Effect, LeaseEvent, Reason } from "./leases/events.js";
 import type { Job, JobDesk, JobLeases } from "./leases/job.js";
-import { type Listener, listen } from "./listen.js";
+import { Commands } from "./commands.js";
+import { listen } from "./listen.js";
 import { poolView } from "./leases/pool-view.js";
 import { rowsOf } from "./leases/worker-rows.js";
 import { LineLimit } from "../shared/line-limit.js";
@@ -26,23 +27,25 @@ export class Coordinator {
   #isSuperseded = false;
   #waiting: (() => void)[] = [];
   readonly #lineLimit = new LineLimit();
-  #listener: Listener | undefined;
-  #stopTicking: () => void = () => undefined;
+  readonly #commands: Commands;
+  #stopListening: () => void = () => undefined;
 
   constructor(edges: CoordinatorEdges) {
     this.#edges = edges;
+    this.#commands = new Commands(edges);
     const { heartbeatMs, quarantine, hungAfter, mixedEngines, committedEngines } = edges;
     this.#book = emptyBook({ heartbeatMs, quarantine, hungAfter, mixedEngines }, committedEngines);
   }
 
   async start(): Promise<void> {
     const { control, bulk, clock, heartbeatMs, metrics } = this.#edges;
-    this.#listener = listen(this.#edges, {
+    const listener = listen(this.#edges, {
       jobs: this.#jobs,
       take: (event) => this.#take(event),
       member: (id) => this.#book.members.get(id),
       spoils: (id, engine) => refusesEngine(this.#book, id, engine),
       superseded: (term) => this.#onSuperseded(term),
+      settle: (worker, settled, follow) => this.#commands.settle(worker, settled, follow),
       log: (worker, level, text) => this.#logOf(worker, level, text),
     });
     control.onConnection((isConnected) => {
@@ -52,12 +55,15 @@ export class Coordinator {
     });
     await Promise.all([control.flush(), bulk.flush()]);
     this.#announce();
-    this.#stopTicking = clock.every(heartbeatMs / TICKS_PER_HEARTBEAT, () => this.#tick());
+    const stopTicking = clock.every(heartbeatMs / TICKS_PER_HEARTBEAT, (lateMs) => this.#tick(lateMs));
+    this.#stopListening = () => {
+      stopTicking();
+      listener.stop();
+    };
   }
 
   stop(): void {
-    this.#stopTicking();
-    this.#listener?.stop();
+    this.#stopListening();
   }
 
   /** The process of a worker has ended, says whoever started it. */
@@ -138,7 +144,7 @@ export class Coordinator {
 
   /** Tells every worker to stop. */
   dismiss(reason: string): void {
-    for (const id of this.#book.members.keys()) this.#command(id, { shutdown: { reason } });
+    for (const id of this.#book.members.keys()) this.#commands.send(id, { shutdown: { reason } });
   }
 
   table(): saf.v1.WorkerRow.$Properties[] {
@@ -188,16 +194,16 @@ export class Coordinator {
     const job = "jobId" in effect ? this.#jobs.get(effect.jobId) : undefined;
     switch (effect.kind) {
       case "lease":
-        if (job !== undefined) this.#command(effect.worker, job.command(effect.unit, { ...effect, term }));
+        if (job !== undefined) this.#commands.lease(job, { ...effect, term });
         break;
       case "halt":
-        this.#command(effect.worker, { halt: { leaseId: effect.leaseId } });
+        this.#commands.send(effect.worker, { halt: { leaseId: effect.leaseId } });
         break;
       case "cancel":
-        this.#command(effect.worker, { cancel: { leaseId: effect.leaseId, reason: effect.reason } });
+        this.#commands.send(effect.worker, { cancel: { leaseId: effect.leaseId, reason: effect.reason } });
         break;
       case "rejoin":
-        this.#command(effect.worker, { rejoin: { term } });
+        this.#commands.send(effect.worker, { rejoin: { term } });
         break;
       case "announce":
         this.#announce();
@@ -252,17 +258,12 @@ export class Coordinator {
     control.publish(subjects.all, writeMessage(wire.Announce, { term }));
   }
 
-  #tick(): void {
-    this.#take({ kind: "tick" });
+  #tick(lateMs = 0): void {
+    this.#take({ kind: "tick", lateMs });
     if (this.#book.isPaused) return;
     const counts = { idle: 0, busy: 0, straggling: 0, quarantined: 0 };
     for (const member of this.#book.members.values()) counts[stateOf(member, this.#edges.clock.now())]++;
     this.#edges.metrics.workers(counts);
-  }
-
-  #command(workerId: string, command: saf.v1.WorkerCommand.$Properties): void {
-    const { control, subjects } = this.#edges;
-    control.publish(subjects.command(workerId), writeMessage(wire.WorkerCommand, command));
   }
 }
 

@@ -23,6 +23,8 @@ export interface ListenerContext {
   spoils(worker: string, engine: EngineFingerprint): string | undefined;
   /** A coordinator with this term, newer than ours, leads the pool. */
   superseded(term: number): void;
+  /** Tells a worker what its push came to, together with the command that `follow` may have for it. */
+  settle(worker: string, settled: saf.v1.Settled.$Properties, follow: () => void): void;
   /** A line that a worker can cause as often as it likes. */
   log(worker: string, level: LogLevel, text: string): void;
 }
@@ -40,6 +42,8 @@ const MOST_TEXT = 100;
 
 /** Makes an answer when there is room for it. */
 type Answer = () => Uint8Array;
+
+type PushVerdict = Verdict<saf.v1.PushReply.$Properties>;
 
 /** Who sent a result, and for which lease. */
 interface Sender {
@@ -163,17 +167,26 @@ class Ear {
 
   // ---- Work that comes back -----------------------------------------------------------------------------------
 
-  onChunk({ speaker: workerId, data, inPlace }: Heard): void {
+  onChunk({ speaker, data, inPlace }: Heard): void {
+    this.#takeChunk(speaker, data, inPlace);
+  }
+
+  #takeChunk(workerId: string, data: Uint8Array, inPlace: boolean | undefined): void {
     const seal = inPlace === true ? sealOf(data) : 0;
     const isIntact = (): boolean => inPlace !== true || sealOf(data) === seal;
     const decoded = decodeChunk(data, inPlace);
-    const { fate, completed, job } = decoded.ok
+    const verdict: ChunkVerdict & { job?: Job } = decoded.ok
       ? this.#verdictOn(workerId, decoded.header, decoded.body, isIntact)
-      : { fate: decoded.reason, completed: undefined, job: undefined };
+      : { fate: decoded.reason };
+    // A worker breaks the seal of a frame that lies in its memory when it goes on to its next lease: of what it sent before,
+    // more than was needed may still be on its way here.
+    const isGone = inPlace === true && verdict.fate !== "accepted" && (seal === 0 || !isIntact());
+    const fate = isGone ? "stale" : verdict.fate;
     this.#edges.metrics.gradient(fate);
     if (fate !== "accepted" && fate !== "duplicate" && fate !== "stale")
       this.#tellRefused(workerId, decoded.ok ? decoded.header : undefined, fate);
     // The worker may have its next lease before it has said that it is done.
+    const { job, completed } = verdict;
     if (job !== undefined && completed !== undefined)
       this.#context.take({ kind: "computed", jobId: job.id, worker: workerId, ...completed });
   }
@@ -193,7 +206,8 @@ class Ear {
   ): ChunkVerdict & { job?: Job } {
     const { term, metrics } = this.#edges;
     const job = this.#jobOf(({ runHash, onChunk }) => runHash === header.runHash && onChunk !== undefined);
-    if (job?.onChunk === undefined) return { fate: this.#knows(header.runHash) ? "stale" : "run" };
+    if (job?.onChunk === undefined)
+      return { fate: this.#jobOf(({ runHash }) => runHash === header.runHash) ? "stale" : "run" };
     if (header.term !== term) return { fate: "fenced" };
     const verdict = job.onChunk(workerId, header, body, isIntact);
     if (verdict.fate === "nonfinite")
@@ -202,19 +216,27 @@ class Ear {
   }
 
   onPushEnd({ subject, data, answer }: Heard): void {
-    const message = readMessage(wire.PushEnd, data);
+    // Results in it are views of the message, and are looked at later.
+    const message = readMessage(wire.PushEnd, Buffer.from(data));
     if (message === undefined || !this.#isFrom(subject, message.workerId)) return;
-    const reply = (properties: saf.v1.PushReply.$Properties): void =>
-      answer(writeMessage(wire.PushReply, properties));
-    if (message.term !== this.#edges.term) {
-      reply({ status: wire.PushReply.Status.FENCED });
-      return;
+    const { workerId, leaseId, term, frames } = message;
+    // Decoded bytes are views of the message, at any place in it.
+    for (const frame of frames) this.#takeChunk(workerId, new Uint8Array(frame), false);
+    const { job, verdict } = this.#verdictOnPush(message);
+    const follow = (): void => this.#conclude(job, message, verdict);
+    if (frames.length > 0) this.#context.settle(workerId, { leaseId, term, reply: verdict.reply }, follow);
+    else {
+      answer(writeMessage(wire.PushReply, verdict.reply));
+      follow();
     }
+  }
+
+  #verdictOnPush(message: saf.v1.PushEnd): { job: Job | undefined; verdict: PushVerdict } {
+    if (message.term !== this.#edges.term)
+      return { job: undefined, verdict: { reply: { status: wire.PushReply.Status.FENCED } } };
     const job = this.#jobOf(({ runId, onPushEnd }) => runId === message.runId && onPushEnd !== undefined);
     const over = { status: wire.PushReply.Status.STALE, reason: "the run is over" };
-    const verdict = job?.onPushEnd?.(message) ?? settledAs(over);
-    reply(verdict.reply);
-    this.#conclude(job, message, verdict);
+    return { job, verdict: job?.onPushEnd?.(message) ?? settledAs(over) };
   }
 
   onResult({ subject, data, answer }: Heard): void {
@@ -291,10 +313,6 @@ class Ear {
 
   #jobOf(fits: (job: Job) => boolean): Job | undefined {
     return [...this.#context.jobs.values()].find(fits);
-  }
-
-  #knows(runHash: string): boolean {
-    return this.#jobOf((job) => job.runHash === runHash) !== undefined;
   }
 
   /** Does a message that came on this subject speak for the worker that it names? Who does not is named once. */

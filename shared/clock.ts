@@ -5,8 +5,11 @@ export interface Clock {
   now(): number;
   /** Calls `run` once, `delayMs` from now at the earliest. The answer takes the call back. */
   after(delayMs: number, run: () => void): () => void;
-  /** Calls `run` every `periodMs`, first after one period, until the answer is called. */
-  every(periodMs: number, run: () => void): () => void;
+  /**
+   * Calls `run` every `periodMs`, first after one period, until the answer is called. `lateMs`: how much later than its time it
+   * runs, as after a loop that was busy or a process that stood still.
+   */
+  every(periodMs: number, run: (lateMs?: number) => void): () => void;
 }
 
 /** Resolves after `delayMs`, or at once when `signal` aborts. */

@@ -63,6 +63,11 @@ export class FrameSender {
     this.#sending ??= this.#drain();
   }
 
+  /** All frames, for whoever sends them by another way. */
+  sealed(): Uint8Array[] {
+    return Array.from({ length: this.chunkCount }, (_, chunk) => this.#sealedFrame(chunk));
+  }
+
   sendAll(): void {
     this.send(Array.from({ length: this.chunkCount }, (_, chunk) => chunk));
   }
@@ -81,7 +86,7 @@ export class FrameSender {
   async #drain(): Promise<void> {
     await Promise.resolve(); // so that `#sending` is set before it is cleared below
     for (let chunk = this.#ready.shift(); chunk !== undefined; chunk = this.#ready.shift()) {
-      const frame = (this.#sealed[chunk] ??= this.#seal(chunk));
+      const frame = this.#sealedFrame(chunk);
       this.#bus.publish(this.#subject, frame);
       this.#credit -= frame.byteLength;
       if (this.#credit <= 0) {
@@ -91,6 +96,10 @@ export class FrameSender {
     }
     // In the same turn as the last look at the queue: a chunk that comes later starts anew.
     this.#sending = undefined;
+  }
+
+  #sealedFrame(chunk: number): Uint8Array {
+    return (this.#sealed[chunk] ??= this.#seal(chunk));
   }
 
   /** The body is in place already: the engine wrote it there. */

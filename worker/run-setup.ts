@@ -68,18 +68,27 @@ export interface RunSources extends RetryEdges {
   memory: ThreadMemory;
 }
 
+/** A run as its lease names it. */
+export interface WantedRun {
+  runId: string;
+  /** Hash of its description. */
+  recipe: string;
+  /** The description, where it came with the lease. */
+  told: saf.v1.RunSpec | undefined;
+}
+
 /**
  * Throws ClusterError when the coordinator's description does not fit this worker's own idea of the network, or is not the
- * one whose hash the lease carries (`wanted`).
+ * one whose hash the lease carries.
  */
-export async function prepareRun(sources: RunSources, runId: string, wanted: string): Promise<PreparedRun> {
+export async function prepareRun(sources: RunSources, wanted: WantedRun): Promise<PreparedRun> {
   const { bulk, clock, signal, subjects } = sources;
-  const spec = await describe(sources, runId);
-  const recipe = recipeOf(spec);
-  if (recipe !== wanted)
+  const { runId, recipe } = wanted;
+  const spec = wanted.told ?? (await describe(sources, runId));
+  if (recipeOf(spec) !== recipe)
     throw new ClusterError(
       "protocol",
-      `Run ${runId} is described by recipe ${recipe}, its lease by ${wanted}`,
+      `Run ${runId} is described by recipe ${recipeOf(spec)}, its lease by ${recipe}`,
     );
   const { configJson, data, parameterCount } = spec;
   const config = configSchema.parse(JSON.parse(configJson));

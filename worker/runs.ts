@@ -1,6 +1,7 @@
 /** The runs whose network and weights stay loaded: with several side by side a worker goes from one to another. */
 import { runHashIn } from "../shared/core/chunk.js";
 import { RUNS_KEPT } from "../shared/loaded-runs.js";
+import type { saf } from "../shared/messages.js";
 import { type PreparedRun, type RunSources, prepareRun } from "./run-setup.js";
 
 export class LoadedRuns {
@@ -13,10 +14,13 @@ export class LoadedRuns {
   }
 
   /**
-   * Prepares a run that is not loaded, or was loaded by another recipe, in place of the one that waits longest. Throws as
-   * `prepareRun`.
+   * Prepares a run that is not loaded, or was loaded by another recipe, in place of the one that waits longest. `told`: its
+   * description, where that came with the lease. Throws as `prepareRun`.
    */
-  async get({ runId, recipe }: { runId: string; recipe: string }): Promise<PreparedRun> {
+  async get(
+    { runId, recipe }: { runId: string; recipe: string },
+    told?: saf.v1.RunSpec,
+  ): Promise<PreparedRun> {
     let run = this.#runs.get(runId);
     if (run !== undefined && recipe !== run.recipe) {
       this.#forget(run);
@@ -24,7 +28,7 @@ export class LoadedRuns {
     }
     if (run === undefined) {
       this.#forgetOldest();
-      run = await prepareRun(this.#sources, runId, recipe);
+      run = await prepareRun(this.#sources, { runId, recipe, told });
     }
     this.#runs.delete(runId);
     this.#runs.set(runId, run);

@@ -14,6 +14,14 @@ export interface StateIdentity {
   size: number;
 }
 
+type VectorKind = "parameters" | "velocity";
+
+interface Part {
+  body: Uint8Array;
+  /** Of its first byte, in the vector. */
+  offset: number;
+}
+
 const PULL_TIMEOUT_MS = 2000;
 /** Of all requests for one vector. */
 const PULL_RETRIES: RetryPolicy = { attempts: 51, pauseMs: () => 100 };
@@ -21,7 +29,7 @@ const PULL_RETRIES: RetryPolicy = { attempts: 51, pauseMs: () => 100 };
 /** Fills `memory`. Undefined when the coordinator has this version no more, or `signal` aborts. Throws RequestError when nobody answers. */
 export async function pullVector(
   sources: VectorSources,
-  kind: "parameters" | "velocity",
+  kind: VectorKind,
   identity: StateIdentity,
   memory: SharedArrayBuffer,
 ): Promise<SharedArrayBuffer | undefined> {
@@ -40,18 +48,45 @@ export async function pullVector(
   return pulled.kind === "answered" && pulled.answer === "complete" ? memory : undefined;
 }
 
+/** The vector, where it came with the lease in one chunk. */
+export function broughtVector(
+  frames: readonly Uint8Array[],
+  kind: VectorKind,
+  identity: StateIdentity,
+  memory: SharedArrayBuffer,
+): SharedArrayBuffer | undefined {
+  if (chunkCountOf(4 * identity.size) > 1) return undefined;
+  for (const frame of frames) {
+    const got = chunkIn(frame, kind, identity, 0);
+    if (got === undefined) continue;
+    new Uint8Array(memory).set(got.body, got.offset);
+    return memory;
+  }
+  return undefined;
+}
+
 /** Undefined when the answer is not that chunk. Throws RequestError. */
 async function pullChunk(
   { bus, pullSubject }: VectorSources,
-  kind: "parameters" | "velocity",
-  { runId, runHash, term, version, size }: StateIdentity,
+  kind: VectorKind,
+  identity: StateIdentity,
   chunk: number,
-): Promise<{ body: Uint8Array; offset: number } | undefined> {
+): Promise<Part | undefined> {
+  const { runId, version } = identity;
   const request = { runId, version, chunk, velocity: kind === "velocity" };
   const answer = await bus.request(pullSubject, writeMessage(wire.ParamRequest, request), PULL_TIMEOUT_MS);
   const reply = readMessage(wire.ParamReply, answer);
   if (reply === undefined || reply.error?.message || reply.chunk.byteLength === 0) return undefined;
-  const decoded = decodeChunk(reply.chunk);
+  return chunkIn(reply.chunk, kind, identity, chunk);
+}
+
+function chunkIn(
+  frame: Uint8Array,
+  kind: VectorKind,
+  { runHash, term, version, size }: StateIdentity,
+  chunk: number,
+): Part | undefined {
+  const decoded = decodeChunk(frame);
   if (!decoded.ok) return undefined;
   const { header, body } = decoded;
   const fits =

@@ -2,15 +2,37 @@
 import { ClusterError } from "../shared/errors.js";
 import { type Measure, measureSchema } from "../shared/measures.js";
 import type { saf } from "../shared/messages.js";
+import type { Measuring } from "./engine/messages.js";
 import type { Findings } from "./measures/evaluate.js";
 import type { StrengthOutcome } from "./measures/outcome.js";
 
 /** Throws ClusterError("protocol") for a lease that names no measure. */
-export function measureOf({ taskId, measureJson }: saf.v1.TaskLease): Measure {
+export function measureOf({
+  taskId,
+  measureJson,
+}: Pick<saf.v1.TaskLease, "taskId" | "measureJson">): Measure {
   try {
     return measureSchema.parse(JSON.parse(measureJson));
   } catch (cause) {
     throw new ClusterError("protocol", `Task ${taskId} names no measure that this worker knows`, { cause });
+  }
+}
+
+/** What is to be measured behind a stretch; nothing where one of it names no measure: it is leased by itself then. */
+export function measuresOf({ measures }: saf.v1.ExclusiveLease): Measuring[] {
+  try {
+    return measures.map((told) => {
+      const { strengths, firstImage, imageCount, sampleCount } = told;
+      return {
+        measure: measureOf({ taskId: "behind a stretch", measureJson: told.measureJson ?? "" }),
+        strengths: strengths ?? [],
+        firstImage: firstImage ?? 0,
+        imageCount: imageCount ?? 0,
+        sampleCount: sampleCount ?? 0,
+      };
+    });
+  } catch {
+    return [];
   }
 }
 

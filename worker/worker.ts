@@ -129,9 +129,11 @@ export class Worker {
   }
 
   #onCommand({ data }: BusMessage): void {
-    const command = readMessage(wire.WorkerCommand, data);
+    // Bytes in it are views of the message, and are read when the lease's turn comes.
+    const command = readMessage(wire.WorkerCommand, Buffer.from(data));
     if (command === undefined) return;
     this.#membership.heard();
+    if (command.settled != null) this.#context.push.settled(command.settled);
     const lease = leaseIn(command);
     if (lease !== undefined) this.#enqueue(lease);
     else if (command.rejoin != null) this.#membership.rejoin(command.rejoin.term ?? 0);
@@ -165,6 +167,7 @@ export class Worker {
   #joined(term: number, isNew: boolean): void {
     // What is computed for another coordinator nobody will take.
     if (isNew && this.#inHand?.term !== term) this.#inHand?.halt();
+    this.#context.push.resend();
     const early = this.#early;
     this.#early = undefined;
     if (early?.order.term === term) this.#queue.put(early);
@@ -183,10 +186,11 @@ export class Worker {
 
   async #serveLease(lease: Lease): Promise<void> {
     const { leaseId } = lease.order;
-    const hand = new LeaseInHand(lease.order);
+    const hand = new LeaseInHand(lease.order, lease.brought?.frames);
     this.#inHand = hand;
     try {
-      const unneeded = await this.#serve(await this.#runs.get(lease.order), lease, hand);
+      const run = await this.#runs.get(lease.order, lease.brought?.run);
+      const unneeded = await this.#serve(run, lease, hand);
       if (unneeded !== undefined) this.#giveBack(leaseId, unneeded);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

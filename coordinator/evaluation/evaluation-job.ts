@@ -3,6 +3,8 @@
  * A task is idempotent: its id is a hash of everything that decides the outcome, and its first result counts.
  */
 import { createHash } from "node:crypto";
+import { isShort } from "../../shared/core/chunk.js";
+import { ONLY_SHARD } from "../../shared/core/shards.js";
 import { ClusterError } from "../../shared/errors.js";
 import type { NetworkSettings } from "../../shared/config/network.js";
 import { MEASURES_VERSION } from "../../shared/measures.js";
@@ -221,6 +223,13 @@ export class EvaluationJob implements Job {
         traceparent: span?.traceparent ?? "",
       },
     };
+  }
+
+  opening(): readonly Uint8Array[] {
+    const { parameters, version } = this.#options;
+    if (!isShort(parameters.byteLength)) return [];
+    const { frame } = this.#weights.frame({ shard: ONLY_SHARD, version, chunk: 0 });
+    return frame === undefined ? [] : [frame];
   }
 
   #trace(task: TaskSpec, worker: string, startMs: number): Span | undefined {

@@ -80,6 +80,8 @@ export interface Lease {
   runId: string;
   unit: Unit;
   grantedMs: number;
+  /** Of the time since then, what passed while we looked at nothing. */
+  unseenMs: number;
   deadlineMs: number;
   /** Its unit was offered to others already. */
   isOverdue: boolean;
@@ -176,6 +178,11 @@ export function isHeld({ grants }: UnitRecord): boolean {
   return grants.some(({ state }) => state === "held");
 }
 
+/** Two have it in time, and whoever is first counts. */
+export function isRaced({ grants, done }: UnitRecord): boolean {
+  return done === undefined && grants.some(({ state }) => state === "raced");
+}
+
 /** It can be leased. */
 export function isOpen(record: UnitRecord): boolean {
   return record.done === undefined && !isHeld(record);
@@ -236,6 +243,13 @@ export function usedTimes({ members, used }: LeaseBook, nowMs: number): Map<stri
     times.set(name, (times.get(name) ?? 0) + (nowMs - lease.grantedMs) / share);
   }
   return times;
+}
+
+/** Who is idle, or works on something in time. */
+export function takingPart({ members }: LeaseBook, nowMs: number): Member[] {
+  return [...members.values()].filter(
+    (member) => member.strayLease === 0 && ["idle", "busy"].includes(stateOf(member, nowMs)),
+  );
 }
 
 export type MemberState = "idle" | "busy" | "straggling" | "quarantined";

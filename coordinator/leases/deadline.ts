@@ -43,6 +43,14 @@ export function usualLimit(times: LeaseTimes): number | undefined {
 /** Times do not change, and each lease asks for their limit more than once. */
 const limits = new WeakMap<LeaseTimes, number>();
 
+/** Multiples of what leases take in all that still count as usual. */
+const QUEUED = 3;
+
+/** Workers tell what they compute and wait for; how long they are queued behind others of their machine counts too. */
+export function queueLimit(limitMs: number, usualMs: number): number {
+  return Math.max(limitMs, QUEUED * usualMs);
+}
+
 /** Times of its own usual time that a worker gets, and of the others' limit that this can be: it must come at all. */
 const OWN = { times: 3, most: 10 };
 
@@ -58,8 +66,8 @@ export function limitOf(patience: Patience, times: LeaseTimes, isWarm: boolean):
   return isWarm ? limit : Math.max(limit, patience.unknownMs) + patience.warmUpMs;
 }
 
-/** Doublings of the patience with an engine, one for each attempt at the same unit. */
-const MOST_DOUBLINGS = 6;
+/** Doublings of the patience, one for each attempt at the same unit. */
+export const MOST_DOUBLINGS = 6;
 
 /**
  * How long an engine may be silent: so many deadlines of one step, for it tells each. An engine that is slow and does not
@@ -74,4 +82,9 @@ export function median(values: readonly number[]): number {
   const half = sorted.length >> 1;
   const upper = sorted[half] ?? NaN;
   return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? NaN) + upper) / 2;
+}
+
+/** Of two in the middle the smaller one; undefined of none. */
+export function lowerMedian(values: readonly number[]): number | undefined {
+  return Float64Array.from(values).sort()[(values.length - 1) >> 1];
 }

@@ -44,7 +44,7 @@ function handle(turn: Turn, event: LeaseEvent): void {
     case "follows":
       return follows(turn, event);
     case "tick":
-      return ticked(turn);
+      return ticked(turn, event);
     case "planned":
       return planned(turn, event);
     case "withdrawn":

@@ -50,8 +50,8 @@ export type LeaseEvent =
   | { kind: "superseded"; term: number }
   /** A worker says that it has joined a later coordinator, of this term. */
   | { kind: "follows"; worker: string; term: number }
-  /** Time has passed. */
-  | { kind: "tick" }
+  /** Time has passed. `lateMs`: by how much later we look than we meant to: nobody could be heard of meanwhile. */
+  | { kind: "tick"; lateMs?: number }
   /** A job wants something else done. `isFresh`: what is in work is given up, as if it had never begun. */
   | { kind: "planned"; jobId: string; runId: string; account?: Account; plan: WorkPlan; isFresh: boolean }
   | { kind: "withdrawn"; jobId: string }
@@ -103,6 +103,8 @@ export type Effect =
       atMs: number;
       /** An engine that has not answered for this long hangs; 0: never. */
       hungMs: number;
+      /** Its worker has not served the run yet, or not lately. */
+      isCold: boolean;
     }
   | { kind: "halt"; worker: string; leaseId: number }
   /** Nobody wants what the worker may have been told to do. */

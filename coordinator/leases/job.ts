@@ -70,6 +70,8 @@ export interface Job {
   readonly plan: WorkPlan;
   /** What tells a worker of its lease; asked once for each. */
   command(unit: Unit, lease: GrantedLease): saf.v1.WorkerCommand.$Properties;
+  /** Frames of what the unit begins with, where that is short. */
+  opening?(unit: Unit): readonly Uint8Array[];
   /**
    * A chunk of a gradient or a state. The body may lie where its sender can change it: what was read counts only if
    * `isIntact` afterwards.

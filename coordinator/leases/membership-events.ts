@@ -4,6 +4,7 @@ import { GOOD_STANDING } from "../pool/standing.js";
 import type { EngineFingerprint } from "../../shared/fingerprint.js";
 import { type Lease, type Member, enginesProblem } from "./book.js";
 import { limitOf } from "./deadline.js";
+import { crowdOf, paceOfOthersNow, usualOfOthers } from "./load.js";
 import { withoutWorker } from "./pace.js";
 import type { EventOf, LeaseOutcome, StretchProgress } from "./events.js";
 import type { LostState, Turn } from "./turn.js";
@@ -79,7 +80,8 @@ export function heard(turn: Turn, event: EventOf<"heard">): void {
     if (progress !== undefined) advanced(turn, worker, lease, progress);
     return;
   }
-  const isLate = lease !== undefined && turn.nowMs - lease.grantedMs > 2 * turn.book.rules.heartbeatMs;
+  const isLate =
+    lease !== undefined && turn.nowMs - lease.grantedMs - lease.unseenMs > 2 * turn.book.rules.heartbeatMs;
   if (isLate) takeBack(turn, worker, lease, leaseId);
   // Between a result and the next lease a heartbeat still names the old one; a worker that stays with it is busy.
   const isStray = leaseId !== 0 && (isLate || (lease === undefined && leaseId !== member.endedLease));
@@ -198,8 +200,12 @@ function giveWay(turn: Turn): void {
     turn.effects.push({ kind: "superseded", term: followed.term });
 }
 
-export function ticked(turn: Turn): void {
+/** A timer may be late by so much of a heartbeat. */
+const NOT_LATE = 0.1;
+
+export function ticked(turn: Turn, { lateMs = 0 }: EventOf<"tick">): void {
   if (turn.book.isPaused) return;
+  if (lateMs > NOT_LATE * turn.book.rules.heartbeatMs) forgive(turn, lateMs);
   giveWay(turn);
   for (const id of lostWorkers(turn.book.members, turn.book.rules.heartbeatMs, turn.nowMs)) {
     const silentMs = turn.nowMs - (turn.book.members.get(id)?.lastSeenMs ?? 0);
@@ -208,13 +214,52 @@ export function ticked(turn: Turn): void {
     turn.tookAway(id, `no heartbeat for ${Math.round(silentMs)} ms`);
     forget(turn, id, "lost", "lost");
   }
-  for (const [id, { lease }] of turn.book.members) {
-    if (lease !== undefined && !lease.isOverdue && lease.deadlineMs <= turn.nowMs) expire(turn, id, lease);
+  // All of them beside the others as they are now: of those who are late together none is the last one.
+  const late = [...turn.book.members].flatMap(([id, { lease }]) =>
+    lease === undefined || lease.isOverdue || lease.deadlineMs > turn.nowMs
+      ? []
+      : [{ id, lease, ...lateness(turn, id, lease) }],
+  );
+  for (const { id, lease, isOver, isAlone } of late) if (isOver) expire(turn, id, lease, isAlone);
+}
+
+/** A lease is late only where it takes so many times as long as those of the others take now. */
+const LATE_TIMES = 3;
+/** But after so many times its limit in any case: all of them may hang. */
+const MOST_LIMITS = 20;
+
+/** `isOver`: a lease behind its deadline is to be given to others; `isAlone`: it is late beside them. */
+function lateness(
+  { book, nowMs }: Turn,
+  worker: string,
+  lease: Lease,
+): { isOver: boolean; isAlone: boolean } {
+  const { jobId, unit, grantedMs, unseenMs, deadlineMs } = lease;
+  const job = book.jobs.get(jobId);
+  if (job === undefined) return { isOver: true, isAlone: true };
+  const crowd = crowdOf(book, job, unit.patience.series, nowMs);
+  const first = job.units.get(unit.id)?.grants[0];
+  const paceNow = paceOfOthersNow(crowd, { worker, sinceMs: first?.grantedMs ?? grantedMs }) ?? 0;
+  const slowdown = Math.max(1, paceNow / (usualOfOthers(crowd, worker) ?? Infinity));
+  const [heldMs, limitMs] = [nowMs - grantedMs - unseenMs, deadlineMs - grantedMs - unseenMs];
+  const isAlone = heldMs >= Math.max(slowdown * limitMs, LATE_TIMES * paceNow * unit.images);
+  return { isOver: isAlone || heldMs >= MOST_LIMITS * limitMs, isAlone };
+}
+
+/** We stood still, or had too much to do: what workers said meanwhile waits to be read, and is not late by that. */
+function forgive(turn: Turn, lateMs: number): void {
+  const since = (ms: number): number => Math.min(lateMs, Math.max(0, turn.nowMs - ms));
+  for (const [id, { lastSeenMs, lease }] of turn.book.members) {
+    turn.setMember(id, { lastSeenMs: lastSeenMs + since(lastSeenMs) });
+    if (lease === undefined) continue;
+    const moreMs = since(lease.grantedMs);
+    const [unseenMs, deadlineMs] = [lease.unseenMs + moreMs, lease.deadlineMs + moreMs];
+    turn.setMember(id, { lease: { ...lease, unseenMs, deadlineMs } });
   }
 }
 
 /** Its unit is offered to others; a late result still counts if it comes first. */
-function expire(turn: Turn, worker: string, lease: Lease): void {
+function expire(turn: Turn, worker: string, lease: Lease, isAlone: boolean): void {
   const heldMs = Math.round(turn.nowMs - lease.grantedMs);
   const retries = (turn.book.members.get(worker)?.retries ?? 0) + 1;
   const note = `lease ${lease.id} is overdue after ${heldMs} ms`;
@@ -225,7 +270,7 @@ function expire(turn: Turn, worker: string, lease: Lease): void {
     "warn",
     `Lease ${lease.id} of worker ${worker} is overdue after ${heldMs} ms; leasing ${lease.unit.id} again`,
   );
-  // Who is late lease after lease holds up everybody: it rests like one that fails.
-  turn.recordFailure(worker, note);
+  // Who is late lease after lease holds up everybody: it rests like one that fails. Where all are late it is not to blame.
+  if (isAlone) turn.recordFailure(worker, note);
   turn.reopen(lease, "expired");
 }

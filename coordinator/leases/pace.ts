@@ -1,5 +1,5 @@
 /** How fast each worker is at the units of a job. */
-import { median } from "./deadline.js";
+import { lowerMedian, median } from "./deadline.js";
 
 /** What one lease took. */
 export interface Measured {
@@ -63,6 +63,18 @@ export function paceOf(paces: Paces, series: string, worker: string, nowMs: numb
   if (pace === undefined || pace.isCold || pace.recent.length < ENOUGH || isOld(pace, nowMs))
     return undefined;
   return pace.usual;
+}
+
+/** What its newest lease took, if that was not its first. */
+export function newestOf(paces: Paces, series: string, worker: string): Measured | undefined {
+  const pace = paces.get(series)?.get(worker);
+  return pace?.isCold === true ? undefined : pace;
+}
+
+/** Milliseconds an image that half of the workers need at most; undefined while too little is known of all of them. */
+export function usualOfAll(paces: Paces, series: string, nowMs: number): number | undefined {
+  const all = [...(paces.get(series)?.keys() ?? [])];
+  return lowerMedian(all.flatMap((id) => paceOf(paces, series, id, nowMs) ?? []));
 }
 
 /** The pace of a worker of which nothing is known: the usual one. Undefined when nobody's is known. */

@@ -1,6 +1,6 @@
 /** Who gets which unit: idle workers one after another, jobs by their fair share, units in their order. */
 import { type Account, type Share, type UsedTimes, fairOrder, withPassedOver } from "../pool/fairness.js";
-import { helps, speedsOf, takeoverFor } from "./balance.js";
+import { helps, speedsOf } from "./balance.js";
 import {
   type JobRecord,
   type LeaseBook,
@@ -12,8 +12,9 @@ import {
   stateOf,
   usedTimes,
 } from "./book.js";
-import { hungLimitOf, limitOf, ownLimit } from "./deadline.js";
-import { paceOf } from "./pace.js";
+import { MOST_DOUBLINGS, hungLimitOf, limitOf, ownLimit, queueLimit } from "./deadline.js";
+import { paceOf, usualOfAll } from "./pace.js";
+import { type LateUnit, lateUnits, takeoverFor } from "./second-copies.js";
 import type { Turn } from "./turn.js";
 import type { Unit } from "./unit.js";
 
@@ -22,15 +23,15 @@ export function serveAll(turn: Turn, first?: string): void {
   if (turn.book.isPaused) return;
   if (first !== undefined) serve(turn, first);
   for (const id of turn.book.members.keys()) serve(turn, id);
+  takeOverAll(turn);
 }
 
 function serve(turn: Turn, id: string): void {
-  const member = turn.book.members.get(id);
-  if (member === undefined || stateOf(member, turn.nowMs) !== "idle") return;
+  const member = idle(turn, id);
+  if (member === undefined) return;
   const times = usedTimes(turn.book, turn.nowMs);
-  const jobs = fairOrder([...turn.book.jobs.values()], (job) => shareOf(turn.book, job, member, times));
   const passed = new Map<string, Account>();
-  for (const open of jobs) {
+  for (const open of jobsFor(turn, member, times)) {
     const job = planned(turn, open);
     const chosen = unitFor(turn, job, member);
     if (chosen !== undefined) {
@@ -40,9 +41,28 @@ function serve(turn: Turn, id: string): void {
     }
     if (hasNothing(turn, job, member)) passed.set(job.account.name, job.account);
   }
-  for (const { id: jobId } of jobs) {
-    const job = turn.book.jobs.get(jobId);
-    if (job !== undefined && takeOver(turn, job, member)) return;
+}
+
+function idle({ book, nowMs }: Turn, id: string): Member | undefined {
+  const member = book.members.get(id);
+  return member !== undefined && stateOf(member, nowMs) === "idle" ? member : undefined;
+}
+
+/** In the order in which this worker serves them. */
+function jobsFor({ book, nowMs }: Turn, member: Member, times = usedTimes(book, nowMs)): JobRecord[] {
+  return fairOrder([...book.jobs.values()], (job) => shareOf(book, job, member, times));
+}
+
+/** Whoever is still idle gets what another one holds, where it will have it much sooner. */
+function takeOverAll(turn: Turn): void {
+  let known: Map<string, LateUnit[]> | undefined;
+  for (const id of turn.book.members.keys()) {
+    const member = idle(turn, id);
+    if (member === undefined) continue;
+    const late = (known ??= lateByJob(turn));
+    if (late.size === 0) return;
+    const hasOne = jobsFor(turn, member).some((job) => takeOver(turn, job, member, late.get(job.id) ?? []));
+    if (hasOne) known = undefined;
   }
 }
 
@@ -60,9 +80,14 @@ function passOver(
   turn.book = { ...turn.book, used: withPassedOver(turn.book.used, places, placeOf(served)) };
 }
 
-/** An idle worker gets what another one holds, where it will have it much sooner. */
-function takeOver(turn: Turn, job: JobRecord, member: Member): boolean {
-  const takeover = takeoverFor(turn.book, job, member, turn.nowMs);
+/** Of jobs of which anything is late. */
+function lateByJob({ book, nowMs }: Turn): Map<string, LateUnit[]> {
+  const all = [...book.jobs].map(([id, job]) => [id, lateUnits(book, job, nowMs)] as const);
+  return new Map(all.filter(([, late]) => late.length > 0));
+}
+
+function takeOver(turn: Turn, job: JobRecord, member: Member, late: readonly LateUnit[]): boolean {
+  const takeover = takeoverFor(job, member, late, turn.nowMs);
   if (takeover === undefined) return false;
   const { record, holder, leftMs } = takeover;
   const first = record.grants.find(({ state }) => state === "held");
@@ -136,9 +161,11 @@ function limitFor(
   member: Member,
   { patience, images }: Pick<Unit, "patience" | "images">,
 ): number {
-  const times = job.times.get(patience.series) ?? [];
-  const pace = paceOf(job.paces, patience.series, member.id, turn.nowMs);
-  const limitMs = limitOf(patience, times, member.warm.has(job.runId));
+  const { series } = patience;
+  const times = job.times.get(series) ?? [];
+  const pace = paceOf(job.paces, series, member.id, turn.nowMs);
+  const toldMs = limitOf(patience, times, member.warm.has(job.runId));
+  const limitMs = queueLimit(toldMs, (usualOfAll(job.paces, series, turn.nowMs) ?? 0) * images);
   return ownLimit(limitMs, pace === undefined ? undefined : pace * images);
 }
 
@@ -147,9 +174,12 @@ function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): 
   const now = turn.nowMs;
   const leaseId = turn.book.nextLease;
   const attempt = record.grants.length + 1;
-  const limitMs = limitFor(turn, job, member, unit);
+  // A second one that is late too was given too little time.
+  const late = record.grants.filter(({ state }) => state === "expired").length;
+  const limitMs = limitFor(turn, job, member, unit) * 2 ** Math.min(late, MOST_DOUBLINGS);
   const stepMs = limitFor(turn, job, member, oneStepOf(unit));
   const hungMs = hungLimitOf(turn.book.rules.hungAfter, stepMs, attempt);
+  const isCold = !member.warm.has(job.runId);
   turn.book = { ...turn.book, nextLease: leaseId + 1 };
   turn.setMember(member.id, {
     lastRun: job.runId,
@@ -160,6 +190,7 @@ function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): 
       runId: job.runId,
       unit,
       grantedMs: now,
+      unseenMs: 0,
       deadlineMs: now + limitMs,
       isOverdue: false,
     },
@@ -181,7 +212,7 @@ function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): 
       : { affinities: new Map(job.affinities).set(member.id, unit.affinity) }),
   });
   turn.effects.push(
-    { kind: "lease", worker: member.id, jobId: job.id, unit, leaseId, attempt, atMs: now, hungMs },
+    { kind: "lease", worker: member.id, jobId: job.id, unit, leaseId, attempt, atMs: now, hungMs, isCold },
     { kind: "units", jobId: job.id },
   );
   const again = attempt === 1 ? "" : `, attempt ${attempt}`;

@@ -10,6 +10,9 @@ import type { RunStatus } from "./status.js";
 import type { RunStorage } from "./storage.js";
 import type { RunVoice } from "./voice.js";
 
+/** A row of a picture. */
+const REPORT_PICTURES = 8;
+
 export interface ConductContext {
   edges: RunEdges;
   source: RunSource;
@@ -86,6 +89,8 @@ async function inItsPlace(
     storage,
     ...(origin === undefined ? {} : { origin: storageAt(origin) }),
     data,
+    // A trial has no report of its own.
+    pictures: order.storage === undefined ? REPORT_PICTURES : 0,
     evaluateOnly,
     runsSideBySide,
     beside: (directory) => source.beside(directory),

@@ -51,6 +51,8 @@ export interface RunContext extends RunEdges {
   data: RunData;
   /** Whose newest state it begins with, while it has none of its own. */
   origin?: RunStorage | undefined;
+  /** Test images of each kind and strength that are kept as pictures, for its report. */
+  pictures: number;
   /** Measure the newest checkpoint as it is. */
   evaluateOnly: boolean;
   /** Runs that are conducted now, this one included. */

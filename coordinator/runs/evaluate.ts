@@ -7,6 +7,7 @@ import type { PlannedMeasure } from "../evaluation/plan/measures.js";
 import type { TaskRecord, TaskSpec } from "../../shared/records/task.js";
 import { lineOf, recordsOf, type ResultLine, todaysLine } from "../../shared/records/result-line.js";
 import { whileListening } from "./aborting.js";
+import type { EvaluationProgress } from "./observer.js";
 import type { RunSetup } from "./setup.js";
 import type { Weights } from "./weights.js";
 
@@ -43,36 +44,69 @@ interface Evaluation {
 }
 
 async function measureOpen(run: RunSetup, weights: Weights, evaluation: Evaluation): Promise<void> {
-  const { storage, observer, coordinator, signal } = run;
+  const { storage, observer } = run;
   const { open } = evaluation;
   observer.phase("evaluating", [...new Set(open.map(({ protocol, kind }) => protocol ?? kind))].join(", "));
   const journal = await storage.openJournal(RESULTS, (error) => observer.note("warning", error.message));
   let failure: ClusterError | undefined;
   const fail = (error: ClusterError): void => {
     failure ??= error;
-    job.stop();
   };
   const tellAccuracy = accuracyTeller(run, weights.step, evaluation);
-  const onRecord = (record: TaskRecord, seconds: number, traceId: string | undefined): void => {
+  const keep = (record: TaskRecord, seconds: number, traceId: string | undefined): void => {
     evaluation.records.push(record);
     observer.measured(record, seconds, weights.sha256, traceId);
     journal.append(lineOf(record, weights.sha256));
-    observer.evaluating(job.progress);
-    if (isClean(record.task)) tellAccuracy();
   };
-  const job = evaluationJob(run, weights, evaluation, { onRecord, fail });
+  const behind = weights.step === run.totalSteps ? run.behind.recordsOf(open) : [];
+  for (const { record, seconds } of behind) keep(record, seconds, undefined);
+  if (behind.some(({ record }) => isClean(record.task)) || !open.some(isClean)) tellAccuracy();
+  const measured = new Set(behind.map(({ record }) => record.task.id));
+  const left = { ...evaluation, open: open.filter(({ id }) => !measured.has(id)) };
+  if (left.open.length === 0) observer.tasks({ pending: 0, running: 0, done: evaluation.tasks.length });
+  else
+    await leaseOut(run, weights, left, {
+      fail,
+      onRecord: (record, seconds, traceId, progress) => {
+        keep(record, seconds, traceId);
+        observer.evaluating(progress);
+        if (isClean(record.task)) tellAccuracy();
+      },
+    });
+  await journal.close();
+  if (failure !== undefined) throw failure;
+}
+
+/** Resolves when all of it is measured, it cannot be, or the signal has come. */
+async function leaseOut(
+  run: RunSetup,
+  weights: Weights,
+  evaluation: Evaluation,
+  {
+    fail,
+    onRecord,
+  }: {
+    fail: EvaluationEdges["fail"];
+    onRecord: (...told: [...Parameters<EvaluationEdges["onRecord"]>, EvaluationProgress]) => void;
+  },
+): Promise<void> {
+  const { coordinator, signal } = run;
+  const job = evaluationJob(run, weights, evaluation, {
+    fail: (error) => {
+      fail(error);
+      job.stop();
+    },
+    onRecord: (record, seconds, traceId) => onRecord(record, seconds, traceId, job.progress),
+  });
   await whileListening(
     signal,
     () => job.stop(),
     async () => {
-      if (!open.some(isClean)) tellAccuracy();
       coordinator.add(job);
       await job.done;
       coordinator.remove(job);
     },
   );
-  await journal.close();
-  if (failure !== undefined) throw failure;
 }
 
 function evaluationJob(

@@ -10,9 +10,6 @@ import { sourcesIn, withNames } from "./second-networks.js";
 import type { RunSetup } from "./setup.js";
 import type { Weights } from "./weights.js";
 
-/** Pictures per kind and strength for the report. */
-const REPORT_SAMPLES = 8;
-
 export interface Measured {
   records: TaskRecord[];
   /** What was missing for more. */
@@ -23,7 +20,7 @@ export interface Measured {
 
 /** Throws ClusterError: "config" (an attack that there is not), and what `readSource` and `evaluate` throw. */
 export async function measure(run: RunSetup, weights: Weights): Promise<Measured> {
-  const { config, resolved, testImages, shelf, runId } = run;
+  const { config, resolved, testImages, shelf, runId, pictures } = run;
   try {
     const { sources, isIncomplete } = await secondNetworks(run, weights.sha256);
     const { found: foreign, missing: notMeasured } = await foreignPictures(run);
@@ -32,7 +29,7 @@ export async function measure(run: RunSetup, weights: Weights): Promise<Measured
       network: resolved.network,
       strengths: resolved.strengths,
       testImages,
-      samples: REPORT_SAMPLES,
+      samples: pictures,
       sources,
       foreign,
     });

@@ -19,6 +19,7 @@ export class TrainingPhase {
       {
         ...{ runId, account, mostLosses, run: resolved, layout, plan, term, leaseFloorMs, spec, state },
         aggregate: AGGREGATION,
+        behind: run.behind.tasks,
       },
       {
         clock: () => clock.now(),
@@ -26,6 +27,7 @@ export class TrainingPhase {
         mapped,
         onCommit,
         onProgress: (done, loss, accuracy) => observer.advanced(done, run.totalSteps, loss, accuracy),
+        onMeasured: (worker, results) => run.behind.found(worker, results),
         fail: (error) => {
           this.#failure ??= error;
           this.trainer.giveUpStep();

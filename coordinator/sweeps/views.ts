@@ -57,10 +57,10 @@ export function isStateWanted(state: SweepState, trial: string, rung?: number): 
   if (record === undefined || record.outside !== undefined) return false;
   const newest = record.results.at(-1)?.rung;
   const asked = rung ?? newest;
-  const isRunning = record.state === "running";
-  if ((isRunning || record.state === "waiting") && asked === newest) return true;
-  // What it has of the stretch under way: its result comes when that is measured.
-  if (isRunning && asked === nextRung(record)) return true;
+  const goesOn = record.state === "running" || record.state === "waiting";
+  if (goesOn && asked === newest) return true;
+  // What it has on its way to the next rung: an interruption costs none of it.
+  if (record.state === "running" && asked === nextRung(record)) return true;
   if (asked === undefined) return false;
   return state.totals.hasHeirs(trial, asked) || state.rungs.isParent(record, asked, outlookOf(state));
 }

@@ -1,7 +1,7 @@
 /** Progress as log lines, for whoever follows a container's log: phases as they come, numbers every ten seconds. */
 import type { Log } from "../../shared/io/logger.js";
 import type { Finished, Progress, ProgressEvent } from "../../shared/events.js";
-import { type SweepProgress, sweepOf } from "../../shared/sweep-progress.js";
+import { type SweepMessage, type SweepProgress, sweepOf } from "../../shared/sweep-progress.js";
 
 const EVERY_MS = 10_000;
 
@@ -21,7 +21,7 @@ export class ProgressLog {
       const { model, name, detail } = phase;
       this.#log("info", [name, detail].filter(Boolean).join(": "), runField(model));
     } else if (progress != null) this.#takeProgress(progress);
-    else if (sweep != null) this.#takeSweep(sweepOf(sweep));
+    else if (sweep != null) this.#takeSweep(sweep);
     else if (finished != null) this.#takeEnd(finished);
   }
 
@@ -52,13 +52,15 @@ export class ProgressLog {
   }
 
   /** A sweep that ends says so at once; it is not told again. */
-  #takeSweep(sweep: SweepProgress): void {
-    const said = this.#saidMs.get(sweep.name) ?? new Map<string, number>();
-    this.#saidMs.set(sweep.name, said);
+  #takeSweep(sweep: SweepMessage): void {
+    const [name, state] = [sweep.name ?? "", sweep.state ?? ""];
+    const said = this.#saidMs.get(name) ?? new Map<string, number>();
+    this.#saidMs.set(name, said);
     const now = this.#clock();
-    if (now - (said.get(sweep.state) ?? -Infinity) < EVERY_MS) return;
-    said.set(sweep.state, now);
-    this.#log("info", sweepWords(sweep), { sweep: sweep.name });
+    if (now - (said.get(state) ?? -Infinity) < EVERY_MS) return;
+    said.set(state, now);
+    // Only now: its hundred trials are JSON each.
+    this.#log("info", sweepWords(sweepOf(sweep)), { sweep: name });
   }
 }
 

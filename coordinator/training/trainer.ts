@@ -152,6 +152,10 @@ export class Trainer implements Job {
     });
   }
 
+  opening(unit: Unit): readonly Uint8Array[] {
+    return this.#mode?.opening?.(unit) ?? [];
+  }
+
   onChunk(workerId: string, header: ChunkHeader, body: Uint8Array, isIntact: () => boolean): ChunkVerdict {
     return this.#mode?.onChunk(workerId, header, body, isIntact) ?? { fate: "stale" };
   }

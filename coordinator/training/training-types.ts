@@ -6,6 +6,7 @@ import type { ClusterError } from "../../shared/errors.js";
 import type { EngineFingerprint } from "../../shared/fingerprint.js";
 import type { saf } from "../../shared/messages.js";
 import type { TrainingState } from "../../shared/records/checkpoint.js";
+import type { TaskSpec } from "../../shared/records/task.js";
 import type { ResolvedRun } from "../../shared/resolve.js";
 import type { Tracer } from "../../shared/tracing.js";
 import type { Account } from "../pool/fairness.js";
@@ -62,6 +63,8 @@ export interface TrainingOptions {
   state: TrainingState;
   /** How the gradients of a step become one sum. */
   aggregate: MakeAggregation;
+  /** Measured behind the last step, by whoever makes it in a stretch. */
+  behind?: readonly TaskSpec[];
 }
 
 export interface TrainingEdges {
@@ -73,6 +76,8 @@ export interface TrainingEdges {
   onCommit: (step: CommittedStep) => void;
   /** How far a stretch in work is: not committed yet, and perhaps never. */
   onProgress?: (stepsDone: number, loss: number, accuracy: number) => void;
+  /** What `behind` came to on the worker of the last stretch, in that order; untrusted. */
+  onMeasured?: (worker: string, results: readonly saf.v1.TaskResult.$Properties[]) => void;
   fail: (error: ClusterError) => void;
   /** Without one nothing is traced. */
   tracer?: Tracer;

@@ -13,6 +13,8 @@ export const ENVELOPE_BYTES = 1024;
 /** What a broker must take in one piece. */
 export const LEAST_PAYLOAD_BYTES = CHUNK_BYTES + ENVELOPE_BYTES;
 const MAGIC = 0x53414643; // "SAFC"
+/** Values of no more bytes travel inside control messages: to ask for them would cost more than to carry them. */
+const SHORT_BYTES = 16 * 1024;
 export const CHUNK_VERSION = 1;
 
 export const CHUNK_KINDS = { gradient: 1, parameters: 2, velocity: 3, state: 4 } as const;
@@ -49,6 +51,11 @@ export type DecodedChunk =
 /** Chunks that a value stream of so many bytes needs. */
 export function chunkCountOf(totalBytes: number): number {
   return Math.max(1, Math.ceil(totalBytes / BODY_BYTES));
+}
+
+/** May so many bytes travel inside a control message? */
+export function isShort(byteLength: number): boolean {
+  return byteLength <= SHORT_BYTES;
 }
 
 /** Bytes of the body of one chunk of a stream. */

@@ -8,7 +8,13 @@ export const realClock: Clock = {
     return () => clearTimeout(timer);
   },
   every(periodMs, run) {
-    const timer = setInterval(run, periodMs);
+    let dueMs = performance.now() + periodMs;
+    const timer = setInterval(() => {
+      const nowMs = performance.now();
+      const lateMs = Math.max(0, nowMs - dueMs);
+      dueMs = nowMs + periodMs;
+      run(lateMs);
+    }, periodMs);
     return () => clearInterval(timer);
   },
 };

@@ -118,8 +118,17 @@ export function extents(network: Network): Extent[] {
   return found;
 }
 
+/** By network, which does not change. */
+const layouts = new WeakMap<Network, Layout>();
+
 /** The flat parameter vector of a network. */
 export function layoutOf(network: Network): Layout {
+  const layout = layouts.get(network) ?? placed(network);
+  layouts.set(network, layout);
+  return layout;
+}
+
+function placed(network: Network): Layout {
   const inputs = extents(network);
   const definitions: TensorDefinition[] = [];
   network.layers.forEach((layer, i) => {

@@ -84,8 +84,21 @@ function blueprintOf(dataset: string): Blueprint {
   );
 }
 
-/** The network of that name on that data set. Throws ClusterError("config") with the list and a suggestion. */
+/** By how layers are built, data set and name: trials of a sweep ask for the same one again and again. */
+const networks = new WeakMap<Blueprint["build"], Map<string, Network>>();
+
+/** The network of that name on that data set, the same one each time. Throws ClusterError("config") with the list and a suggestion. */
 export function networkNamed(dataset: string, name: string): Network {
+  const { build } = blueprintOf(dataset);
+  const known = networks.get(build) ?? new Map<string, Network>();
+  networks.set(build, known);
+  const key = `${dataset} ${name}`;
+  const network = known.get(key) ?? built(dataset, name);
+  known.set(key, network);
+  return network;
+}
+
+function built(dataset: string, name: string): Network {
   const blueprint = blueprintOf(dataset);
   const choice = choiceNamed(blueprint, name);
   if (choice === undefined) {

@@ -17,6 +17,21 @@ export interface SettingProblem {
 /** Throws ClusterError("config"), one line a problem, for settings of parts that the network lacks or that do not fit it. */
 export function withSettings(network: Network, said: NetworkSettings | undefined): Network {
   if (said === undefined) return network;
+  const made = madeOf.get(network) ?? new Map<string, Network>();
+  madeOf.set(network, made);
+  const key = JSON.stringify(said);
+  const other = made.get(key) ?? otherNetwork(network, said);
+  made.delete(key);
+  made.set(key, other);
+  for (const oldest of [...made.keys()].slice(0, -MADE_KEPT)) made.delete(oldest);
+  return other;
+}
+
+/** By network and settings: trials of a sweep ask for the same one again and again. The one used last comes last. */
+const madeOf = new WeakMap<Network, Map<string, Network>>();
+const MADE_KEPT = 16;
+
+function otherNetwork(network: Network, said: NetworkSettings): Network {
   const problems = settingProblems(network, said);
   if (problems.length > 0) {
     const lines = problems.map(({ path, message }) => `${path.join(".")}: ${message}`);

@@ -17,7 +17,8 @@ export const trials: Bar = async ({ trials: count = 10_000, workers: crew = 2, m
   withFolder(async (folder) => {
     const spec = {
       name: "noop",
-      base: tiny(),
+      // An epoch of a few images: to put 60,000 in order is work.
+      base: tiny({ limit_images: 10 }),
       parameters: { seed: SEEDS },
       search: { method: "random" },
       limits: { trials: count },
@@ -182,7 +183,8 @@ async function leaseSeconds({ page }: LocalCluster): Promise<Map<string, number>
 const EVALUATION = {
   protocol: "modern",
   strengths: [0.1, 0.2, 0.3],
-  attacks: [{ attack: "pgd", options: { steps: 40 }, name: "pgd" }],
+  attacks: [{ attack: "pgd", options: { steps: 200 }, name: "pgd" }],
+  images: 10_000,
   clean_images: 10,
   diagnostics: false,
 };

@@ -4,17 +4,18 @@ import type { JobRecord, LeaseBook, UnitRecord } from "../../coordinator/leases/
 /** More than any simulated world needs: what grows beyond them grows without end. */
 const MOST = { members: 8, jobs: 8, units: 40, grants: 500, times: 64, series: 20 };
 
-export function problemOf(book: LeaseBook): string | undefined {
+/** `crowd`: how many times as much as usual there may be of what grows with the workers. */
+export function problemOf(book: LeaseBook, crowd = 1): string | undefined {
   return (
     problemOfMembers(book) ??
-    problemOfJobs(book) ??
-    tooMuch("members", book.members.size) ??
+    problemOfJobs(book, crowd) ??
+    tooMuch("members", book.members.size, crowd) ??
     tooMuch("jobs", book.jobs.size)
   );
 }
 
-function tooMuch(what: keyof typeof MOST, count: number): string | undefined {
-  return count > MOST[what] ? `The book holds ${count} ${what}` : undefined;
+function tooMuch(what: keyof typeof MOST, count: number, crowd = 1): string | undefined {
+  return count > crowd * MOST[what] ? `The book holds ${count} ${what}` : undefined;
 }
 
 /** Whoever holds a lease holds it in the unit's account too. */
@@ -34,12 +35,12 @@ function problemOfMembers({ members, jobs }: LeaseBook): string | undefined {
   return undefined;
 }
 
-function problemOfJobs(book: LeaseBook): string | undefined {
+function problemOfJobs(book: LeaseBook, crowd: number): string | undefined {
   for (const job of book.jobs.values()) {
     const problem =
-      tooMuch("units", job.units.size) ??
+      tooMuch("units", job.units.size, crowd) ??
       tooMuch("series", job.times.size) ??
-      tooMuch("members", job.affinities.size) ??
+      tooMuch("members", job.affinities.size, crowd) ??
       problemOfUnits(book, job);
     if (problem !== undefined) return problem;
     for (const times of job.times.values()) {

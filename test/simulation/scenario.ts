@@ -3,6 +3,7 @@ import { type PoolConfig, poolSchema } from "../../shared/config/pool.js";
 import { type Config, configSchema } from "../../shared/config/run.js";
 import { Draws } from "./draws.js";
 import { type Fault, MESSAGE_FAULTS, PROCESS_FAULTS, type Traffic, WORLD_FAULTS } from "./faults.js";
+import type { MachinePlan } from "./machine.js";
 import { FAMILIES } from "./tiny-networks.js";
 
 /**
@@ -24,6 +25,8 @@ export interface WorkerPlan {
 export interface Scenario {
   seed: number;
   workers: WorkerPlan[];
+  /** All workers compute on one machine; without it, each has its own time for a slot. */
+  machine?: MachinePlan | undefined;
   runs: Config[];
   /** Runs at a time. */
   sideBySide: number;
@@ -55,7 +58,8 @@ export function drawScenario(seed: number): Scenario {
   const syncMs = draws.pick([6, 6, 400]);
   const joining = workers.filter(({ nature }) => nature !== "forger").length;
   pool.min_workers = Math.min(pool.min_workers, joining);
-  return { seed, workers, runs, sideBySide, pool, syncMs, faults, calmMs };
+  const machine = draws.chance(0.2) ? drawMachine(draws, slotMs, calmMs) : undefined;
+  return { seed, workers, machine, runs, sideBySide, pool, syncMs, faults, calmMs };
 }
 
 const STEPS_PER_EPOCH = 3;
@@ -74,6 +78,15 @@ function drawWorker(draws: Draws, index: number, slotMs: number, calmMs: number)
     startsMs: draws.chance(0.7) ? draws.between(0, 300) : draws.between(0, calmMs),
     patienceMs: draws.chance(0.7) ? 0 : draws.between(5000, 20_000),
   };
+}
+
+/** As fast as one worker that has its own, and slower while somebody else works on it. */
+function drawMachine(draws: Draws, slotMs: number, calmMs: number): MachinePlan {
+  const others = Array.from({ length: draws.whole(0, 2) }, () => {
+    const fromMs = draws.between(0, calmMs);
+    return { fromMs, untilMs: draws.between(fromMs, calmMs), times: draws.between(2, 10) };
+  });
+  return { cores: draws.whole(1, 2), slotMs, others };
 }
 
 const HONEST_MOSTLY: readonly Nature[] = [

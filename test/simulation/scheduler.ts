@@ -155,12 +155,13 @@ export class ProcessClock implements Clock {
     return this.#scheduler.at(atMs, this.#owner, "timer", run);
   }
 
-  every(periodMs: number, run: () => void): () => void {
+  every(periodMs: number, run: (lateMs?: number) => void): () => void {
     let cancel = (): void => undefined;
     const next = (): void => {
+      const dueMs = this.#scheduler.nowMs + periodMs;
       cancel = this.after(periodMs, () => {
         next();
-        run();
+        run(this.#scheduler.nowMs - dueMs);
       });
     };
     next();

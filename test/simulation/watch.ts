@@ -22,12 +22,18 @@ export class Watch {
   progressMs = 0;
   committed = 0;
   measured = 0;
+  readonly commitsMs: number[] = [];
+  leased = 0;
+  needed = 0;
+  /** How many times as much as usual there may be of anything. */
+  readonly crowd: number;
   /** Of the coordinators that live, by their names. */
   readonly witnesses = new Map<string, Witness>();
 
-  constructor(now: () => number, spoilers: number) {
+  constructor(now: () => number, { spoilers, crowd }: { spoilers: number; crowd: number }) {
     this.now = now;
     this.spoilers = spoilers;
+    this.crowd = crowd;
   }
 
   violate(text: string): void {
@@ -123,6 +129,8 @@ export class Witness {
   readonly #nextStep = new Map<string, number>();
   book: (() => LeaseBook) | undefined;
   #seenBook: LeaseBook | undefined;
+  /** Leases that it was seen to give. */
+  #leased = 0;
   /** When the pool last held less than two workers. */
   #loneMs = 0;
 
@@ -142,7 +150,9 @@ export class Witness {
     if (book === undefined || book === this.#seenBook) return;
     this.#seenBook = book;
     if (book.members.size < 2) this.#loneMs = this.#watch.now();
-    const problem = problemOf(book);
+    this.#watch.leased += book.nextLease - (this.#leased + 1);
+    this.#leased = book.nextLease - 1;
+    const problem = problemOf(book, this.#watch.crowd);
     if (problem !== undefined) this.violate(problem);
   }
 
@@ -172,6 +182,8 @@ export class Witness {
     const expected = this.#stepOf(runId);
     watch.progressMs = watch.now();
     watch.committed++;
+    watch.commitsMs.push(watch.now());
+    watch.needed += step.blocks.length;
     watch.check(step.step === expected, () => `${runId} committed step ${step.step}, expected ${expected}`);
     this.#nextStep.set(runId, step.step + 1);
     const sums = reference.sums(step.step);
@@ -224,6 +236,7 @@ export class Witness {
   task(runId: string, { task, outcomes, diagnostics }: TaskRecord): void {
     this.#watch.progressMs = this.#watch.now();
     this.#watch.measured++;
+    this.#watch.needed++;
     const right = this.#runs.of(runId).reference.findings(this.#stepOf(runId), task);
     const told = textOf(outcomes, diagnostics);
     const expected = textOf(right.outcomes, right.diagnostics);

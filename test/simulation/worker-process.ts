@@ -18,6 +18,8 @@ export interface WorkerSetting {
   bulk: SimulatedBus;
   draws: Draws;
   hangs: () => boolean;
+  /** Where its slots are computed, if others are computed there too: what one takes now that takes `times` as long as usual. */
+  sharedSlotMs: ((times: number) => number) | undefined;
   note: (text: string) => void;
 }
 
@@ -30,9 +32,10 @@ export async function work({
   bulk,
   draws,
   hangs,
+  sharedSlotMs,
   note,
 }: WorkerSetting): Promise<void> {
-  const engine = new SimulatedEngine(process.clock, characterOf(plan, draws, hangs));
+  const engine = new SimulatedEngine(process.clock, characterOf({ plan, draws, hangs, sharedSlotMs }));
   const startedMs = CALENDAR_MS + Math.floor(process.clock.now());
   const worker = new Worker(plan.name, {
     ...{ control, bulk, engine, subjects: subjectsOf(pool) },
@@ -51,10 +54,16 @@ const SPOILT_SLOTS = 0.3;
 /** Longer than a lease lasts once its time is known. */
 const LATE_MS = 30_000;
 
-function characterOf({ nature, slotMs }: WorkerPlan, draws: Draws, hangs: () => boolean): EngineCharacter {
+function characterOf({
+  plan: { nature, slotMs },
+  draws,
+  hangs,
+  sharedSlotMs,
+}: Pick<WorkerSetting, "plan" | "draws" | "hangs" | "sharedSlotMs">): EngineCharacter {
+  const usualMs = sharedSlotMs ?? ((times: number): number => times * slotMs);
   return {
     slotMs: () =>
-      nature === "late" && draws.chance(0.3) ? draws.between(0, LATE_MS) : slotMs * draws.between(0.7, 1.5),
+      nature === "late" && draws.chance(0.3) ? draws.between(0, LATE_MS) : usualMs(draws.between(0.7, 1.5)),
     spoilt: (right, layout) => {
       if (nature !== "nan" || !draws.chance(SPOILT_SLOTS)) return right;
       const values = right.slice();

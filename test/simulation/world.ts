@@ -12,6 +12,7 @@ import { Draws } from "./draws.js";
 import { type Fault, FaultCounts, type Incident, type RivalFault, isMessageFault } from "./faults.js";
 import { forge } from "./forger.js";
 import { SimulatedBroker } from "./network.js";
+import { Machine } from "./machine.js";
 import { Reference } from "./reference.js";
 import { type Scenario, type WorkerPlan, drawRun } from "./scenario.js";
 import { type Owner, Scheduler } from "./scheduler.js";
@@ -35,6 +36,11 @@ export interface Outcome {
   stillMs: number;
   committed: number;
   measured: number;
+  /** When each step was committed. */
+  commitsMs: readonly number[];
+  /** Units that were leased, each as often as it was; and those that were needed. */
+  leased: number;
+  needed: number;
   counts: FaultCounts;
   trace: Trace;
 }
@@ -43,6 +49,9 @@ export interface Outcome {
 export const PROGRESS_MS = 10 * 60_000;
 /** Bounds of what a world may hold at any time. */
 const MOST = { pending: 3000, connections: 30, still: 100_000 };
+/** Drawn worlds have no more workers; with more of them, all is allowed as many times as much. */
+const MOST_DRAWN = 5;
+const crowdOf = (workers: number): number => Math.max(1, workers / MOST_DRAWN);
 const RESTART_MS = 1000;
 const LOOK_MS = 2;
 const LONGEST_LOOK_MS = 600;
@@ -70,6 +79,7 @@ export class World {
   readonly #stage: Stage;
   readonly #watch: Watch;
   readonly #project: Project;
+  readonly #machine: Machine | undefined;
   #longestStillMs = 0;
   /** The last progress, and events until then. */
   #seen = { progressMs: 0, events: 0 };
@@ -78,12 +88,13 @@ export class World {
   #end = "";
 
   constructor(scenario: Scenario, keepsTrace: boolean) {
-    const { seed, syncMs, runs, sideBySide } = scenario;
+    const { seed, syncMs, runs, sideBySide, machine, workers } = scenario;
     this.#scenario = scenario;
     this.#trace = new Trace(keepsTrace);
     this.#scheduler = new Scheduler(new Draws(seed, "schedule"));
     const spoilers = scenario.workers.filter(({ nature }) => nature === "nan").length;
-    this.#watch = new Watch(() => this.#scheduler.nowMs, spoilers);
+    this.#machine = machine && new Machine(machine);
+    this.#watch = new Watch(() => this.#scheduler.nowMs, { spoilers, crowd: crowdOf(workers.length) });
     this.#broker = new SimulatedBroker({
       scheduler: this.#scheduler,
       draws: new Draws(seed, "network"),
@@ -129,8 +140,9 @@ export class World {
   }
 
   #outcome(): Outcome {
-    const { committed, measured, violation } = this.#watch;
+    const { committed, measured, violation, commitsMs, leased, needed } = this.#watch;
     return {
+      ...{ commitsMs, leased, needed },
       ...{ violation, end: this.#end, committed, measured, counts: this.#counts, trace: this.#trace },
       events: this.#trace.events,
       fingerprint: this.#trace.fingerprint,
@@ -156,8 +168,9 @@ export class World {
     const watch = this.#watch;
     const { pending, nowMs } = this.#scheduler;
     watch.leases();
-    if (pending > MOST.pending) watch.violate(`${pending} events are pending: something grows`);
-    if (this.#broker.connections > MOST.connections)
+    const crowd = crowdOf(this.#scenario.workers.length);
+    if (pending > crowd * MOST.pending) watch.violate(`${pending} events are pending: something grows`);
+    if (this.#broker.connections > crowd * MOST.connections)
       watch.violate(`${this.#broker.connections} connections are open`);
     const stillMs = nowMs - Math.max(watch.progressMs, this.#scenario.calmMs);
     this.#longestStillMs = Math.max(this.#longestStillMs, stillMs);
@@ -193,7 +206,9 @@ export class World {
         return;
       }
       const hangs = (): boolean => this.#stage.hangs(name);
-      void work({ ...actor, pool, plan, hangs, note: this.#note(name) }).then(() => {
+      const machine = pool === POOL ? this.#machine : undefined;
+      const sharedSlotMs = machine && ((times: number) => machine.slot(name, this.#scheduler.nowMs, times));
+      void work({ ...actor, pool, plan, hangs, sharedSlotMs, note: this.#note(name) }).then(() => {
         if (actor.process.alive) this.#again(name, "ends", () => this.#startWorker(plan, pool));
       });
     });

@@ -10,6 +10,8 @@ import { type RunTelemetry, Telemetry } from "../../coordinator/telemetry/teleme
 import type { CommittedStep } from "../../coordinator/training/training-types.js";
 import { configSchema } from "../../shared/config/run.js";
 import { initialParameters } from "../../shared/core/layout.js";
+import type { saf } from "../../shared/messages.js";
+import type { TaskSpec } from "../../shared/records/task.js";
 import type { ClusterError } from "../../shared/errors.js";
 import { Metrics } from "../../shared/io/metrics-registry.js";
 import { realClock } from "../../shared/io/real-clock.js";
@@ -32,15 +34,19 @@ export interface HandSetting {
   /** By its name, or one that is listed nowhere. */
   mode?: ModeName | MakeMode;
   aggregate?: MakeAggregation;
+  /** Of a smaller network of that kind. */
+  channels?: number[];
+  /** Measured behind the last step. */
+  behind?: readonly TaskSpec[];
 }
 
 /** A run of `plain`: 8 images a step, 3 steps, 2 slots unless the test says otherwise. */
-export async function handCoordinator(
-  t: TestContext,
-  { slots = 2, steps = 3, leaseFloorMs = 50, mode = "step", aggregate = AGGREGATION }: HandSetting = {},
-): Promise<HandCluster> {
+export async function handCoordinator(t: TestContext, setting: HandSetting = {}): Promise<HandCluster> {
+  const { slots = 2, steps = 3, leaseFloorMs = 50, mode = "step", aggregate = AGGREGATION } = setting;
+  const { channels, behind = [] } = setting;
   const config = configSchema.parse({
     model: "plain",
+    ...(channels === undefined ? {} : { network: { channels } }),
     train: {
       batch_size: Math.max(8, slots),
       slots,
@@ -66,6 +72,7 @@ export async function handCoordinator(
     spec: { runId: hand.runId, parameterCount: layout.size },
     state: { step: 0, parameters, velocity: new Float32Array(layout.size) },
     aggregate,
+    behind,
   };
   const edges = {
     clock: cluster.clock,
@@ -77,6 +84,8 @@ export async function handCoordinator(
       cluster.buses[1].publish(cluster.subjects.parameters(shard), frame),
     onProgress: (done: number) => cluster.told.push(done),
     fail: (error: ClusterError) => cluster.failures.push(error),
+    onMeasured: (worker: string, results: readonly saf.v1.TaskResult.$Properties[]) =>
+      cluster.measured.push([worker, results]),
   };
   cluster.job = new Trainer(options, edges, cluster.coordinator.desk);
   cluster.mode = typeof mode === "string" ? MODES[mode] : mode;
@@ -95,6 +104,8 @@ export class HandCluster {
   readonly telemetry: Telemetry;
   readonly committed: CommittedStep[] = [];
   readonly failures: ClusterError[] = [];
+  /** Behind the last step, by whom. */
+  readonly measured: [worker: string, results: readonly saf.v1.TaskResult.$Properties[]][] = [];
   /** Terms of newer coordinators that it heard of. */
   readonly rivals: number[] = [];
   /** Steps done as exclusive leases told, before they were committed. */

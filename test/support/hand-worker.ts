@@ -115,6 +115,8 @@ export class HandWorker {
   readonly #stretches: saf.v1.ExclusiveLease[] = [];
   /** Leases that are to end early. */
   readonly halted: number[] = [];
+  /** All that it was told, in order. */
+  readonly commands: saf.v1.WorkerCommand[] = [];
   #wake: () => void = () => undefined;
   term = 0;
   incarnation = 1;
@@ -124,7 +126,8 @@ export class HandWorker {
     this.#hand = hand;
     this.#edges = edges;
     edges.control.subscribe(edges.subjects.command(id), ({ data }: BusMessage) => {
-      const command = readMessage(wire.WorkerCommand, data);
+      const command = readMessage(wire.WorkerCommand, Buffer.from(data));
+      if (command !== undefined) this.commands.push(command);
       if (command?.block != null) this.#leases.push(command.block as saf.v1.BlockLease);
       if (command?.exclusive != null) this.#stretches.push(command.exclusive as saf.v1.ExclusiveLease);
       if (command?.halt != null) this.halted.push(command.halt.leaseId ?? 0);
@@ -284,6 +287,27 @@ export class HandWorker {
       stepCount: lease.stepCount,
       ...says,
     });
+  }
+
+  /** A state whose frames travel in the end of its push: what it comes to is told with the next command. */
+  async deliver(
+    lease: saf.v1.ExclusiveLease,
+    frames: Uint8Array[],
+    says: saf.v1.PushEnd.$Properties = {},
+  ): Promise<saf.v1.WorkerCommand> {
+    const { bulk, subjects } = this.#edges;
+    const before = this.commands.length;
+    const { leaseId, stepCount } = lease;
+    const whose = { ...whatIsIn(lease), leaseId, stepCount, workerId: this.id, runId: this.#hand.runId };
+    const message = { ...whose, computeSeconds: 0.01, chunkCount: frames.length, frames, ...says };
+    bulk.publish(subjects.push(this.id), writeMessage(wire.PushEnd, message));
+    for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline;) {
+      const told = this.commands.slice(before).find(({ settled }) => settled != null);
+      if (told !== undefined) return told;
+      await bulk.flush();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    throw new Error(`${this.id} waited ${PATIENCE_MS} ms for what its push came to`);
   }
 
   /** Serves one exclusive lease as it should be, or only so many steps of it. */

@@ -141,6 +141,57 @@ test("a worker gives a push up after twenty tries, and at once when it stops", a
   assert.equal(await waiting, undefined);
 });
 
+test("what is short travels in the message itself, again and again until a command says what it came to", async () => {
+  const { clock, coordinator, pusher } = setUp();
+  const came: string[] = [];
+  coordinator.subscribe(subjects.pushPattern, ({ data, replyTo }) => {
+    const end = readMessage(wire.PushEnd, data);
+    const kinds = end?.frames.map((frame) => decodeChunk(new Uint8Array(frame)).ok) ?? [];
+    came.push(`${clock.now()}: ${kinds.join()}, ${end?.chunkCount} chunks, answer to ${replyTo}`);
+  });
+  const short = { ...state, term: 1 };
+  const begin = () =>
+    pusher.begin({
+      frames: new Uint8Array(HEADER_BYTES + 400),
+      identity: { runHash: "0123456789abcdef", term: 1, step: 2, node: 4, attempt: 1, totalBytes: 400 },
+    });
+  const pushed = pusher.deliver(short, begin());
+  await clock.advance(3100);
+  assert.deepEqual(
+    came,
+    [0, 3000].map((ms) => `${ms}: true, 1 chunks, answer to undefined`),
+  );
+  pusher.settled({ leaseId: 1, term: 2, reply: { status: Status.OK } });
+  pusher.settled({ leaseId: 2, term: 1, reply: { status: Status.OK } });
+  await settle();
+  pusher.resend();
+  await settle();
+  assert.equal(came.length, 3, "neither was of this push; a new connection is reason to send it again");
+  pusher.settled({ leaseId: 1, term: 1, reply: { status: Status.OK } });
+  assert.equal(await pushed, Status.OK);
+  await clock.advance(10_000);
+  assert.equal(came.length, 3);
+  assert.equal(clock.pending, 0);
+});
+
+test("a short push that is refused is logged, and one of a worker that stops is given up", async () => {
+  const { pusher, log, stop, clock } = setUp();
+  const sender = () =>
+    pusher.begin({
+      frames: new Uint8Array(HEADER_BYTES + 4),
+      identity: { runHash: "0123456789abcdef", term: 1, step: 2, node: 4, attempt: 1, totalBytes: 4 },
+    });
+  const refused = pusher.deliver({ ...state, term: 1 }, sender());
+  pusher.settled({ leaseId: 1, term: 1, reply: { status: Status.REFUSED, reason: "not finite" } });
+  assert.equal(await refused, Status.REFUSED);
+  assert.deepEqual(log, ["The coordinator refused a push: not finite"]);
+  const waiting = pusher.deliver({ ...state, term: 1 }, sender());
+  await settle();
+  stop.abort();
+  assert.equal(await waiting, undefined);
+  assert.equal(clock.pending, 0);
+});
+
 test("a result is sent until it is answered", async () => {
   const { clock, coordinator, pusher } = setUp();
   const sent = pusher.result({ leaseId: 1, taskId: "a-task" });

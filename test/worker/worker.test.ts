@@ -456,6 +456,59 @@ test("a stretch pulls its state, tells how far it is, ends early when halted, an
   assert.equal(seen.beats.at(-1)?.progress, null);
 });
 
+test("what comes with a lease is not asked for, a short state leaves in one message, and a command settles it", async () => {
+  const { clock, coordinator, engine, seen, command } = await joined(new HandEngine("emulated"));
+  const asked: string[] = [];
+  for (const subject of [
+    subjects.runGetPattern,
+    subjects.parameterGetPattern(0),
+    subjects.gradientPattern(0),
+  ])
+    coordinator.subscribe(subject, (message) => void asked.push(message.subject));
+  const tiny = configSchema.parse({ ...config, engine: "emulated", network: { channels: [1, 1, 1] } });
+  const { size } = layoutOf(resolveRun(tiny).network);
+  const run = { ...spec, configJson: JSON.stringify(tiny), parameterCount: size };
+  const frames = (["parameters", "velocity"] as const).map((kind, i) => {
+    const frame = new Uint8Array(HEADER_BYTES + 4 * size);
+    new Float32Array(frame.buffer, HEADER_BYTES).fill(i + 1);
+    const place = { chunk: 0, chunkCount: 1, offset: 0, totalBytes: 4 * size };
+    const whose = { runHash: runHashOf(RUN_ID), term: TERM, step: 0, node: 0, attempt: 0, shard: 0 };
+    sealChunk(frame, { kind, codec: "fp32", ...whose, ...place });
+    return frame;
+  });
+  engine.onOrder = ({ leaseId }) => {
+    const measured = { findings: [{ outcomes: [] }], seconds: 0.25 };
+    engine.say({ type: "stretch-done", steps: 3, measured, ...done(leaseId) });
+  };
+  const measures = [{ measureJson: JSON.stringify({ how: "clean" }), strengths: [0], imageCount: 10 }];
+  const whose = { term: TERM, runId: RUN_ID, attempt: 1, recipe: recipeOf(run) };
+  const lease = { ...whose, leaseId: 1, step: 0, stepCount: 3, takesFrames: true, measures };
+  command({ exclusive: lease, run, frames });
+  await clock.advance(100);
+  const [order] = engine.orders;
+  assert.ok(order?.type === "stretch" && order.start !== undefined);
+  assert.deepEqual([...new Set(new Float32Array(order.start.parameters))], [1]);
+  assert.deepEqual([...new Set(new Float32Array(order.start.velocity))], [2]);
+  assert.deepEqual(
+    order.measures?.map(({ measure, imageCount }) => [measure.how, imageCount]),
+    [["clean", 10]],
+  );
+  assert.deepEqual(asked, []);
+  const [end] = seen.ends;
+  assert.deepEqual([end?.stepCount, end?.frames.length, end?.computeSeconds], [3, 1, 0.25]);
+  assert.deepEqual(
+    end?.measured.map(({ computeSeconds }) => computeSeconds),
+    [0.25],
+  );
+
+  command({ exclusive: { ...lease, leaseId: 2, step: 3, stepCount: 1 } });
+  await clock.advance(100);
+  assert.equal(engine.orders.length, 1, "the next lease waits until the push is settled");
+  command({ settled: { leaseId: 1, term: TERM, reply: { status: wire.PushReply.Status.OK } } });
+  await clock.advance(100);
+  assert.ok(engine.orders[1]?.type === "stretch" && engine.orders[1].start === undefined);
+});
+
 test("a stretch that follows the one before goes on with the engine's own state", async () => {
   const { clock, engine, command, stretch, whose } = await joined();
   engine.onOrder = ({ leaseId }) => engine.say({ type: "stretch-done", steps: 2, ...done(leaseId) });

@@ -23,6 +23,15 @@ export interface EngineStart {
 /** Whole numbers in shared memory that a stretch and the main thread tell each other. */
 export const CONTROL = { halt: 0, stepsDone: 1, length: 2 } as const;
 
+/** Images under one measure. */
+export interface Measuring {
+  measure: Measure;
+  strengths: number[];
+  firstImage: number;
+  imageCount: number;
+  sampleCount: number;
+}
+
 export type ToEngine =
   | {
       type: "run";
@@ -66,8 +75,10 @@ export type ToEngine =
       state: SharedArrayBuffer;
       /** Int32 values: see CONTROL. */
       control: SharedArrayBuffer;
+      /** What is measured of the state, if all steps are done. */
+      measures?: readonly Measuring[] | undefined;
     }
-  | {
+  | ({
       type: "task";
       runId: string;
       leaseId: number;
@@ -78,12 +89,7 @@ export type ToEngine =
       source?: { network: Network; sha256: string; parameters: SharedArrayBuffer } | undefined;
       /** Bytes of the images of a measure of another data set. */
       pictures?: SharedArrayBuffer | undefined;
-      measure: Measure;
-      strengths: number[];
-      firstImage: number;
-      imageCount: number;
-      sampleCount: number;
-    }
+    } & Measuring)
   | {
       type: "features";
       runId: string;
@@ -105,7 +111,12 @@ export type FromEngine =
   | { type: "chunks"; leaseId: number; chunks: number[] }
   /** `chunks`: those that the last gradients filled. */
   | ({ type: "block-done"; chunks: number[] } & Done)
-  | ({ type: "stretch-done"; steps: number } & Done)
+  /** `measured`: one a measure, and the engine's time for all of them; undefined where none was made. */
+  | ({
+      type: "stretch-done";
+      steps: number;
+      measured?: { findings: Findings[]; seconds: number } | undefined;
+    } & Done)
   | ({ type: "task-done"; findings: Findings } & Done)
   | ({ type: "features-done"; features: FeatureCounts } & Done)
   | { type: "failed"; leaseId: number; message: string };

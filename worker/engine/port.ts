@@ -34,11 +34,16 @@ export function startEngineThread(data: EngineStart, signal?: AbortSignal): Prom
         return;
       }
       signal?.removeEventListener("abort", giveUp);
+      const prepared: ToEngine[] = [];
       resolve({
         info: message.info,
         selfTest: message.selfTest,
         fingerprint: message.fingerprint,
-        send: (order) => thread.postMessage(order),
+        send: (order) => {
+          prepared.push(order);
+          // Each message wakes the thread: what prepares for an order goes with it.
+          if ("leaseId" in order) thread.postMessage(prepared.splice(0));
+        },
         onMessage: (handler) => {
           deliver = handler;
         },

@@ -17,5 +17,7 @@ const host = new EngineHost({
   vectors: new VectorMemory(),
   now: () => performance.now(),
 });
-port.on("message", (order: ToEngine) => host.handle(order));
+port.on("message", (orders: ToEngine[]) => {
+  for (const order of orders) host.handle(order);
+});
 host.announce();

@@ -1,13 +1,16 @@
 /** A stretch: many steps by ourselves, then the state. */
+import { isShort } from "../../shared/core/chunk.js";
 import { TAIL } from "../../shared/core/layout.js";
 import { stepSamples } from "../../shared/core/schedule.js";
 import { stateParts, stateSize } from "../../shared/core/stretch.js";
 import { type saf, wire } from "../../shared/messages.js";
-import { CONTROL } from "../engine/messages.js";
+import type { Answer } from "../engine-desk.js";
+import { CONTROL, type Measuring } from "../engine/messages.js";
 import { framesAround } from "../frame-sender.js";
 import type { LeaseInHand } from "../lease.js";
 import type { PreparedRun } from "../run-setup.js";
-import { pullVector } from "../state-pull.js";
+import { type StateIdentity, broughtVector, pullVector } from "../state-pull.js";
+import { measuresOf, resultOf } from "../task-messages.js";
 import { type Serve, type ServeContext, chunkIdentity, pushEnd } from "./context.js";
 
 interface StretchState {
@@ -19,9 +22,11 @@ export const serveStretch: Serve<saf.v1.ExclusiveLease> = async (context, run, l
   const { clock, metrics } = context;
   const { step, term } = lease;
   const waited = clock.now();
+  const measures = measuresOf(lease);
   await run.loadImages("train");
+  if (measures.length > 0) await run.loadImages("test");
   const goesOn = run.held?.term === term && run.held.step === step;
-  const start = goesOn ? undefined : await pullState(run, lease);
+  const start = goesOn ? undefined : (broughtState(run, lease, hand) ?? (await pullState(run, lease)));
   if (!goesOn && start === undefined) return "the step is over";
   // One is enough: an exclusive lease ends with the epoch.
   const anchor = await run.takeAnchor(step, term);
@@ -29,12 +34,14 @@ export const serveStretch: Serve<saf.v1.ExclusiveLease> = async (context, run, l
   metrics.phase("wait", waitSeconds);
 
   run.held = undefined;
-  const { state, steps, seconds } = await compute(context, run, lease, hand, { start, anchor });
+  const done = await compute(context, run, lease, hand, { start, anchor, measures });
+  const { state, steps } = done;
   const pushFrom = clock.now();
   const status = await pushState(context, run, lease, state, {
     stepCount: steps,
-    computeSeconds: seconds,
+    computeSeconds: done.seconds - (done.measured?.seconds ?? 0),
     waitSeconds,
+    measured: measuredIn(done, measures),
   });
   if (status === wire.PushReply.Status.OK) {
     run.held = { term, step: step + steps };
@@ -50,15 +57,19 @@ async function compute(
   run: PreparedRun,
   lease: saf.v1.ExclusiveLease,
   hand: LeaseInHand,
-  from: { start: StretchState | undefined; anchor: Awaited<ReturnType<PreparedRun["takeAnchor"]>> },
-): Promise<{ state: SharedArrayBuffer; steps: number; seconds: number }> {
+  from: {
+    start: StretchState | undefined;
+    anchor: Awaited<ReturnType<PreparedRun["takeAnchor"]>>;
+    measures: Measuring[];
+  },
+): Promise<Answer<"stretch"> & { state: SharedArrayBuffer }> {
   const { leaseId, term, step, stepCount, patienceMs } = lease;
   const state = run.memory.of("state", 4 * stateSize(run.layout, stepCount));
   const control = new Int32Array(run.memory.of("control", 4 * CONTROL.length)).fill(0);
   hand.onHalt(() => Atomics.store(control, CONTROL.halt, 1));
   hand.progress = () => progressOf(run, lease, state, Atomics.load(control, CONTROL.stepsDone));
   try {
-    const { steps, seconds } = await engine.compute(
+    const done = await engine.compute(
       {
         ...{ type: "stretch", runId: run.runId, leaseId, term, step, count: stepCount },
         rule: run.run.train,
@@ -68,7 +79,7 @@ async function compute(
       },
       { patienceMs, progress: () => Atomics.load(control, CONTROL.stepsDone) },
     );
-    return { state, steps, seconds };
+    return { ...done, state };
   } finally {
     hand.progress = () => undefined;
   }
@@ -79,27 +90,65 @@ function pushState(
   run: PreparedRun,
   lease: saf.v1.ExclusiveLease,
   state: SharedArrayBuffer,
-  done: { stepCount: number; computeSeconds: number; waitSeconds: number },
+  done: Pick<saf.v1.PushEnd.$Properties, "computeSeconds" | "waitSeconds" | "measured"> & {
+    stepCount: number;
+  },
 ): Promise<saf.v1.PushReply.Status | undefined> {
   const totalBytes = 4 * stateSize(run.layout, done.stepCount);
   const sender = push.begin({
     frames: framesAround(state, totalBytes),
     identity: { ...chunkIdentity(run, lease), kind: "state", node: done.stepCount, totalBytes },
   });
+  const end = { ...pushEnd(lease), ...done };
+  if (lease.takesFrames && isShort(totalBytes)) return push.deliver(end, sender);
   sender.sendAll();
-  return push.finish({ ...pushEnd(lease), ...done }, sender);
+  return push.finish(end, sender);
 }
 
-async function pullState(
-  { runId, runHash, layout, vectors, memory }: PreparedRun,
-  { step, term }: saf.v1.ExclusiveLease,
-): Promise<StretchState | undefined> {
-  const identity = { runId, runHash, term, version: step, size: layout.size };
+/** What was measured behind the steps, as results. */
+function measuredIn(
+  { measured: { findings, seconds } = { findings: [], seconds: 0 } }: Answer<"stretch">,
+  measures: readonly Measuring[],
+): saf.v1.TaskResult.$Properties[] {
+  const computeSeconds = seconds / findings.length;
+  return findings.map((found, i) => ({ ...resultOf(found, measures[i]?.firstImage ?? 0), computeSeconds }));
+}
+
+async function pullState(run: PreparedRun, lease: saf.v1.ExclusiveLease): Promise<StretchState | undefined> {
+  const { identity, places } = startOf(run, lease);
   const [parameters, velocity] = await Promise.all([
-    pullVector(vectors, "parameters", identity, memory.of("pulled parameters", 4 * layout.size)),
-    pullVector(vectors, "velocity", identity, memory.of("pulled velocity", 4 * layout.size)),
+    pullVector(run.vectors, "parameters", identity, places.parameters),
+    pullVector(run.vectors, "velocity", identity, places.velocity),
   ]);
   return parameters === undefined || velocity === undefined ? undefined : { parameters, velocity };
+}
+
+/** The state, where it came with the lease. */
+function broughtState(
+  run: PreparedRun,
+  lease: saf.v1.ExclusiveLease,
+  { frames }: LeaseInHand,
+): StretchState | undefined {
+  if (frames.length === 0) return undefined;
+  const { identity, places } = startOf(run, lease);
+  const parameters = broughtVector(frames, "parameters", identity, places.parameters);
+  const velocity = broughtVector(frames, "velocity", identity, places.velocity);
+  return parameters === undefined || velocity === undefined ? undefined : { parameters, velocity };
+}
+
+/** Which state a lease begins with, and where it is to lie. */
+function startOf(
+  { runId, runHash, layout, memory }: PreparedRun,
+  { step, term }: saf.v1.ExclusiveLease,
+): { identity: StateIdentity; places: StretchState } {
+  const byteLength = 4 * layout.size;
+  return {
+    identity: { runId, runHash, term, version: step, size: layout.size },
+    places: {
+      parameters: memory.of("pulled parameters", byteLength),
+      velocity: memory.of("pulled velocity", byteLength),
+    },
+  };
 }
 
 /** How far a stretch is, from the scalars that the engine writes as it goes. */

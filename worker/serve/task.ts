@@ -3,7 +3,7 @@ import type { saf } from "../../shared/messages.js";
 import { measureOf, resultOf } from "../task-messages.js";
 import { type Serve, traced } from "./context.js";
 
-export const serveTask: Serve<saf.v1.TaskLease> = async (context, run, lease) => {
+export const serveTask: Serve<saf.v1.TaskLease> = async (context, run, lease, hand) => {
   const { clock, engine, assets, push, stopping } = context;
   const { leaseId, term, version, taskId, attempt, strengths, firstImage, imageCount, sampleCount } = lease;
   const { patienceMs } = lease;
@@ -11,6 +11,8 @@ export const serveTask: Serve<saf.v1.TaskLease> = async (context, run, lease) =>
   const waited = clock.now();
   await run.loadImages("test");
   const beside = await assets.of(measure, run.run.network);
+  run.parameters.enter(term);
+  for (const frame of hand.frames) run.parameters.accept(frame);
   const parameters = await run.parameters.take(version, term);
   if (parameters === undefined) return "the weights are gone";
   const { runId } = run;

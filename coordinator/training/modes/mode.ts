@@ -23,6 +23,8 @@ export interface Mode<Own extends Unit = Unit> {
   plan(course: Course): WorkPlan<Own>;
   /** What tells a worker of its lease; asked once for each. `head`: what every command of a lease begins with. */
   command(unit: Own, lease: GrantedLease, head: CommandHead): saf.v1.WorkerCommand.$Properties;
+  /** Frames of what the unit begins with, where that is short. */
+  opening?(unit: Own): readonly Uint8Array[];
   /**
    * A chunk of what a worker sends. The body may lie where its sender can change it: what was read counts only if `isIntact`
    * afterwards.

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { COMMON_ACCOUNT } from "../../../coordinator/pool/fairness.js";
 import { test } from "node:test";
-import { helps, speedsOf, takeoverFor } from "../../../coordinator/leases/balance.js";
+import { helps, speedsOf } from "../../../coordinator/leases/balance.js";
 import {
   type Grant,
   type GrantState,
@@ -13,6 +13,7 @@ import {
   emptyBook,
 } from "../../../coordinator/leases/book.js";
 import { type Paces, paceOf, withPace, withoutWorker } from "../../../coordinator/leases/pace.js";
+import { lateUnits, takeoverFor } from "../../../coordinator/leases/second-copies.js";
 import type { Unit, WorkPlan } from "../../../coordinator/leases/unit.js";
 import { fixedPlan } from "../../../coordinator/evaluation/fixed-plan.js";
 import { WASM } from "../../support/fingerprints.js";
@@ -93,7 +94,7 @@ function bookOf({ units = [unitOf("u")], holds = {}, msPerImage, plan, strays = 
                 runId: "run",
                 unit: now.unit,
               },
-              ...{ grantedMs: now.grant.grantedMs, deadlineMs: 1e9, isOverdue: false },
+              ...{ grantedMs: now.grant.grantedMs, unseenMs: 0, deadlineMs: 1e9, isOverdue: false },
             },
     });
   }
@@ -130,7 +131,7 @@ function bookOf({ units = [unitOf("u")], holds = {}, msPerImage, plan, strays = 
 /** The unit that idle worker "b" takes over. */
 function taken(situation: Situation): string | undefined {
   const { book, job, member } = bookOf(situation);
-  return takeoverFor(book, job, member("b"), NOW)?.record.unit.id;
+  return takeoverFor(job, member("b"), lateUnits(book, job, NOW), NOW)?.record.unit.id;
 }
 
 /** A holds its unit since just now and needs a second for it; b needs 100 ms. */
@@ -154,7 +155,7 @@ test("of several it takes over what gains most, whatever their order", () => {
   const holds = Object.fromEntries(
     ["a", "c", "d"].map((id, i) => [id, [{ unit: units[i]?.id ?? "", sinceMs: NOW }]]),
   );
-  assert.equal(taken({ units, holds, msPerImage: { a: 50, b: 10, c: 90, d: 40 } }), "v");
+  assert.equal(taken({ units, holds, msPerImage: { a: 50, b: 10, c: 90, d: 40, e: 10, f: 10 } }), "v");
 });
 
 test("no unit is computed by a third, none a second time by the same, and none for which one is enough", () => {

@@ -264,6 +264,36 @@ describe("a stretch", () => {
     assert.equal(said.steps, 1);
   });
 
+  test("finds behind its last step what a task on its state finds; a measure that fails, or fewer steps, leaves it to tasks", () => {
+    const { answer } = hostOf(plain);
+    const start = startOf(trainingOf(plain));
+    const range = { strengths: [0], firstImage: 3, imageCount: 4, sampleCount: 1 };
+    const measures = [
+      { measure: { how: "clean" } as const, ...range },
+      { measure: { how: "clean" } as const, ...range, firstImage: 8 },
+    ];
+    const order = stretchOf(0, 2, { start, measures });
+    const [said] = answer(order);
+    assert.ok(said?.type === "stretch-done" && said.measured !== undefined);
+    const { parameters } = stateParts(layout, new Float32Array(order.state));
+    const tasks = measures.map((measuring) => {
+      const whose = { runId: "r", leaseId: 9, term: 1, version: 2, parameters: shared(parameters.slice()) };
+      const [done] = answer({ type: "task", ...whose, ...measuring });
+      return done?.type === "task-done" ? done.findings : undefined;
+    });
+    assert.deepEqual(said.measured.findings, tasks);
+    assert.notDeepEqual(tasks[0], tasks[1]);
+
+    // Its pictures did not come.
+    const foreign = { how: "foreign", name: "elsewhere", pixels_sha256: "0".repeat(64), images: 9 } as const;
+    const [failing] = answer(stretchOf(0, 2, { start, measures: [{ measure: foreign, ...range }] }));
+    assert.ok(failing?.type === "stretch-done" && failing.steps === 2 && failing.measured === undefined);
+    const halted = stretchOf(0, 2, { start, measures });
+    new Int32Array(halted.control)[CONTROL.halt] = 1;
+    const [short] = answer(halted);
+    assert.ok(short?.type === "stretch-done" && short.steps === 1 && short.measured === undefined);
+  });
+
   test("leaves no weights behind that a block would take for its own", () => {
     const { answer } = hostOf(plain);
     const parameters = initialParameters(layout, SEED);

@@ -2,6 +2,7 @@
 import { type Layout, TAIL } from "../../../shared/core/layout.js";
 import { stateParts } from "../../../shared/core/stretch.js";
 import { allFinite } from "../../../shared/core/vectors/vector-memory.js";
+import { type Findings, evaluateTask } from "../../measures/evaluate.js";
 import { LocalTraining } from "../../training/local-training.js";
 import { CONTROL } from "../messages.js";
 import type { HostedRun } from "./hosted-run.js";
@@ -19,7 +20,26 @@ export function computeStretch(order: OrderOf<"stretch">, run: HostedRun, parts:
   const steps = advance(training, layout, order, state.tails);
   state.parameters.set(training.parameters);
   state.velocity.set(training.velocity);
-  parts.send({ type: "stretch-done", steps, ...done() });
+  const measured = steps === order.count ? measuredIn(order, run, parts) : undefined;
+  parts.send({ type: "stretch-done", steps, measured, ...done() });
+}
+
+/** Of the weights that the last step has loaded. Undefined where a measure fails: it is leased by itself then, and says why. */
+function measuredIn(
+  { measures = [] }: OrderOf<"stretch">,
+  run: HostedRun,
+  { now }: HostParts,
+): { findings: Findings[]; seconds: number } | undefined {
+  if (measures.length === 0) return undefined;
+  const { mean, seed } = run.described;
+  const began = now();
+  try {
+    const subject = { program: run.weights.program, test: run.images("test"), mean };
+    const findings = measures.map((measuring) => evaluateTask(subject, { ...measuring, seed }));
+    return { findings, seconds: (now() - began) / 1000 };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Writes each step's scalars; returns how many steps it made. */

@@ -44,6 +44,7 @@ export class Gradients {
 
     const miscounted = endsVector(shard, header) ? miscountIn(body, block.unit.images) : undefined;
     if (miscounted !== undefined) {
+      if (!isIntact()) return { fate: "checksum" };
       block.refused.set(workerId, { outcome: "refused", reason: miscounted });
       return { fate: "count" };
     }

@@ -1,6 +1,9 @@
 /** Many steps for one worker, which sums and updates by the same shared code: its state takes the place of the versions'. */
-import type { ChunkHeader } from "../../../../shared/core/chunk.js";
+import { type ChunkHeader, isShort } from "../../../../shared/core/chunk.js";
+import { ONLY_SHARD } from "../../../../shared/core/shards.js";
+import { totalSteps } from "../../../../shared/core/schedule.js";
 import type { saf } from "../../../../shared/messages.js";
+import type { TaskSpec } from "../../../../shared/records/task.js";
 import type { CommittedUnit, StretchProgress } from "../../../leases/events.js";
 import type { ChunkVerdict, GrantedLease, Verdict } from "../../../leases/job.js";
 import type { Commit, WorkPlan } from "../../../leases/unit.js";
@@ -15,6 +18,8 @@ class Stretches implements Mode<StretchUnit> {
   readonly #context: ModeContext;
   readonly #states: States;
   #last: LastStretch = NO_STRETCH;
+  /** With the newest whole state. */
+  #measured: { worker: string; results: readonly saf.v1.TaskResult.$Properties[] } | undefined;
 
   constructor(context: ModeContext) {
     const { options, versions, leases } = context;
@@ -30,7 +35,28 @@ class Stretches implements Mode<StretchUnit> {
 
   command(unit: StretchUnit, { worker }: GrantedLease, head: CommandHead): saf.v1.WorkerCommand.$Properties {
     this.#states.leased(unit, worker);
-    return { exclusive: { ...head, step: unit.first, stepCount: unit.steps } };
+    const measures = this.#isLast(unit.first + unit.steps) ? (this.#context.options.behind ?? []) : [];
+    return {
+      exclusive: {
+        ...head,
+        step: unit.first,
+        stepCount: unit.steps,
+        takesFrames: true,
+        measures: measures.map(measuringOf),
+      },
+    };
+  }
+
+  #isLast(step: number): boolean {
+    return step >= totalSteps(this.#context.options.plan);
+  }
+
+  opening({ first: version }: StretchUnit): readonly Uint8Array[] {
+    const { options, versions } = this.#context;
+    if (!isShort(2 * 4 * options.layout.size)) return [];
+    const request = { shard: ONLY_SHARD, version, chunk: 0 };
+    const answers = [versions.parameterFrame(request), versions.velocityFrame(request)];
+    return answers.flatMap(({ frame }) => (frame === undefined ? [] : [frame]));
   }
 
   onChunk(workerId: string, header: ChunkHeader, body: Uint8Array, isIntact: () => boolean): ChunkVerdict {
@@ -38,7 +64,10 @@ class Stretches implements Mode<StretchUnit> {
   }
 
   onPushEnd(message: saf.v1.PushEnd): Verdict<saf.v1.PushReply.$Properties> {
-    return this.#states.onPushEnd(message);
+    const verdict = this.#states.onPushEnd(message);
+    if (verdict.completed !== undefined)
+      this.#measured = { worker: message.workerId, results: message.measured };
+    return verdict;
   }
 
   commit({ step, steps }: Commit, [done]: readonly CommittedUnit<StretchUnit>[]): void {
@@ -48,6 +77,9 @@ class Stretches implements Mode<StretchUnit> {
     this.#states.clear();
     this.#last = { steps, stepMs: done.stepMs };
     versions.replace(parts, steps);
+    const { worker, results } = this.#measured ?? { worker: "", results: [] };
+    if (worker === done.worker && this.#isLast(step + steps)) edges.onMeasured?.(worker, results);
+    this.#measured = undefined;
     for (const one of committedStretch(options, step, sums, done, edges.clock())) edges.onCommit(one);
   }
 
@@ -64,4 +96,15 @@ class Stretches implements Mode<StretchUnit> {
   giveUp(): void {
     this.#states.clear();
   }
+}
+
+function measuringOf({
+  measure,
+  strengths,
+  firstImage,
+  imageCount,
+  sampleCount,
+}: TaskSpec): saf.v1.Measuring.$Properties {
+  const measureJson = JSON.stringify(measure);
+  return { measureJson, strengths: [...strengths], firstImage, imageCount, sampleCount };
 }
