@@ -19,7 +19,7 @@ import { Queue, type WorkEnd } from "./queue/queue.js";
 import type { Work } from "./queue/work.js";
 import { reportAside } from "./results/report/report-thread.js";
 import { type ListContext, conductList } from "./runs/conduct-list.js";
-import { errorDocument, failureOf } from "./runs/failure.js";
+import { attemptIn } from "./runs/failure.js";
 import type { EventPublisher } from "./telemetry/events.js";
 import { ProgressLog } from "./telemetry/progress-log.js";
 
@@ -110,9 +110,7 @@ async function conductOne(
   await locks.take(folder);
   const lines = await ToldLog.open(folder, realClock, (message) => log("warn", message));
   told.set(id, lines);
-  try {
-    // Of an attempt before this one.
-    await home.remove("error.json");
+  const conduct = async (): Promise<WorkEnd> => {
     const context = {
       ...lead.contextOf(AbortSignal.any([lead.signal, signal])),
       report: (directory: string, title: string) =>
@@ -121,7 +119,7 @@ async function conductOne(
       besides: others,
     };
     if (work.kind === "sweep")
-      return await leadSweep(
+      return leadSweep(
         {
           ...{ space: work.space, isForced: false, directory: folder },
           ...{ minWorkers: lead.minWorkers, patienceMs: Infinity },
@@ -131,12 +129,10 @@ async function conductOne(
     const evaluateOnly = work.kind === "evaluation";
     const config =
       work.kind === "run" ? work.config : await takeWeights(out, { folder, id, order: work.order });
-    return await conductList(listOptions(lead, folder, { config, evaluateOnly }), context);
-  } catch (error) {
-    await home
-      .writeJson("error.json", errorDocument(failureOf(error), error, Date.now()))
-      .catch(() => undefined);
-    throw error;
+    return conductList(listOptions(lead, folder, { config, evaluateOnly }), context);
+  };
+  try {
+    return await attemptIn(home, Date.now, conduct);
   } finally {
     told.delete(id);
     await lines.close();

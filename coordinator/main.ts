@@ -39,7 +39,7 @@ import type { LiveEvent } from "../shared/events.js";
 import type { LivePage } from "./live/live-thread.js";
 import { reportAside } from "./results/report/report-thread.js";
 import { recordedEngines } from "./runs/engines.js";
-import { errorDocument, failureOf } from "./runs/failure.js";
+import { attemptIn } from "./runs/failure.js";
 import { ListSource } from "./runs/list-source.js";
 import { type ListContext, conductList } from "./runs/conduct-list.js";
 import { type QueueSetting, leadQueue } from "./lead-queue.js";
@@ -118,18 +118,13 @@ export async function runCoordinator(given: CoordinatorOptions, signal: AbortSig
     onWaiting: (message) => process.stderr.write(`saf: ${message}\n`),
   });
   try {
-    // Nobody means a queue by the latest run.
-    if (options.queue === undefined) await home.linkLatest();
-    // Of an attempt before this one.
-    await home.remove("error.json");
-    // They are printed, and were typed by somebody.
-    const { title, command } = options;
-    return await serve({ ...options, ...redactTexts({ title, command }) }, home, locks, signal);
-  } catch (error) {
-    await home
-      .writeJson("error.json", errorDocument(failureOf(error), error, Date.now()))
-      .catch(() => undefined);
-    throw error;
+    return await attemptIn(home, Date.now, async () => {
+      // Nobody means a queue by the latest run.
+      if (options.queue === undefined) await home.linkLatest();
+      // They are printed, and were typed by somebody.
+      const { title, command } = options;
+      return serve({ ...options, ...redactTexts({ title, command }) }, home, locks, signal);
+    });
   } finally {
     await home.remove(LIVE_FILE).catch(() => undefined);
     await locks.release(home.path);

@@ -1,9 +1,16 @@
 // `npm start`, `npm test` and their like, from a fresh clone: install what is missing, build what changed, run.
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fastTests, testFiles } from "./fast-tests.mjs";
-import { ensureBuild, ensurePackages, root, runInForeground, runMain, usageError } from "./prepare.mjs";
+import {
+  ensureBuild,
+  ensurePackages,
+  root,
+  runInForeground,
+  runMain,
+  usageError,
+  withTemporaryFolder,
+} from "./prepare.mjs";
 
 const dist = join(root, "dist");
 const program = join(dist, "deploy/cli/main.js");
@@ -26,13 +33,7 @@ const commands = {
     const files = chosen(testFiles(dist), args);
     const code = await setUp();
     if (code !== 0) return code;
-    // What every cluster's weights are compared with is computed once for all files.
-    const references = mkdtempSync(join(tmpdir(), "saf-references-"));
-    try {
-      return await runTests(files, args, { ...process.env, SAF_TEST_REFERENCES: references });
-    } finally {
-      rmSync(references, { recursive: true, force: true });
-    }
+    return withTemporaryFolder("saf-tests-", (folder) => runInFolder(folder, files, args));
   },
 
   /** The tests that need neither an engine nor a nats-server, so nothing is provisioned. */
@@ -104,6 +105,21 @@ function chosen(files, args) {
     patterns.length === 0 ? files : files.filter((file) => patterns.some((p) => file.includes(p)));
   if (found.length === 0) throw usageError(`test: no test file has ${filters.join(" or ")} in its path`);
   return found;
+}
+
+/** All that tests and what they start put into the system's temporary folder lies in `folder`. */
+async function runInFolder(folder, files, args) {
+  // What every cluster's weights are compared with is computed once for all files.
+  const references = join(folder, "references");
+  mkdirSync(references);
+  const code = await runTests(files, args, {
+    ...process.env,
+    TMPDIR: folder,
+    SAF_TEST_REFERENCES: references,
+  });
+  const left = readdirSync(folder).filter((name) => name !== "references");
+  if (left.length > 0) process.stderr.write(`saf: the tests left ${left.join(", ")} behind\n`);
+  return code;
 }
 
 function runTests(files, args, env) {

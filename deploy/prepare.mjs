@@ -2,8 +2,17 @@
 // runs on a fresh clone. Says what it does on stderr; stdout belongs to the program.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { constants } from "node:os";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { constants, tmpdir } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -275,14 +284,7 @@ async function withLock(work) {
     }
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  const release = () => rmSync(lockFile, { force: true });
-  process.on("exit", release);
-  try {
-    return await work();
-  } finally {
-    process.off("exit", release);
-    release();
-  }
+  return leavingNothing(() => rmSync(lockFile, { force: true }), work);
 }
 
 function isAlive(pid) {
@@ -299,6 +301,35 @@ function asStorageError(error) {
   return new PrepareError(`cannot write to ${dirname(lockFile)} (${error.code})`, {
     hint: "Clone to a folder that you may write to.",
   });
+}
+
+// ---- What does not outlive us ----------------------------------------------------------------------------------
+
+/** Done at our end, also where a signal ends us. */
+const endings = new Set();
+process.on("exit", () => endAll());
+
+function endAll() {
+  for (const end of endings) end();
+  endings.clear();
+}
+
+async function leavingNothing(end, work) {
+  endings.add(end);
+  try {
+    return await work();
+  } finally {
+    endings.delete(end);
+    end();
+  }
+}
+
+/** Works with a private folder, which goes with everything in it. */
+export function withTemporaryFolder(prefix, work) {
+  const folder = mkdtempSync(join(tmpdir(), prefix));
+  // Somebody who was just told to end may still be writing.
+  const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  return leavingNothing(remove, () => work(folder));
 }
 
 // ---- Child processes -------------------------------------------------------------------------------------------
@@ -385,7 +416,7 @@ function watchNpm(onGone) {
 
 function dieBy(signal) {
   process.exitCode = 128 + constants.signals[signal];
-  rmSync(lockFile, { force: true });
+  endAll();
   process.kill(process.pid, signal);
   process.exit();
 }

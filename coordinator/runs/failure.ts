@@ -2,6 +2,7 @@
 import { ClusterError, exitCodeOf, named, wordsOf } from "../../shared/errors.js";
 import { redact, redactTexts } from "../../shared/redact.js";
 import type { RunFailure } from "./source.js";
+import type { RunStorage } from "./storage.js";
 
 export function failureOf(thrown: unknown): RunFailure {
   const error = named(thrown);
@@ -21,4 +22,21 @@ export function errorDocument(failure: RunFailure, thrown: unknown, wallMs: numb
     stack: error instanceof Error ? (error.stack ?? null) : null,
     time: new Date(wallMs).toISOString(),
   });
+}
+
+/** One attempt at what a directory holds: `error.json` says why it failed, and never why an earlier one did. */
+export async function attemptIn<Value>(
+  storage: Pick<RunStorage, "remove" | "writeJson">,
+  wallClock: () => number,
+  attempt: () => Promise<Value>,
+): Promise<Value> {
+  try {
+    await storage.remove("error.json");
+    return await attempt();
+  } catch (error) {
+    await storage
+      .writeJson("error.json", errorDocument(failureOf(error), error, wallClock()))
+      .catch(() => undefined);
+    throw error;
+  }
 }

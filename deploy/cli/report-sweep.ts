@@ -4,7 +4,7 @@ import { resultsOf } from "../../coordinator/sweeps/results-of.js";
 import { writeSweepResults } from "../../coordinator/results/sweep/write.js";
 import { ClusterError } from "../../shared/errors.js";
 import { printResult, shown } from "./output.js";
-import { readNoting } from "./sweep-output.js";
+import { isAtWorkIn, readNoting } from "./sweep-output.js";
 
 export interface SweepReportOptions {
   /** Title of the page, over the sweep's own. */
@@ -25,7 +25,8 @@ export async function reportSweep(
       "usage",
       `${shown(directory)} is a sweep: --note is for a reproduction's README.md`,
     );
-  const found = resultsOf(await readNoting(directory), shown(directory));
+  const isAtWork = await isAtWorkIn(directory);
+  const found = resultsOf(await readNoting(directory), shown(directory), isAtWork);
   const results = title === undefined ? found : { ...found, spec: { ...found.spec, title } };
   const { html, files } = await writeSweepResults(into === undefined ? directory : resolve(into), results);
   printResult(json === true ? { report: html, files } : shown(html));

@@ -12,7 +12,7 @@ import { type Space, trialOf } from "../../coordinator/sweeps/space.js";
 import { TRIAL_STATES, stateWord } from "../../shared/records/sweep-line.js";
 import { resolveRun, syntheticImages } from "../../shared/resolve.js";
 import { printResult, shown } from "./output.js";
-import { printSweep, readNoting } from "./sweep-output.js";
+import { isAtWorkIn, printSweep, readNoting } from "./sweep-output.js";
 import { sweepFolder, sweepNamed, trialNamed } from "./sweep-place.js";
 import { type SweepStatus, statusLines, trialLines } from "./sweep-view.js";
 import { terminalOf } from "./terminal.js";
@@ -82,7 +82,7 @@ export async function showResults(folder: string | undefined, flags: ResultsFlag
   const directory = await directoryOf(folder, flags);
   const { format, top: places } = flags;
   const sweep = await readNoting(directory);
-  const isAtWork = (await writerOf(directory)) !== undefined;
+  const isAtWork = await isAtWorkIn(directory);
   if (flags.json === true || format === "table")
     return printSweep(sweep, directory, { json: flags.json === true, hints: [], places, isAtWork });
   const results = resultsOf(sweep, shown(directory), isAtWork);
@@ -96,7 +96,7 @@ export async function showTrial(name: string, folder: string | undefined, flags:
   const decisions = results.decisions.filter(({ trial }) => trial === row.trial);
   const command = row.weights === undefined ? undefined : reproduceCommand(results, row);
   const { objectives } = results;
-  const isAtWork = (await writerOf(directory)) !== undefined;
+  const isAtWork = await isAtWorkIn(directory);
   printResult(
     flags.json === true
       ? { ...row, decisions, command: command ?? null }

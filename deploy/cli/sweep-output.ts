@@ -1,4 +1,5 @@
 /** What a sweep found, as its commands print it: a leaderboard for people, one document for programs. */
+import { writerOf } from "../../coordinator/io/directory-locks.js";
 import { type SweepOnDisk, readSweep } from "../../coordinator/io/sweep-directory.js";
 import { analyse } from "../../coordinator/results/sweep/analysis.js";
 import { documentOf } from "../../coordinator/results/sweep/document.js";
@@ -42,6 +43,11 @@ export interface SweepOutput {
 export function emptySweep(space: Space, code: string): SweepOnDisk {
   const book = new SweepBook(space, code);
   return { ...{ spec: space.spec, space, book, code }, lines: [], opened: [], notes: [] };
+}
+
+/** Does a process work on it now? What it has begun runs then. */
+export async function isAtWorkIn(directory: string): Promise<boolean> {
+  return (await writerOf(directory)) !== undefined;
 }
 
 /** What is left out of the journal is said. Throws ClusterError as `readSweep` does. */

@@ -76,19 +76,14 @@ export async function provisionEngine(options: ProvisionOptions): Promise<Engine
   const conditions = conditionsOf(forced, env);
   const context: SetupContext = { cacheDir, env, progress };
 
-  const known = refresh ? undefined : standingChoice(cacheDir, conditions, env);
+  const known = refresh ? undefined : choiceAgain(cacheDir, conditions, env);
   if (known !== undefined) return known;
   return withSetupLock(cacheDir, progress, async () => {
-    const madeMeanwhile = refresh ? undefined : standingChoice(cacheDir, conditions, env);
+    const madeMeanwhile = refresh ? undefined : choiceAgain(cacheDir, conditions, env);
     if (madeMeanwhile !== undefined) return madeMeanwhile;
     removeLeftovers(cacheDir);
     const { choice, entry } = await chooseEngine(forced, context);
-    writeRecord(cacheDir, {
-      format: RECORD_FORMAT,
-      conditions,
-      entry: entry ?? null,
-      choice,
-    } satisfies EngineRecord);
+    remember(cacheDir, { conditions, entry: entry ?? null, choice }, refresh ? [] : recordsIn(cacheDir));
     return choice;
   });
 }
@@ -116,12 +111,44 @@ export function engineInEnvironment(env: NodeJS.ProcessEnv): EngineName | undefi
 
 const RECORD_FORMAT = 1;
 
+/** Who names an engine in one command and none in the next must not pay for a choice each time. */
+const MOST_RECORDS = 8;
+
 interface EngineRecord {
-  format: typeof RECORD_FORMAT;
   conditions: Conditions;
   /** The cache entry linked into node_modules; null for wasm, and for an addon that npm installed itself. */
   entry: string | null;
   choice: EngineChoice;
+}
+
+/** The one that was asked for last, and those of other conditions from before it. */
+interface EngineRecords extends EngineRecord {
+  format: typeof RECORD_FORMAT;
+  earlier?: EngineRecord[];
+}
+
+/** The one that was asked for last comes first. */
+function recordsIn(cacheDir: string): EngineRecord[] {
+  const last = readRecord(cacheDir) as EngineRecords | undefined;
+  return last?.format === RECORD_FORMAT ? [last, ...(last.earlier ?? [])] : [];
+}
+
+function remember(
+  cacheDir: string,
+  { conditions, entry, choice }: EngineRecord,
+  earlier: readonly EngineRecord[],
+): void {
+  writeRecord(cacheDir, {
+    ...{ format: RECORD_FORMAT, conditions, entry, choice },
+    earlier: earlier
+      .filter((other) => !isUnder(other, conditions))
+      .slice(0, MOST_RECORDS - 1)
+      .map((other) => ({ conditions: other.conditions, entry: other.entry, choice: other.choice })),
+  } satisfies EngineRecords);
+}
+
+function isUnder(record: EngineRecord, conditions: Conditions): boolean {
+  return JSON.stringify(record.conditions) === JSON.stringify(conditions);
 }
 
 /** What a choice was made under: another value of any of these means choosing again. */
@@ -150,28 +177,44 @@ function conditionsOf(forced: RealEngine | undefined, env: NodeJS.ProcessEnv): C
 
 /** What was chosen here last, whoever forced it, if it still holds; nothing is fetched. */
 export function recordedEngine(cacheDir: string, env: NodeJS.ProcessEnv): EngineChoice | undefined {
-  const record = readRecord(cacheDir) as EngineRecord | undefined;
-  const forced = REAL_ENGINES.find((name) => name === record?.conditions?.forced);
-  return standingChoice(cacheDir, conditionsOf(forced, env), env);
+  const records = recordsIn(cacheDir);
+  const forced = REAL_ENGINES.find((name) => name === records[0]?.conditions.forced);
+  return standingRecord(records, conditionsOf(forced, env), env)?.choice;
 }
 
-/** The recorded choice if it still holds: same conditions, and library and addon in place (or put back). */
-function standingChoice(
+/** A choice that still holds, from now on the last one that was asked for. */
+function choiceAgain(
   cacheDir: string,
   conditions: Conditions,
   env: NodeJS.ProcessEnv,
 ): EngineChoice | undefined {
-  const record = readRecord(cacheDir) as EngineRecord | undefined;
-  if (record?.format !== RECORD_FORMAT) return undefined;
-  if (JSON.stringify(record.conditions) !== JSON.stringify(conditions)) return undefined;
+  const records = recordsIn(cacheDir);
+  const standing = standingRecord(records, conditions, env);
+  if (standing === undefined) return undefined;
+  try {
+    if (standing !== records[0]) remember(cacheDir, standing, records);
+  } catch {
+    // In a cache that cannot be written a choice holds all the same.
+  }
+  return standing.choice;
+}
+
+/** The recorded choice if it still holds: same conditions, and library and addon in place (or put back). */
+function standingRecord(
+  records: readonly EngineRecord[],
+  conditions: Conditions,
+  env: NodeJS.ProcessEnv,
+): EngineRecord | undefined {
+  const record = records.find((each) => isUnder(each, conditions));
+  if (record === undefined) return undefined;
   const { choice, entry } = record;
-  if (choice.engine === "wasm") return choice;
+  if (choice.engine === "wasm") return record;
   const packageFolder = findAddonPackage(packageOf(choice.engine), env);
   if (packageFolder === undefined) return undefined;
-  if (entry === null) return hasAddon(packageFolder) ? choice : undefined;
+  if (entry === null) return hasAddon(packageFolder) ? record : undefined;
   if (!isCompleteEntry(entry)) return undefined;
-  if (linkedEntry(packageFolder) === entry && hasAddon(packageFolder)) return choice;
-  return tryLink(packageFolder, entry) === undefined ? choice : undefined;
+  if (linkedEntry(packageFolder) === entry && hasAddon(packageFolder)) return record;
+  return tryLink(packageFolder, entry) === undefined ? record : undefined;
 }
 
 function packageOf(engine: EngineName): AddonPackageName {

@@ -13,6 +13,10 @@ import { conducted, cpuSeconds, withFolder } from "./sweep-pool.js";
 
 const attack = (steps: number): object[] => [{ attack: "pgd", options: { steps }, name: "pgd" }];
 
+const BATCH = 50;
+/** Trainings end by their steps: networks with flag M have more images in an epoch. */
+const ALONE = { slots: 1, epochs: 1000, evaluate_every_epochs: 0 };
+
 interface Winner {
   row: TrialRow;
   estimate: Estimate;
@@ -28,8 +32,7 @@ function winnerOf(sweep: SweepOnDisk, directory: string): Winner | undefined {
 /** The same trials with and without early stopping, judged by the area under the curve of a PGD attack. */
 export const asha: Bar = async ({
   trials = 24,
-  limit = 6000,
-  epochs = 3,
+  samples = 18_000,
   images = 300,
   steps = 20,
   workers = 2,
@@ -37,21 +40,21 @@ export const asha: Bar = async ({
 }) =>
   withFolder(async (folder) => {
     const stopping = {
-      ...{ method: "asha", first_samples: Math.ceil((limit * epochs) / 9), factor: 3 },
+      ...{ method: "asha", first_samples: Math.ceil(samples / 9), factor: 3 },
       evaluate: { attacks: attack(5), images: Math.ceil(images / 3) },
     };
     const specOf = (name: string, more: object): object => ({
       name,
       base: {
-        train: { slots: 1, epochs, limit_images: limit, evaluate_every_epochs: 0 },
+        train: { batch_size: BATCH, max_steps: Math.ceil(samples / BATCH), ...ALONE },
         evaluate: {
-          ...{ protocol: "modern", strengths: [0, 0.1, 0.2], attacks: attack(steps) },
+          ...{ protocol: "modern", kinds: ["clean"], strengths: [0, 0.1, 0.2], attacks: attack(steps) },
           ...{ images, clean_images: 1000, diagnostics: false },
         },
       },
       parameters: {
         model: { choice: ["plain", "plain-r-m", "mrelu", "mrelu-r-m"] },
-        "train.batch_size": { choice: [50, 100] },
+        "train.momentum": { range: [0.5, 0.95] },
         "train.learning_rate": { range: [0.001, 0.05], scale: "log" },
       },
       search: { method: "random", seed },
@@ -69,12 +72,13 @@ export const asha: Bar = async ({
       const seconds = (performance.now() - beganMs) / 1000;
       const told = { code, samples: samplesSeen, done, stopped, failed, seconds };
       process.stderr.write(`${name}: ${JSON.stringify(told)}\n`);
-      return { ...told, winner: winnerOf(sweep, out) };
+      const winner = winnerOf(sweep, out);
+      return { ...told, trial: winner?.row.trial, values: winner?.row.values, estimate: winner?.estimate };
     };
     const early = await swept("early", { stopping });
     const whole = await swept("whole", {});
     const fewer = whole.samples / early.samples;
-    const [a, b] = [early.winner?.estimate, whole.winner?.estimate];
+    const [a, b] = [early.estimate, whole.estimate];
     const isAsGood =
       a !== undefined && b !== undefined && (a.value >= b.value || isWithinNoise(a, b) === true);
     // Trials that diverge fail, and a sweep says so by 6.
@@ -88,14 +92,7 @@ export const asha: Bar = async ({
 
 /** Settings for trainings of a few seconds. */
 const small = (max: number): object => ({
-  train: {
-    batch_size: 50,
-    slots: 1,
-    limit_images: 5000,
-    max_steps: max,
-    epochs: 10,
-    evaluate_every_epochs: 0,
-  },
+  train: { batch_size: BATCH, max_steps: max, ...ALONE },
   evaluate: { kinds: ["clean"], clean_images: 500, diagnostics: false },
 });
 
@@ -109,7 +106,7 @@ export const rerun: Bar = async ({ steps = 120, trials = 4, workers = 2, seed = 
       search: { method: "random", seed },
       limits: { trials },
       objective: "clean",
-      stopping: { method, first_samples: Math.ceil((50 * steps) / 4), factor: 2, exploit: 0.5 },
+      stopping: { method, first_samples: Math.ceil((BATCH * steps) / 4), factor: 2, exploit: 0.5 },
     });
     const again = async (name: string, method: string) => {
       const out = join(folder, name);
@@ -157,7 +154,7 @@ export const exclusive: Bar = async ({ steps = 1500, first = 200, rounds = 3, ba
       const spec = { name, base: { model, train, evaluate }, list: [{ seed: 0 }], keep_weights: 0 };
       let cpu = NaN;
       await conducted({
-        ...{ workers: 1, spec, out, isReal: true },
+        ...{ workers: 1, spec, out, isReal: true, pool: { heartbeat_ms: 1000 } },
         onProgress: ({ counts }, local) => {
           if ((counts?.done ?? 0) === 0 || !Number.isNaN(cpu)) return;
           const pids = [

@@ -13,7 +13,9 @@ import { saf } from "../support/saf.js";
 
 const binary = await anyServer();
 const LIMIT = { timeout: 240_000 };
+/** Made-up gradients, at a pace at which the run outlives its credentials: 8 s. */
 const STEPS = 60;
+const SLOT_MS = 60;
 const WORKERS = ["worker-0", "worker-1"];
 /** Of credentials that end in mid-run; the server counts in seconds. */
 const SHORT_S = 3;
@@ -45,6 +47,7 @@ async function train(t: TestContext, server: ProductionNats, lifeSeconds: number
   const file = join(home, "run.yaml");
   const config = testConfig({
     model: "plain",
+    engine: "emulated",
     train: { max_steps: STEPS },
   });
   await writeFile(file, JSON.stringify(config));
@@ -66,16 +69,13 @@ async function train(t: TestContext, server: ProductionNats, lifeSeconds: number
   }, RENEWAL_MS);
   t.after(() => clearInterval(timer));
 
-  const { choice, environment, cacheDir } = await programs();
+  const { cacheDir } = await programs();
   const nats = ["--nats-url", server.url, "--creds-file", join(server.directory, "creds"), "--pool", "pool"];
   const workers = WORKERS.map((id) =>
-    saf(
-      [
-        ...["worker", ...nats, "--id", id, "--engine", choice.engine, "--cache-dir", cacheDir],
-        ...["--log-file", join(home, `${id}.jsonl`)],
-      ],
-      { env: environment },
-    ),
+    saf([
+      ...["worker", ...nats, "--id", id, "--cache-dir", cacheDir, "--log-file", join(home, `${id}.jsonl`)],
+      ...["--engine", "emulated", "--compute-ms", String(SLOT_MS)],
+    ]),
   );
   const { code, stderr } = await saf([
     ...["coordinator", ...nats, "--run", file, "--out", out, "--dismiss-workers"],

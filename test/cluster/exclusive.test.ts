@@ -86,12 +86,13 @@ async function killInStretch(cluster: TestCluster, step: number, run = ""): Prom
   return `${stretch.worker} killed after ${stretch.done} of ${stretch.stepCount} steps from step ${stretch.step} on`;
 }
 
-const MANY = settingsOf("mrelu-r-m", "exclusive", 4);
+const CALM = { learning_rate: 0.003 };
+const MANY = settingsOf("mrelu-r-m", "exclusive", 2, CALM);
 /** Three epochs of 20 steps; leases of 8, 12, 20 and 20. From step 20 on, half the images are adversarial. */
 const FLAG_A: TestConfig = {
   model: "mrelu-a",
   name: "mrelu-a",
-  train: { lease: "exclusive", slots: 4, limit_images: 640, epochs: 3, max_steps: 60 },
+  train: { lease: "exclusive", slots: 2, limit_images: 640, epochs: 3, max_steps: 60 },
 };
 const stepwise = (config: TestConfig): TestConfig => ({
   ...config,
@@ -143,7 +144,7 @@ describe("a run that is leased many steps at a time", () => {
   });
 
   test("keeps them when the coordinator is killed in the middle of a lease", LIMIT, async (t) => {
-    const frequent = settingsOf("mrelu-r-m", "exclusive", 4, { checkpoint_every_steps: 30 });
+    const frequent = settingsOf("mrelu-r-m", "exclusive", 2, { ...CALM, checkpoint_every_steps: 30 });
     const cluster = await startCluster(t, {
       workers: 1,
       pool: POOL,

@@ -116,6 +116,8 @@ test(
     const cluster = await startCluster(t, {
       workers: 2,
       restartCoordinator: true,
+      isEmulated: true,
+      pool: { compute_ms: 50 },
       config: { train: { max_steps: 2000, checkpoint_every_steps: 5 } },
     });
     const url = await pageOf(cluster);

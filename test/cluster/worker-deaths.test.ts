@@ -9,8 +9,8 @@ const LIMIT = { timeout: 180_000 };
 
 test("a worker process that is killed is missed at once, not after three heartbeats", LIMIT, async (t) => {
   // Neither heartbeats nor deadlines could tell within this test.
-  const pool = { heartbeat_ms: 20_000, lease_floor_ms: 60_000 };
-  const cluster = await startCluster(t, { workers: 2, pool });
+  const pool = { heartbeat_ms: 20_000, lease_floor_ms: 60_000, compute_ms: 20 };
+  const cluster = await startCluster(t, { workers: 2, pool, isEmulated: true });
   await cluster.untilPush("worker-2", 5, 1);
   const { step } = cluster;
   const killedMs = performance.now();

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync, type SpawnSyncReturns } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { test, type TestContext } from "node:test";
+import { after, test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const deploy = join(dirname(fileURLToPath(import.meta.url)), "../../deploy");
@@ -51,6 +51,28 @@ interface Project {
 async function freshClone(t: TestContext): Promise<Project> {
   const root = await mkdtemp(join(tmpdir(), "saf-bootstrap-"));
   t.after(() => rm(root, { recursive: true, force: true }));
+  return clone(root);
+}
+
+let installed: Promise<string> | undefined;
+after(async () => {
+  if (installed !== undefined) await rm(await installed, { recursive: true, force: true });
+});
+
+/** A clone in which the packages are there. They are installed once. */
+async function installedClone(t: TestContext): Promise<Project> {
+  installed ??= (async () => {
+    const root = await mkdtemp(join(tmpdir(), "saf-bootstrap-"));
+    const { status, stderr } = (await clone(root)).run("bootstrap.mjs", "build");
+    assert.equal(status, 0, stderr);
+    return root;
+  })();
+  const project = await freshClone(t);
+  await cp(await installed, project.root, { recursive: true, verbatimSymlinks: true });
+  return project;
+}
+
+async function clone(root: string): Promise<Project> {
   const write = async (path: string, text: string): Promise<void> => {
     await mkdir(dirname(join(root, path)), { recursive: true });
     await writeFile(join(root, path), text);
@@ -65,6 +87,7 @@ async function freshClone(t: TestContext): Promise<Project> {
   await writePackages("1.0.0");
   await write("tsconfig.json", "{}");
   await write("shared/source.ts", "fine");
+  await mkdir(temporaryOf(root), { recursive: true });
   await write("program.js", PROGRAM);
   await write("test/a.test.js", `import { test } from "node:test"; test("a runs", () => {});`);
   await write(
@@ -92,11 +115,14 @@ async function freshClone(t: TestContext): Promise<Project> {
   };
 }
 
+const temporaryOf = (root: string): string => join(root, "temporary");
+
 /** No cache and no registry: what works here works offline. */
 function environment(root: string): NodeJS.ProcessEnv {
   return {
     PATH: process.env["PATH"],
     HOME: root,
+    TMPDIR: temporaryOf(root),
     npm_config_cache: join(root, ".npm-cache"),
     npm_config_registry: "http://127.0.0.1:9/",
     npm_config_fetch_retries: "0",
@@ -188,7 +214,7 @@ test("an unreachable registry is said with what to do", async (t) => {
 });
 
 test("a failed build shows the compiler's words, and the next command builds again", async (t) => {
-  const { run, write } = await freshClone(t);
+  const { run, write } = await installedClone(t);
   await write("shared/source.ts", "broken");
   const failed = run("bootstrap.mjs", "build");
   assert.equal(failed.status, 1);
@@ -198,7 +224,7 @@ test("a failed build shows the compiler's words, and the next command builds aga
 });
 
 test("test runs the test files without the benchmarks, or those that are named", async (t) => {
-  const { run } = await freshClone(t);
+  const { run } = await installedClone(t);
   const all = run("bootstrap.mjs", "test");
   assert.equal(all.status, 1, all.stderr);
   assert.match(all.stdout, /a runs/);
@@ -212,7 +238,7 @@ test("test runs the test files without the benchmarks, or those that are named",
 });
 
 test("test:fast runs those that start nothing, and sets nothing up", async (t) => {
-  const { run, write } = await freshClone(t);
+  const { run, write } = await installedClone(t);
   await write(
     "test/b.test.js",
     `import { test } from "node:test"; import "./starts.js"; test("b", () => {});`,
@@ -226,8 +252,45 @@ test("test:fast runs those that start nothing, and sets nothing up", async (t) =
   assert.equal(run("bootstrap.mjs", "test:fast", "b.test").status, 2);
 });
 
+/** Leaves a folder behind, and waits where it is told to. */
+const LEAVING = `
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+mkdtempSync(join(tmpdir(), "left-"));
+test("leaves", async () => {
+  if (!process.env.WAITS) return;
+  console.log("ready");
+  await new Promise((resolve) => setTimeout(resolve, 60_000));
+});
+`;
+
+test("what tests leave in the temporary folder is named, and goes with it", async (t) => {
+  const { run, root, write } = await installedClone(t);
+  await write("test/a.test.js", LEAVING);
+  const { status, stderr } = run("bootstrap.mjs", "test", "a.test");
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, /^saf: the tests left left-\w+ behind$/m);
+  assert.deepEqual(await readdir(temporaryOf(root)), []);
+});
+
+test("it goes where a signal ends the tests, too", async (t) => {
+  const { root, write } = await installedClone(t);
+  await write("test/a.test.js", LEAVING);
+  const child = spawn(process.execPath, [join(root, "deploy/bootstrap.mjs"), "test", "a.test"], {
+    cwd: root,
+    env: { ...environment(root), WAITS: "1" },
+    stdio: ["ignore", "pipe", "inherit"],
+    timeout: 60_000,
+  });
+  child.stdout.setEncoding("utf8").on("data", (text: string) => text.includes("ready") && child.kill());
+  await once(child, "close");
+  assert.deepEqual(await readdir(temporaryOf(root)), []);
+});
+
 test("SIGTERM reaches the program, and its exit code comes back", async (t) => {
-  const { root, run } = await freshClone(t);
+  const { root, run } = await installedClone(t);
   assert.equal(run("bootstrap.mjs", "build").status, 0);
   const child = spawn(process.execPath, [join(root, "deploy/bootstrap.mjs"), "start", "wait"], {
     cwd: root,
@@ -247,7 +310,7 @@ test("SIGTERM reaches the program, and its exit code comes back", async (t) => {
 });
 
 test("saf builds and becomes the program", async (t) => {
-  const { run } = await freshClone(t);
+  const { run } = await installedClone(t);
   const { status, stdout, stderr } = run("saf.mjs", "train", "fail");
   assert.equal(stdout, '{"command":"train","args":["fail"]}\n', stderr);
   assert.equal(status, 7);

@@ -20,6 +20,8 @@ const SKIP =
 
 /** Everywhere the same engine, and one that every machine has. */
 const ENGINE = { SAF_ENGINE: "wasm" };
+/** Where what is tested is not what is computed: made-up gradients, at the pace of real ones. */
+const EMULATED = { SAF_ENGINE: "emulated", SAF_COMPUTE_MS: "30" };
 const STEPS = 60;
 
 const RUN_YAML = stringify(
@@ -30,6 +32,7 @@ const RUN_YAML = stringify(
     evaluate: { kinds: ["clean"] },
   }),
 );
+const EMULATED_YAML = `engine: emulated\n${RUN_YAML}`;
 /** A busy machine is no dead worker. */
 const POOL = ["SAF_POOL_HEARTBEAT_MS=5000", "SAF_POOL_MIN_WORKERS=2"];
 /** More is measured; what decides the weights is the same. */
@@ -38,40 +41,23 @@ const EVALUATE_YAML = RUN_YAML.replace(
   "- clean\n    - noisy\n  strengths:\n    - 0.1\n    - 0.3\n  images: 100",
 );
 
-let laptop: Promise<string> | undefined;
-
 /** What the same file gives on this machine without Kubernetes. */
-function laptopHash(): Promise<string> {
-  laptop ??= (async () => {
-    const folder = await mkdtemp(join(tmpdir(), "saf-laptop-"));
-    try {
-      await writeFile(join(folder, "run.yaml"), RUN_YAML);
-      const args = [
-        "train",
-        "-c",
-        "run.yaml",
-        "--workers",
-        "2",
-        "--set",
-        "pool.heartbeat_ms=5000",
-        "--set",
-        "pool.min_workers=2",
-        "--engine",
-        "wasm",
-        "--json",
-        "--progress",
-        "none",
-      ];
-      const run = await saf(args, { cwd: folder, limitMs: 400_000 });
-      assert.equal(run.code, 0, run.stderr);
-      const hash = (JSON.parse(run.stdout) as ResultsDocument).weights_sha256["tiny"];
-      assert.ok(hash, "the laptop run has no weights");
-      return hash;
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-  })();
-  return laptop;
+async function laptopHash(yaml: string, engine: "wasm" | "emulated"): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "saf-laptop-"));
+  try {
+    await writeFile(join(folder, "run.yaml"), yaml);
+    const args = [
+      ...["train", "-c", "run.yaml", "--engine", engine, "--workers", "1", "--json", "--progress", "none"],
+      ...["--set", "pool.heartbeat_ms=5000", "--set", "pool.compute_ms=2"],
+    ];
+    const run = await saf(args, { cwd: folder, limitMs: 400_000 });
+    assert.equal(run.code, 0, run.stderr);
+    const hash = (JSON.parse(run.stdout) as ResultsDocument).weights_sha256["tiny"];
+    assert.ok(hash, "the laptop run has no weights");
+    return hash;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 function generated(name: string, file: string): object {
@@ -109,7 +95,7 @@ test(
   "a run as two Jobs: a worker preempted, a coordinator moved, one worker more; the weights are a laptop's",
   { ...LIMIT, skip: SKIP },
   async (t) => {
-    const expected = await laptopHash();
+    const expected = await laptopHash(RUN_YAML, "wasm");
     const kube = await startKubernetes(t, { environment: ENGINE });
     const began = performance.now();
     const train = kube.overlay("train", ["k8s/runs/train"], generated("train-run", "run.yaml"), {
@@ -207,9 +193,9 @@ test(
   "the shared cluster: ready, scaled, a worker killed, a coordinator that stays; all end in time",
   { ...LIMIT, skip: SKIP },
   async (t) => {
-    const kube = await startKubernetes(t, { environment: ENGINE });
+    const kube = await startKubernetes(t, { environment: EMULATED });
     const local = kube.overlay("local", ["k8s/overlays/local"], generated("run", "run.yaml"), {
-      "run.yaml": RUN_YAML,
+      "run.yaml": EMULATED_YAML,
     });
     await kube.kubectl("apply", "-k", local);
     await kube.kubectl("-n", "saf", "rollout", "status", "statefulset/coordinator", "--timeout=300s");
@@ -262,10 +248,10 @@ test(
   { ...LIMIT, skip: SKIP },
   async (t) => {
     const folder = await temporaryDirectory(t);
-    const expected = await laptopHash();
-    const kube = await startKubernetes(t, { environment: ENGINE });
+    const expected = await laptopHash(EMULATED_YAML, "emulated");
+    const kube = await startKubernetes(t, { environment: EMULATED });
     const more = { ...generated("run", "run.yaml"), components: [kube.path("k8s/components/nats-auth")] };
-    const cluster = kube.overlay("auth", ["k8s/base"], more, { "run.yaml": RUN_YAML });
+    const cluster = kube.overlay("auth", ["k8s/base"], more, { "run.yaml": EMULATED_YAML });
     await kube.kubectl("apply", "-k", cluster);
 
     const lastExit = (pod: string): number | undefined => {
@@ -313,8 +299,8 @@ test(
   "a run.yaml that is wrong: the Job fails at once and for good, and its log says where",
   { ...LIMIT, skip: SKIP },
   async (t) => {
-    const kube = await startKubernetes(t, { environment: ENGINE });
-    const wrong = RUN_YAML.replace("batch_size", "batch_sise");
+    const kube = await startKubernetes(t, { environment: EMULATED });
+    const wrong = EMULATED_YAML.replace("batch_size", "batch_sise");
     const train = kube.overlay("wrong", ["k8s/runs/train"], generated("train-run", "run.yaml"), {
       "run.yaml": wrong,
     });
@@ -343,8 +329,8 @@ test(
   "everything taken away in mid-training: a checkpoint is left, and nobody has to be killed",
   { ...LIMIT, skip: SKIP },
   async (t) => {
-    const kube = await startKubernetes(t, { environment: ENGINE });
-    const long = RUN_YAML.replace(`max_steps: ${STEPS}`, "max_steps: 100000").replace(
+    const kube = await startKubernetes(t, { environment: EMULATED });
+    const long = EMULATED_YAML.replace(`max_steps: ${STEPS}`, "max_steps: 100000").replace(
       " epochs: 1\n",
       " epochs: 1000\n",
     );

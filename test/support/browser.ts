@@ -160,6 +160,8 @@ export class Browser {
     const profile = await mkdtemp(join(tmpdir(), "saf-browser-"));
     const child = spawn(program, [...FLAGS, `--user-data-dir=${profile}`, "about:blank"], {
       stdio: ["ignore", "ignore", "pipe"],
+      // It is killed, and what it has in the temporary folder would stay.
+      env: { ...process.env, TMPDIR: profile },
     });
     const browser = new Browser(child, profile);
     t?.after(() => browser.stop());

@@ -142,7 +142,8 @@ export async function startCluster(
   const configs = setting.runs ?? [setting.config ?? {}];
   const files = configs.map((_, i) => join(home, `run-${i}.yaml`));
   for (const [i, config] of configs.entries()) {
-    await writeFile(files[i] as string, JSON.stringify(testConfig(config)));
+    const engine = setting.isEmulated === true ? ({ engine: "emulated" } as const) : {};
+    await writeFile(files[i] as string, JSON.stringify(testConfig({ ...config, ...engine })));
   }
   const local = await LocalCluster.start({
     nats,

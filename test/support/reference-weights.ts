@@ -1,9 +1,9 @@
 /** The weights that a run comes to in one process: what every cluster is compared with. */
 import { createHash } from "node:crypto";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { runIdentity } from "../../coordinator/runs/identity.js";
 import { type ConfigInput, configSchema } from "../../shared/config/run.js";
@@ -45,20 +45,73 @@ function weightsAt({ limit, hashes }: Trajectory, steps: number): string | undef
   return hashes[steps - 1] ?? (hashes.length < limit ? hashes.at(-1) : undefined);
 }
 
+/** Trains one run after another: an engine is started, and the data set read, once for all of a test file. */
+class LocalTrainer {
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  #output = "";
+  #errors = "";
+  #onOutput: () => void = () => undefined;
+
+  constructor(engine: string, environment: Record<string, string>) {
+    this.#child = spawn(process.execPath, ["--enable-source-maps", PROGRAM, engine], {
+      stdio: ["pipe", "pipe", "pipe"],
+      env: { ...process.env, ...environment },
+    });
+    this.#child.stdin.on("error", () => undefined);
+    this.#child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      this.#output += text;
+      this.#onOutput();
+    });
+    this.#child.stderr.setEncoding("utf8").on("data", (text: string) => (this.#errors += text));
+    this.#child.once("close", () => this.#onOutput());
+    this.#hold(false);
+  }
+
+  get isThere(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** A hash after each step. One run at a time. */
+  async train(config: string): Promise<string[]> {
+    this.#hold(true);
+    this.#output = "";
+    const limit = setTimeout(() => this.#child.kill("SIGKILL"), PATIENCE_MS);
+    try {
+      this.#child.stdin.write(`${config}\n`);
+      await new Promise<void>((resolve, reject) => {
+        this.#onOutput = () => {
+          if (this.#output.endsWith("\n\n")) resolve();
+          else if (!this.isThere) reject(new Error(`local-training-child.js ended: ${this.#errors}`));
+        };
+        this.#onOutput();
+      });
+    } finally {
+      clearTimeout(limit);
+      this.#hold(false);
+    }
+    return this.#output.trim().split("\n");
+  }
+
+  /** While nobody waits for it, it keeps no test file from ending; then its standard input closes, and it ends. */
+  #hold(isWaitedFor: boolean): void {
+    const { stdin, stdout, stderr } = this.#child;
+    for (const part of [this.#child, stdin, stdout, stderr] as unknown as NodeJS.RefCounted[])
+      if (isWaitedFor) part.ref();
+      else part.unref();
+  }
+}
+
+let trainer: LocalTrainer | undefined;
+let lastTraining: Promise<unknown> = Promise.resolve();
+
 async function trainLocally(config: string): Promise<string[]> {
   const { choice, environment } = await programs();
-  const child = spawn(process.execPath, ["--enable-source-maps", PROGRAM, choice.engine, config], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ...environment },
-    timeout: PATIENCE_MS,
+  const training = lastTraining.then(() => {
+    if (trainer?.isThere !== true) trainer = new LocalTrainer(choice.engine, environment);
+    return trainer.train(config);
   });
-  let output = "";
-  let errors = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
-  const [code] = (await once(child, "close")) as [number | null];
-  if (code !== 0) throw new Error(`local-training-child.js ended with exit code ${code}: ${errors}`);
-  return output.trim().split("\n");
+  lastTraining = training.catch(() => undefined);
+  return training;
 }
 
 function fileOf(key: string): string | undefined {

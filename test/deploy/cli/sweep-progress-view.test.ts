@@ -78,6 +78,12 @@ test("a search without an end has no bar", () => {
   assert.equal(lines[1], "15 trials over  2236 img/s");
 });
 
+test("when its process ends, what had begun is interrupted, and runs no more", () => {
+  const [head = ""] = sweepLines({ ...SWEEP, state: "interrupted" }, canvasOf(80), 20);
+  assert.match(head, /2 interrupted/);
+  assert.doesNotMatch(head, /running/);
+});
+
 test("while a sweep is told of, its runs come and go in silence", () => {
   const event = { timeMs: 1, sweep: sweepMessage(SWEEP) };
   let { state } = applyEvent(initialProgress(0), event, 1000);

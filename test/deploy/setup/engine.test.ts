@@ -142,12 +142,39 @@ test("the second provisioning returns the first one's choice at once", TIMEOUT, 
   assert.ok(first.samplesPerSecond! > 0);
 });
 
+test("whoever names an engine now and then does not make the others choose again", TIMEOUT, async (t) => {
+  const sandbox = makeSandbox(t);
+  const unforced = { SAF_TFJS_NODE_PACKAGE: join(sandbox.folder, "nowhere") };
+  const wasm = { ...unforced, SAF_ENGINE: "wasm" };
+  const best = await sandbox.provision(unforced);
+  const named = await sandbox.provision(wasm);
+  const conditions = (): (string | null)[] => {
+    const { conditions: last, earlier } = JSON.parse(
+      readFileSync(join(sandbox.cacheDir, "engine.json"), "utf8"),
+    ) as { conditions: { forced: string | null }; earlier: { conditions: { forced: string | null } }[] };
+    return [last, ...earlier.map((one) => one.conditions)].map(({ forced }) => forced);
+  };
+  assert.deepEqual(conditions(), ["wasm", null]);
+  sandbox.lines.length = 0;
+
+  assert.deepEqual(await sandbox.provision(unforced), best);
+  assert.deepEqual(sandbox.lines, [], "the best one was chosen again");
+  assert.deepEqual(conditions(), [null, "wasm"], "a worker by hand takes what was asked for last");
+  assert.deepEqual(await sandbox.provision(wasm), named);
+  assert.deepEqual(conditions(), ["wasm", null]);
+  // Chosen anew, nothing that was found before holds.
+  await sandbox.provision(unforced, true);
+  assert.deepEqual(conditions(), [null]);
+});
+
 test(
   "what a clone without the addon's package chose does not hold for one that has it",
   TIMEOUT,
   async (t) => {
     const sandbox = makeSandbox(t);
-    const missing = { SAF_TFJS_NODE_PACKAGE: join(sandbox.folder, "nowhere") };
+    // Nothing is to be had in its place: what is asked is whether it is looked for.
+    const wheel = { SAF_TF_WHEEL: join(sandbox.folder, "absent.whl") };
+    const missing = { ...wheel, SAF_TFJS_NODE_PACKAGE: join(sandbox.folder, "nowhere") };
     const without = await sandbox.provision(missing);
     const file = join(sandbox.cacheDir, "engine.json");
     const record = JSON.parse(readFileSync(file, "utf8")) as { conditions: { installed: string[] } };
@@ -162,7 +189,7 @@ test(
       }),
     );
     sandbox.lines.length = 0;
-    await sandbox.provision();
+    await sandbox.provision(wheel);
     assert.ok(sandbox.lines.length > 0, "nothing was chosen anew");
   },
 );

@@ -15,9 +15,22 @@ export interface Engine {
 const require = createRequire(import.meta.url);
 
 export function loadCore(): TensorFlow {
-  // The union package registers the operations' gradients with the one copy of the core.
-  require("@tensorflow/tfjs");
-  return require("@tensorflow/tfjs-core") as TensorFlow;
+  return withoutSourceMaps(() => {
+    // The union package registers the operations' gradients with the one copy of the core.
+    require("@tensorflow/tfjs");
+    return require("@tensorflow/tfjs-core") as TensorFlow;
+  });
+}
+
+/** Node would read and keep the maps of what is loaded, 20 MB of text whose lines nobody looks up. */
+function withoutSourceMaps<Value>(load: () => Value): Value {
+  const isEnabled = process.sourceMapsEnabled;
+  process.setSourceMapsEnabled(false);
+  try {
+    return load();
+  } finally {
+    process.setSourceMapsEnabled(isEnabled);
+  }
 }
 
 /** Registers a kernel in place of the backend's own; `Backend`: what is used of it. */

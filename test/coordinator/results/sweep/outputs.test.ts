@@ -231,3 +231,10 @@ test("the Markdown table escapes what Markdown would read", () => {
   ];
   assert.match(renderMarkdown(analyse(withRows(rows, { parameters: {} }))), /set=a\\\|b\\\*c/);
 });
+
+test("what had begun runs while a process works on the sweep, and is interrupted else", () => {
+  const rows = [trial(0, { clean: 0.9 }), { ...trial(1, {}), state: "running" as const }];
+  const words = (isAtWork: boolean): string => readingOf(analyse({ ...withRows(rows), isAtWork }))[0] ?? "";
+  assert.match(words(true), /2 trials: 1 done, 1 running\./);
+  assert.match(words(false), /2 trials: 1 done, 1 interrupted\./);
+});
