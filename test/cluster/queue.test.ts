@@ -24,7 +24,7 @@ import {
 import { PROGRAM, type SafRun, saf } from "../support/saf.js";
 
 const LIMIT = { timeout: 180_000 };
-const STEPS = 120;
+const STEPS = 80;
 const s = subjectsOf("local");
 
 interface Entry {
@@ -88,7 +88,8 @@ test(
   async (t) => {
     const cluster = await startCluster(t, {
       ...{ workers: 2, isEmulated: true, isQueue: true, restartCoordinator: true },
-      pool: { compute_ms: 5, min_workers: 1 },
+      // Long enough for `saf cancel` to start while both train, also on a busy machine.
+      pool: { compute_ms: 20, min_workers: 1 },
     });
     const folder = await temporaryDirectory(t);
     const file = join(folder, "run.yaml");
