@@ -3,8 +3,10 @@ import { type Objective, goalOf } from "../../../shared/config/objectives.js";
 import { type TrialRow, type TrialState, stateWord } from "../../../shared/records/sweep-line.js";
 import type { SweepResults } from "./data.js";
 import { isWithinNoise } from "./estimates.js";
+import type { Claim } from "../claims.js";
 import { type Importance, importanceOf } from "./importance/importance.js";
 import { metricNames, strengthSeries } from "./metric-text.js";
+import { paperClaims } from "./paper-claims.js";
 import { type ShownParameter, shownParameters } from "./parameters.js";
 import { type Field, type Standing, behindOf, fieldOf, standingsOf } from "./standings.js";
 import { referenceStrength } from "../report/curves.js";
@@ -42,6 +44,8 @@ export interface Analysis {
   /** What they would have been had all trials that were begun been trained to the end; undefined where no trial was. */
   samplesUnstopped?: number;
   importance?: Importance;
+  /** Empty for a sweep that cannot judge them. */
+  claims: readonly Claim[];
 }
 
 /** More are not looked at for who is level with the winner. */
@@ -75,6 +79,7 @@ export function analyse(results: SweepResults): Analysis {
     samples: results.rows.reduce((sum, row) => sum + row.samples, 0),
     ...(whole === undefined ? {} : { samplesUnstopped: whole * results.rows.length }),
     ...(importance === undefined ? {} : { importance }),
+    claims: paperClaims(results),
   };
 }
 

@@ -12,7 +12,7 @@ import { type Standing, rungOf } from "./standings.js";
 export const SHOWN_PLACES = 50;
 
 export function documentOf(analysis: Analysis): object {
-  const { results, counts, basis, boards, samples, samplesUnstopped, importance } = analysis;
+  const { results, counts, basis, boards, samples, samplesUnstopped, importance, claims } = analysis;
   return {
     format: "saf-sweep-results",
     version: 1,
@@ -33,6 +33,7 @@ export function documentOf(analysis: Analysis): object {
     leaderboard: boardDocument(boards[0], analysis),
     boards: boards.slice(1).map((board) => boardDocument(board, analysis)),
     importance: importance ?? null,
+    ...(claims.length === 0 ? {} : { claims }),
     trials: results.rows.map(trialDocument),
   };
 }

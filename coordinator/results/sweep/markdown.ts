@@ -5,6 +5,7 @@ import { type Analysis, type Board, reproduceCommand, winnersOf } from "./analys
 import { SHOWN_PLACES, isoOf } from "./document.js";
 import { boardColumns, shownOf } from "./leaderboard.js";
 import { metricLabel, metricPhrase } from "./metric-text.js";
+import { reasonOf } from "./paper-claims.js";
 import { readingOf, warningsOf } from "./reading.js";
 
 /** Places of the boards behind the first. */
@@ -20,6 +21,7 @@ export function renderMarkdown(analysis: Analysis): string {
     ...boardPart(analysis, board, SHOWN_PLACES, "Leaderboard"),
     ...others.flatMap((other) => boardPart(analysis, other, OTHER_PLACES, `By ${metricOf(other)}`)),
     ...winnersPart(analysis),
+    ...claimsPart(analysis),
     `Journal up to ${isoOf(results.until) ?? "an unknown time"}; version ${results.code} of the code that decides results. All trials: \`trials.csv\`.`,
   ];
   return `${lines.filter((line) => line !== "").join("\n\n")}\n`;
@@ -57,6 +59,15 @@ function winnersPart(analysis: Analysis): string[] {
     ]),
   );
   return ["## Winners", table];
+}
+
+function claimsPart({ claims }: Analysis): string[] {
+  if (claims.length === 0) return [];
+  const table = markdownTable(
+    ["claim", "verdict", "why"],
+    claims.map((claim) => [plain(claim.statement), claim.verdict, plain(reasonOf(claim))]),
+  );
+  return ["## The paper's claims", table];
 }
 
 function coded(text: string | undefined): string | undefined {

@@ -1,6 +1,7 @@
 /** The results of a sweep as one page that needs nothing else: no network, no script, no font. */
 import { stringify } from "yaml";
 import type { SweepSpec } from "../../../shared/config/sweep.js";
+import { claimsList } from "../reproduction/claims-section.js";
 import { count } from "../report/format.js";
 import { type Html, html } from "../report/html.js";
 import { type Section, framed } from "../report/page-frame.js";
@@ -26,6 +27,7 @@ export function renderSweepPage(analysis: Analysis): string {
     boardSection(analysis),
     winnersSection(analysis),
     paretoSection(analysis),
+    claimsSection(analysis),
     importanceSection(analysis),
     slicesSection(analysis),
     parallelSection(analysis),
@@ -63,6 +65,11 @@ function specSection({ results }: Analysis): Section {
     </p>
     <pre>${specText(results.spec)}</pre>`;
   return { id: "spec", title: "The spec", body };
+}
+
+function claimsSection({ claims }: Analysis): Section | undefined {
+  if (claims.length === 0) return undefined;
+  return { id: "claims", title: "The paper's claims", body: claimsList(claims, true) };
 }
 
 /** A list of ten thousand trials is a spec too. */
