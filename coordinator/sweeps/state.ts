@@ -32,7 +32,7 @@ export class SweepState {
   readonly trials = new Map<string, TrialRecord>();
   /** Running ones that nobody has in hand: farther ones first. */
   readonly ready = new Ranked<TrialRecord>((a, b) => nextRung(b) - nextRung(a) || a.number - b.number);
-  /** All with a result, best first. */
+  /** All with a result that have not failed, best first. */
   readonly standings = new Ranked<TrialRecord & { standing: Standing }>((a, b) =>
     compareStandings(a.standing, b.standing),
   );
@@ -125,7 +125,7 @@ export class SweepState {
       tried.loss = Number.isFinite(loss) ? loss : undefined;
     }
     if (record.outside !== undefined) return undefined;
-    this.#place(record, line);
+    this.#place(record);
     if (!line.last) this.rungs.enter(record, result);
     return undefined;
   }
@@ -135,9 +135,14 @@ export class SweepState {
     return this.trials.get(parent.trial)?.results.find(({ rung }) => rung === parent.rung)?.samples ?? 0;
   }
 
-  #place(record: TrialRecord, { last: isDone, samples, metrics }: ResultLine): void {
+  /** By its newest result; one that has failed stands nowhere. */
+  #place(record: TrialRecord): void {
     if (isPlaced(record)) this.standings.remove(record);
-    record.standing = standingOf({ number: record.number, isDone, samples, metrics }, this.space);
+    const newest = record.results.at(-1);
+    record.standing =
+      newest === undefined || record.state === "failed"
+        ? undefined
+        : standingOf({ ...newest, number: record.number, isDone: newest.last }, this.space);
     if (isPlaced(record)) this.standings.add(record);
   }
 
@@ -170,6 +175,7 @@ export class SweepState {
     if (record.outside !== undefined) return undefined;
     if (record.results.length === 0) this.totals.inherits(record, -1);
     this.rungs.leave(record);
+    this.#place(record);
     return undefined;
   }
 
@@ -185,6 +191,7 @@ export class SweepState {
       if (record.results.length === 0) this.totals.inherits(record, 1);
     }
     this.#turn(record, "running");
+    if (record.outside === undefined) this.#place(record);
     return undefined;
   }
 

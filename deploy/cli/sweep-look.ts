@@ -8,6 +8,7 @@ import { renderMarkdown } from "../../coordinator/results/sweep/markdown.js";
 import { resultsOf } from "../../coordinator/sweeps/results-of.js";
 import { readJson } from "../../shared/io/json-document.js";
 import type { SweepBook } from "../../coordinator/sweeps/book.js";
+import { unmetOf } from "../../coordinator/sweeps/ranking.js";
 import { type Space, trialOf } from "../../coordinator/sweeps/space.js";
 import { TRIAL_STATES, stateWord } from "../../shared/records/sweep-line.js";
 import { resolveRun, syntheticImages } from "../../shared/resolve.js";
@@ -59,7 +60,8 @@ async function statusOf(directory: string): Promise<SweepStatus> {
     objectives: space.objectives,
     synthetic_per_epoch: syntheticCounts(space, book, code),
     best: book.best(BEST).map(({ trial, number, state, values, metrics, samples }) => {
-      return { trial, number, state: stateWord(state, isAtWork), values, metrics, samples };
+      const unmet = unmetOf(metrics, space.constraints);
+      return { trial, number, state: stateWord(state, isAtWork), values, metrics, samples, unmet };
     }),
   };
 }

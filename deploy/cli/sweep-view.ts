@@ -40,6 +40,8 @@ export interface SweepStatus {
     values: Values;
     metrics: MetricValues;
     samples: number;
+    /** Constraints that it misses. */
+    unmet: readonly string[];
   }[];
 }
 
@@ -94,6 +96,7 @@ function bestLines({ best, objectives }: SweepStatus, terminal: Terminal): strin
       ...state,
       ...figures,
       valuesText(trial.values, names),
+      ...trial.unmet.map((text) => `× misses ${text}`),
     ].join("  ");
     return labelled(i === 0 ? "best" : "", words, terminal);
   });
