@@ -12,6 +12,7 @@ import type { SweepTelemetry } from "../telemetry/sweep-telemetry.js";
 import { KeptWeights } from "./kept-weights.js";
 import { type PoolSize, lanesOf } from "./lanes.js";
 import { unmetOf } from "./ranking.js";
+import { limitWords } from "./limit-words.js";
 import { SweepSource } from "./source.js";
 import type { Space } from "./space.js";
 import { SweepTelling } from "./telling.js";
@@ -96,6 +97,8 @@ export async function conductSweep(options: SweepOptions, context: SweepContext)
   }
   await disk.flush();
   if (source.fault !== undefined) throw source.fault;
+  const held = signal.aborted ? undefined : limitWords(book.heldBy(nowS()), space);
+  if (held !== undefined) events.note("info", held);
   await context.writeResults();
   return { failed: failedOf(book), interrupted: signal.aborted };
 }

@@ -112,7 +112,7 @@ export class SweepState {
     const { results, tried } = record;
     if (record.outside === undefined) {
       if (results.length === 0) this.totals.inherits(record, -1);
-      this.totals.saw(line, results.at(-1), this.#seenByParent(record));
+      this.totals.saw(line, results.at(-1), this.seenBy(record));
     }
     const result = resultOf(line);
     record.results = results.concat(result);
@@ -130,8 +130,10 @@ export class SweepState {
     return undefined;
   }
 
-  #seenByParent({ parent }: TrialRecord): number {
-    if (parent === undefined) return 0;
+  /** Training images until its newest result; before its first, those of the state that it begins with. */
+  seenBy({ parent, results }: TrialRecord): number {
+    const newest = results.at(-1);
+    if (newest !== undefined || parent === undefined) return newest?.samples ?? 0;
     return this.trials.get(parent.trial)?.results.find(({ rung }) => rung === parent.rung)?.samples ?? 0;
   }
 
@@ -243,12 +245,8 @@ class Totals {
   /** By trial and rung: trials without a result that begin with its state there. */
   readonly #heirs = new Map<string, number>();
 
-  saw(
-    { rung, samples, last }: ResultLine,
-    before: { rung: number; samples: number } | undefined,
-    inherited: number,
-  ): void {
-    this.samples += samples - (before?.samples ?? inherited);
+  saw({ rung, samples, last }: ResultLine, before: { rung: number } | undefined, seen: number): void {
+    this.samples += samples - seen;
     const left = before === undefined ? undefined : this.rungs[before.rung];
     if (left !== undefined) left.count--;
     while (this.rungs.length <= rung) this.rungs.push({ samples: 0, count: 0 });

@@ -8,6 +8,7 @@ import { renderMarkdown } from "../../coordinator/results/sweep/markdown.js";
 import { resultsOf } from "../../coordinator/sweeps/results-of.js";
 import { readJson } from "../../shared/io/json-document.js";
 import type { SweepBook } from "../../coordinator/sweeps/book.js";
+import { limitWords } from "../../coordinator/sweeps/limit-words.js";
 import { unmetOf } from "../../coordinator/sweeps/ranking.js";
 import { type Space, trialOf } from "../../coordinator/sweeps/space.js";
 import { TRIAL_STATES, stateWord } from "../../shared/records/sweep-line.js";
@@ -54,6 +55,7 @@ async function statusOf(directory: string): Promise<SweepStatus> {
     live_page: writer === undefined ? null : (live?.url ?? null),
     began: summary.began ?? null,
     planned: summary.planned ?? null,
+    limit: limitWords(book.heldBy(Date.now() / 1000), space) ?? null,
     counts: Object.fromEntries(TRIAL_STATES.map((state) => [stateWord(state, isAtWork), summary[state]])),
     rungs: book.rungCounts(),
     samples: summary.samplesSeen,

@@ -15,6 +15,7 @@ import {
   readSweep,
 } from "../../coordinator/io/sweep-directory.js";
 import { specHash } from "../../coordinator/sweeps/belonging.js";
+import { limitWords } from "../../coordinator/sweeps/limit-words.js";
 import { RESULTS_CODE } from "../../coordinator/sweeps/results-code.js";
 import type { Space } from "../../coordinator/sweeps/space.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
@@ -182,11 +183,14 @@ function isNothingMissing({ book, opened, space }: SweepOnDisk): boolean {
 
 /** Writes the results where that is still to be done: a full disk may have refused them. Throws ClusterError("storage"). */
 async function settle(out: string, sweep: SweepOnDisk): Promise<void> {
+  const held = limitWords(sweep.book.heldBy(Date.now() / 1000), sweep.space);
   const [journal, results] = await Promise.all(
     [SWEEP_JOURNAL_FILE, RESULTS_FILE].map(async (name) => stat(join(out, name)).catch(() => undefined)),
   );
   const areWritten = journal !== undefined && results !== undefined && results.mtimeMs >= journal.mtimeMs;
-  process.stderr.write(`nothing of it is missing${areWritten ? "" : " but its results: writing them"}\n`);
+  const missing = areWritten ? "" : " but its results: writing them";
+  const what = held === undefined ? "nothing of it is missing" : `${held}; nothing else of it is missing`;
+  process.stderr.write(`${what}${missing}\n`);
   if (!areWritten) await writeSweepResults(out, resultsOf(sweep, shown(out)));
 }
 

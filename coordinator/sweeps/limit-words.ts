@@ -1,0 +1,13 @@
+/** Why a sweep begins no more trials though its search has more, in words. Pure. */
+import { grouped } from "./pruners/pruner.js";
+import type { Limit } from "./search.js";
+import type { Space } from "./space-shape.js";
+
+export function limitWords(
+  limit: Limit | undefined,
+  { spec: { limits } }: Pick<Space, "spec">,
+): string | undefined {
+  const bound = limit === undefined ? undefined : limits[limit];
+  if (limit === undefined || bound === undefined) return undefined;
+  return `limits.${limit} (${grouped(bound)}${limit === "samples" ? " images" : ""}) is reached: no more trials begin`;
+}
