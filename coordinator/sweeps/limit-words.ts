@@ -9,5 +9,6 @@ export function limitWords(
 ): string | undefined {
   const bound = limit === undefined ? undefined : limits[limit];
   if (limit === undefined || bound === undefined) return undefined;
-  return `limits.${limit} (${grouped(bound)}${limit === "samples" ? " images" : ""}) is reached: no more trials begin`;
+  const number = Number.isInteger(bound) ? grouped(bound) : String(bound);
+  return `limits.${limit} (${number}${limit === "samples" ? " images" : ""}) is reached: no more trials begin`;
 }

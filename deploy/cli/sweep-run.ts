@@ -249,7 +249,7 @@ function outsidersIn(out: string, sweep: SweepOnDisk): ClusterError | undefined 
     ...sweep.changes.slice(0, MOST_REASONS).map((change) => `other than before: ${change}`),
   ];
   const hint =
-    "--force goes on; they stay in the journal, and results leave them out. --out FOLDER begins anew";
+    "--force goes on; they stay in the journal, and results leave them out\n--out FOLDER begins anew";
   const wasEmulated = sweep.changes.includes(NO_LONGER_EMULATED);
   return new ClusterError(
     "usage",
@@ -257,7 +257,7 @@ function outsidersIn(out: string, sweep: SweepOnDisk): ClusterError | undefined 
       `${outside.length} of ${measured} measured trials in ${shown(out)} belong to this sweep no more`,
       ...lines,
     ].join("\n"),
-    { hint: wasEmulated ? `--engine ${EMULATED} goes on with what is there. ${hint}` : hint },
+    { hint: wasEmulated ? `--engine ${EMULATED} goes on with what is there\n${hint}` : hint },
   );
 }
 

@@ -216,8 +216,8 @@ test("no limit is named where the search has ended by itself", () => {
     "limits.samples (9,000 images) is reached: no more trials begin",
   );
   assert.equal(
-    limitWords("hours", spaceFrom({ limits: { trials: 3, hours: 0.5 } })),
-    "limits.hours (0.5) is reached: no more trials begin",
+    limitWords("hours", spaceFrom({ limits: { trials: 3, hours: 0.0125 } })),
+    "limits.hours (0.0125) is reached: no more trials begin",
   );
   assert.equal(limitWords(undefined, few), undefined);
 });
