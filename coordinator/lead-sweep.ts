@@ -93,6 +93,10 @@ async function writeResults({ directory, space }: SweepOptions): Promise<void> {
   }
 }
 
+function changesText({ changes }: SweepOnDisk): string {
+  return changes.length === 0 ? "" : `; other than before: ${changes.join("; ")}`;
+}
+
 /** Nothing is lost by a change of the spec, but what was paid for would silently not count. */
 function refuseOutside(sweep: SweepOnDisk, directory: string, isForced: boolean): void {
   const outside = newlyOutside(sweep);
@@ -101,7 +105,7 @@ function refuseOutside(sweep: SweepOnDisk, directory: string, isForced: boolean)
   const more = outside.length > names.length ? ` and ${outside.length - names.length} more` : "";
   throw new ClusterError(
     "config",
-    `The spec makes ${outside.length} of the measured trials in ${directory} no more: ${names.join(", ")}${more}`,
+    `The spec makes ${outside.length} of the measured trials in ${directory} no more: ${names.join(", ")}${more}${changesText(sweep)}`,
     { hint: "--force leaves them out of the ranking, and in the journal; another --out or name begins anew" },
   );
 }

@@ -14,7 +14,7 @@ import {
 import { type KnownTrial, knownTrial } from "./belonging.js";
 import { heirOf } from "./heir.js";
 import type { Outlook, Verdict } from "./pruners/pruner.js";
-import type { Spent } from "./search.js";
+import type { Limit, Spent } from "./search.js";
 import { rungConfig } from "./rungs.js";
 import type { RungOutcome, Segment, SegmentEnd, SegmentFailure } from "./segment.js";
 import type { Space } from "./space-shape.js";
@@ -44,7 +44,7 @@ const FINAL: readonly FailedLine["code"][] = ["diverged", "config", "shape-misma
 export class SweepBook {
   readonly #state: SweepState;
   /** Segments under way, by trial. */
-  readonly #inHand = new Map<string, Segment>();
+  readonly #inHand = new Map<string, UnderWay>();
 
   constructor(space: Space, code: string) {
     this.#state = new SweepState(space, code);
@@ -75,19 +75,20 @@ export class SweepBook {
 
   take(timeS: number): Taken {
     const lines: SweepLine[] = [];
-    const segment = this.#state.totals.isCancelled ? undefined : this.#next(timeS, lines);
-    if (segment === undefined) return { kind: this.#inHand.size > 0 ? "wait" : "none", lines };
-    this.#inHand.set(segment.trial, segment);
+    const begun = this.#state.totals.isCancelled ? undefined : this.#next(timeS, lines);
+    if (begun === undefined) return { kind: this.#inHand.size > 0 ? "wait" : "none", lines };
+    const { segment } = begun;
+    this.#inHand.set(segment.trial, begun);
     return { kind: "begin", segment, lines };
   }
 
   /** What was interrupted, then what is good enough to go on, then something new; in the end, whoever is left. */
-  #next(timeS: number, lines: SweepLine[]): Segment | undefined {
+  #next(timeS: number, lines: SweepLine[]): UnderWay | undefined {
     this.#lookOver(timeS, lines);
     for (;;) {
       const found = this.#waitingForAWorker() ?? this.#promoted(timeS, lines) ?? this.#created(timeS, lines);
-      const segment = found && this.#segmentOf(found.record, found.known, timeS, lines);
-      if (segment !== undefined) return segment;
+      const begun = found && this.#segmentOf(found.record, found.known, timeS, lines);
+      if (begun !== undefined) return begun;
       // Each turn begins, fails or decides on a trial, and there are only so many.
       if (found === undefined && !this.#decideOnRest(timeS, lines)) return undefined;
     }
@@ -112,7 +113,7 @@ export class SweepBook {
 
   #created(timeS: number, lines: SweepLine[]): Found | undefined {
     const { search, totals, trials } = this.#state;
-    const drawn = search.next(this.#spent(timeS), trials);
+    const drawn = search.next(this.#promised(timeS), trials);
     if (drawn === "wait" || drawn === "none") return undefined;
     const { draw, values, trial: known } = drawn;
     const { id: trial, group } = known;
@@ -122,7 +123,12 @@ export class SweepBook {
   }
 
   /** Undefined when its settings cannot be: it has failed then. */
-  #segmentOf(record: TrialRecord, known: KnownTrial, timeS: number, lines: SweepLine[]): Segment | undefined {
+  #segmentOf(
+    record: TrialRecord,
+    known: KnownTrial,
+    timeS: number,
+    lines: SweepLine[],
+  ): UnderWay | undefined {
     const { id: trial, number, attempt, parent } = record;
     const rung = nextRung(record);
     if ("impossible" in known) {
@@ -131,8 +137,11 @@ export class SweepBook {
       return undefined;
     }
     this.#state.ready.remove(record);
-    const { config, last } = rungConfig(this.#state.space, known.config, rung);
-    return { trial, number, attempt, rung, last, config, ...(parent === undefined ? {} : { parent }) };
+    const { config, last, samples } = rungConfig(this.#state.space, known.config, rung);
+    return {
+      segment: { trial, number, attempt, rung, last, config, ...(parent === undefined ? {} : { parent }) },
+      samples: Math.max(0, samples - this.#state.seenBy(record)),
+    };
   }
 
   /** When nothing is under way and nothing begins any more: one more goes on, or is stopped. False when nobody is left. */
@@ -170,7 +179,7 @@ export class SweepBook {
 
   /** False where another segment of the trial is under way, or none. */
   #letGo({ trial, attempt, rung }: Segment): boolean {
-    const inHand = this.#inHand.get(trial);
+    const inHand = this.#inHand.get(trial)?.segment;
     if (inHand?.attempt !== attempt || inHand.rung !== rung) return false;
     return this.#inHand.delete(trial);
   }
@@ -266,9 +275,27 @@ export class SweepBook {
     return { timeS, beganS, samples };
   }
 
+  /** With what those under way will have seen at their next rung: whoever begins beside them counts on it. */
+  #promised(timeS: number): Spent {
+    const spent = this.#spent(timeS);
+    for (const { samples } of this.#inHand.values()) spent.samples += samples;
+    return spent;
+  }
+
+  /** The limit without which more trials would begin. */
+  heldBy(timeS: number): Limit | undefined {
+    return this.#state.search.heldBy(this.#promised(timeS), this.#state.trials);
+  }
+
   #outlook(timeS: number, isOver: boolean): Outlook {
     return { trials: this.#state.search.most(this.#spent(timeS)), isOver };
   }
+}
+
+interface UnderWay {
+  segment: Segment;
+  /** Training images that it sees until it ends. */
+  samples: number;
 }
 
 interface Found {
