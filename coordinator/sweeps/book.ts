@@ -12,7 +12,7 @@ import {
   type TrialState,
 } from "../../shared/records/sweep-line.js";
 import { type KnownTrial, knownTrial } from "./belonging.js";
-import { heirOf } from "./heir.js";
+import { heirOf, heirWords } from "./heir.js";
 import type { Outlook, Verdict } from "./pruners/pruner.js";
 import type { Spent } from "./search.js";
 import { rungConfig } from "./rungs.js";
@@ -252,7 +252,8 @@ export class SweepBook {
     // The heir first: were the journal torn off between the two, the same heir would come of it again.
     const heir = parent && heirOf(this.#state, parent.trial, rung, contender.number, timeS);
     if (heir !== undefined) this.#write(heir, lines);
-    this.#write({ kind: "decision", trial, rung, decision, reason, time: timeS }, lines);
+    const why = parent === undefined ? reason : `${reason}; ${heirWords(heir, parent)}`;
+    this.#write({ kind: "decision", trial, rung, decision, reason: why, time: timeS }, lines);
   }
 
   #write(line: SweepLine, lines: SweepLine[]): void {

@@ -18,7 +18,7 @@ import { MeasuredRungs } from "./measured-rungs.js";
 import { lossOf } from "../../shared/config/objectives.js";
 import { Search } from "./search.js";
 import type { Space } from "./space-shape.js";
-import { type TrialRecord, nextRung, recordOf, resultOf } from "./trial-record.js";
+import { type TrialRecord, nextRung, recordOf, resultOf, seenByParent } from "./trial-record.js";
 
 export class SweepState {
   readonly space: Space;
@@ -91,6 +91,7 @@ export class SweepState {
     if (record.outside !== undefined) return undefined;
     this.totals.counts.running++;
     this.totals.inherits(record, 1);
+    if (line.parent !== undefined) this.totals.heirs++;
     this.search.add(record.tried, line.draw !== undefined);
     this.ready.add(record);
     return undefined;
@@ -112,7 +113,7 @@ export class SweepState {
     const { results, tried } = record;
     if (record.outside === undefined) {
       if (results.length === 0) this.totals.inherits(record, -1);
-      this.totals.saw(line, results.at(-1), this.#seenByParent(record));
+      this.totals.saw(line, results.at(-1), seenByParent(record, this.trials));
     }
     const result = resultOf(line);
     record.results = results.concat(result);
@@ -128,11 +129,6 @@ export class SweepState {
     this.#place(record, line);
     if (!line.last) this.rungs.enter(record, result);
     return undefined;
-  }
-
-  #seenByParent({ parent }: TrialRecord): number {
-    if (parent === undefined) return 0;
-    return this.trials.get(parent.trial)?.results.find(({ rung }) => rung === parent.rung)?.samples ?? 0;
   }
 
   #place(record: TrialRecord, { last: isDone, samples, metrics }: ResultLine): void {
@@ -230,6 +226,8 @@ class Totals {
   /** Of the next trial. */
   numbers = 0;
   samples = 0;
+  /** Trials that took another one's place. */
+  heirs = 0;
   /** Seconds since 1970. */
   beganS: number | undefined;
   isCancelled = false;

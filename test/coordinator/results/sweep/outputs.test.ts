@@ -39,6 +39,25 @@ function paretoSweep(trials: number): SweepResults {
   return sampleSweep({ trials, spec: { objective: ["area(adversarial)", { metric: "clean" }] } });
 }
 
+test("of several objectives no metric is best twice, and one that is turned round is ranked so", () => {
+  const objective = ["area(adversarial)", { metric: "clean", goal: "minimize" }];
+  const sweep = withRows(
+    [
+      trial(0, { "area(adversarial)": 0.8, clean: 0.99 }),
+      trial(1, { "area(adversarial)": 0.7, clean: 0.96 }),
+      trial(2, { "area(adversarial)": 0.6, clean: 0.98 }),
+    ],
+    { objective },
+  );
+  const best = leaderboardLines(sweep, { width: 120, colour: false }).filter((line) =>
+    line.startsWith("Best by"),
+  );
+  assert.deepEqual(best, [
+    "Best by area(adversarial) (0.8000): trial 0, weights",
+    "Best by clean (96.0 %, minimized): trial 1, weights",
+  ]);
+});
+
 test("colour only repeats what the text says", () => {
   const sweep = sampleSweep({ trials: 24 });
   const plain = leaderboardLines(sweep, { width: 100, colour: false });
