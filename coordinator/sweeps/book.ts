@@ -184,6 +184,13 @@ export class SweepBook {
     return lines;
   }
 
+  /** All is done that the spec wants: there is nothing to cancel, and nothing would begin. */
+  isOver(timeS: number): boolean {
+    const { totals, search, trials } = this.#state;
+    if (totals.counts.running + totals.counts.waiting > 0) return false;
+    return search.next(this.#spent(timeS), trials) === "none";
+  }
+
   /** Nothing more begins, until `resume`. */
   cancel(timeS: number): SweepLine[] {
     return this.#setCancelled(true, timeS);

@@ -68,7 +68,7 @@ function retryCommand(): Command {
 function cancelCommand(): Command {
   return looking(ofSweep(new Command("cancel")))
     .description(
-      "begin no more trials; one that runs is stopped where it is. `saf sweep resume` takes it back",
+      "begin no more trials; what is being computed is finished, and trials stay where they are. `saf sweep resume` takes it back",
     )
     .action(async (folder: string | undefined, flags: LookFlags) => {
       const { cancelSweep } = await import("./sweep-changes.js");

@@ -91,15 +91,22 @@ export async function showResults(folder: string | undefined, flags: ResultsFlag
 
 export async function showTrial(name: string, folder: string | undefined, flags: LookFlags): Promise<void> {
   const directory = await directoryOf(folder, flags);
-  const results = resultsOf(await readNoting(directory), shown(directory));
+  const sweep = await readNoting(directory);
+  const results = resultsOf(sweep, shown(directory));
   const row = trialNamed(name, results.rows);
+  const failures = sweep.lines
+    .filter((line) => line.kind === "failed")
+    .filter(({ trial }) => trial === row.trial);
   const decisions = results.decisions.filter(({ trial }) => trial === row.trial);
   const command = row.weights === undefined ? undefined : reproduceCommand(results, row);
   const { objectives } = results;
   const isAtWork = await isAtWorkIn(directory);
   printResult(
     flags.json === true
-      ? { ...row, decisions, command: command ?? null }
-      : trialLines({ row, decisions, objectives, command, isAtWork }, terminalOf(process.stdout)).join("\n"),
+      ? { ...row, decisions, failures, command: command ?? null }
+      : trialLines(
+          { row, decisions, failures, objectives, command, isAtWork },
+          terminalOf(process.stdout),
+        ).join("\n"),
   );
 }

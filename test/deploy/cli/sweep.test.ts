@@ -169,6 +169,13 @@ describe("a small sweep on this machine", () => {
   });
 
   test("a cancelled sweep is gone on with by `resume` alone", LIMIT, async () => {
+    const lines = journal().length;
+    const over = await sweep("cancel");
+    assert.equal(over.code, 0, over.stderr);
+    assert.match(over.stderr, /runs\/small is over: there is nothing to cancel/);
+    assert.equal(journal().length, lines, "what is over is not marked");
+    const spec = join(out(), "sweep.yaml");
+    await writeFile(spec, readFileSync(spec, "utf8").replace(/trials: 5/, "trials: 6"));
     const cancelled = await sweep("cancel");
     assert.equal(cancelled.code, 0, cancelled.stderr);
     assert.equal(journal().at(-1)?.kind, "cancelled");
