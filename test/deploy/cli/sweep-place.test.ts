@@ -7,7 +7,7 @@ import { DirectoryLocks } from "../../../coordinator/io/directory-locks.js";
 import { realProcesses } from "../../../coordinator/io/process-mark.js";
 import { cancelSweep } from "../../../deploy/cli/sweep-changes.js";
 import { realClock } from "../../../shared/io/real-clock.js";
-import { sweepFolder, sweepNamed, trialNamed } from "../../../deploy/cli/sweep-place.js";
+import { orSweepIn, sweepFolder, sweepNamed, trialNamed } from "../../../deploy/cli/sweep-place.js";
 import { ClusterError } from "../../../shared/errors.js";
 import type { TrialRow } from "../../../shared/records/sweep-line.js";
 
@@ -74,6 +74,13 @@ test("a sweep that was submitted is cancelled by its pool: the process that work
   assert.ok(error instanceof ClusterError);
   assert.equal(error.exitCode, 2);
   assert.match(error.hint ?? "", /npx saf cancel rates-1$/);
+});
+
+test("commands that take runs too take a sweep's name where no such path is", async (t) => {
+  const runs = await runsOf(t, ["first"]);
+  assert.equal(orSweepIn(runs, "first"), join(runs, "first"));
+  assert.equal(orSweepIn(runs, runs), runs, "a path that is there");
+  assert.equal(orSweepIn(runs, "second"), "second", "nothing of that name");
 });
 
 test("a sweep that was cut off before its spec was written is none that can be gone on with", async (t) => {
