@@ -89,7 +89,10 @@ function resultsCommand(): Command {
   return looking(ofSweep(new Command("results")))
     .description("what a sweep has found so far: its leaderboard; `saf report` draws the page")
     .addOption(
-      new Option("--format <name>", "as which text").choices(["table", "markdown", "csv"]).default("table"),
+      new Option("--format <name>", "as which text")
+        .choices(["table", "markdown", "csv"])
+        .default("table")
+        .conflicts("json"),
     )
     .addOption(new Option("--top <count>", "so many rows").argParser(wholeNumber).default(20))
     .action(async (folder: string | undefined, flags: ResultsFlags) => {
