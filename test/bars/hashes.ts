@@ -17,7 +17,8 @@ async function disturb(
   const done: string[] = [];
   const steps = Array.from({ length: KILLS }, () => 3 + random(STEPS - 10)).sort((a, b) => a - b);
   for (const step of steps) {
-    await cluster.untilStep(step);
+    await cluster.until(`step ${step}`, () => cluster.step >= step || cluster.isOver);
+    if (cluster.isOver) break;
     await passed(random(20));
     const draw = random(100);
     const id = `worker-${1 + random(workers)}`;
