@@ -1,4 +1,5 @@
 /** A sweep with its directory: what conducts it knows no disk, and this decides nothing. */
+import { relative } from "node:path";
 import { ClusterError, wordsOf } from "../shared/errors.js";
 import { makeFolder } from "../shared/io/folders.js";
 import { realClock } from "../shared/io/real-clock.js";
@@ -82,7 +83,7 @@ async function prepare({ directory, space, isForced }: PreparedOptions): Promise
 async function writeResults({ directory, space }: SweepOptions): Promise<void> {
   try {
     const sweep = await readSweep(directory, { space, code: RESULTS_CODE });
-    await writeSweepResultsAside(directory, resultsOf(sweep, directory));
+    await writeSweepResultsAside(directory, resultsOf(sweep, asTyped(directory)));
   } catch (error) {
     const { code, hint } = error instanceof ClusterError ? error : new ClusterError("unexpected", "");
     throw new ClusterError(
@@ -95,6 +96,12 @@ async function writeResults({ directory, space }: SweepOptions): Promise<void> {
 
 function changesText({ changes }: SweepOnDisk): string {
   return changes.length === 0 ? "" : `; other than before: ${changes.join("; ")}`;
+}
+
+/** As the commands of the page are to name it: `saf report` writes the same. */
+function asTyped(directory: string): string {
+  const short = relative(process.cwd(), directory);
+  return short.startsWith("..") || short === "" ? directory : short;
 }
 
 /** Nothing is lost by a change of the spec, but what was paid for would silently not count. */

@@ -1,4 +1,5 @@
 /** The weights of a submission that another one is to measure: a run's newest, or those that a sweep keeps of a trial. */
+import { trialsMeant } from "../sweeps/trial-named.js";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
@@ -64,7 +65,7 @@ async function ofRun(directory: RunDirectory, of: string): Promise<Found> {
 
 async function ofTrial(directory: string, of: string, trial: string): Promise<Found> {
   const { space, book, code } = await readSweep(directory);
-  const [row, another] = book.rows().filter((one) => one.trial.startsWith(trial));
+  const [row, another] = trialsMeant(trial, book.rows());
   if (row === undefined || another !== undefined)
     throw new ClusterError("data", `${of} has ${row === undefined ? "no" : "more than one"} trial ${trial}`);
   const file = join(directory, "weights", `${row.trial}.safetensors`);

@@ -15,7 +15,7 @@ const evaluationSchema = z.strictObject({
   of: z.string().regex(NAME_PATTERN, "expected the id of a submission"),
   trial: z
     .string()
-    .regex(/^[0-9a-f]{4,16}$/, "expected the beginning of a trial's id")
+    .regex(/^(#?\d{1,7}|[0-9a-f]{4,16})$/, "expected the beginning of a trial's id, or its number")
     .optional()
     .describe("of a sweep, one whose weights it keeps"),
   evaluate: z

@@ -12,7 +12,7 @@ import {
   type TrialState,
 } from "../../shared/records/sweep-line.js";
 import { type KnownTrial, knownTrial } from "./belonging.js";
-import { heirOf } from "./heir.js";
+import { heirOf, heirWords } from "./heir.js";
 import type { Outlook, Verdict } from "./pruners/pruner.js";
 import type { Limit, Spent } from "./search.js";
 import { rungConfig } from "./rungs.js";
@@ -193,6 +193,13 @@ export class SweepBook {
     return lines;
   }
 
+  /** All is done that the spec wants: there is nothing to cancel, and nothing would begin. */
+  isOver(timeS: number): boolean {
+    const { totals, search, trials } = this.#state;
+    if (totals.counts.running + totals.counts.waiting > 0) return false;
+    return search.next(this.#spent(timeS), trials) === "none";
+  }
+
   /** Nothing more begins, until `resume`. */
   cancel(timeS: number): SweepLine[] {
     return this.#setCancelled(true, timeS);
@@ -261,7 +268,8 @@ export class SweepBook {
     // The heir first: were the journal torn off between the two, the same heir would come of it again.
     const heir = parent && heirOf(this.#state, parent.trial, rung, contender.number, timeS);
     if (heir !== undefined) this.#write(heir, lines);
-    this.#write({ kind: "decision", trial, rung, decision, reason, time: timeS }, lines);
+    const why = parent === undefined ? reason : `${reason}; ${heirWords(heir, parent)}`;
+    this.#write({ kind: "decision", trial, rung, decision, reason: why, time: timeS }, lines);
   }
 
   #write(line: SweepLine, lines: SweepLine[]): void {

@@ -1,5 +1,5 @@
 /** A sweep, from the first worker to its results; it goes on where its journal left off. */
-import { type Constraint, lossOf } from "../../shared/config/objectives.js";
+import type { Constraint } from "../../shared/config/objectives.js";
 import type { SweepLine, TrialRow } from "../../shared/records/sweep-line.js";
 import type { SweepSpec } from "../../shared/config/sweep.js";
 import type { SweepState } from "../../shared/sweep-progress.js";
@@ -9,7 +9,7 @@ import { type RunsContext, conductRuns } from "../runs/runs.js";
 import { type Recruits, waitForWorkers } from "../runs/workers.js";
 import type { SweepBook } from "./book.js";
 import type { SweepTelemetry } from "../telemetry/sweep-telemetry.js";
-import { KeptWeights } from "./kept-weights.js";
+import { KeptWeights, lossIn, missingWords } from "./kept-weights.js";
 import { type PoolSize, lanesOf } from "./lanes.js";
 import { unmetOf } from "./ranking.js";
 import { limitWords } from "./limit-words.js";
@@ -103,10 +103,13 @@ export async function conductSweep(options: SweepOptions, context: SweepContext)
   return { failed: failedOf(book), interrupted: signal.aborted };
 }
 
-/** What else is to be said of a trial: what it must reach and does not, and what must not be believed. */
-function noteOf(constraints: readonly Constraint[]): (row: TrialRow) => string {
+/** What else is to be said of a trial in few words: what it must reach and does not, and that it must not be believed. */
+export function noteOf(constraints: readonly Constraint[]): (row: TrialRow) => string {
   return ({ metrics, unreliable = [] }) =>
-    [...unmetOf(metrics, constraints).map((text) => `misses ${text}`), ...unreliable].join("; ");
+    [
+      ...unmetOf(metrics, constraints).map((text) => `misses ${text}`),
+      ...(unreliable.length > 0 ? ["unreliable"] : []),
+    ].join("; ");
 }
 
 function titleOf({ title, name }: SweepSpec): string {
@@ -157,24 +160,8 @@ function keptBefore(
     new Set(states.keptWeights()),
   );
   for (const trial of dropped) void states.dropWeights(trial);
-  if (missing.length > 0) {
-    warn(
-      `weights/ lacks ${missing.length} of the best: saf reproduce trains a trial again to the same weights (${missing.slice(0, 3).join(", ")}${missing.length > 3 ? ", …" : ""})`,
-    );
-  }
+  if (missing.length > 0) warn(missingWords(missing));
   return kept;
-}
-
-/** By the first objective, the less the better; whoever breaks a constraint is not to be ranked. */
-function lossIn(
-  book: SweepBook,
-  { objectives: [first], constraints }: Space,
-): (trial: string) => number | undefined {
-  return (trial) => {
-    const metrics = book.row(trial)?.metrics;
-    if (metrics === undefined || first === undefined) return undefined;
-    return unmetOf(metrics, constraints).length === 0 ? lossOf(first, metrics[first.metric]) : undefined;
-  };
 }
 
 function failedOf(book: SweepBook): Record<string, RunFailure> {

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Parent, TrialLine } from "../../shared/records/sweep-line.js";
 import { knownTrial } from "./belonging.js";
 import { TURNS, explored } from "./pruners/population.js";
+import type { Verdict } from "./pruners/pruner.js";
 import type { SweepState } from "./state.js";
 
 /**
@@ -31,4 +32,14 @@ export function heirOf(
     return { kind: "trial", trial, number: totals.numbers, values, group, time: timeS, parent };
   }
   return undefined;
+}
+
+/** Who takes the place of a member that ends, and from whom. */
+export function heirWords(
+  heir: TrialLine | undefined,
+  { number, worth }: NonNullable<Verdict["parent"]>,
+): string {
+  return heir === undefined
+    ? `nobody takes its place: settings near those of trial ${number} are all tried`
+    : `new trial ${heir.number} takes its place, from the weights of trial ${number} with ${worth}`;
 }

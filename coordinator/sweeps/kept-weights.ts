@@ -1,4 +1,7 @@
 /** Of which trials the final weights are kept: of the best so far. */
+import { holds, lossOf } from "../../shared/config/objectives.js";
+import type { SweepBook } from "./book.js";
+import type { Space } from "./space-shape.js";
 
 export class KeptWeights {
   readonly #most: number;
@@ -34,4 +37,35 @@ export class KeptWeights {
     const dropped = this.#kept.splice(Math.min(this.#kept.length, this.#most)).map((one) => one.trial);
     return { isKept: !dropped.includes(trial), dropped: dropped.filter((one) => one !== trial) };
   }
+}
+
+/** By the first objective, the less the better; whoever breaks a constraint is not to be ranked. */
+export function lossIn(
+  book: Pick<SweepBook, "row">,
+  { objectives: [first], constraints }: Space,
+): (trial: string) => number | undefined {
+  return (trial) => {
+    const metrics = book.row(trial)?.metrics;
+    if (metrics === undefined || first === undefined) return undefined;
+    const isRanked = constraints.every((constraint) => holds(constraint, metrics[constraint.metric]));
+    return isRanked ? lossOf(first, metrics[first.metric]) : undefined;
+  };
+}
+
+/** Of the trials that are done, those whose weights should be kept and are not `stored`. */
+export function missingWeights(
+  { space, book }: { space: Space; book: Pick<SweepBook, "row" | "rows"> },
+  stored: ReadonlySet<string>,
+): string[] {
+  const done = book.rows().filter(({ state }) => state === "done");
+  const kept = new KeptWeights(space.spec.keep_weights, lossIn(book, space));
+  return kept.startWith(
+    done.map(({ trial }) => trial),
+    stored,
+  ).missing;
+}
+
+export function missingWords(missing: readonly string[]): string {
+  const some = `${missing.slice(0, 3).join(", ")}${missing.length > 3 ? ", …" : ""}`;
+  return `weights/ lacks ${missing.length} of the best: saf reproduce trains a trial again to the same weights (${some})`;
 }

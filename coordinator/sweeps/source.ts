@@ -175,7 +175,7 @@ export class SweepSource implements RunSource {
     const { outcome } = end;
     if (outcome.result !== undefined) return { outcome: this.#rung(active, outcome, seconds) };
     if (active.late?.signal.aborted !== true) return undefined;
-    const reason = `it took longer than ${(this.#edges.patienceMs ?? 0) / 60_000} minutes to its next rung (trial.minutes)`;
+    const reason = `it took longer than ${(this.#edges.patienceMs ?? 0) / 60_000} minutes to train and measure up to its next rung (trial.minutes)`;
     return { failure: { code: "timeout", reason } };
   }
 

@@ -18,7 +18,7 @@ import { MeasuredRungs } from "./measured-rungs.js";
 import { lossOf } from "../../shared/config/objectives.js";
 import { Search } from "./search.js";
 import type { Space } from "./space-shape.js";
-import { type TrialRecord, nextRung, recordOf, resultOf } from "./trial-record.js";
+import { type TrialRecord, nextRung, recordOf, resultOf, seenByParent } from "./trial-record.js";
 
 export class SweepState {
   readonly space: Space;
@@ -91,6 +91,7 @@ export class SweepState {
     if (record.outside !== undefined) return undefined;
     this.totals.counts.running++;
     this.totals.inherits(record, 1);
+    if (line.parent !== undefined) this.totals.heirs++;
     this.search.add(record.tried, line.draw !== undefined);
     this.ready.add(record);
     return undefined;
@@ -131,10 +132,8 @@ export class SweepState {
   }
 
   /** Training images until its newest result; before its first, those of the state that it begins with. */
-  seenBy({ parent, results }: TrialRecord): number {
-    const newest = results.at(-1);
-    if (newest !== undefined || parent === undefined) return newest?.samples ?? 0;
-    return this.trials.get(parent.trial)?.results.find(({ rung }) => rung === parent.rung)?.samples ?? 0;
+  seenBy(record: TrialRecord): number {
+    return record.results.at(-1)?.samples ?? seenByParent(record, this.trials);
   }
 
   /** By its newest result; one that has failed stands nowhere. */
@@ -239,6 +238,8 @@ class Totals {
   /** Of the next trial. */
   numbers = 0;
   samples = 0;
+  /** Trials that took another one's place. */
+  heirs = 0;
   /** Seconds since 1970. */
   beganS: number | undefined;
   isCancelled = false;

@@ -84,6 +84,15 @@ export function resultOf(line: ResultLine): RungResult {
   };
 }
 
+/** What a trial's parent had seen where it began; 0 without one. */
+export function seenByParent(
+  { parent }: Pick<TrialRecord, "parent">,
+  trials: ReadonlyMap<string, TrialRecord>,
+): number {
+  if (parent === undefined) return 0;
+  return trials.get(parent.trial)?.results.find(({ rung }) => rung === parent.rung)?.samples ?? 0;
+}
+
 const NO_METRICS: MetricValues = {};
 
 export function rowOf(record: TrialRecord): TrialRow {

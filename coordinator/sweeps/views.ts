@@ -2,11 +2,11 @@
 import type { TrialRow, TrialState } from "../../shared/records/sweep-line.js";
 import type { Outlook } from "./pruners/pruner.js";
 import type { SweepState } from "./state.js";
-import { type TrialRecord, nextRung, rowOf } from "./trial-record.js";
+import { type TrialRecord, nextRung, rowOf, seenByParent } from "./trial-record.js";
 
 export interface SweepSummary extends Readonly<Record<TrialState, number>> {
   created: number;
-  /** How many trials there are to be, without those that take another one's place; undefined while nothing bounds them. */
+  /** How many trials there are to be, with those that have taken another one's place; undefined while nothing bounds them. */
   planned: number | undefined;
   /** Training images, over all trials. */
   samplesSeen: number;
@@ -23,8 +23,9 @@ export interface RungCount {
   count: number;
 }
 
-export function rowIn({ rungs }: SweepState, record: TrialRecord): TrialRow {
-  const row = rowOf(record);
+export function rowIn({ rungs, trials }: SweepState, record: TrialRecord): TrialRow {
+  const own = rowOf(record);
+  const row = record.parent === undefined ? own : { ...own, inherited: seenByParent(record, trials) };
   const place = record.state === "waiting" ? rungs.placeOf(record) : undefined;
   return place === undefined ? row : { ...row, reason: place };
 }
@@ -46,9 +47,11 @@ export function bestOf(state: SweepState, count: number): TrialRow[] {
 }
 
 export function summaryOf({ totals, search }: SweepState): SweepSummary {
-  const { counts, samples, isCancelled, beganS } = totals;
+  const { counts, samples, heirs, isCancelled, beganS } = totals;
   const created = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  return { ...counts, created, planned: search.planned, samplesSeen: samples, isCancelled, began: beganS };
+  // A limit may have become less than what is there.
+  const planned = search.planned === undefined ? undefined : Math.max(search.planned + heirs, created);
+  return { ...counts, created, planned, samplesSeen: samples, isCancelled, began: beganS };
 }
 
 /** Can a segment still begin with the trial's state at this rung, its newest unless said? */

@@ -137,7 +137,17 @@ function inWords(value: unknown): string {
   if (value === null) return "nothing (leave the line out for the default)";
   if (typeof value === "string") return quote(value);
   if (Array.isArray(value)) return shortList(value);
-  return typeof value === "number" || typeof value === "boolean" ? String(value) : "a map";
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  const keys = typeof value === "object" ? Object.keys(value) : [];
+  return keys.length === 0 || keys.length > MOST_KEYS ? "a map" : `a map of ${shortened(keys.join(", "))}`;
+}
+
+/** Of a map, more are not named. */
+const MOST_KEYS = 8;
+const LONG = 80;
+
+function shortened(text: string): string {
+  return text.length <= LONG ? text : `${text.slice(0, LONG - 1)}…`;
 }
 
 function shortList(values: readonly unknown[]): string {

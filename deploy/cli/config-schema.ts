@@ -122,7 +122,8 @@ function inWords(schema: JsonSchema): string {
       return keys.length === 0 ? "a map" : `a map of ${keys.join(", ")}`;
     }
     default:
-      return "another kind of value";
+      // What JSON takes anywhere has no type.
+      return "any value";
   }
 }
 
@@ -151,7 +152,16 @@ function range(schema: JsonSchema): string {
   return both === "" ? "" : ` ${both}`;
 }
 
+/** "2 numbers", or each by itself. */
+function tuple(items: readonly JsonSchema[]): string {
+  const [first = "", ...more] = items.map(inWords);
+  return more.every((other) => other === first)
+    ? `${items.length} ${first.replace(/^an? (\S+)/, "$1s")}`
+    : [first, ...more].join(" and ");
+}
+
 function list(schema: JsonSchema): string {
+  if (Array.isArray(schema.items)) return `a list of ${tuple(schema.items as JsonSchema[])}`;
   const items = inWords(schema.items as JsonSchema)
     .replace(/^a (whole number|number|map|list)/, "$1s")
     .replace(/^one of /, "");

@@ -47,7 +47,7 @@ export function reportCommand(): Command {
   const append = (value: string, before: string[]): string[] => [...before, value];
   return new Command("report")
     .description("write report.html, plots and tables again from a run directory, or a sweep's")
-    .argument("<run>", "run directory, a folder of several, or a sweep's")
+    .argument("<run>", "run directory, a folder of several, or a sweep's, or its name in runs")
     .option("--title <text>", "title of the report")
     .option(
       "--results <folder>",
@@ -57,7 +57,8 @@ export function reportCommand(): Command {
     .option("--json", "print where the report is as one JSON document")
     .action(async (run: string, options: ReportOptions) => {
       const { title, results, note, json } = options;
-      const out = resolve(run);
+      const { orSweepIn } = await import("./sweep-place.js");
+      const out = resolve(orSweepIn("runs", run));
       const { isSweep } = await import("./export-sweep.js");
       if (await isSweep(out)) {
         const { reportSweep } = await import("./report-sweep.js");

@@ -30,7 +30,7 @@ export function exportCommand(): Command {
     .description("write a run's weights or results, or a sweep's trials, in the format of another program")
     .argument(
       "<run>",
-      "run directory, checkpoint, a folder of several runs (for results), or a sweep's directory",
+      "run directory, checkpoint, a folder of several runs (for results), or a sweep's directory, or its name in runs",
     )
     .addOption(new Option("-f, --format <name>", "which format").choices(names).makeOptionMandatory())
     .option("-o, --out <path>", "file or folder to write (default: named after the run, in this folder)")
@@ -43,7 +43,9 @@ export function exportCommand(): Command {
       "after",
       `\nFormats of a run:\n${list(FORMAT_TITLES)}\nFormats of a sweep:\n${list(SWEEP_FORMAT_TITLES)}`,
     )
-    .action(async (path: string, options: ExportCommandOptions) => {
+    .action(async (named: string, options: ExportCommandOptions) => {
+      const { orSweepIn } = await import("./sweep-place.js");
+      const path = orSweepIn("runs", named);
       const report = await exported(path, options);
       printResult(options.json ? report : wordsFor(report));
     });

@@ -19,6 +19,7 @@ export function statusCommand(): Command {
     )
     .action(async (run: string | undefined, options: StatusFlags) => {
       const { status } = await import("./status.js");
-      await status(run, options);
+      const { orSweepIn } = await import("./sweep-place.js");
+      await status(run === undefined ? undefined : orSweepIn(options.runs, run), options);
     });
 }

@@ -1,6 +1,9 @@
 /** What changes a sweep by hand: cancel, take that back, let failed trials try again. The journal has one writer: under its lock. */
+import { existsSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { DirectoryLocks, writerOf } from "../../coordinator/io/directory-locks.js";
 import { realProcesses } from "../../coordinator/io/process-mark.js";
+import { QUEUE_FILE } from "../../coordinator/io/queue-disk.js";
 import { SweepJournal, readSweep } from "../../coordinator/io/sweep-directory.js";
 import type { SweepBook } from "../../coordinator/sweeps/book.js";
 import { pause } from "../../shared/clock.js";
@@ -19,17 +22,36 @@ const LOOK_MS = 200;
 export async function cancelSweep(folder: string | undefined, flags: LookFlags): Promise<void> {
   const { runs, json } = flags;
   const directory = await sweepFolder(sweepNamed(folder, flags), runs);
+  await refuseSubmitted(directory);
   const stopped = await stopWriter(directory);
-  const lines = await change(directory, (book, timeS) => book.cancel(timeS));
+  let isOver = false;
+  const lines = await change(directory, (book, timeS) => {
+    // What is over stays as it is: a mark would only stand in the way of an extended file.
+    isOver = !book.summary().isCancelled && book.isOver(timeS);
+    return isOver ? [] : book.cancel(timeS);
+  });
   const isNew = lines.length > 0;
   if (json === true)
-    printResult({ directory, cancelled: true, was_cancelled: !isNew, stopped_process: stopped ?? null });
+    printResult({
+      ...{ directory, cancelled: !isOver, was_cancelled: !isNew && !isOver, is_over: isOver },
+      stopped_process: stopped ?? null,
+    });
+  else if (isOver) process.stderr.write(`${shown(directory)} is over: there is nothing to cancel\n`);
   else {
     process.stderr.write(
       `${shown(directory)} ${isNew ? "is cancelled" : "was cancelled already"}: no more trials begin\n`,
     );
     process.stderr.write(`go on with   npx saf sweep resume ${shown(directory)}\n`);
   }
+}
+
+/** The process that works on a submission has others too: its pool is asked, not ended. Throws ClusterError("usage"). */
+async function refuseSubmitted(directory: string): Promise<void> {
+  const queue = dirname(directory);
+  if (!existsSync(join(queue, QUEUE_FILE)) || (await writerOf(queue)) === undefined) return;
+  throw new ClusterError("usage", `${shown(directory)} was submitted to a pool that works on it or will`, {
+    hint: `end it by   npx saf cancel ${basename(directory)}`,
+  });
 }
 
 /** The number of the process that was told to end, and has; undefined where none works on it. */

@@ -68,7 +68,7 @@ function retryCommand(): Command {
 function cancelCommand(): Command {
   return looking(ofSweep(new Command("cancel")))
     .description(
-      "begin no more trials; one that runs is stopped where it is. `saf sweep resume` takes it back",
+      "begin no more trials; what is being computed is finished, and trials stay where they are. `saf sweep resume` takes it back",
     )
     .action(async (folder: string | undefined, flags: LookFlags) => {
       const { cancelSweep } = await import("./sweep-changes.js");
@@ -89,7 +89,10 @@ function resultsCommand(): Command {
   return looking(ofSweep(new Command("results")))
     .description("what a sweep has found so far: its leaderboard; `saf report` draws the page")
     .addOption(
-      new Option("--format <name>", "as which text").choices(["table", "markdown", "csv"]).default("table"),
+      new Option("--format <name>", "as which text")
+        .choices(["table", "markdown", "csv"])
+        .default("table")
+        .conflicts("json"),
     )
     .addOption(new Option("--top <count>", "so many rows").argParser(wholeNumber).default(20))
     .action(async (folder: string | undefined, flags: ResultsFlags) => {

@@ -6,6 +6,7 @@ import { configSchema } from "../../shared/config/run.js";
 import { type SweepSpec, sweepSchema } from "../../shared/config/sweep.js";
 import { wordsOf } from "../../shared/errors.js";
 import { type PathProblem, loadSettings, modelProblems, parseFile, placed } from "./config-file.js";
+import { keysAt } from "./config-schema.js";
 import { emptySectionsToMaps, problemsOf } from "./config-problems.js";
 import { schemaAt } from "./config-schema.js";
 import { type ConfigNode, type Path, type Problem, nodeAt, plainValue } from "./config-tree.js";
@@ -60,8 +61,26 @@ export function sweepText(spec: SweepSpec): string {
   return stringify(spec, { lineWidth: 0 });
 }
 
+const KEYS_OF_SWEEP = keysAt(sweepSchema, []);
+const KEYS_OF_RUN = keysAt(configSchema, []);
+
+/** A run's file, said once and not key by key. */
+function runInstead(tree: ConfigNode): Problem | undefined {
+  if (tree.kind !== "map") return undefined;
+  const keys = [...tree.entries.keys()];
+  const isOnly = (known: readonly string[], others: readonly string[]): boolean =>
+    keys.some((key) => known.includes(key) && !others.includes(key));
+  if (!isOnly(KEYS_OF_RUN, KEYS_OF_SWEEP) || isOnly(KEYS_OF_SWEEP, [...KEYS_OF_RUN, "title"]))
+    return undefined;
+  const message =
+    "this is a run, which `saf train` trains; a sweep has such settings below `base`, and `parameters` or `list`";
+  return { source: tree.source, message };
+}
+
 /** With the settings of the file that `base` names, each with its place there. */
 async function withBase(tree: ConfigNode, file: string | undefined): Promise<ParsedYaml> {
+  const run = runInstead(tree);
+  if (run !== undefined) return { ok: false, problems: [run] };
   const entry = tree.kind === "map" ? tree.entries.get("base") : undefined;
   if (tree.kind !== "map" || entry === undefined) return { ok: true, tree };
   const base = await baseAt(entry.node, file === undefined ? "." : dirname(file));

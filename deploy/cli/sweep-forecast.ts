@@ -4,7 +4,7 @@
  */
 import type { Config } from "../../shared/config/run.js";
 import type { SweepBook } from "../../coordinator/sweeps/book.js";
-import type { Segment } from "../../coordinator/sweeps/segment.js";
+import type { RungOutcome, Segment } from "../../coordinator/sweeps/segment.js";
 import { type Space, rungConfig, trialOf } from "../../coordinator/sweeps/space.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { resolveRun, syntheticImages, trainingImages } from "../../shared/resolve.js";
@@ -12,8 +12,10 @@ import { resolveRun, syntheticImages, trainingImages } from "../../shared/resolv
 export interface Forecast {
   /** Trials that are not there yet. */
   trials: number;
-  /** By rung, the lowest first: how many trials come to it from here on. */
-  rungs: readonly { rung: number; samples: number; trials: number }[];
+  /** Of these, those that take another one's place. */
+  heirs: number;
+  /** By rung, the lowest first: how many trials come to it from here on, and how many are done there. */
+  rungs: readonly PlayedRung[];
   /** Training images to be seen. */
   samples: number;
   /** Those of them that flag M makes. */
@@ -27,6 +29,13 @@ export interface Forecast {
   isWhole: boolean;
 }
 
+interface PlayedRung {
+  rung: number;
+  samples: number;
+  trials: number;
+  done: number;
+}
+
 /** Seconds of one worker for so many training images of a run, measured at the end; undefined while unknown. */
 export type Pace = (config: Config, samples: number) => number | undefined;
 
@@ -34,13 +43,15 @@ export type Pace = (config: Config, samples: number) => number | undefined;
 const MOST_SEGMENTS = 20_000;
 
 interface Played {
-  rungs: Map<number, { rung: number; samples: number; trials: number }>;
+  rungs: Map<number, PlayedRung>;
   samples: number;
   synthetic: number;
   seconds: number;
   isTimed: boolean;
   mostWaiting: number;
   largestNetwork: number;
+  /** In training images of one worker. */
+  clock: number;
 }
 
 export interface ForecastOptions {
@@ -60,7 +71,7 @@ export function forecastOf(
   code: string,
   { pace, workers, nowS, mayGoOn }: ForecastOptions,
 ): Forecast {
-  const there = book.rows().length;
+  const there = new Set(book.rows().map(({ trial }) => trial));
   const played: Played = {
     ...{
       rungs: new Map(),
@@ -70,21 +81,37 @@ export function forecastOf(
       isTimed: true,
       mostWaiting: 0,
       largestNetwork: 0,
+      clock: 0,
     },
   };
   let timeS = nowS;
   book.open(nowS);
   let isWhole = false;
-  for (let segments = 0; segments < MOST_SEGMENTS && mayGoOn(); segments++) {
-    const taken = book.take(timeS);
-    if (taken.kind !== "begin") {
+  const inHand: Begun[] = [];
+  for (let segments = 0; ;) {
+    if (inHand.length < workers) {
+      if (segments >= MOST_SEGMENTS || !mayGoOn()) break;
+      const taken = book.take(timeS);
+      if (taken.kind === "begin") {
+        inHand.push(begun(book, space, code, taken.segment, pace, played));
+        segments++;
+        continue;
+      }
+    }
+    const [next] = inHand.sort((a, b) => a.due - b.due).splice(0, 1);
+    if (next === undefined) {
       isWhole = true;
       break;
     }
-    timeS += play(book, space, code, taken.segment, pace, timeS, played) / workers;
+    played.clock = next.due;
+    timeS += next.seconds / workers;
+    book.ended(next.segment, { outcome: outcomeOf(space, next) }, timeS);
+    played.mostWaiting = Math.max(played.mostWaiting, book.counts().waiting);
   }
+  const made = book.rows().filter(({ trial }) => !there.has(trial));
   return {
-    trials: book.rows().length - there,
+    trials: made.length,
+    heirs: made.filter(({ parent }) => parent !== undefined).length,
     rungs: [...played.rungs.values()].sort((a, b) => a.rung - b.rung),
     samples: played.samples,
     synthetic: Math.round(played.synthetic),
@@ -95,40 +122,46 @@ export function forecastOf(
   };
 }
 
-/** The seconds that one worker needs for it. */
-function play(
+interface Begun {
+  segment: Segment;
+  /** Training images that it has seen at its end. */
+  samples: number;
+  /** That one worker needs for it. */
+  seconds: number;
+  /** By the clock in images: workers are equally fast. */
+  due: number;
+}
+
+function begun(
   book: SweepBook,
   space: Space,
   code: string,
   segment: Segment,
   pace: Pace,
-  timeS: number,
   played: Played,
-): number {
+): Begun {
   const row = book.row(segment.trial);
   const { config } = trialOf(space, row?.values ?? {}, code);
   const { samples } = rungConfig(space, config, segment.rung);
   const fresh = Math.max(0, samples - Math.max(row?.samples ?? 0, inherited(book, segment)));
   const seconds = pace(config, fresh);
-  const rung = played.rungs.get(segment.rung) ?? { rung: segment.rung, samples, trials: 0 };
+  const rung = played.rungs.get(segment.rung) ?? { rung: segment.rung, samples, trials: 0, done: 0 };
   played.rungs.set(segment.rung, {
     ...rung,
     samples: Math.max(samples, rung.samples),
     trials: rung.trials + 1,
+    done: rung.done + (segment.last ? 1 : 0),
   });
   played.samples += fresh;
   played.synthetic += fresh * syntheticShare(space, config);
   played.seconds += seconds ?? 0;
   if (seconds === undefined) played.isTimed = false;
   played.largestNetwork = Math.max(played.largestNetwork, sizeOf(config));
-  const metrics = drawnMetrics(space, segment.number);
-  book.ended(
-    segment,
-    { outcome: { metrics, weights: "0".repeat(64), samples, seconds: seconds ?? 0, images: 1 } },
-    timeS,
-  );
-  played.mostWaiting = Math.max(played.mostWaiting, book.counts().waiting);
-  return seconds ?? 0;
+  return { segment, samples, seconds: seconds ?? 0, due: played.clock + fresh };
+}
+
+function outcomeOf(space: Space, { segment, samples, seconds }: Begun): RungOutcome {
+  return { metrics: drawnMetrics(space, segment), weights: "0".repeat(64), samples, seconds, images: 1 };
 }
 
 /** Of an epoch's images. */
@@ -144,10 +177,18 @@ function inherited(book: SweepBook, { parent }: Segment): number {
   return book.row(parent.trial)?.rungs.find(({ rung }) => rung === parent.rung)?.samples ?? 0;
 }
 
-/** Of a trial always the same, so that who is ahead at one rung is so at the next. */
-function drawnMetrics({ objectives, constraints, stopping }: Space, number: number): Record<string, number> {
+/** So much of a trial's drawn result changes from rung to rung: who is ahead at one is mostly so at the next. */
+const CHANGES = 0.3;
+/** Far enough apart for other numbers at each rung. */
+const RUNG_STRIDE = 7919;
+
+function drawnMetrics(
+  { objectives, constraints, stopping }: Space,
+  { number, rung }: Segment,
+): Record<string, number> {
   const names = [...objectives, ...constraints, ...(stopping === undefined ? [] : [stopping])];
-  return Object.fromEntries(names.map(({ metric }) => [metric, scattered(number)]));
+  const value = (1 - CHANGES) * scattered(number) + CHANGES * scattered(number + RUNG_STRIDE * (rung + 1));
+  return Object.fromEntries(names.map(({ metric }) => [metric, value]));
 }
 
 /** In [0, 1), another for each number, and without an order: the fractional parts of multiples of the golden ratio. */

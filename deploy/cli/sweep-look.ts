@@ -14,7 +14,7 @@ import { type Space, trialOf } from "../../coordinator/sweeps/space.js";
 import { TRIAL_STATES, stateWord } from "../../shared/records/sweep-line.js";
 import { resolveRun, syntheticImages } from "../../shared/resolve.js";
 import { printResult, shown } from "./output.js";
-import { isAtWorkIn, printSweep, readNoting } from "./sweep-output.js";
+import { isAtWorkIn, noteMissingWeights, printSweep, readNoting } from "./sweep-output.js";
 import { sweepFolder, sweepNamed, trialNamed } from "./sweep-place.js";
 import { type SweepStatus, statusLines, trialLines } from "./sweep-view.js";
 import { terminalOf } from "./terminal.js";
@@ -42,8 +42,10 @@ export async function showStatus(folder: string | undefined, flags: LookFlags): 
 }
 
 async function statusOf(directory: string): Promise<SweepStatus> {
-  const { spec, space, book, code } = await readNoting(directory);
+  const sweep = await readNoting(directory);
+  const { spec, space, book, code } = sweep;
   const writer = await writerOf(directory);
+  if (writer === undefined) await noteMissingWeights(directory, sweep);
   const live = await readJson<Partial<LiveFile>>(join(directory, LIVE_FILE)).catch(() => undefined);
   const summary = book.summary();
   const isAtWork = writer !== undefined;
@@ -87,6 +89,7 @@ export async function showResults(folder: string | undefined, flags: ResultsFlag
   const { format, top: places } = flags;
   const sweep = await readNoting(directory);
   const isAtWork = await isAtWorkIn(directory);
+  if (!isAtWork) await noteMissingWeights(directory, sweep);
   if (flags.json === true || format === "table")
     return printSweep(sweep, directory, { json: flags.json === true, hints: [], places, isAtWork });
   const results = resultsOf(sweep, shown(directory), isAtWork);
@@ -95,15 +98,22 @@ export async function showResults(folder: string | undefined, flags: ResultsFlag
 
 export async function showTrial(name: string, folder: string | undefined, flags: LookFlags): Promise<void> {
   const directory = await directoryOf(folder, flags);
-  const results = resultsOf(await readNoting(directory), shown(directory));
+  const sweep = await readNoting(directory);
+  const results = resultsOf(sweep, shown(directory));
   const row = trialNamed(name, results.rows);
+  const failures = sweep.lines
+    .filter((line) => line.kind === "failed")
+    .filter(({ trial }) => trial === row.trial);
   const decisions = results.decisions.filter(({ trial }) => trial === row.trial);
   const command = row.weights === undefined ? undefined : reproduceCommand(results, row);
   const { objectives } = results;
   const isAtWork = await isAtWorkIn(directory);
   printResult(
     flags.json === true
-      ? { ...row, decisions, command: command ?? null }
-      : trialLines({ row, decisions, objectives, command, isAtWork }, terminalOf(process.stdout)).join("\n"),
+      ? { ...row, decisions, failures, command: command ?? null }
+      : trialLines(
+          { row, decisions, failures, objectives, command, isAtWork },
+          terminalOf(process.stdout),
+        ).join("\n"),
   );
 }

@@ -1,10 +1,13 @@
 /** What a sweep found, as its commands print it: a leaderboard for people, one document for programs. */
+import { readdir } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { writerOf } from "../../coordinator/io/directory-locks.js";
 import { type SweepOnDisk, readSweep } from "../../coordinator/io/sweep-directory.js";
 import { analyse } from "../../coordinator/results/sweep/analysis.js";
 import { documentOf } from "../../coordinator/results/sweep/document.js";
 import { resultsOf } from "../../coordinator/sweeps/results-of.js";
 import { analysedLines } from "../../coordinator/results/sweep/terminal.js";
+import { missingWeights, missingWords } from "../../coordinator/sweeps/kept-weights.js";
 import { SweepBook } from "../../coordinator/sweeps/book.js";
 import type { Space } from "../../coordinator/sweeps/space.js";
 import { printResult, shown } from "./output.js";
@@ -43,6 +46,13 @@ export interface SweepOutput {
 export function emptySweep(space: Space, code: string): SweepOnDisk {
   const book = new SweepBook(space, code);
   return { ...{ spec: space.spec, space, book, code }, lines: [], opened: [], changes: [], notes: [] };
+}
+
+/** `keep_weights` promises them, and somebody may have removed them. */
+export async function noteMissingWeights(directory: string, sweep: SweepOnDisk): Promise<void> {
+  const files = await readdir(join(directory, "weights")).catch(() => []);
+  const missing = missingWeights(sweep, new Set(files.map((name) => basename(name, ".safetensors"))));
+  if (missing.length > 0) process.stderr.write(`warning: ${missingWords(missing)}\n`);
 }
 
 /** Does a process work on it now? What it has begun runs then. */

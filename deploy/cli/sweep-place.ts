@@ -4,6 +4,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { realDirectory } from "../../coordinator/io/run-directory.js";
 import { SWEEP_FILE, SWEEP_JOURNAL_FILE } from "../../coordinator/io/sweep-directory.js";
+import { trialsMeant } from "../../coordinator/sweeps/trial-named.js";
 import type { TrialRow } from "../../shared/records/sweep-line.js";
 import { ClusterError } from "../../shared/errors.js";
 import { shown } from "./output.js";
@@ -23,6 +24,12 @@ export function sweepNamed(
 /** Another command can go on there. */
 export function isSweepFolder(directory: string): boolean {
   return [SWEEP_FILE, SWEEP_JOURNAL_FILE].every((name) => existsSync(join(directory, name)));
+}
+
+/** Where no such path is there, the sweep of that name in `runs`: for commands that take runs too. */
+export function orSweepIn(runs: string, path: string): string {
+  const named = join(runs, path);
+  return !existsSync(path) && isSweepFolder(named) ? named : path;
 }
 
 /**
@@ -65,16 +72,9 @@ async function journalTime(directory: string): Promise<number | undefined> {
   );
 }
 
-/** Shorter words are no ids: digits are a number then. */
-const LEAST_ID = 4;
-
 /** By the beginning of its id, or by its number (`#12` where both could be meant). Throws ClusterError("usage") where there is none, or more than one. */
 export function trialNamed(name: string, rows: readonly TrialRow[]): TrialRow {
-  const [, mark = "", number] = /^(#?)(\d+)$/.exec(name) ?? [];
-  const isId = mark === "" && (number === undefined || name.length >= LEAST_ID);
-  const found = rows.filter(
-    (row) => row.number === Number(number) || (isId && row.trial.startsWith(name.toLowerCase())),
-  );
+  const found = trialsMeant(name, rows);
   const [only, another] = found;
   if (only !== undefined && another === undefined) return only;
   if (only === undefined) {

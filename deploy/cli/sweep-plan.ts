@@ -1,9 +1,9 @@
 /** `saf sweep run --dry-run`: how many trials, rungs, images, hours and bytes a sweep takes from here on; nothing is started. */
 import { availableParallelism } from "node:os";
 import { SweepBook } from "../../coordinator/sweeps/book.js";
-import { countOf } from "../../coordinator/sweeps/space.js";
+import { type Space, countOf } from "../../coordinator/sweeps/space.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
-import type { TrialRow } from "../../shared/records/sweep-line.js";
+import { type TrialRow, ownSamples } from "../../shared/records/sweep-line.js";
 import { localWorkers } from "../local/cluster.js";
 import { bytes } from "./drawing.js";
 import { formerSpeeds, speedKey } from "./former-speeds.js";
@@ -48,7 +48,14 @@ export async function printPlan(order: PlanOrder): Promise<void> {
     directory: out,
     search: space.method,
     wanted: objectiveWords(space, order.isObjectiveGiven),
-    trials: { planned: countOf(space) ?? null, there: there.length, to_begin: forecast.trials },
+    trials: {
+      planned: countOf(space) ?? null,
+      there: there.length,
+      to_begin: forecast.trials,
+      in_place: forecast.heirs,
+      held_by: limitIn(space, there, forecast),
+      same_as_others: sameIn(space, there, forecast),
+    },
     rungs: forecast.rungs,
     samples: forecast.samples,
     synthetic_samples: forecast.synthetic,
@@ -68,7 +75,17 @@ export interface Plan {
   search: string;
   /** In words. */
   wanted: string;
-  trials: { planned: number | null; there: number; to_begin: number };
+  trials: {
+    planned: number | null;
+    there: number;
+    /** With those that take another one's place in a population: `in_place`. */
+    to_begin: number;
+    in_place: number;
+    /** The setting because of which no more begin, though the search has more. */
+    held_by: string | null;
+    /** So many that the spec names set what others do, and are trained once. */
+    same_as_others: number;
+  };
   rungs: Forecast["rungs"];
   samples: number;
   /** Of these, made by flag M. */
@@ -87,14 +104,17 @@ export function planLines(plan: Plan): string[] {
   const { trials, rungs, seconds } = plan;
   const least = plan.is_whole ? "" : "at least ";
   const planned = trials.planned === null ? "no end by itself" : trialCount(trials.planned);
-  const there = trials.there === 0 ? "" : `, ${thousands(trials.there)} of them are there`;
   const about =
     seconds === null ? "unknown: nothing like it was trained here before" : timeText(plan, seconds);
   return [
-    `sweep    ${plan.name}: ${plan.search} search, ${planned}${there}`,
+    `sweep    ${plan.name}: ${plan.search} search, ${planned}${thereText(trials)}`,
+    ...(trials.same_as_others === 0
+      ? []
+      : [`         ${thousands(trials.same_as_others)} of them set the same as others: trained once`]),
+    ...(trials.held_by === null ? [] : [`         no more begin: ${trials.held_by} holds them`]),
     `wanted   ${plan.wanted}`,
-    ...(rungs.length > 1 ? ["rungs    " + rungs.map(rungText).join(", ")] : []),
-    `images   ${least}${thousands(plan.samples)} to be trained on, in ${trialCount(trials.to_begin).replace("trial", "new trial")}`,
+    ...(rungs.length > 1 ? ["rungs    " + rungs.map((rung, i) => rungText(rung, i, rungs)).join(", ")] : []),
+    `images   ${least}${thousands(plan.samples)} to be trained on, in ${newText(trials)}`,
     ...(plan.synthetic_samples === 0
       ? []
       : [`         ${thousands(plan.synthetic_samples)} of them synthetic: what flag M adds to each epoch`]),
@@ -105,6 +125,36 @@ export function planLines(plan: Plan): string[] {
   ];
 }
 
+function thereText({ planned, there, in_place: heirs }: Plan["trials"]): string {
+  const takeOver = heirs === 0 ? "" : ", and whoever takes another one's place";
+  if (there === 0) return takeOver;
+  const isMore = planned !== null && there > planned;
+  return `${takeOver}${isMore ? `; ${thousands(there)} are there already` : `, ${thousands(there)} of them are there`}`;
+}
+
+function newText({ to_begin: count, in_place: heirs }: Plan["trials"]): string {
+  const taken = heirs === 0 ? "" : `, ${thousands(heirs)} of them in another one's place`;
+  return `${trialCount(count).replace("trial", "new trial")}${taken}`;
+}
+
+/** Where the search would have more than `limits.trials` lets it begin, and nothing new comes: an extended file may ask why. */
+function limitIn(space: Space, there: readonly TrialRow[], { trials }: Forecast): string | null {
+  const { trials: limit, ...others } = space.spec.limits;
+  const all = countOf({ ...space, spec: { ...space.spec, limits: others } });
+  const isHeld = limit !== undefined && trials === 0 && there.length > 0 && (all ?? Infinity) > limit;
+  return isHeld ? `limits.trials: ${limit}` : null;
+}
+
+/** Of a search that names its trials, those that came to nothing new. */
+function sameIn(space: Space, there: readonly TrialRow[], { trials, heirs, isWhole }: Forecast): number {
+  const { hours, samples } = space.spec.limits;
+  const planned = countOf(space);
+  const isNamed = space.method === "list" || space.method === "grid";
+  if (!isNamed || !isWhole || planned === undefined || hours !== undefined || samples !== undefined) return 0;
+  const drawn = there.filter(({ parent }) => parent === undefined).length + trials - heirs;
+  return Math.max(0, planned - drawn);
+}
+
 /** As `run` says it. */
 function refusalLines({ refused }: Plan): string[] {
   if (refused === null) return [];
@@ -112,8 +162,13 @@ function refusalLines({ refused }: Plan): string[] {
   return [`refused  ${first}`, ...more.map((line) => `         ${line}`)];
 }
 
-function rungText({ samples, trials }: Forecast["rungs"][number], i: number): string {
-  return `${thousands(samples)}${i === 0 ? " images" : ""}: ${trialCount(trials)}`;
+function rungText(
+  { samples, trials, done }: Forecast["rungs"][number],
+  i: number,
+  { length }: Plan["rungs"],
+): string {
+  const end = done > 0 && i < length - 1 ? ` (${thousands(done)} end there)` : "";
+  return `${thousands(samples)}${i === 0 ? " images" : ""}: ${trialCount(trials)}${end}`;
 }
 
 function trialCount(count: number): string {
@@ -132,7 +187,7 @@ interface KnownPace {
 
 /** As fast as the trials of the sweep were. */
 function paceOfTrials(rows: readonly TrialRow[]): KnownPace | undefined {
-  const samples = rows.reduce((sum, row) => sum + row.samples, 0);
+  const samples = rows.reduce((sum, row) => sum + ownSamples(row), 0);
   const seconds = rows.reduce((sum, row) => sum + row.seconds, 0);
   if (samples === 0 || seconds === 0) return undefined;
   return { pace: (_, count) => (count * seconds) / samples, from: "as fast as its trials until now" };

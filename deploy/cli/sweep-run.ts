@@ -35,7 +35,8 @@ import type { RunOptions } from "./run-options.js";
 import { type ChangeFlags, retry, takeBackCancel } from "./sweep-changes.js";
 import { type LoadedSweep, loadSweep, sweepText } from "./sweep-file.js";
 import { isSweepFolder, sweepFolder, sweepNamed } from "./sweep-place.js";
-import { emptySweep, printSweep, readNoting } from "./sweep-output.js";
+import { emptySweep, noteMissingWeights, printSweep, readNoting } from "./sweep-output.js";
+import { terminalOf, wrapped } from "./terminal.js";
 import { objectiveWords } from "./sweep-words.js";
 
 /** Of why trials do not belong, so many are said. */
@@ -160,7 +161,8 @@ async function conduct(
     ];
   };
   const ending = "finishing what is being computed; trials go on from where they are";
-  const about = [`sweep ${spec.name}: ${objectiveWords(space, isObjectiveGiven)}`];
+  const words = `sweep ${spec.name}: ${objectiveWords(space, isObjectiveGiven)}`;
+  const about = process.stderr.isTTY ? wrapped(words, terminalOf(process.stderr).width) : [words];
   const work = { ...options, ...{ out, workers, engine, isOneRun: false, about, begin, ending } };
   return workLocally(work, (end) => Promise.resolve(end)).catch((error: unknown) => {
     if (hasBegun && error instanceof ClusterError) throw withWayOn(error, out, options.command);
@@ -193,6 +195,7 @@ async function settle(out: string, sweep: SweepOnDisk): Promise<void> {
   const missing = areWritten ? "" : " but its results: writing them";
   const what = held === undefined ? "nothing of it is missing" : `${held}; nothing else of it is missing`;
   process.stderr.write(`${what}${missing}\n`);
+  await noteMissingWeights(out, sweep);
   if (!areWritten) await writeSweepResults(out, resultsOf(sweep, shown(out)));
 }
 

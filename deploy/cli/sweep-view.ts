@@ -4,6 +4,7 @@ import { shortNames } from "../../coordinator/results/sweep/parameters.js";
 import type { Objective } from "../../shared/config/objectives.js";
 import {
   type DecisionLine,
+  type FailedLine,
   type MetricValues,
   type TrialRow,
   type TrialState,
@@ -108,6 +109,8 @@ function bestLines({ best, objectives }: SweepStatus, terminal: Terminal): strin
 export interface ShownTrial {
   row: TrialRow;
   decisions: readonly DecisionLine[];
+  /** Attempts that came to nothing. */
+  failures: readonly FailedLine[];
   objectives: readonly Objective[];
   /** How to train it again; undefined while it has no weights. */
   command: string | undefined;
@@ -116,7 +119,7 @@ export interface ShownTrial {
 }
 
 export function trialLines(
-  { row, decisions, objectives, command, isAtWork }: ShownTrial,
+  { row, decisions, failures, objectives, command, isAtWork }: ShownTrial,
   terminal: Terminal,
 ): string[] {
   const { palette } = terminal;
@@ -134,15 +137,38 @@ export function trialLines(
       ? []
       : labelled("begins", `behind rung ${row.parent.rung} of trial ${row.parent.trial}`, terminal)),
     ...labelled("attempts", String(row.attempt), terminal),
-    ...row.rungs.flatMap((rung) => labelled(`rung ${rung.rung}`, rungWords(rung, objectives), terminal)),
-    ...decisions.flatMap(({ decision, reason }) => labelled(decision, reason, terminal)),
+    ...courseLines({ row, decisions, failures, objectives }, terminal),
     ...(row.unreliable ?? []).flatMap((reason) => labelled("beware", reason, terminal).map(palette.yellow)),
-    ...Object.entries(row.metrics).flatMap(([metric, value]) =>
-      labelled("", `${metric} ${metricPhrase(metric, value)}`, terminal),
+    ...Object.entries(row.metrics).flatMap(([metric, value], i) =>
+      labelled(i === 0 ? "metrics" : "", `${metric} ${metricPhrase(metric, value)}`, terminal),
     ),
     ...(row.weights === undefined ? [] : labelled("weights", `sha256 ${row.weights}`, terminal)),
     ...(command === undefined ? [] : labelled("again", command, terminal)),
   ];
+}
+
+/** What happened, in its order: failed attempts, rungs, and what was decided at each. */
+function courseLines(
+  { row, decisions, failures, objectives }: Pick<ShownTrial, "row" | "decisions" | "failures" | "objectives">,
+  terminal: Terminal,
+): string[] {
+  const failed = failures.map(({ rung, attempt, reason }) => ({
+    place: [rung, 0, attempt],
+    lines: labelled("failed", `attempt ${attempt}, before rung ${rung}: ${reason}`, terminal),
+  }));
+  const reached = row.rungs.map((rung) => ({
+    place: [rung.rung, 1, 0],
+    lines: labelled(`rung ${rung.rung}`, rungWords(rung, objectives), terminal),
+  }));
+  const decided = decisions.map(({ rung, decision, reason }) => ({
+    place: [rung, 2, 0],
+    lines: labelled(decision, reason, terminal),
+  }));
+  const order = (a: readonly number[], b: readonly number[]): number =>
+    a.reduce((difference, value, i) => difference || value - (b[i] ?? 0), 0);
+  return [...failed, ...reached, ...decided]
+    .sort((a, b) => order(a.place, b.place))
+    .flatMap(({ lines }) => lines);
 }
 
 function rungWords(rung: TrialRow["rungs"][number], objectives: readonly Objective[]): string {

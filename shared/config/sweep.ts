@@ -197,7 +197,13 @@ export const sweepSchema = settings({
     z
       .strictObject({
         attempts: z.int().min(1).max(100).default(2).describe("tries of a trial that fails"),
-        minutes: z.number().positive().optional().describe("a trial that trains and measures longer fails"),
+        minutes: z
+          .number()
+          .positive()
+          .optional()
+          .describe(
+            "a trial that trains and measures longer from one rung to the next fails; without stopping, from its begin to its end",
+          ),
       })
       .prefault({}),
     "what a trial may cost",

@@ -188,6 +188,8 @@ export interface TrialRow {
   /** Of its newest rung; empty while there is none. */
   metrics: MetricValues;
   samples: number;
+  /** Of these, what the parent had seen; absent without one. */
+  inherited?: number;
   seconds: number;
   /** Of its newest rung. */
   weights?: string;
@@ -197,4 +199,9 @@ export interface TrialRow {
   parent?: Parent;
   /** Why the present spec does not make it: it is kept, but neither goes on nor is ranked. */
   outside?: string;
+}
+
+/** Training images that it has seen itself: what it took over counts for the trial that it is from. */
+export function ownSamples({ rungs, samples, inherited = 0 }: TrialRow): number {
+  return rungs.length === 0 ? 0 : samples - inherited;
 }

@@ -1,6 +1,6 @@
 /** What all outputs of a sweep's results say, computed once: table, page and documents agree because they read it here. */
 import { type Objective, goalOf } from "../../../shared/config/objectives.js";
-import { type TrialRow, type TrialState, stateWord } from "../../../shared/records/sweep-line.js";
+import { type TrialRow, type TrialState, ownSamples, stateWord } from "../../../shared/records/sweep-line.js";
 import type { SweepResults } from "./data.js";
 import { isWithinNoise } from "./estimates.js";
 import type { Claim } from "../claims.js";
@@ -70,14 +70,16 @@ export function analyse(results: SweepResults): Analysis {
   const parameters = shownParameters(results);
   const importance = results.objectives[0] && importanceOf(results, results.objectives[0], parameters);
   const whole = wholeLength(results.rows);
+  // Without early stopping nobody takes another one's place.
+  const begun = results.rows.filter(({ parent }) => parent === undefined);
   return {
     results,
     parameters,
     basis: field.basis,
     boards: [boardOf("objective", results.objectives, behind), ...others],
     counts: countsOf(results.rows),
-    samples: results.rows.reduce((sum, row) => sum + row.samples, 0),
-    ...(whole === undefined ? {} : { samplesUnstopped: whole * results.rows.length }),
+    samples: results.rows.reduce((sum, row) => sum + ownSamples(row), 0),
+    ...(whole === undefined ? {} : { samplesUnstopped: whole * begun.length }),
     ...(importance === undefined ? {} : { importance }),
     claims: paperClaims(results),
   };
@@ -98,7 +100,7 @@ function wholeLength(rows: readonly TrialRow[]): number | undefined {
   return done.length === 0 ? undefined : done.reduce((sum, row) => sum + row.samples, 0) / done.length;
 }
 
-/** By clean accuracy, by robustness and by area, as far as they were measured and are not the one objective. */
+/** By clean accuracy, by robustness and by area, as far as they were measured and are not the first objective. */
 function otherBoards(
   names: readonly string[],
   objectives: readonly Objective[],
@@ -111,10 +113,12 @@ function otherBoards(
       names.find((name) => name === "area(adversarial)") ?? names.find((name) => name.startsWith("area(")),
     ],
   ];
-  const only = objectives.length === 1 ? objectives[0]?.metric : undefined;
-  return metrics.flatMap(([kind, metric]) =>
-    metric === undefined || metric === only ? [] : [[kind, { metric, goal: goalOf(metric) }]],
-  );
+  // The objective's board stands in the order of the first one; another one's metric is ranked as the spec wants it.
+  const [first, ...more] = objectives;
+  return metrics.flatMap(([kind, metric]) => {
+    if (metric === undefined || metric === first?.metric) return [];
+    return [[kind, more.find((one) => one.metric === metric) ?? { metric, goal: goalOf(metric) }]];
+  });
 }
 
 /** The worst case over attacks, else the accuracy against the adversarial series, at the strength to compare at. */

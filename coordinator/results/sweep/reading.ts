@@ -133,17 +133,26 @@ function noiseWarning({ lead, objectives, standings }: Board): string | undefine
   return `The winner's lead in ${metricLabel(metric)} (${differencePhrase(metric, lead)}) is within noise: ${level} at 95 %. Try the best again with more seeds before you choose one.`;
 }
 
-/** Once for each winner of a board. */
+/** Once for the same reasons, of all winners of boards that have them. */
 function unreliableWarnings(boards: readonly Board[]): string[] {
   const seen = new Set<string>();
-  return boards.flatMap(({ standings: [winner], objectives }) => {
-    const reasons = winner?.best.unreliable ?? [];
-    if (winner === undefined || reasons.length === 0 || seen.has(winner.best.trial)) return [];
-    seen.add(winner.best.trial);
-    return [
-      `The evaluation of trial ${winner.best.number} (${winner.best.trial}), first by ${metricLabel(objectives[0]?.metric ?? "")}, is marked unreliable: ${reasons.join("; ")}.`,
-    ];
-  });
+  const found = new Map<string, string[]>();
+  for (const {
+    standings: [winner],
+    objectives,
+  } of boards) {
+    const { trial = "", number, unreliable = [] } = winner?.best ?? {};
+    if (unreliable.length === 0 || seen.has(trial)) continue;
+    seen.add(trial);
+    const reasons = unreliable.join("; ");
+    const who = `trial ${number} (${trial}), first by ${metricLabel(objectives[0]?.metric ?? "")}`;
+    found.set(reasons, [...(found.get(reasons) ?? []), who]);
+  }
+  return [...found].map(([reasons, who]) =>
+    who.length === 1
+      ? `The evaluation of ${who.join()}, is marked unreliable: ${reasons}.`
+      : `The evaluations of ${listed(who)} are marked unreliable: ${reasons}.`,
+  );
 }
 
 function unmetWarning({ unmet, best }: Standing, constraints: number): string {

@@ -1,5 +1,6 @@
 /** The leaderboard for a terminal, as lines. */
 import pc from "picocolors";
+import { goalOf } from "../../../shared/config/objectives.js";
 import { type Analysis, type Board, analyse, reproduceCommand, winnersOf } from "./analysis.js";
 import type { SweepResults } from "./data.js";
 import { failuresOf } from "./failures.js";
@@ -109,9 +110,10 @@ function laidOut({ headings, rows }: BoardColumns, width: number): { table: stri
 
 function winnerLines(analysis: Analysis, width: number): string[] {
   return winnersOf(analysis).flatMap(({ best, boards }) => {
-    const metrics = boards.map(({ objectives: [first] }) => first?.metric ?? "");
-    const numbers = metrics.map(
-      (metric) => `${metricLabel(metric)} (${metricPhrase(metric, best.metrics[metric])})`,
+    const wanted = boards.flatMap(({ objectives: [first] }) => first ?? []);
+    const numbers = wanted.map(
+      ({ metric, goal }) =>
+        `${metricLabel(metric)} (${metricPhrase(metric, best.metrics[metric])}${goal === goalOf(metric) ? "" : `, ${goal}d`})`,
     );
     return [
       ...folded(`Best by ${listed(numbers)}: trial ${best.number}, weights`, width, "  "),

@@ -22,13 +22,49 @@ export function parameterProblems(spec: SweepSpec, base: BaseSettings): SpacePro
       if (fault !== undefined) return [{ path: ["parameters", path], message: fault }];
       const shape = shapeProblems(path, parameter, base.base);
       if (shape.length > 0) return shape;
-      return candidatesOf(path, parameter, base.base)
-        .flatMap((candidate) => settingProblems(candidate, base, sets))
-        .slice(0, MOST_OF_ONE);
+      const problems = triedProblems(path, parameter, base, sets);
+      const isWhole = problems.length > 0 && wouldBeWhole(path, parameter, base, sets);
+      if (isWhole)
+        return [
+          { path: ["parameters", path, "range"], message: `${path} takes whole numbers: add type: int` },
+        ];
+      return ("range" in parameter ? eachOnce(problems) : problems).slice(0, MOST_OF_ONE);
     }),
     ...overlapProblems(spec),
     ...listProblems(spec, base, sets),
   ];
+}
+
+function triedProblems(
+  path: string,
+  parameter: Parameter,
+  base: BaseSettings,
+  sets: readonly DataSetName[],
+): SpaceProblem[] {
+  return candidatesOf(path, parameter, base.base).flatMap((candidate) =>
+    settingProblems(candidate, base, sets),
+  );
+}
+
+/** Is all that is wrong with a range that its numbers are not whole? */
+function wouldBeWhole(
+  path: string,
+  parameter: Parameter,
+  base: BaseSettings,
+  sets: readonly DataSetName[],
+): boolean {
+  if (!("range" in parameter) || parameter.type === "int") return false;
+  const whole: Parameter = { ...parameter, type: "int" };
+  return rangeFaults(whole).length === 0 && triedProblems(path, whole, base, sets).length === 0;
+}
+
+/** The values of a range are made here: what is wrong with them is said once, of the first. */
+function eachOnce(problems: readonly SpaceProblem[]): SpaceProblem[] {
+  const kinds = new Set<string>();
+  return problems.filter(({ message }) => {
+    const kind = message.replace(/, got .*$/, "");
+    return kinds.size < kinds.add(kind).size;
+  });
 }
 
 /** One setting may be wrong in a thousand values. */

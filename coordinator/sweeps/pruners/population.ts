@@ -48,8 +48,8 @@ function judged(rung: Rung, comparison: Comparison, { share, seed }: Exploit): V
   const drawn = new RandomStream(seed, "population-parent", contender.number, rung.rung).below(members);
   const parent = rung.measured.at(drawn);
   if (parent === undefined || parent.loss === Infinity) return undefined;
-  const reason = `${place}; trial ${parent.number} takes its place, with ${metricWords(comparison, parent.loss)}`;
-  return { rung: rung.rung, contender, decision: "stop", reason, parent };
+  const worth = metricWords(comparison, parent.loss);
+  return { rung: rung.rung, contender, decision: "stop", reason: place, parent: { ...parent, worth } };
 }
 
 /** While others can come to the rung: is it among the best share, or can it come to be? */

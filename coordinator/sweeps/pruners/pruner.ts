@@ -41,8 +41,8 @@ export interface Verdict {
   readonly decision: "go on" | "stop";
   /** In words. */
   readonly reason: string;
-  /** population: a new trial takes its place, with the state of this one at this rung. */
-  readonly parent?: Contender;
+  /** population: a new trial takes its place, with the state of this one at this rung; `worth`, what that has there. */
+  readonly parent?: Contender & { readonly worth: string };
 }
 
 export interface Pruner {

@@ -93,6 +93,7 @@ test("an evaluation names a submission, and what is asked of its weights is chec
   assert.ok(kept.kind === "evaluation");
   assert.deepEqual(kept.order.evaluate, { images: 100, budget: null });
   refuses(() => evaluation({ of: "../mine" }), /of: expected the id of a submission/);
+  for (const trial of ["0", "12", "#1234"]) evaluation({ of: "rates", trial });
   refuses(() => evaluation({ of: "mine", trial: "best" }), /trial: expected the beginning of a trial's id/);
   refuses(() => evaluation({ of: "mine", evaluate: { imagess: 3 } }), /imagess/);
   refuses(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { limitWords } from "../../../coordinator/sweeps/limit-words.js";
 import type { Segment } from "../../../coordinator/sweeps/segment.js";
-import type { TrialRow } from "../../../shared/records/sweep-line.js";
+import { type TrialRow, ownSamples } from "../../../shared/records/sweep-line.js";
 import { ASHA, BATCH, Played, failure, listOf, outcomeOf, replayed, spaceFrom } from "./support.js";
 
 /** The higher its number, the better a trial. */
@@ -395,6 +395,32 @@ test("in a population the worst are replaced by heirs of the best, from their st
   assert.equal(rows.filter(({ state }) => state === "done" || state === "stopped").length, rows.length);
   assert.deepEqual(replayed(space, played.lines).book.rows(), rows);
   assert.ok(rows.every(({ trial }) => [0, 1, 2].every((rung) => !played.book.isWanted(trial, rung))));
+});
+
+test("images, trials to come and reasons of a population count and name its heirs", () => {
+  const stopping = { method: "population", first_samples: 640, factor: 3, exploit: 0.25 };
+  const played = new Played(spaceFrom({ limits: { trials: 8 }, stopping }));
+  const all = Array.from({ length: 8 }, () => played.take() as Segment);
+  for (const segment of all) played.end(segment, byNumber({ ...segment, number: 8 - segment.number }));
+  played.toTheEnd(byNumber);
+  const rows = played.book.rows();
+  const { planned = 0, done, stopped, created, samplesSeen } = played.book.summary();
+  assert.ok(created > 8);
+  assert.deepEqual([planned, done + stopped], [created, created], "no more are over than there are to be");
+  const own = rows.reduce((sum, row) => sum + ownSamples(row), 0);
+  assert.equal(own, samplesSeen, "what a parent has seen counts once in the results too");
+  const heirs = rows.filter(({ parent }) => parent !== undefined);
+  assert.ok(heirs.length > 0);
+  for (const { number, parent } of heirs) {
+    const from = played.book.row(parent?.trial ?? "")?.number;
+    const said = new RegExp(
+      `; new trial ${number} takes its place, from the weights of trial ${from} with clean `,
+    );
+    assert.ok(
+      played.reasons().some((reason) => said.test(reason)),
+      `heir ${number} of ${from}`,
+    );
+  }
 });
 
 test("the state that a trial reached is wanted before it is measured, whatever becomes of others", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { KeptWeights } from "../../../coordinator/sweeps/kept-weights.js";
+import { KeptWeights, missingWeights, missingWords } from "../../../coordinator/sweeps/kept-weights.js";
+import { Played, listOf, outcomeOf, spaceFrom } from "./support.js";
 
 const losses: Record<string, number | undefined> = { a: 3, b: 1, c: 2, d: 0, e: undefined };
 const lossOf = (trial: string): number | undefined => losses[trial];
@@ -25,6 +26,16 @@ test("a trial whose weights are not there takes nobody's place, and is named", (
     dropped: ["a", "b"],
     missing: [],
   });
+});
+
+test("weights that should be there and are not are named, of the best alone", () => {
+  const played = new Played(spaceFrom({ ...listOf(4), keep_weights: 2 }));
+  played.toTheEnd((segment) => outcomeOf(segment, { clean: segment.number / 10 }));
+  const sweep = { space: spaceFrom({ ...listOf(4), keep_weights: 2 }), book: played.book };
+  const [, , third = "", fourth = ""] = played.book.rows().map(({ trial }) => trial);
+  assert.deepEqual(missingWeights(sweep, new Set([third, fourth])), []);
+  assert.deepEqual(missingWeights(sweep, new Set()), [fourth, third]);
+  assert.match(missingWords([fourth]), /^weights\/ lacks 1 of the best: saf reproduce /);
 });
 
 test("all are kept, or none", () => {

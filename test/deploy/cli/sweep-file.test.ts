@@ -214,3 +214,27 @@ test("a name, and a key that is no path, are asked for in words", async (t) => {
     'sweep.yaml:3:3: "Train-Rate": expected the path of a setting, as in train.learning_rate',
   );
 });
+
+test("a list of another length, a range of whole numbers and two ways at once are said in one line each", async (t) => {
+  const parameter = async (path: string, said: string): Promise<string[]> =>
+    refusal(t, { "sweep.yaml": `name: a\nparameters:\n  ${path}: ${said}\nlimits: { trials: 3 }\n` });
+  assert.deepEqual(await parameter("train.learning_rate", "{ range: [0.1, 0.2, 0.3] }"), [
+    "sweep.yaml:3:33: parameters.train.learning_rate.range: expected a list of 2 numbers, got [0.1, 0.2, 0.3]",
+  ]);
+  const [whole, ...more] = await parameter("train.batch_size", "{ range: [50, 200] }");
+  assert.match(whole ?? "", /^sweep\.yaml:3:\d+: .*train\.batch_size takes whole numbers: add type: int$/);
+  assert.deepEqual(more, []);
+  assert.equal((await parameter("train.batch_size", "{ range: [-2.5, -1.5] }")).length <= 2, true);
+  const [both, ...others] = await parameter("train.batch_size", "{ range: [50, 200], choice: [50] }");
+  assert.match(both ?? "", /, got a map of range, choice$/);
+  assert.deepEqual(others, []);
+});
+
+test("a run's file is told to be one", async (t) => {
+  assert.deepEqual(
+    await refusal(t, { "sweep.yaml": "name: a\nmodel: plain\ntrain: { epochs: 3 }\nseed: 2\n" }),
+    [
+      "sweep.yaml:1:1: this is a run, which `saf train` trains; a sweep has such settings below `base`, and `parameters` or `list`",
+    ],
+  );
+});

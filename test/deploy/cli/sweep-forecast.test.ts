@@ -28,7 +28,7 @@ test("without early stopping every trial is trained to its end", () => {
     spaceWith({ parameters: { ...RATES, seed: { repeat: 3 } } }),
   );
   assert.deepEqual([trials, samples, workerSeconds, isWhole], [9, 9 * 9000, 81, true]);
-  assert.deepEqual(rungs, [{ rung: 0, samples: 9000, trials: 9 }]);
+  assert.deepEqual(rungs, [{ rung: 0, samples: 9000, trials: 9, done: 9 }]);
 });
 
 test("with successive halving about one of so many goes on, and only its new images count", () => {
@@ -49,6 +49,66 @@ test("with successive halving about one of so many goes on, and only its new ima
   assert.ok(third >= 3 && third <= 6, `${third} come to the end`);
   assert.equal(samples, 27 * 1000 + second * 2000 + third * 6000);
   assert.ok(mostWaiting > 0);
+});
+
+test("at least the best of each rung come to the next, and who ends at one is counted there", () => {
+  const space = (steps: number, trials: number): Space => {
+    const base = { ...BASE, train: { batch_size: 100, max_steps: steps } };
+    const parsed = sweepSchema.parse({
+      ...{ name: "small", base, limits: { trials } },
+      parameters: { "train.learning_rate": { range: [0.001, 0.1] } },
+      stopping: { method: "asha", first_samples: 1000, factor: 3 },
+    });
+    return spaceOf(parsed, base);
+  };
+  for (const trials of [14, 27, 60]) {
+    const counts = forecast(space(270, trials)).rungs;
+    assert.deepEqual(
+      counts.map(({ samples }) => samples),
+      [1000, 3000, 9000, 27_000],
+    );
+    assert.deepEqual(
+      counts.map(({ done }) => done > 0),
+      [false, false, false, true],
+    );
+    for (const [i, { trials: came }] of counts.entries())
+      assert.ok(i === 0 || came >= Math.floor((counts[i - 1]?.trials ?? 0) / 3), `${came} come to rung ${i}`);
+  }
+});
+
+test("what takes a place, what a limit holds and what is named twice is said", () => {
+  const inPlace = planLines({
+    ...PLAN,
+    trials: { ...PLAN.trials, planned: 6, there: 0, to_begin: 7, in_place: 1 },
+  });
+  assert.equal(inPlace[0], "sweep    small: random search, 6 trials, and whoever takes another one's place");
+  assert.ok(inPlace.some((line) => line.endsWith("in 7 new trials, 1 of them in another one's place")));
+  const held = planLines({
+    ...PLAN,
+    trials: { ...PLAN.trials, planned: 3, there: 8, to_begin: 0, held_by: "limits.trials: 3" },
+  });
+  assert.deepEqual(held.slice(0, 2), [
+    "sweep    small: random search, 3 trials; 8 are there already",
+    "         no more begin: limits.trials: 3 holds them",
+  ]);
+  const same = planLines({ ...PLAN, trials: { ...PLAN.trials, planned: 6, there: 0, same_as_others: 2 } });
+  assert.equal(same[1], "         2 of them set the same as others: trained once");
+  const ends = planLines({ ...PLAN, rungs: PLAN.rungs.map((rung) => ({ ...rung, done: 3 })) });
+  assert.ok(ends.includes("rungs    1,000 images: 23 trials (3 end there), 3,000: 8 trials"));
+});
+
+test("a population's heirs are forecast apart, and those of a list that are the same are no new trials", () => {
+  const population = forecast(
+    spaceWith({
+      parameters: { "train.learning_rate": { range: [0.001, 0.1], scale: "log" } },
+      limits: { trials: 6 },
+      stopping: { method: "population", first_samples: 1000, factor: 3, exploit: 0.25 },
+    }),
+  );
+  assert.ok(population.heirs > 0);
+  assert.equal(population.trials - population.heirs, 6);
+  const entry = { "train.learning_rate": 0.01 };
+  assert.equal(forecast(spaceWith({ list: [entry, entry, { "train.learning_rate": 0.1 }] })).trials, 2);
 });
 
 test("the time is unknown where one trial's is, and a search without end is not played to its end", () => {
@@ -89,10 +149,10 @@ const PLAN: Plan = {
     workers: 2,
     bytes: 12 << 20,
   },
-  trials: { planned: 27, there: 4, to_begin: 23 },
+  trials: { planned: 27, there: 4, to_begin: 23, in_place: 0, held_by: null, same_as_others: 0 },
   rungs: [
-    { rung: 0, samples: 1000, trials: 23 },
-    { rung: 1, samples: 3000, trials: 8 },
+    { rung: 0, samples: 1000, trials: 23, done: 0 },
+    { rung: 1, samples: 3000, trials: 8, done: 8 },
   ],
   ...{ seconds: 125, seconds_from: "as fast as its trials until now", is_whole: true },
 };
@@ -110,7 +170,7 @@ test("a plan reads so", () => {
   const endless = planLines({
     ...PLAN,
     ...{
-      trials: { planned: null, there: 0, to_begin: 90 },
+      trials: { ...PLAN.trials, planned: null, there: 0, to_begin: 90 },
       rungs: [],
       seconds: null,
       seconds_from: null,

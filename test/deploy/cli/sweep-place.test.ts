@@ -3,7 +3,11 @@ import { mkdir, mkdtemp, realpath, rm, symlink, utimes, writeFile } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { sweepFolder, sweepNamed, trialNamed } from "../../../deploy/cli/sweep-place.js";
+import { DirectoryLocks } from "../../../coordinator/io/directory-locks.js";
+import { realProcesses } from "../../../coordinator/io/process-mark.js";
+import { cancelSweep } from "../../../deploy/cli/sweep-changes.js";
+import { realClock } from "../../../shared/io/real-clock.js";
+import { orSweepIn, sweepFolder, sweepNamed, trialNamed } from "../../../deploy/cli/sweep-place.js";
 import { ClusterError } from "../../../shared/errors.js";
 import type { TrialRow } from "../../../shared/records/sweep-line.js";
 
@@ -52,6 +56,31 @@ test("a sweep is named by its folder or by its name, as an argument or by --swee
   assert.equal(sweepNamed("first", { sweep: "first" }), "first");
   assert.equal(sweepNamed(undefined, {}), undefined);
   assert.throws(() => sweepNamed("first", { sweep: "second" }), /Which sweep is meant, "first" or "second"/);
+});
+
+test("a sweep that was submitted is cancelled by its pool: the process that works on it has other work too", async (t) => {
+  const pool = await runsOf(t, ["rates-1"]);
+  await writeFile(join(pool, "queue.jsonl"), "");
+  const locks = new DirectoryLocks({
+    ...{ clock: realClock, wallClock: () => Date.now(), processes: realProcesses },
+    onLost: (error) => assert.fail(error),
+  });
+  await locks.take(pool);
+  t.after(() => locks.release(pool));
+  const error = await cancelSweep(join(pool, "rates-1"), { runs: pool }).then(
+    () => assert.fail("it was cancelled"),
+    (thrown: unknown) => thrown,
+  );
+  assert.ok(error instanceof ClusterError);
+  assert.equal(error.exitCode, 2);
+  assert.match(error.hint ?? "", /npx saf cancel rates-1$/);
+});
+
+test("commands that take runs too take a sweep's name where no such path is", async (t) => {
+  const runs = await runsOf(t, ["first"]);
+  assert.equal(orSweepIn(runs, "first"), join(runs, "first"));
+  assert.equal(orSweepIn(runs, runs), runs, "a path that is there");
+  assert.equal(orSweepIn(runs, "second"), "second", "nothing of that name");
 });
 
 test("a sweep that was cut off before its spec was written is none that can be gone on with", async (t) => {

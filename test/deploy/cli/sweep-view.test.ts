@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type SweepStatus, statusLines } from "../../../deploy/cli/sweep-view.js";
+import { type SweepStatus, statusLines, trialLines } from "../../../deploy/cli/sweep-view.js";
 import { terminalOf } from "../../../deploy/cli/terminal.js";
+import type { FailedLine } from "../../../shared/records/sweep-line.js";
+import { trial } from "../../coordinator/results/sweep/trial.js";
 
 const STATUS: SweepStatus = {
   ...{ name: "small", directory: "runs/small", is_cancelled: false, process: null, live_page: null },
@@ -28,4 +30,38 @@ test("a limit that is reached and a constraint that is missed are said", () => {
   );
   assert.match(words, /limit +limits\.samples \(9,000 images\) is reached: no more trials begin/);
   assert.match(words, /3fa91c02.*× misses clean >= 12 %/);
+});
+
+test("a trial's course is told in its order, with why an attempt failed, and its metrics have a label", () => {
+  const done = trial(3, { clean: 0.97, loss: 0.5 });
+  const [only] = done.rungs;
+  assert.ok(only);
+  const row = {
+    ...done,
+    attempt: 2,
+    rungs: [
+      { ...only, last: false },
+      { ...only, rung: 1, samples: 18_000 },
+    ],
+  };
+  const of = { trial: row.trial, time: 0 };
+  const decided = {
+    kind: "decision" as const,
+    ...of,
+    rung: 0,
+    decision: "go on" as const,
+    reason: "1st of 3",
+  };
+  const failed: FailedLine = {
+    ...{ kind: "failed", ...of, attempt: 1, rung: 1, code: "worker", reason: "its worker was lost twice" },
+    final: false,
+  };
+  const shown = { row, decisions: [decided], failures: [failed], objectives: [], command: undefined };
+  const lines = trialLines({ ...shown, isAtWork: false }, { ...terminalOf(process.stdout), width: 120 });
+  const text = lines.join("\n");
+  const labels = [...text.matchAll(/^(?:\u001b\[\d+m)?(rung \d|failed|go on|metrics)/gm)].map(
+    ([, label]) => label,
+  );
+  assert.deepEqual(labels, ["rung 0", "go on", "failed", "rung 1", "metrics"]);
+  assert.match(text, /attempt 1, before rung 1: its worker was lost twice/);
 });

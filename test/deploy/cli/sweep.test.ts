@@ -72,7 +72,10 @@ describe("a small sweep on this machine", () => {
     const run = await sweep("run", "sweep.yaml", "--dry-run", "--json");
     assert.equal(run.code, 0, run.stderr);
     const plan = JSON.parse(run.stdout) as { trials: object; samples: number; seconds: null };
-    assert.deepEqual(plan.trials, { planned: 4, there: 0, to_begin: 4 });
+    assert.deepEqual(plan.trials, {
+      ...{ planned: 4, there: 0, to_begin: 4 },
+      ...{ in_place: 0, held_by: null, same_as_others: 0 },
+    });
     // Four come to 128 images, the best of them to 384.
     assert.ok(plan.samples >= 4 * 128 + 256 && plan.samples < 4 * 384, String(plan.samples));
     assert.equal(plan.seconds, null);
@@ -166,6 +169,13 @@ describe("a small sweep on this machine", () => {
   });
 
   test("a cancelled sweep is gone on with by `resume` alone", LIMIT, async () => {
+    const lines = journal().length;
+    const over = await sweep("cancel");
+    assert.equal(over.code, 0, over.stderr);
+    assert.match(over.stderr, /runs\/small is over: there is nothing to cancel/);
+    assert.equal(journal().length, lines, "what is over is not marked");
+    const spec = join(out(), "sweep.yaml");
+    await writeFile(spec, readFileSync(spec, "utf8").replace(/trials: 5/, "trials: 6"));
     const cancelled = await sweep("cancel");
     assert.equal(cancelled.code, 0, cancelled.stderr);
     assert.equal(journal().at(-1)?.kind, "cancelled");

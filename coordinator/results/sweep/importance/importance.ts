@@ -21,7 +21,7 @@ export interface Importance {
 }
 
 /** Fewer trials say nothing. */
-const FEWEST = 12;
+export const FEWEST = 12;
 /** More are thinned out, evenly: a forest of more is no better, but slower. */
 const MOST = 1_000;
 /** Of a parameter that is a range. */

@@ -6,14 +6,12 @@ import { type Section, scrolling } from "../../report/page-frame.js";
 import { panel } from "../../report/page-parts.js";
 import type { TrialRow } from "../../../../shared/records/sweep-line.js";
 import type { Analysis } from "../analysis.js";
-import { SHOWN_PLACES } from "../document.js";
 import { failuresOf } from "../failures.js";
 import { metricHeading, metricLabel, metricText } from "../metric-text.js";
 import { learningSvg } from "../plots/learning.js";
 import { paretoSvg } from "../plots/pareto.js";
 import { plottedTrials } from "../plots/plotted.js";
-import { rungOf } from "../standings.js";
-import { boardTable } from "./board-section.js";
+import { type Standing, rungOf } from "../standings.js";
 import { toneLegend } from "./parameter-sections.js";
 
 /** Lines of the lists of stopped and of failed trials. */
@@ -44,10 +42,9 @@ export function learningSection({ results }: Analysis): Section | undefined {
   return { id: "learning", title: "Learning, rung by rung", body };
 }
 
-/** Every pair of objectives as a plane, then the front as a table. */
+/** Every pair of objectives as a plane. */
 export function paretoSection(analysis: Analysis): Section | undefined {
-  const [board] = analysis.boards;
-  const { objectives, standings } = board;
+  const [{ objectives, standings }] = analysis.boards;
   if (objectives.length < 2) return undefined;
   const panels: Html[] = [];
   for (let across = 0; across < objectives.length; across++) {
@@ -59,14 +56,25 @@ export function paretoSection(analysis: Analysis): Section | undefined {
     }
   }
   if (panels.length === 0) return undefined;
-  const front = { ...board, behind: [], standings: standings.filter(({ isOnFront }) => isOnFront) };
   const body = html`<p class="muted">
-      On the front (orange): no other is at least as good in every objective and better in one. Grey: misses a
-      constraint. ${goalsText(objectives)}
+      ${frontText(standings)} ${goalsText(objectives)} The leaderboard has the front first.
     </p>
-    <div class="panels">${panels}</div>
-    ${boardTable(analysis, front, SHOWN_PLACES)}`;
+    <div class="panels">${panels}</div>`;
   return { id: "pareto", title: "Pareto front", body };
+}
+
+/** What the colours are that are there. */
+function frontText(standings: readonly Standing[]): string {
+  const front = standings.filter(({ isOnFront }) => isOnFront);
+  const rest = standings.filter(({ isOnFront }) => !isOnFront);
+  const nobodyMeets = front.some(({ unmet }) => unmet.length > 0);
+  const has = (misses: boolean): boolean => rest.some(({ unmet }) => unmet.length > 0 === misses);
+  return [
+    "On the front (orange): no other is at least as good in every objective and better in one.",
+    ...(nobodyMeets ? ["No trial meets all constraints, so the front is that of all."] : []),
+    ...(has(false) ? ["Blue: not on it."] : []),
+    ...(has(true) ? [`Grey: ${nobodyMeets ? "not on it" : "misses a constraint"}.`] : []),
+  ].join(" ");
 }
 
 function goalsText(objectives: readonly { metric: string; goal: string }[]): string {

@@ -1,4 +1,5 @@
 /** Above everything: the winners, one card for each order, and what must not be overlooked. */
+import { goalOf } from "../../../../shared/config/objectives.js";
 import { count } from "../../report/format.js";
 import { type Html, html } from "../../report/html.js";
 import { type Section } from "../../report/page-frame.js";
@@ -17,7 +18,15 @@ const TITLES: Readonly<Record<Board["kind"], string>> = {
 const MOST_SETTINGS = 8;
 
 export function boardTitle({ kind, objectives }: Board): string {
-  return kind === "objective" && objectives.length > 1 ? "First of the Pareto front" : TITLES[kind];
+  const [first] = objectives;
+  if (kind === "objective")
+    return objectives.length > 1
+      ? `First of the Pareto front, by ${metricLabel(first?.metric ?? "")}`
+      : TITLES[kind];
+  const isTurned = first !== undefined && first.goal !== goalOf(first.metric);
+  return isTurned
+    ? `${first.goal === "minimize" ? "Least" : "Most"} ${metricLabel(first.metric)}`
+    : TITLES[kind];
 }
 
 /** Undefined where nobody is ranked. */

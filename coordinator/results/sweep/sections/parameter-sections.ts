@@ -4,7 +4,7 @@ import { type Html, html, trusted } from "../../report/html.js";
 import { inlineSvg } from "../../report/inline-svg.js";
 import { type Section, nothing, scrolling } from "../../report/page-frame.js";
 import type { Analysis } from "../analysis.js";
-import { type Importance } from "../importance/importance.js";
+import { FEWEST, type Importance } from "../importance/importance.js";
 import { metricHeading, metricLabel, metricNames, strengthSeries } from "../metric-text.js";
 import type { ShownParameter } from "../parameters.js";
 import { parallelSvg } from "../plots/parallel.js";
@@ -33,7 +33,7 @@ export function importanceSection(analysis: Analysis): Section {
     return {
       id,
       title,
-      body: nothing("too few trials differ in what they set and what came of it (12 at one rung)"),
+      body: nothing(`at least ${FEWEST} trials at one rung must differ in what they set and what came of it`),
     };
   const body = html`<p class="muted">
       fANOVA (Hutter, Hoos and Leyton-Brown, ICML 2014): a random forest is fitted to
@@ -144,7 +144,7 @@ export function parallelSection(analysis: Analysis): Section | undefined {
       ${trials.length > 300 ? `Drawn are 300 of ${count(trials.length)} trials, the best among them.` : undefined}
     </p>
     ${toneLegend(trials)}
-    <div class="wide-plot" role="region" tabindex="0" aria-label="Parallel coordinates">
+    <div class="scroll wide-plot" role="region" tabindex="0" aria-label="Parallel coordinates">
       ${trusted(inlineSvg(parallelSvg(trials, axes, objective), label))}
     </div>`;
   return { id: "parallel", title: "All parameters at once", body };

@@ -15,7 +15,7 @@ export const SWEEP_STYLE = `
 .bars td.bar span{display:block;height:12px;border-radius:2px;background:var(--series-0);min-width:1px}
 .smalls.slices{grid-template-columns:repeat(auto-fit,minmax(min(100%,290px),1fr))}
 .slices figcaption{color:var(--text);font-weight:650;text-align:left;overflow-wrap:anywhere}
-.wide-plot{overflow-x:auto;border:1px solid var(--line);border-radius:10px;background:var(--card);padding:12px 14px;margin:14px 0}
+.wide-plot{padding:12px 14px}
 .wide-plot .plot{min-width:760px}
 .tones{font-size:.9rem}
 .dot{width:11px;height:11px;border-radius:50%;display:inline-block;flex:none}

@@ -7,6 +7,7 @@ import { documentOf } from "../../../../coordinator/results/sweep/document.js";
 import { renderMarkdown } from "../../../../coordinator/results/sweep/markdown.js";
 import { readingOf, warningsOf } from "../../../../coordinator/results/sweep/reading.js";
 import { renderTrialLines } from "../../../../coordinator/results/sweep/trial-lines.js";
+import { noteOf } from "../../../../coordinator/sweeps/conduct-sweep.js";
 import { leaderboardLines } from "../../../../coordinator/results/sweep/terminal.js";
 import type { SweepResults } from "../../../../coordinator/results/sweep/data.js";
 import type { TrialRow } from "../../../../shared/records/sweep-line.js";
@@ -38,6 +39,25 @@ for (const width of [80, 120]) {
 function paretoSweep(trials: number): SweepResults {
   return sampleSweep({ trials, spec: { objective: ["area(adversarial)", { metric: "clean" }] } });
 }
+
+test("of several objectives no metric is best twice, and one that is turned round is ranked so", () => {
+  const objective = ["area(adversarial)", { metric: "clean", goal: "minimize" }];
+  const sweep = withRows(
+    [
+      trial(0, { "area(adversarial)": 0.8, clean: 0.99 }),
+      trial(1, { "area(adversarial)": 0.7, clean: 0.96 }),
+      trial(2, { "area(adversarial)": 0.6, clean: 0.98 }),
+    ],
+    { objective },
+  );
+  const best = leaderboardLines(sweep, { width: 120, colour: false }).filter((line) =>
+    line.startsWith("Best by"),
+  );
+  assert.deepEqual(best, [
+    "Best by area(adversarial) (0.8000): trial 0, weights",
+    "Best by clean (96.0 %, minimized): trial 1, weights",
+  ]);
+});
 
 test("colour only repeats what the text says", () => {
   const sweep = sampleSweep({ trials: 24 });
@@ -104,6 +124,21 @@ test("a winner whose evaluation is marked unreliable is a warning with the reaso
     warningsOf(analyse(withRows(rows))).join("\n"),
     /trial 0 .* marked unreliable: gradients vanish/,
   );
+});
+
+test("the same doubt about several winners is one warning", () => {
+  const unreliable = ["the engine was emulated"];
+  const rows = [
+    trial(0, { "area(adversarial)": 0.8, clean: 0.97 }, { unreliable }),
+    trial(1, { "area(adversarial)": 0.7, clean: 0.99 }, { unreliable }),
+  ];
+  const warnings = warningsOf(analyse(withRows(rows))).filter((text) => text.includes("unreliable"));
+  assert.equal(warnings.length, 1, warnings.join("\n"));
+  assert.match(
+    warnings[0] ?? "",
+    /trial 0 .* and trial 1 .* are marked unreliable: the engine was emulated\.$/,
+  );
+  assert.equal(noteOf([])(rows[0] as TrialRow), "unreliable", "a live line has no room for reasons");
 });
 
 test("that nobody meets the constraints, or that all failed, is a warning", () => {

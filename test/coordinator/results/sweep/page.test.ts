@@ -69,6 +69,28 @@ test("a sweep with early stopping and strengths shows all that there is to see",
     assert.ok(text.includes(said), said);
 });
 
+test("the legend of a Pareto plot says what is there, and the front is listed once", () => {
+  const objective = ["area(adversarial)", { metric: "clean", goal: "minimize" }];
+  const base = sampleSweep({ trials: 0, spec: { objective, constraints: ["loss <= 0.1"] } });
+  const markup = (losses: readonly number[]): string =>
+    page({
+      ...base,
+      rows: losses.map((loss, i) =>
+        trial(i, { "area(adversarial)": 0.8 - i / 10, clean: 0.9 + i / 100, loss }),
+      ),
+    });
+  assert.match(textOf(markup([0.05, 0.05])), /Blue: not on it\. Wanted/);
+  assert.match(textOf(markup([0.05, 0.5])), /Grey: misses a constraint\. Wanted/);
+  const none = markup([0.5, 0.5]);
+  assert.match(
+    textOf(none),
+    /No trial meets all constraints, so the front is that of all\. Grey: not on it\./,
+  );
+  assert.equal(none.match(/By area\(adversarial\) and/g)?.length, 1);
+  assert.equal(textOf(none).match(/Largest area/g), null, "the objective has a card of its own");
+  assert.match(textOf(none), /Least clean/);
+});
+
 test("ten thousand trials fit in a page below 3 MB, of which the best 50 are listed", () => {
   const markup = page(sampleSweep({ trials: 10_000 }));
   assert.ok(markup.length < 3_000_000, `${markup.length} characters`);
