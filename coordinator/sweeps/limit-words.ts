@@ -8,7 +8,8 @@ export function limitWords(
   { spec: { limits } }: Pick<Space, "spec">,
 ): string | undefined {
   const bound = limit === undefined ? undefined : limits[limit];
-  if (limit === undefined || bound === undefined) return undefined;
+  // Of `limits.trials` the number of planned trials tells.
+  if (limit === undefined || limit === "trials" || bound === undefined) return undefined;
   const number = Number.isInteger(bound) ? grouped(bound) : String(bound);
   return `limits.${limit} (${number}${limit === "samples" ? " images" : ""}) is reached: no more trials begin`;
 }

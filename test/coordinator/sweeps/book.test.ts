@@ -220,6 +220,7 @@ test("no limit is named where the search has ended by itself", () => {
     "limits.hours (0.0125) is reached: no more trials begin",
   );
   assert.equal(limitWords(undefined, few), undefined);
+  assert.equal(limitWords("trials", few), undefined, "so many were planned");
 });
 
 function playedToTheEnd(space: ReturnType<typeof spaceFrom>): Played["lines"] {
