@@ -24,6 +24,7 @@ import {
   type RungCount,
   type SweepSummary,
   bestOf,
+  isFinished,
   isStateWanted,
   rowIn,
   rowsOf,
@@ -157,17 +158,13 @@ export class SweepBook {
   ended(segment: Segment, end: SegmentEnd, timeS: number): SweepLine[] {
     this.#letGo(segment);
     const line =
-      "outcome" in end ? resultLine(segment, end.outcome, timeS) : this.#failure(segment, end.failure, timeS);
+      "outcome" in end
+        ? resultLine(segment, end.outcome, timeS)
+        : failedLine(this.#state, segment, end.failure, timeS);
     if (this.#state.apply(line) !== undefined) return [];
     const lines = [line];
     this.#lookOver(timeS, lines);
     return lines;
-  }
-
-  #failure({ trial, attempt, rung }: Segment, { code, reason }: SegmentFailure, timeS: number): FailedLine {
-    const failures = (this.#state.trials.get(trial)?.failures ?? 0) + 1;
-    const final = FINAL.includes(code) || failures >= this.#state.space.spec.trial.attempts;
-    return { kind: "failed", trial, attempt, rung, code, reason, final, time: timeS };
   }
 
   /** It was interrupted, and begins again. */
@@ -195,9 +192,7 @@ export class SweepBook {
 
   /** All is done that the spec wants: there is nothing to cancel, and nothing would begin. */
   isOver(timeS: number): boolean {
-    const { totals, search, trials } = this.#state;
-    if (totals.counts.running + totals.counts.waiting > 0) return false;
-    return search.next(this.#spent(timeS), trials) === "none";
+    return isFinished(this.#state, this.#spent(timeS));
   }
 
   /** Nothing more begins, until `resume`. */
@@ -298,6 +293,17 @@ export class SweepBook {
   #outlook(timeS: number, isOver: boolean): Outlook {
     return { trials: this.#state.search.most(this.#spent(timeS)), isOver };
   }
+}
+
+function failedLine(
+  { trials, space }: SweepState,
+  { trial, attempt, rung }: Segment,
+  { code, reason }: SegmentFailure,
+  timeS: number,
+): FailedLine {
+  const failures = (trials.get(trial)?.failures ?? 0) + 1;
+  const final = FINAL.includes(code) || failures >= space.spec.trial.attempts;
+  return { kind: "failed", trial, attempt, rung, code, reason, final, time: timeS };
 }
 
 interface UnderWay {

@@ -1,6 +1,7 @@
 /** What is asked of a sweep's state: rows, counts, who is ahead, which states of trials are still of use. */
 import type { TrialRow, TrialState } from "../../shared/records/sweep-line.js";
 import type { Outlook } from "./pruners/pruner.js";
+import type { Spent } from "./search.js";
 import type { SweepState } from "./state.js";
 import { type TrialRecord, nextRung, rowOf, seenByParent } from "./trial-record.js";
 
@@ -66,6 +67,11 @@ export function isStateWanted(state: SweepState, trial: string, rung?: number): 
   if (record.state === "running" && asked === nextRung(record)) return true;
   if (asked === undefined) return false;
   return state.totals.hasHeirs(trial, asked) || state.rungs.isParent(record, asked, outlookOf(state));
+}
+
+/** Nobody is under way, and nothing would begin. */
+export function isFinished({ totals, search, trials }: SweepState, spent: Spent): boolean {
+  return totals.counts.running + totals.counts.waiting === 0 && search.next(spent, trials) === "none";
 }
 
 /** Whether the time is up is for the next trial to find out. */
