@@ -100,6 +100,10 @@ function asTyped(directory: string): string {
   return short.startsWith("..") || short === "" ? directory : short;
 }
 
+function changesText({ changes }: SweepOnDisk): string {
+  return changes.length === 0 ? "" : `; other than before: ${changes.join("; ")}`;
+}
+
 /** Nothing is lost by a change of the spec, but what was paid for would silently not count. */
 function refuseOutside(sweep: SweepOnDisk, directory: string, isForced: boolean): void {
   const outside = newlyOutside(sweep);
@@ -108,7 +112,7 @@ function refuseOutside(sweep: SweepOnDisk, directory: string, isForced: boolean)
   const more = outside.length > names.length ? ` and ${outside.length - names.length} more` : "";
   throw new ClusterError(
     "config",
-    `The spec makes ${outside.length} of the measured trials in ${directory} no more: ${names.join(", ")}${more}`,
+    `The spec makes ${outside.length} of the measured trials in ${directory} no more: ${names.join(", ")}${more}${changesText(sweep)}`,
     { hint: "--force leaves them out of the ranking, and in the journal; another --out or name begins anew" },
   );
 }

@@ -31,7 +31,7 @@ import { FarWorkers } from "./pool/far-workers.js";
 import { LIVE_FILE, type LiveFile } from "./io/live-file.js";
 import { realProcesses } from "./io/process-mark.js";
 import { RunDirectory, realDirectory } from "./io/run-directory.js";
-import { checkRunDirectory } from "./io/run-place.js";
+import { type PlaceKind, checkRunDirectory } from "./io/run-place.js";
 import { DiskStorage } from "./io/run-storage.js";
 import { nextTermIn } from "./io/term.js";
 import { findSource, readSource } from "./io/transfer-sources.js";
@@ -103,7 +103,7 @@ export async function runCoordinator(given: CoordinatorOptions, signal: AbortSig
     throw storageError(`create the run directory ${given.out}`, cause);
   });
   const options = { ...given, out: await realDirectory(given.out) };
-  checkRunDirectory(options.out);
+  checkRunDirectory(options.out, placeKindOf(options));
   const locks = new DirectoryLocks({
     clock: realClock,
     wallClock: () => Date.now(),
@@ -378,6 +378,11 @@ function supersededBy(poolName: string, term: number): ClusterError {
 }
 
 type WorkParts = Parts & { buses: Buses; shelf: DataShelf; tracer: Tracer; beganMs: number };
+
+function placeKindOf({ queue, configs, sweeps }: CoordinatorOptions): PlaceKind {
+  if (queue !== undefined) return "queue";
+  return configs.length === 0 && sweeps.length > 0 ? "sweep" : "run";
+}
 
 /** A sweep that is all there is uses the folder itself. */
 function sweepFolder({ configs, sweeps, out }: CoordinatorOptions, name: string): string {

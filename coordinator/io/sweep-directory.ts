@@ -2,13 +2,10 @@
  * A sweep on the disk: `sweep.yaml`, what is searched, and `sweep.jsonl`, what happened. Whoever reads writes nothing and needs
  * no lock; the one writer holds the directory's lock from before it reads until it has closed the journal.
  */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parse, stringify } from "yaml";
 import type { Clock } from "../../shared/clock.js";
-import { type SweepSpec, sweepSchema } from "../../shared/config/sweep.js";
-import { ClusterError, codeIn, wordsOf } from "../../shared/errors.js";
-import { storageError, writeFileAtomic } from "../../shared/io/atomic-file.js";
+import type { SweepSpec } from "../../shared/config/sweep.js";
+import { ClusterError } from "../../shared/errors.js";
 import { scanJsonLines } from "../../shared/io/json-lines.js";
 import {
   type OpenedLine,
@@ -17,14 +14,15 @@ import {
   type TrialRow,
   isSweepLine,
 } from "../../shared/records/sweep-line.js";
+import { baseChanges } from "../sweeps/base-changes.js";
 import { specHash } from "../sweeps/belonging.js";
 import { SweepBook } from "../sweeps/book.js";
 import type { Space } from "../sweeps/space-shape.js";
-import { spaceOf } from "../sweeps/space.js";
 import type { DirectoryLocks } from "./directory-locks.js";
 import { Journal } from "./journal.js";
+import { readSweepSpace, readSweepSpec } from "./sweep-spec.js";
 
-export const SWEEP_FILE = "sweep.yaml";
+export { SWEEP_FILE, readSweepSpec, writeSweepSpec } from "./sweep-spec.js";
 export const SWEEP_JOURNAL_FILE = "sweep.jsonl";
 
 export interface SweepOnDisk {
@@ -37,6 +35,8 @@ export interface SweepOnDisk {
   opened: readonly OpenedLine[];
   /** Version of the code that `book` was made for. */
   code: string;
+  /** What the present spec and code have otherwise than those that worked on it last, of what decides all trials' numbers. */
+  changes: readonly string[];
   /** What was left out of the journal, and why; empty when nothing was. */
   notes: readonly string[];
 }
@@ -52,7 +52,7 @@ export interface Present {
  * Throws ClusterError: "data" where there is no sweep, or one of another version; "config", "storage".
  */
 export async function readSweep(directory: string, present?: Present): Promise<SweepOnDisk> {
-  const space = present?.space ?? spaceIn(await readSweepSpec(directory));
+  const space = present?.space ?? (await readSweepSpace(directory));
   const { lines, notes } = await readLines(join(directory, SWEEP_JOURNAL_FILE));
   const opened = lines.flatMap(({ line }) => (line.kind === "opened" ? [line] : []));
   const code = present?.code ?? opened.at(-1)?.code ?? "";
@@ -62,6 +62,7 @@ export async function readSweep(directory: string, present?: Present): Promise<S
     if (refused !== undefined) notes.push(`line ${number} does not count: ${refused}`);
     return refused === undefined;
   });
+  const changes = present === undefined ? [] : await changesSince(directory, opened.at(-1)?.code, present);
   const named = notes.map((note) => `${join(directory, SWEEP_JOURNAL_FILE)}: ${note}`);
   return {
     spec: space.spec,
@@ -70,8 +71,23 @@ export async function readSweep(directory: string, present?: Present): Promise<S
     lines: counted.map(({ line }) => line),
     opened,
     code,
+    changes,
     notes: named,
   };
+}
+
+async function changesSince(
+  directory: string,
+  codeBefore: string | undefined,
+  { space, code }: Present,
+): Promise<string[]> {
+  // A damaged one is told of by whoever goes on with it.
+  const before = await readSweepSpec(directory).catch(() => undefined);
+  const isOther = codeBefore !== undefined && codeBefore !== code;
+  return [
+    ...baseChanges(before?.base, space),
+    ...(isOther ? [`the version of saf's results ${code}, was ${codeBefore}`] : []),
+  ];
 }
 
 /**
@@ -82,29 +98,6 @@ export function newlyOutside({ book, opened, space, code }: SweepOnDisk): TrialR
   const last = opened.at(-1);
   if (last?.spec === specHash(space) && last.code === code) return [];
   return book.outside().filter(({ rungs }) => rungs.length > 0);
-}
-
-function spaceIn(spec: SweepSpec): Space {
-  return spaceOf(spec, spec.base);
-}
-
-/** The spec of a sweep's directory, its base inlined. Throws ClusterError: "data" where there is none or it is damaged. */
-export async function readSweepSpec(directory: string): Promise<SweepSpec> {
-  const file = join(directory, SWEEP_FILE);
-  const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    if (codeIn(cause) !== "ENOENT") throw storageError(`read ${file}`, cause);
-    throw new ClusterError("data", `There is no sweep in ${directory}: it has no ${SWEEP_FILE}`, { cause });
-  });
-  try {
-    return sweepSchema.parse(parse(text));
-  } catch (cause) {
-    throw new ClusterError("data", `Cannot read ${file}: ${wordsOf(cause)}`, { cause });
-  }
-}
-
-/** `base` holds the base's settings themselves. Throws ClusterError("storage"). */
-export async function writeSweepSpec(directory: string, spec: SweepSpec): Promise<void> {
-  await writeFileAtomic(join(directory, SWEEP_FILE), stringify(spec));
 }
 
 interface NumberedLine {

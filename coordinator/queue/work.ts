@@ -46,7 +46,7 @@ export function workOf(
 ): Work {
   if (work === "run") {
     const config = checked(configSchema, { ...spec, ...(id === undefined ? {} : { name: id }) });
-    checkRun(config, isEmulated);
+    checkRun(config, isEmulated, "engine");
     return { kind: "run", config };
   }
   if (work === "evaluation") return { kind: "evaluation", order: evaluationIn(spec) };
@@ -60,7 +60,7 @@ export function workOf(
   if (typeof sweep.base === "string")
     throw new ClusterError("config", "base: expected its settings, got the name of a file");
   const space = spaceOf(sweep, sweep.base);
-  checkRun(space.base, isEmulated);
+  checkRun(space.base, isEmulated, "base.engine");
   refuseFiles([
     ...Object.keys(sweep.parameters),
     ...(sweep.list ?? []).flatMap(Object.keys),
@@ -102,7 +102,8 @@ function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.ou
   );
 }
 
-function checkRun(config: Config, isEmulated: boolean): void {
+/** `path`: of the engine in what was submitted. */
+function checkRun(config: Config, isEmulated: boolean, path: string): void {
   resolveRun(config);
   if (config.data.dir !== undefined) throw ofFiles("data.dir");
   refuseSources(config.evaluate);
@@ -110,8 +111,9 @@ function checkRun(config: Config, isEmulated: boolean): void {
   throw new ClusterError(
     "config",
     isEmulated
-      ? "engine: this pool is emulated, and takes emulated work only"
-      : "engine: this pool computes real gradients, and takes no emulated work",
+      ? `${path}: this pool is emulated, and takes emulated work only`
+      : `${path}: this pool computes real gradients, and takes no emulated work`,
+    { hint: `submit it with --set ${path}=${isEmulated ? EMULATED : "null"}` },
   );
 }
 

@@ -43,6 +43,9 @@ export function knownTrial(space: Space, values: Values, code: string, parent?: 
   }
 }
 
+/** What it was comes from the sweep's own file: base-changes.ts. */
+export const OTHER_BASE = "the base's settings or the code are others now";
+
 /** Why the present spec and code do not make this trial; undefined where they do. */
 export function outsideOf(
   space: Space,
@@ -62,8 +65,7 @@ export function outsideOf(
     return space.spec.list === undefined
       ? `${listed.join(", ")} is not tried any more`
       : "it is not in the list any more";
-  if (knownTrial(space, values, code, parent).id !== trial)
-    return "the base's settings or the code are others now";
+  if (knownTrial(space, values, code, parent).id !== trial) return OTHER_BASE;
   return undefined;
 }
 

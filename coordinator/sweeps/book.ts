@@ -14,7 +14,7 @@ import {
 import { type KnownTrial, knownTrial } from "./belonging.js";
 import { heirOf, heirWords } from "./heir.js";
 import type { Outlook, Verdict } from "./pruners/pruner.js";
-import type { Spent } from "./search.js";
+import type { Limit, Spent } from "./search.js";
 import { rungConfig } from "./rungs.js";
 import type { RungOutcome, Segment, SegmentEnd, SegmentFailure } from "./segment.js";
 import type { Space } from "./space-shape.js";
@@ -24,6 +24,7 @@ import {
   type RungCount,
   type SweepSummary,
   bestOf,
+  isOverAt,
   isStateWanted,
   rowIn,
   rowsOf,
@@ -44,7 +45,7 @@ const FINAL: readonly FailedLine["code"][] = ["diverged", "config", "shape-misma
 export class SweepBook {
   readonly #state: SweepState;
   /** Segments under way, by trial. */
-  readonly #inHand = new Map<string, Segment>();
+  readonly #inHand = new Map<string, UnderWay>();
 
   constructor(space: Space, code: string) {
     this.#state = new SweepState(space, code);
@@ -54,15 +55,9 @@ export class SweepBook {
   open(timeS: number): SweepLine[] {
     const { space, code, hashes } = this.#state;
     const lines: SweepLine[] = [];
+    const { name } = space.spec;
     this.#write(
-      {
-        kind: "opened",
-        version: SWEEP_JOURNAL_VERSION,
-        name: space.spec.name,
-        ...hashes,
-        code,
-        time: timeS,
-      },
+      { kind: "opened", version: SWEEP_JOURNAL_VERSION, name, ...hashes, code, time: timeS },
       lines,
     );
     return lines;
@@ -75,19 +70,20 @@ export class SweepBook {
 
   take(timeS: number): Taken {
     const lines: SweepLine[] = [];
-    const segment = this.#state.totals.isCancelled ? undefined : this.#next(timeS, lines);
-    if (segment === undefined) return { kind: this.#inHand.size > 0 ? "wait" : "none", lines };
-    this.#inHand.set(segment.trial, segment);
+    const begun = this.#state.totals.isCancelled ? undefined : this.#next(timeS, lines);
+    if (begun === undefined) return { kind: this.#inHand.size > 0 ? "wait" : "none", lines };
+    const { segment } = begun;
+    this.#inHand.set(segment.trial, begun);
     return { kind: "begin", segment, lines };
   }
 
   /** What was interrupted, then what is good enough to go on, then something new; in the end, whoever is left. */
-  #next(timeS: number, lines: SweepLine[]): Segment | undefined {
+  #next(timeS: number, lines: SweepLine[]): UnderWay | undefined {
     this.#lookOver(timeS, lines);
     for (;;) {
       const found = this.#waitingForAWorker() ?? this.#promoted(timeS, lines) ?? this.#created(timeS, lines);
-      const segment = found && this.#segmentOf(found.record, found.known, timeS, lines);
-      if (segment !== undefined) return segment;
+      const begun = found && this.#segmentOf(found.record, found.known, timeS, lines);
+      if (begun !== undefined) return begun;
       // Each turn begins, fails or decides on a trial, and there are only so many.
       if (found === undefined && !this.#decideOnRest(timeS, lines)) return undefined;
     }
@@ -112,7 +108,7 @@ export class SweepBook {
 
   #created(timeS: number, lines: SweepLine[]): Found | undefined {
     const { search, totals, trials } = this.#state;
-    const drawn = search.next(this.#spent(timeS), trials);
+    const drawn = search.next(this.#promised(timeS), trials);
     if (drawn === "wait" || drawn === "none") return undefined;
     const { draw, values, trial: known } = drawn;
     const { id: trial, group } = known;
@@ -122,7 +118,12 @@ export class SweepBook {
   }
 
   /** Undefined when its settings cannot be: it has failed then. */
-  #segmentOf(record: TrialRecord, known: KnownTrial, timeS: number, lines: SweepLine[]): Segment | undefined {
+  #segmentOf(
+    record: TrialRecord,
+    known: KnownTrial,
+    timeS: number,
+    lines: SweepLine[],
+  ): UnderWay | undefined {
     const { id: trial, number, attempt, parent } = record;
     const rung = nextRung(record);
     if ("impossible" in known) {
@@ -131,8 +132,11 @@ export class SweepBook {
       return undefined;
     }
     this.#state.ready.remove(record);
-    const { config, last } = rungConfig(this.#state.space, known.config, rung);
-    return { trial, number, attempt, rung, last, config, ...(parent === undefined ? {} : { parent }) };
+    const { config, last, samples } = rungConfig(this.#state.space, known.config, rung);
+    return {
+      segment: { trial, number, attempt, rung, last, config, ...(parent === undefined ? {} : { parent }) },
+      samples: Math.max(0, samples - this.#state.seenBy(record)),
+    };
   }
 
   /** When nothing is under way and nothing begins any more: one more goes on, or is stopped. False when nobody is left. */
@@ -148,17 +152,13 @@ export class SweepBook {
   ended(segment: Segment, end: SegmentEnd, timeS: number): SweepLine[] {
     this.#letGo(segment);
     const line =
-      "outcome" in end ? resultLine(segment, end.outcome, timeS) : this.#failure(segment, end.failure, timeS);
+      "outcome" in end
+        ? resultLine(segment, end.outcome, timeS)
+        : failedLine(this.#state, segment, end.failure, timeS);
     if (this.#state.apply(line) !== undefined) return [];
     const lines = [line];
     this.#lookOver(timeS, lines);
     return lines;
-  }
-
-  #failure({ trial, attempt, rung }: Segment, { code, reason }: SegmentFailure, timeS: number): FailedLine {
-    const failures = (this.#state.trials.get(trial)?.failures ?? 0) + 1;
-    const final = FINAL.includes(code) || failures >= this.#state.space.spec.trial.attempts;
-    return { kind: "failed", trial, attempt, rung, code, reason, final, time: timeS };
   }
 
   /** It was interrupted, and begins again. */
@@ -170,7 +170,7 @@ export class SweepBook {
 
   /** False where another segment of the trial is under way, or none. */
   #letGo({ trial, attempt, rung }: Segment): boolean {
-    const inHand = this.#inHand.get(trial);
+    const inHand = this.#inHand.get(trial)?.segment;
     if (inHand?.attempt !== attempt || inHand.rung !== rung) return false;
     return this.#inHand.delete(trial);
   }
@@ -186,9 +186,7 @@ export class SweepBook {
 
   /** All is done that the spec wants: there is nothing to cancel, and nothing would begin. */
   isOver(timeS: number): boolean {
-    const { totals, search, trials } = this.#state;
-    if (totals.counts.running + totals.counts.waiting > 0) return false;
-    return search.next(this.#spent(timeS), trials) === "none";
+    return isOverAt(this.#state, this.#spent(timeS));
   }
 
   /** Nothing more begins, until `resume`. */
@@ -274,9 +272,38 @@ export class SweepBook {
     return { timeS, beganS, samples };
   }
 
+  /** With what those under way will have seen at their next rung: whoever begins beside them counts on it. */
+  #promised(timeS: number): Spent {
+    const spent = this.#spent(timeS);
+    for (const { samples } of this.#inHand.values()) spent.samples += samples;
+    return spent;
+  }
+
+  /** The limit without which more trials would begin. */
+  heldBy(timeS: number): Limit | undefined {
+    return this.#state.search.heldBy(this.#promised(timeS), this.#state.trials);
+  }
+
   #outlook(timeS: number, isOver: boolean): Outlook {
     return { trials: this.#state.search.most(this.#spent(timeS)), isOver };
   }
+}
+
+interface UnderWay {
+  segment: Segment;
+  /** Training images that it sees until it ends. */
+  samples: number;
+}
+
+function failedLine(
+  { trials, space }: SweepState,
+  { trial, attempt, rung }: Segment,
+  { code, reason }: SegmentFailure,
+  timeS: number,
+): FailedLine {
+  const failures = (trials.get(trial)?.failures ?? 0) + 1;
+  const final = FINAL.includes(code) || failures >= space.spec.trial.attempts;
+  return { kind: "failed", trial, attempt, rung, code, reason, final, time: timeS };
 }
 
 interface Found {

@@ -1,5 +1,5 @@
 /** A sweep, from the first worker to its results; it goes on where its journal left off. */
-import { type Constraint, holds } from "../../shared/config/objectives.js";
+import type { Constraint } from "../../shared/config/objectives.js";
 import type { SweepLine, TrialRow } from "../../shared/records/sweep-line.js";
 import type { SweepSpec } from "../../shared/config/sweep.js";
 import type { SweepState } from "../../shared/sweep-progress.js";
@@ -11,6 +11,8 @@ import type { SweepBook } from "./book.js";
 import type { SweepTelemetry } from "../telemetry/sweep-telemetry.js";
 import { KeptWeights, lossIn, missingWords } from "./kept-weights.js";
 import { type PoolSize, lanesOf } from "./lanes.js";
+import { unmetOf } from "./ranking.js";
+import { limitWords } from "./limit-words.js";
 import { SweepSource } from "./source.js";
 import type { Space } from "./space.js";
 import { SweepTelling } from "./telling.js";
@@ -95,6 +97,8 @@ export async function conductSweep(options: SweepOptions, context: SweepContext)
   }
   await disk.flush();
   if (source.fault !== undefined) throw source.fault;
+  const held = signal.aborted ? undefined : limitWords(book.heldBy(nowS()), space);
+  if (held !== undefined) events.note("info", held);
   await context.writeResults();
   return { failed: failedOf(book), interrupted: signal.aborted };
 }
@@ -103,9 +107,7 @@ export async function conductSweep(options: SweepOptions, context: SweepContext)
 export function noteOf(constraints: readonly Constraint[]): (row: TrialRow) => string {
   return ({ metrics, unreliable = [] }) =>
     [
-      ...constraints
-        .filter((constraint) => !holds(constraint, metrics[constraint.metric]))
-        .map(({ text }) => `misses ${text}`),
+      ...unmetOf(metrics, constraints).map((text) => `misses ${text}`),
       ...(unreliable.length > 0 ? ["unreliable"] : []),
     ].join("; ");
 }

@@ -15,7 +15,7 @@ export function problemText({ path, message }: SpaceProblem): string {
     (text, part) => (typeof part === "number" ? `${text}[${part}]` : text === "" ? part : `${text}.${part}`),
     "",
   );
-  return `${place}: ${message}`;
+  return place === "" ? message : `${place}: ${message}`;
 }
 
 /** What a schema says of a value, in the words of our own messages. */

@@ -1,17 +1,18 @@
 /**
- * Who is ahead while a sweep goes on: trial by trial, by the first objective. What the results say of settings, seeds, Pareto
- * fronts and noise is found in coordinator/results/sweep/.
+ * Who is ahead, trial by trial, by the first objective. The results gather seeds and find Pareto fronts on top of it
+ * (coordinator/results/sweep/standings.ts); in which order trials stand is the same there.
  */
 import { type Constraint, type Objective, holds, lossOf } from "../../shared/config/objectives.js";
 import type { MetricValues } from "../../shared/records/sweep-line.js";
 
-/** done and within the constraints, then what has not come to its last rung, then what breaks a constraint. */
-const TIERS = { ranked: 0, unfinished: 1, unmet: 2 } as const;
+/** done, then what has not come to its last rung: numbers of different rungs do not compare; then what has no number. */
+const TIERS = { done: 0, unfinished: 1, unmeasured: 2 } as const;
 
-/** By tier, then by how far it has come, then by loss, then by number. */
+/** By tier, then by how far it has come, then whether it meets all constraints, then by loss, then by number. */
 export interface Standing {
   tier: (typeof TIERS)[keyof typeof TIERS];
-  samples: number;
+  rung: number;
+  isUnmet: boolean;
   /** First objective, turned so that less is better; Infinity where it is no number. */
   loss: number;
   number: number;
@@ -25,24 +26,30 @@ interface Wanted {
 interface Measured {
   number: number;
   isDone: boolean;
-  samples: number;
+  rung: number;
   metrics: MetricValues;
 }
 
-export function standingOf({ number, isDone, samples, metrics }: Measured, wanted: Wanted): Standing {
+export function standingOf({ number, isDone, rung, metrics }: Measured, wanted: Wanted): Standing {
   const [first] = wanted.objectives;
   const loss = first === undefined ? Infinity : lossOf(first, metrics[first.metric]);
-  if (!isDone) return { tier: TIERS.unfinished, samples, loss, number };
-  const isRanked =
-    loss !== Infinity &&
-    wanted.constraints.every((constraint) => holds(constraint, metrics[constraint.metric]));
+  const isUnmet = unmetOf(metrics, wanted.constraints).length > 0;
+  if (loss === Infinity) return { tier: TIERS.unmeasured, rung: 0, isUnmet, loss, number };
   // Whoever is done has come as far as it can.
-  return { tier: isRanked ? TIERS.ranked : TIERS.unmet, samples: 0, loss, number };
+  if (isDone) return { tier: TIERS.done, rung: 0, isUnmet, loss, number };
+  return { tier: TIERS.unfinished, rung, isUnmet, loss, number };
+}
+
+/** The constraints that it misses, as the spec says them. */
+export function unmetOf(metrics: MetricValues, constraints: readonly Constraint[]): string[] {
+  return constraints
+    .filter((constraint) => !holds(constraint, metrics[constraint.metric]))
+    .map(({ text }) => text);
 }
 
 export function compareStandings(a: Standing, b: Standing): number {
-  const far = b.samples - a.samples;
+  const met = Number(a.isUnmet) - Number(b.isUnmet);
   // Infinities are equal to themselves.
   const good = a.loss === b.loss ? 0 : a.loss < b.loss ? -1 : 1;
-  return a.tier - b.tier || far || good || a.number - b.number;
+  return a.tier - b.tier || b.rung - a.rung || met || good || a.number - b.number;
 }

@@ -20,10 +20,15 @@ export interface Spent {
   samples: number;
 }
 
+type KnownTrials = ReadonlyMap<string, { outside: string | undefined }>;
+
 /** So many draws in a row, and so many for each trial there is, may come to trials that are there already. */
 const DRAWS_AT_LEAST = 100;
 const DRAWS_A_TRIAL = 5;
 const HOUR_S = 3600;
+
+/** By the key of `limits`. */
+export type Limit = "trials" | "samples" | "hours";
 
 export class Search {
   /** How many trials there are to be; undefined while nothing bounds them. */
@@ -56,13 +61,21 @@ export class Search {
     return !this.#hasEnded && !this.isLimited(spent) && this.#made < (this.planned ?? Infinity);
   }
 
-  isLimited({ timeS, beganS, samples }: Spent): boolean {
+  isLimited(spent: Spent): boolean {
+    return this.#reached(spent) !== undefined;
+  }
+
+  #reached({ timeS, beganS, samples }: Spent): Limit | undefined {
     const { limits } = this.#space.spec;
-    return (
-      this.#made >= (limits.trials ?? Infinity) ||
-      samples >= (limits.samples ?? Infinity) ||
-      timeS - (beganS ?? timeS) >= (limits.hours ?? Infinity) * HOUR_S
-    );
+    if (this.#made >= (limits.trials ?? Infinity)) return "trials";
+    if (samples >= (limits.samples ?? Infinity)) return "samples";
+    return timeS - (beganS ?? timeS) >= (limits.hours ?? Infinity) * HOUR_S ? "hours" : undefined;
+  }
+
+  /** The limit without which more trials would begin. */
+  heldBy(spent: Spent, known: KnownTrials): Limit | undefined {
+    const limit = this.#reached(spent);
+    return limit === undefined || this.#drawn(known) === "none" ? undefined : limit;
   }
 
   /** At most so many trials there will be. */
@@ -71,8 +84,12 @@ export class Search {
   }
 
   /** A trial that is not there yet. "wait": ask again when more is known; "none": for now there is none. */
-  next(spent: Spent, known: ReadonlyMap<string, { outside: string | undefined }>): Drawn | "wait" | "none" {
-    if (this.#hasEnded || this.isLimited(spent)) return "none";
+  next(spent: Spent, known: KnownTrials): Drawn | "wait" | "none" {
+    return this.isLimited(spent) ? "none" : this.#drawn(known);
+  }
+
+  #drawn(known: KnownTrials): Drawn | "wait" | "none" {
+    if (this.#hasEnded) return "none";
     const draws = DRAWS_AT_LEAST + (this.#isBlind ? DRAWS_A_TRIAL * known.size : 0);
     for (let draw = this.#draw; draw < this.#draw + draws; draw++) {
       const values = this.#sampler.propose(draw, { trials: this.#tried });

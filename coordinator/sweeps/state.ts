@@ -32,7 +32,7 @@ export class SweepState {
   readonly trials = new Map<string, TrialRecord>();
   /** Running ones that nobody has in hand: farther ones first. */
   readonly ready = new Ranked<TrialRecord>((a, b) => nextRung(b) - nextRung(a) || a.number - b.number);
-  /** All with a result, best first. */
+  /** All with a result that have not failed, best first. */
   readonly standings = new Ranked<TrialRecord & { standing: Standing }>((a, b) =>
     compareStandings(a.standing, b.standing),
   );
@@ -113,7 +113,7 @@ export class SweepState {
     const { results, tried } = record;
     if (record.outside === undefined) {
       if (results.length === 0) this.totals.inherits(record, -1);
-      this.totals.saw(line, results.at(-1), seenByParent(record, this.trials));
+      this.totals.saw(line, results.at(-1), this.seenBy(record));
     }
     const result = resultOf(line);
     record.results = results.concat(result);
@@ -126,14 +126,26 @@ export class SweepState {
       tried.loss = Number.isFinite(loss) ? loss : undefined;
     }
     if (record.outside !== undefined) return undefined;
-    this.#place(record, line);
+    this.#place(record);
     if (!line.last) this.rungs.enter(record, result);
     return undefined;
   }
 
-  #place(record: TrialRecord, { last: isDone, samples, metrics }: ResultLine): void {
+  /** Training images until its newest result; before its first, those of the state that it begins with. */
+  seenBy({ parent, results }: TrialRecord): number {
+    const newest = results.at(-1);
+    if (newest !== undefined || parent === undefined) return newest?.samples ?? 0;
+    return seenByParent({ parent }, this.trials);
+  }
+
+  /** By its newest result; one that has failed stands nowhere. */
+  #place(record: TrialRecord): void {
     if (isPlaced(record)) this.standings.remove(record);
-    record.standing = standingOf({ number: record.number, isDone, samples, metrics }, this.space);
+    const newest = record.results.at(-1);
+    record.standing =
+      newest === undefined || record.state === "failed"
+        ? undefined
+        : standingOf({ ...newest, number: record.number, isDone: newest.last }, this.space);
     if (isPlaced(record)) this.standings.add(record);
   }
 
@@ -166,6 +178,7 @@ export class SweepState {
     if (record.outside !== undefined) return undefined;
     if (record.results.length === 0) this.totals.inherits(record, -1);
     this.rungs.leave(record);
+    this.#place(record);
     return undefined;
   }
 
@@ -181,6 +194,7 @@ export class SweepState {
       if (record.results.length === 0) this.totals.inherits(record, 1);
     }
     this.#turn(record, "running");
+    if (record.outside === undefined) this.#place(record);
     return undefined;
   }
 
@@ -234,12 +248,8 @@ class Totals {
   /** By trial and rung: trials without a result that begin with its state there. */
   readonly #heirs = new Map<string, number>();
 
-  saw(
-    { rung, samples, last }: ResultLine,
-    before: { rung: number; samples: number } | undefined,
-    inherited: number,
-  ): void {
-    this.samples += samples - (before?.samples ?? inherited);
+  saw({ rung, samples, last }: ResultLine, before: { rung: number } | undefined, seen: number): void {
+    this.samples += samples - seen;
     const left = before === undefined ? undefined : this.rungs[before.rung];
     if (left !== undefined) left.count--;
     while (this.rungs.length <= rung) this.rungs.push({ samples: 0, count: 0 });

@@ -1,6 +1,7 @@
 /** What is asked of a sweep's state: rows, counts, who is ahead, which states of trials are still of use. */
 import type { TrialRow, TrialState } from "../../shared/records/sweep-line.js";
 import type { Outlook } from "./pruners/pruner.js";
+import type { Spent } from "./search.js";
 import type { SweepState } from "./state.js";
 import { type TrialRecord, nextRung, rowOf, seenByParent } from "./trial-record.js";
 
@@ -44,6 +45,10 @@ export function bestOf(state: SweepState, count: number): TrialRow[] {
     rows.push(rowIn(state, record));
   }
   return rows;
+}
+
+export function isOverAt({ totals, search, trials }: SweepState, spent: Spent): boolean {
+  return totals.counts.running + totals.counts.waiting === 0 && search.next(spent, trials) === "none";
 }
 
 export function summaryOf({ totals, search }: SweepState): SweepSummary {

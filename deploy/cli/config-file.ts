@@ -7,7 +7,7 @@ import { ClusterError } from "../../shared/errors.js";
 import { canonicalName, networkNamed, networkNames } from "../../shared/networks/registry.js";
 import { settingProblems } from "../../shared/networks/settings.js";
 import { emptySectionsToMaps, problemsOf, type Misplaced } from "./config-problems.js";
-import { settingsOf } from "./config-schema.js";
+import { schemaAt, settingsOf } from "./config-schema.js";
 import {
   formatPath,
   formatSource,
@@ -25,6 +25,7 @@ import {
 import { parseYaml, type Locate, type ParsedYaml } from "./config-yaml.js";
 import { poolSettingInRunFile } from "./misplaced-settings.js";
 import { quote } from "./quote.js";
+import { type Layer, layerOf, withNull, without } from "./taken-away.js";
 
 const MAX_FILE_BYTES = 1024 * 1024;
 
@@ -33,7 +34,7 @@ export interface LoadOptions {
   files: readonly string[];
   /** Variables of the environment that are set, by the setting each is for; they win over files. */
   variables?: readonly { name: string; path: string; value: string }[];
-  /** `a.b=value` each, the value in YAML; they win over all else. */
+  /** `a.b=value` each, the value in YAML; they win over all else. `null` takes away what the others say. */
   set: readonly string[];
   /** What stands before each key of `set`, and is no part of its path. */
   prefix?: string;
@@ -46,7 +47,7 @@ export interface LoadOptions {
 export interface Loaded<T> {
   /** Checked, defaults filled in. */
   value: T;
-  /** What base, files and flags said together, before defaults. */
+  /** What base, files and flags said together, before defaults; null for what a flag took away. */
   given: unknown;
   /** By path (`train.epochs`), where each value comes from: `run.yaml:7:3`, `--set`, the base's name, or `default`. */
   sources: ReadonlyMap<string, string>;
@@ -96,6 +97,8 @@ export interface Checks<T> {
   misplaced?: Misplaced;
   /** What a file says, or a flag (then there is no file), made to fit; or why it cannot be. */
   adapt?: (tree: ConfigNode, file: string | undefined) => ParsedYaml | Promise<ParsedYaml>;
+  /** Is there a setting at this path that `null` in a flag takes away? Else it is a value, or a key that is unknown. */
+  isTakenAway?: (path: Path) => boolean;
   /** Where all settings are told of. */
   hint?: string;
 }
@@ -103,6 +106,7 @@ export interface Checks<T> {
 const CONFIG_HINT =
   "`saf config show` prints every setting, its value and where it comes from; `saf config show pool` those of the pool";
 
+const isNoNull: (path: Path) => boolean = () => false;
 const asItIs = (tree: ConfigNode): ParsedYaml => ({ ok: true, tree });
 
 /** What is wrong with the setting at a path. */
@@ -118,23 +122,34 @@ export interface PathProblem {
 export async function loadSettings<S extends z.ZodType>(
   schema: S,
   { files, variables = [], set, prefix = "", base, baseName = "preset" }: LoadOptions,
-  { check = () => [], misplaced, adapt = asItIs, hint = CONFIG_HINT }: Checks<z.output<S>> = {},
+  checks: Checks<z.output<S>> = {},
 ): Promise<Loaded<z.output<S>>> {
+  const { check = () => [], misplaced, adapt = asItIs, hint = CONFIG_HINT } = checks;
+  const { isTakenAway = (path) => schemaAt(schema, path) !== undefined } = checks;
   const problems: Problem[] = [];
-  const layers: ConfigNode[] = [treeOf(base ?? {}, { kind: "base", name: baseName })];
-  const collect = async (parsed: ParsedYaml, file?: string): Promise<void> => {
-    const fitting = parsed.ok ? await adapt(parsed.tree, file) : parsed;
-    if (fitting.ok) layers.push(fitting.tree);
+  const layers: Layer[] = [{ tree: treeOf(base ?? {}, { kind: "base", name: baseName }), takenAway: [] }];
+  const collect = async (parsed: ParsedYaml, file?: string, isNull = isNoNull): Promise<void> => {
+    // An empty section is none any more once it is made to fit.
+    const said = parsed.ok ? layerOf(parsed.tree, isNull) : undefined;
+    const fitting = said === undefined ? parsed : await adapt(said.tree, file);
+    if (fitting.ok) layers.push({ tree: fitting.tree, takenAway: said?.takenAway ?? [] });
     else problems.push(...fitting.problems);
   };
   for (const file of files) await collect(await parseFile(file), file);
   for (const { name, path, value } of variables)
     await collect(parseValue(path.split("."), value, { kind: "variable", name }));
-  for (const assignment of set) await collect(parseAssignment(assignment, prefix));
+  for (const assignment of set) {
+    // Nothing behind the equals sign is forgotten rather than meant.
+    const isEmpty = assignment.trimEnd().endsWith("=");
+    await collect(parseAssignment(assignment, prefix), undefined, isEmpty ? isNoNull : isTakenAway);
+  }
   if (problems.length > 0) throw configError(problems, hint);
 
-  const whole = layers.map((layer) => emptySectionsToMaps(layer, schema));
-  const tree = whole.reduce(mergeTrees);
+  const whole = layers.map((layer) => emptySectionsToMaps(layer.tree, schema));
+  const tree = whole.reduce((under, over, i) =>
+    mergeTrees((layers[i]?.takenAway ?? []).reduce(without, under), over),
+  );
+  const given = layers.flatMap(({ takenAway }) => takenAway).reduce(withNull, tree);
   const notMaps = whole.filter((layer) => layer.kind !== "map");
   if (notMaps.length > 0) throw configError(notMaps.map(notAMap), hint);
 
@@ -147,7 +162,7 @@ export async function loadSettings<S extends z.ZodType>(
     "source" in problem ? problem : placed(problem, tree),
   );
   if (wrong.length > 0) throw configError(inReadingOrder(wrong, files), hint);
-  return { value: result.data, given: plainValue(tree), sources: sourcesOf(schema, tree) };
+  return { value: result.data, given: plainValue(given), sources: sourcesOf(schema, tree) };
 }
 
 /** The tree of a file, or what keeps it from being one. Throws ClusterError("config") for what is not a small UTF-8 file. */

@@ -46,7 +46,7 @@ export async function leadPool(
 ): Promise<LedPool> {
   const { folder, home } = options;
   checkOpenFiles();
-  checkRunDirectory(folder);
+  checkRunDirectory(folder, "queue");
   await refuseLocked(folder, realClock);
   await checkTemporary();
   await makeFolder(folder).catch((cause: unknown) => {

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { refuseLocked } from "../../coordinator/io/directory-locks.js";
-import { checkRunDirectory } from "../../coordinator/io/run-place.js";
+import { type PlaceKind, checkRunDirectory } from "../../coordinator/io/run-place.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
 import type { EngineName } from "../../shared/engine.js";
 import { ClusterError, EXIT_CODES, type ErrorCode, isErrorCode } from "../../shared/errors.js";
@@ -63,11 +63,11 @@ export interface WorkEnd {
  * What is wrong with the place, and who writes there, is said before anything is started. Returns how many workers
  * there will be. Throws ClusterError: "config", "dependency", "storage".
  */
-export async function checkPlace(options: LocalPlace, out: string): Promise<number> {
+export async function checkPlace(options: LocalPlace, out: string, kind: PlaceKind): Promise<number> {
   const workers = localWorkers(options.pool.workers, availableParallelism());
   if (!(await canBeJoined(options))) refuseTooFewWorkers(options.pool, workers);
   checkOpenFiles();
-  checkRunDirectory(out);
+  checkRunDirectory(out, kind);
   await refuseLocked(out, realClock);
   await checkTemporary();
   return workers;

@@ -62,7 +62,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
     options.out ?? join(options.runs, runDirectoryName(options.name, Date.now())),
   );
   // What is wrong with settings and files is said before anything is started.
-  const workers = await checkPlace(options, out);
+  const workers = await checkPlace(options, out, "run");
   checkPlans(configs);
   await checkFiles(configs, out);
   const make = async (): Promise<void> => {

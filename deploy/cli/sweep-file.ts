@@ -8,7 +8,8 @@ import { wordsOf } from "../../shared/errors.js";
 import { type PathProblem, loadSettings, modelProblems, parseFile, placed } from "./config-file.js";
 import { keysAt } from "./config-schema.js";
 import { emptySectionsToMaps, problemsOf } from "./config-problems.js";
-import { type ConfigNode, type Problem, nodeAt, plainValue } from "./config-tree.js";
+import { schemaAt } from "./config-schema.js";
+import { type ConfigNode, type Path, type Problem, nodeAt, plainValue } from "./config-tree.js";
 import type { ParsedYaml } from "./config-yaml.js";
 import { poolSettingInRunFile } from "./misplaced-settings.js";
 
@@ -28,10 +29,18 @@ export async function loadSweep(file: string, set: readonly string[] = []): Prom
   const { value: spec, sources } = await loadSettings(
     sweepSchema,
     { files: [file], set: set.map(withPathAsKey) },
-    { check: problemsIn, adapt: withBase, hint: HINT },
+    { check: problemsIn, adapt: withBase, isTakenAway, hint: HINT },
   );
   const isObjectiveGiven = sources.get("objective") !== "default";
   return { spec, space: spaceOf(spec, spec.base), isObjectiveGiven };
+}
+
+/** The settings of the base are those of a run; in `stopping.evaluate` null is a value, which acts at low rungs. */
+function isTakenAway(path: Path): boolean {
+  const [section, ...rest] = path;
+  if (section === "base") return schemaAt(configSchema, rest) !== undefined;
+  const isValue = section === "stopping" && rest[0] === "evaluate" && rest.length > 1;
+  return !isValue && schemaAt(sweepSchema, path) !== undefined;
 }
 
 const KEYS_OF_PARAMETERS = "choice|grid|range|scale|type|step|repeat|when";

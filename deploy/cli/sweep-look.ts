@@ -8,6 +8,8 @@ import { renderMarkdown } from "../../coordinator/results/sweep/markdown.js";
 import { resultsOf } from "../../coordinator/sweeps/results-of.js";
 import { readJson } from "../../shared/io/json-document.js";
 import type { SweepBook } from "../../coordinator/sweeps/book.js";
+import { limitWords } from "../../coordinator/sweeps/limit-words.js";
+import { unmetOf } from "../../coordinator/sweeps/ranking.js";
 import { type Space, trialOf } from "../../coordinator/sweeps/space.js";
 import { TRIAL_STATES, stateWord } from "../../shared/records/sweep-line.js";
 import { resolveRun, syntheticImages } from "../../shared/resolve.js";
@@ -55,13 +57,15 @@ async function statusOf(directory: string): Promise<SweepStatus> {
     live_page: writer === undefined ? null : (live?.url ?? null),
     began: summary.began ?? null,
     planned: summary.planned ?? null,
+    limit: limitWords(book.heldBy(Date.now() / 1000), space) ?? null,
     counts: Object.fromEntries(TRIAL_STATES.map((state) => [stateWord(state, isAtWork), summary[state]])),
     rungs: book.rungCounts(),
     samples: summary.samplesSeen,
     objectives: space.objectives,
     synthetic_per_epoch: syntheticCounts(space, book, code),
     best: book.best(BEST).map(({ trial, number, state, values, metrics, samples }) => {
-      return { trial, number, state: stateWord(state, isAtWork), values, metrics, samples };
+      const unmet = unmetOf(metrics, space.constraints);
+      return { trial, number, state: stateWord(state, isAtWork), values, metrics, samples, unmet };
     }),
   };
 }

@@ -45,7 +45,7 @@ export interface SweepOutput {
 /** A sweep of which nothing is on the disk yet. */
 export function emptySweep(space: Space, code: string): SweepOnDisk {
   const book = new SweepBook(space, code);
-  return { ...{ spec: space.spec, space, book, code }, lines: [], opened: [], notes: [] };
+  return { ...{ spec: space.spec, space, book, code }, lines: [], opened: [], changes: [], notes: [] };
 }
 
 /** `keep_weights` promises them, and somebody may have removed them. */

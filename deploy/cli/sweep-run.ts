@@ -7,6 +7,7 @@ import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type DataSetting, checkAside } from "../../coordinator/io/datasets/load-aside.js";
 import { realDirectory } from "../../coordinator/io/run-directory.js";
+import { refuseOtherWork } from "../../coordinator/io/run-place.js";
 import {
   SWEEP_FILE,
   SWEEP_JOURNAL_FILE,
@@ -15,6 +16,7 @@ import {
   readSweep,
 } from "../../coordinator/io/sweep-directory.js";
 import { specHash } from "../../coordinator/sweeps/belonging.js";
+import { limitWords } from "../../coordinator/sweeps/limit-words.js";
 import { RESULTS_CODE } from "../../coordinator/sweeps/results-code.js";
 import type { Space } from "../../coordinator/sweeps/space.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
@@ -39,6 +41,7 @@ import { objectiveWords } from "./sweep-words.js";
 
 /** Of why trials do not belong, so many are said. */
 const MOST_REASONS = 5;
+const NO_LONGER_EMULATED = `engine not set, was ${JSON.stringify(EMULATED)}`;
 /** Of the leaderboard at the end; `saf sweep results --top` shows more. */
 const PLACES = 10;
 
@@ -140,7 +143,7 @@ async function conduct(
   options: SweepRunOptions & { command: string; pool: PoolConfig },
 ): Promise<WorkEnd> {
   const { engine } = chosenEngine([space.base], saidEngine(options));
-  const workers = await checkPlace(options, out);
+  const workers = await checkPlace(options, out, "sweep");
   for (const data of dataSettingsOf(space)) await checkAside(data, process.env);
   let hasBegun = false;
   const begin = async (): Promise<string[]> => {
@@ -184,11 +187,14 @@ function isNothingMissing({ book, opened, space }: SweepOnDisk): boolean {
 
 /** Writes the results where that is still to be done: a full disk may have refused them. Throws ClusterError("storage"). */
 async function settle(out: string, sweep: SweepOnDisk): Promise<void> {
+  const held = limitWords(sweep.book.heldBy(Date.now() / 1000), sweep.space);
   const [journal, results] = await Promise.all(
     [SWEEP_JOURNAL_FILE, RESULTS_FILE].map(async (name) => stat(join(out, name)).catch(() => undefined)),
   );
   const areWritten = journal !== undefined && results !== undefined && results.mtimeMs >= journal.mtimeMs;
-  process.stderr.write(`nothing of it is missing${areWritten ? "" : " but its results: writing them"}\n`);
+  const missing = areWritten ? "" : " but its results: writing them";
+  const what = held === undefined ? "nothing of it is missing" : `${held}; nothing else of it is missing`;
+  process.stderr.write(`${what}${missing}\n`);
   await noteMissingWeights(out, sweep);
   if (!areWritten) await writeSweepResults(out, resultsOf(sweep, shown(out)));
 }
@@ -209,6 +215,7 @@ async function sweepBefore(
 }
 
 async function readBefore(out: string, space: Space): Promise<SweepOnDisk | undefined> {
+  refuseOtherWork(out, "sweep");
   if (!existsSync(join(out, SWEEP_JOURNAL_FILE))) return undefined;
   const sweep = await readSweep(out, { space, code: RESULTS_CODE });
   const { opened, notes } = sweep;
@@ -240,16 +247,20 @@ function outsidersIn(out: string, sweep: SweepOnDisk): ClusterError | undefined 
   const reasons = new Map<string, number>();
   for (const { outside: reason = "" } of outside) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   const most = [...reasons].sort((a, b) => b[1] - a[1]).slice(0, MOST_REASONS);
-  const lines = most.map(([reason, count]) => `${count} of them: ${reason}`);
+  const lines = [
+    ...most.map(([reason, count]) => `${count} of them: ${reason}`),
+    ...sweep.changes.slice(0, MOST_REASONS).map((change) => `other than before: ${change}`),
+  ];
+  const hint =
+    "--force goes on; they stay in the journal, and results leave them out\n--out FOLDER begins anew";
+  const wasEmulated = sweep.changes.includes(NO_LONGER_EMULATED);
   return new ClusterError(
     "usage",
     [
       `${outside.length} of ${measured} measured trials in ${shown(out)} belong to this sweep no more`,
       ...lines,
     ].join("\n"),
-    {
-      hint: "--force goes on; they stay in the journal, and results leave them out. --out FOLDER begins anew",
-    },
+    { hint: wasEmulated ? `--engine ${EMULATED} goes on with what is there\n${hint}` : hint },
   );
 }
 

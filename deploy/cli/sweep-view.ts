@@ -27,6 +27,8 @@ export interface SweepStatus {
   began: number | null;
   /** Null where nobody can say. */
   planned: number | null;
+  /** In words, the limit without which more trials would begin; null where none is reached. */
+  limit: string | null;
   /** By state; `interrupted` in place of `running` while no process works on it. */
   counts: Readonly<Record<string, number>>;
   rungs: readonly { rung: number; samples: number; count: number }[];
@@ -41,6 +43,8 @@ export interface SweepStatus {
     values: Values;
     metrics: MetricValues;
     samples: number;
+    /** Constraints that it misses. */
+    unmet: readonly string[];
   }[];
 }
 
@@ -60,6 +64,7 @@ export function statusLines(status: SweepStatus, terminal: Terminal): string[] {
       `${thousands(created)}${of}: ${parts.length === 0 ? "none yet" : parts.join(", ")}`,
       terminal,
     ),
+    ...(status.limit === null ? [] : labelled("limit", status.limit, terminal)),
     ...(rungs.length > 1 ? labelled("rungs", rungs.map(rungText).join(", "), terminal) : []),
     ...labelled("images", `${thousands(samples)} seen in training${syntheticText(status)}`, terminal),
     ...page,
@@ -95,6 +100,7 @@ function bestLines({ best, objectives }: SweepStatus, terminal: Terminal): strin
       ...state,
       ...figures,
       valuesText(trial.values, names),
+      ...trial.unmet.map((text) => `× misses ${text}`),
     ].join("  ");
     return labelled(i === 0 ? "best" : "", words, terminal);
   });

@@ -137,7 +137,7 @@ export function objectiveFrom(given: string | { metric: string; goal?: Goal | un
   return { metric, goal: goal ?? goalOf(metric) };
 }
 
-/** "clean >= 0.97", "clean >= 97 %". Throws ClusterError("config"). */
+/** "clean >= 0.97", "clean >= 97 %"; of a rate, what some rate reaches and another does not. Throws ClusterError("config"). */
 export function parseConstraint(text: string): Constraint {
   const [, metric, relation, number, percent] =
     /^(.*?)(>=|<=|>|<|≥|≤)\s*(-?\d[\d.e+-]*)\s*(%?)$/.exec(text.trim()) ?? [];
@@ -146,7 +146,27 @@ export function parseConstraint(text: string): Constraint {
     throw new ClusterError("config", `constraint "${text}": expected METRIC >= NUMBER, as in clean >= 97 %`);
   const written = relation === "≥" ? ">=" : relation === "≤" ? "<=" : relation;
   const known = RELATIONS.find((one) => one === written) ?? ">=";
-  return { text, metric: canonicalMetric(metric), relation: known, bound };
+  const constraint = { text, metric: canonicalMetric(metric), relation: known, bound };
+  refuseNoRate(constraint, Number(number));
+  return constraint;
+}
+
+/** Each metric but the loss is a rate; percent of a loss mean nothing. `written`: the number as it stands there. */
+function refuseNoRate(constraint: Constraint, written: number): void {
+  const { text, metric } = constraint;
+  if (metric === "loss") {
+    if (!text.trim().endsWith("%")) return;
+    throw new ClusterError(
+      "config",
+      `constraint "${text}": the loss is no share, expected a number without %`,
+    );
+  }
+  const [reachedByNone, bound] = [!holds(constraint, 0) && !holds(constraint, 1), constraint.bound];
+  if (bound >= 0 && bound <= 1 && !reachedByNone) return;
+  const meant =
+    bound > 1 && written <= 100 && !text.trim().endsWith("%") ? `; did you mean ${written} %?` : "";
+  const why = reachedByNone ? "no trial can meet it" : "every trial meets it";
+  throw new ClusterError("config", `constraint "${text}": ${why}: ${metric} lies between 0 and 1${meant}`);
 }
 
 /** A metric turned so that less is better; what is no number loses against all. */

@@ -156,12 +156,18 @@ export const sweepSchema = settings({
     z
       .strictObject({
         trials: z.int().min(1).optional().describe("so many at most"),
-        hours: z.number().positive().optional().describe("no trial begins later"),
+        hours: z
+          .number()
+          .positive()
+          .optional()
+          .describe("no trial begins later, counted from when the sweep was first begun, pauses too"),
         samples: z
           .number()
           .positive()
           .optional()
-          .describe("training images over all trials; none begins beyond"),
+          .describe(
+            "training images over all trials, with those that running ones see to their next rung; none begins beyond",
+          ),
       })
       .prefault({}),
     "when no more trials begin",

@@ -5,6 +5,8 @@ import { count } from "./format.mjs";
 /** Shares are read as percentages. */
 const SHARES = /^(clean$|accuracy\(|error\(|worst\()/;
 const SHORT_HASH = 8;
+/** What is said of a trial that misses a constraint; its mark stands where no narrow window cuts it off. */
+const MISSES = /\bmisses\b/;
 
 export function metricText(name, value) {
   if (value === undefined) return "–";
@@ -19,7 +21,11 @@ function valueText(value) {
 
 /** `valueOf` is what is sorted by, `kind` the class of its cells. */
 const FIXED = [
-  { key: "rank", label: "rank", kind: "number", valueOf: ({ rank }) => rank },
+  {
+    ...{ key: "rank", label: "rank", kind: "number" },
+    valueOf: ({ rank }) => rank,
+    textOf: ({ rank, note }) => (MISSES.test(note) ? `${rank} ×` : String(rank)),
+  },
   { key: "trial", label: "trial", kind: "number", valueOf: ({ number }) => number },
   {
     ...{ key: "id", label: "id", kind: "roomy hash" },

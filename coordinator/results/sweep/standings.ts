@@ -91,9 +91,9 @@ export function standingsOf(contenders: readonly Contender[], objectives: readon
 /** So many that did not come as far are looked at. */
 const MOST_BEHIND = 50;
 
-/** Trials that did not come as far as the field: the farthest first, then the best there. Their numbers do not compare with its. */
+/** Trials that did not come as far as the field: the farthest first, there as in the field. Their numbers do not compare with its. */
 export function behindOf(
-  { rows }: Pick<SweepResults, "rows">,
+  { rows, constraints }: Pick<SweepResults, "rows" | "constraints">,
   { contenders }: Field,
   objectives: readonly Objective[],
 ): Standing[] {
@@ -110,7 +110,9 @@ export function behindOf(
   for (const [, members] of order) {
     if (found.length >= MOST_BEHIND) break;
     // A setting stands where its farthest seeds do.
-    const contending = contendersOf(members, []).filter(({ members: [one] }) => one && !ahead.has(one.group));
+    const contending = contendersOf(members, constraints).filter(
+      ({ members: [one] }) => one && !ahead.has(one.group),
+    );
     for (const { group } of members) ahead.add(group);
     found.push(
       ...standingsOf(contending, objectives).map((one) => ({ ...one, place: undefined, isOnFront: false })),

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { checkRunDirectory } from "../../../coordinator/io/run-place.js";
+import { type PlaceKind, checkRunDirectory, keptAt } from "../../../coordinator/io/run-place.js";
 import { ClusterError } from "../../../shared/errors.js";
 import { temporaryDirectory } from "./storage-support.js";
 
 function refusalOf(path: string): string {
   try {
-    checkRunDirectory(path);
+    checkRunDirectory(path, "run");
   } catch (error) {
     assert.ok(error instanceof ClusterError && error.code === "storage", String(error));
     assert.match(error.hint ?? "", /choose another/);
@@ -60,3 +60,43 @@ test(
     );
   },
 );
+
+test("a run, a sweep and a queue never share a folder, and a sweep takes nobody's files for its own", async (t) => {
+  const top = await temporaryDirectory(t);
+  const folder = async (name: string, files: readonly string[]): Promise<string> => {
+    for (const file of files) {
+      await mkdir(dirname(join(top, name, file)), { recursive: true });
+      await writeFile(join(top, name, file), "");
+    }
+    return join(top, name);
+  };
+  const folders = {
+    run: ["config.yaml", "results.json", "report.html"],
+    runs: ["runs.d/01-plain.yaml", "results.json"],
+    sweep: ["sweep.yaml", "sweep.jsonl", "results.json"],
+    begun: ["runs.d/sweep.yaml", "logs/coordinator.log"],
+    queue: ["queue.jsonl"],
+    started: ["lock.json", "log.jsonl", ".nfs"],
+    other: ["thesis.tex"],
+    nowhere: [],
+  };
+  const takes: Readonly<Record<keyof typeof folders, readonly PlaceKind[]>> = {
+    ...{ run: ["run"], runs: ["run"], sweep: ["sweep"], begun: ["sweep"], queue: ["queue"] },
+    ...{ started: ["run", "sweep", "queue"], other: ["run", "queue"], nowhere: ["run", "sweep", "queue"] },
+  };
+  for (const [name, files] of Object.entries(folders)) {
+    const path = await folder(name, files);
+    const taken = (["run", "sweep", "queue"] as const).filter((kind) => {
+      try {
+        checkRunDirectory(path, kind);
+        return true;
+      } catch (error) {
+        assert.ok(error instanceof ClusterError && error.exitCode === 2, String(error));
+        assert.match(error.message, /^Cannot keep .* the folder holds /);
+        return false;
+      }
+    });
+    assert.deepEqual(taken, takes[name as keyof typeof folders], name);
+  }
+  assert.equal(keptAt(join(top, "nowhere")), "nothing");
+});

@@ -169,7 +169,39 @@ test("a folder without a sweep, and a damaged spec, are told", async (t) => {
     error instanceof ClusterError && error.code === "data" && error.message.includes(words);
   await assert.rejects(readSweep(directory), isData("There is no sweep in"));
   await writeFile(join(directory, "sweep.yaml"), "name: [");
-  await assert.rejects(readSweep(directory), isData("sweep.yaml"));
+  await assert.rejects(readSweep(directory), isData("sweep.yaml:1:8: "));
+  for (const [text, words] of [
+    ["name: a\nlimits: { trials: much }\n", "sweep.yaml:2:19: limits.trials: expected number"],
+    ["name: a\nlimit: 3\n", "sweep.yaml:2:8: limit: unknown key"],
+    ["- a\n", "sweep.yaml:1:1: expected object"],
+    [
+      "name: a\nlimits: { trials: 3 }\nbase:\n  train: { epochs: many }\n",
+      "sweep.yaml:4:20: base.train.epochs",
+    ],
+    [
+      "name: a\nlimits: { trials: 3 }\nparameters:\n  train.slot: { grid: [1] }\n",
+      "sweep.yaml:4:15: parameters.train.slot",
+    ],
+  ] as const) {
+    await writeFile(join(directory, "sweep.yaml"), text);
+    await assert.rejects(readSweep(directory), isData(words), text);
+  }
+});
+
+test("what the present base has otherwise is named, setting by setting, and so is another version", async (t) => {
+  const { directory } = await sweepOnDisk(t);
+  const changesFor = async (base: object, code = CODE): Promise<readonly string[]> =>
+    (await readSweep(directory, { space: spaceFrom(SPEC, base), code })).changes;
+  assert.deepEqual(await changesFor(BASE), []);
+  assert.deepEqual(await changesFor({ ...BASE, name: "other" }), []);
+  assert.deepEqual(
+    await changesFor({ ...BASE, engine: "emulated", evaluate: { kinds: ["clean"], images: 60 } }),
+    ['engine "emulated", was not set', "evaluate.images 60, was not set"],
+  );
+  assert.deepEqual(await changesFor({ ...BASE, seed: 9 }, "newer"), [
+    "seed 9, was 0",
+    `the version of saf's results newer, was ${CODE}`,
+  ]);
 });
 
 test("trials that the spec leaves out are news once: not any more when somebody went on without them", async (t) => {

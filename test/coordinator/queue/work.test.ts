@@ -62,6 +62,25 @@ test("a pool of real engines takes no emulated work, and the other way round", (
   refuses(() => run({ engine: "emulated" }), /real gradients/);
   refuses(() => run({}, true), /emulated/);
   assert.doesNotThrow(() => run({ engine: "emulated" }, true));
+  const hintOf = (act: () => unknown): string | undefined => {
+    try {
+      act();
+    } catch (error) {
+      return error instanceof ClusterError ? error.hint : undefined;
+    }
+    return undefined;
+  };
+  const emulated = (): unknown => workOf({ work: "sweep", spec: SWEEP }, true);
+  assert.equal(
+    hintOf(() => run({}, true)),
+    "submit it with --set engine=emulated",
+  );
+  assert.equal(
+    hintOf(() => run({ engine: "emulated" })),
+    "submit it with --set engine=null",
+  );
+  refuses(emulated, /^base\.engine: this pool is emulated/);
+  assert.equal(hintOf(emulated), "submit it with --set base.engine=emulated");
 });
 
 test("an evaluation names a submission, and what is asked of its weights is checked as a file's settings are", () => {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { limitWords } from "../../../coordinator/sweeps/limit-words.js";
 import type { Segment } from "../../../coordinator/sweeps/segment.js";
 import { type TrialRow, ownSamples } from "../../../shared/records/sweep-line.js";
-import { ASHA, Played, failure, listOf, outcomeOf, replayed, spaceFrom } from "./support.js";
+import { ASHA, BATCH, Played, failure, listOf, outcomeOf, replayed, spaceFrom } from "./support.js";
 
 /** The higher its number, the better a trial. */
 const byNumber = (segment: Segment) => outcomeOf(segment, { clean: segment.number / 100 });
@@ -181,6 +182,51 @@ test("limits of trials, samples and hours hold for new trials; what has begun go
   const halved = made({ trials: 50, samples: 9 * 640 }, { stopping: ASHA });
   assert.equal(halved.book.counts().done, 1, "the best still comes to its end");
 });
+
+test("a limit of images counts what trials under way will see, and is named while it holds the search", () => {
+  const played = new Played(spaceFrom({ limits: { trials: 50, samples: 5 * 270 * BATCH } }));
+  const first = Array.from({ length: 7 }, () => played.take()).filter((segment) => segment !== undefined);
+  assert.equal(first.length, 5, "as many at once as one after another");
+  assert.equal(played.book.take(2000).kind, "wait");
+  for (const [i, segment] of first.entries())
+    played.end(segment, i === 0 ? failure("diverged") : outcomeOf(segment, { clean: 0.5 }, 270 * BATCH));
+  const instead = played.take();
+  assert.ok(instead, "one failed: another may begin");
+  played.end(instead, outcomeOf(instead, { clean: 0.5 }, 270 * BATCH));
+  assert.equal(played.take(), undefined);
+  assert.equal(played.book.heldBy(played.timeS), "samples");
+  const { book } = replayed(spaceFrom({ limits: { trials: 50, samples: 5 * 270 * BATCH } }), played.lines);
+  assert.equal(book.heldBy(played.timeS), "samples");
+});
+
+test("no limit is named where the search has ended by itself", () => {
+  const limits = { hours: 1 };
+  const played = new Played(spaceFrom({ ...listOf(2), limits }));
+  assert.equal(played.book.heldBy(played.timeS + 7200), "hours");
+  played.toTheEnd(byNumber);
+  assert.equal(played.book.heldBy(played.timeS + 7200), undefined);
+  assert.equal(replayed(spaceFrom({ ...listOf(2), limits }), played.lines).book.heldBy(9000), undefined);
+  const more = replayed(spaceFrom({ ...listOf(3), limits }), played.lines).book;
+  assert.equal(more.heldBy(played.timeS), undefined);
+  assert.equal(more.heldBy(played.timeS + 7200), "hours");
+  const few = spaceFrom({ limits: { trials: 3 } });
+  assert.equal(replayed(few, playedToTheEnd(few)).book.heldBy(9000), "trials");
+  assert.equal(
+    limitWords("samples", spaceFrom({ limits: { trials: 3, samples: 9000 } })),
+    "limits.samples (9,000 images) is reached: no more trials begin",
+  );
+  assert.equal(
+    limitWords("hours", spaceFrom({ limits: { trials: 3, hours: 0.0125 } })),
+    "limits.hours (0.0125) is reached: no more trials begin",
+  );
+  assert.equal(limitWords(undefined, few), undefined);
+});
+
+function playedToTheEnd(space: ReturnType<typeof spaceFrom>): Played["lines"] {
+  const played = new Played(space);
+  played.toTheEnd(byNumber);
+  return played.lines;
+}
 
 test("the same spec again does nothing, and an extended one only adds", () => {
   const first = new Played(spaceFrom(listOf(4)));

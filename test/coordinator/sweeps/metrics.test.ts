@@ -108,6 +108,23 @@ test("a constraint is a metric, a relation and a number, in percent too", () => 
     assert.throws(() => parseConstraint(wrong), ClusterError, wrong);
 });
 
+test("a constraint on a rate that none can meet, or that every one meets, is refused, with what may be meant", () => {
+  for (const [text, expected] of [
+    ["clean >= 97", /"clean >= 97": no trial can meet it: clean lies between 0 and 1; did you mean 97 %\?$/],
+    ["clean >= 120 %", /no trial can meet it: clean lies between 0 and 1$/],
+    ["accuracy(noisy, 0.1) >= 50", /accuracy\(noisy, 0\.1\) lies between 0 and 1; did you mean 50 %\?$/],
+    ["error(noisy, 0.1) <= 5", /every trial meets it: .*; did you mean 5 %\?$/],
+    ["area(noisy) < 0", /no trial can meet it/],
+    ["worst(0.3) > 1", /no trial can meet it/],
+    ["clean >= -0.5", /every trial meets it/],
+    ["auroc(nonsense, 0.3) >= 1200", /no trial can meet it: auroc\(nonsense, 0\.3\) lies between 0 and 1$/],
+    ["loss < 20 %", /the loss is no share, expected a number without %$/],
+  ] as const)
+    assert.throws(() => parseConstraint(text), expected, text);
+  for (const text of ["clean >= 1", "clean >= 100 %", "clean >= 0", "error(noisy, 0) <= 0", "loss < 97"])
+    assert.equal(parseConstraint(text).text, text);
+});
+
 test("the area is the mean accuracy over the strengths, by trapezoids", () => {
   const points = [
     { strength: 0.4, error: 1 },

@@ -252,6 +252,11 @@ const REFUSED: readonly [name: string, spec: SweepInput, lines: readonly RegExp[
     [/^constraints\[0\]: constraint "clean at least 0\.9": expected METRIC >= NUMBER/],
   ],
   [
+    "a constraint that no trial can meet",
+    { constraints: ["clean >= 97 %", "clean >= 97"] },
+    [/^constraints\[1\]: constraint "clean >= 97": no trial can meet it: .* did you mean 97 %\?$/],
+  ],
+  [
     "a constraint that no trial reports",
     { constraints: ["clean >= 97 %", "area(pgd-7) > 0.5"] },
     [/^constraints\[1\]: no trial reports area\(pgd-7\)/],

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -71,6 +71,66 @@ test("--set reaches into a parameter, whose path is one key", async (t) => {
     "train.learning_rate": { range: [0.01, 0.02], scale: "log", type: "float" },
     "train.batch_size": { choice: [50, 100] },
   });
+});
+
+test("--set KEY=null takes away what the file says, so that the default acts", async (t) => {
+  const folder = await folderWith(t, {
+    "sweep.yaml": [
+      "name: a",
+      "base: { model: plain, seed: 7, train: { epochs: 3 }, evaluate: { images: 60 } }",
+      "parameters: { train.batch_size: { choice: [50, 100] }, train.momentum: { choice: [0.5, 0.9] } }",
+      "stopping: { method: asha, first_samples: 1000, evaluate: { images: 10 } }",
+      "limits: { trials: 2, hours: 3 }",
+      "constraints: [clean >= 0.9]",
+    ].join("\n"),
+  });
+  const loaded = async (...set: string[]) =>
+    JSON.parse(JSON.stringify((await loadSweep(join(folder, "sweep.yaml"), set)).spec)) as Record<
+      string,
+      unknown
+    >;
+  const whole = await loaded();
+  for (const section of ["stopping", "constraints", "limits"]) {
+    const { [section]: expected } = await loadedWithout(section);
+    assert.deepEqual((await loaded(`${section}=null`))[section], expected, section);
+  }
+  assert.deepEqual((await loaded("limits.hours=null"))["limits"], { trials: 2 });
+  assert.deepEqual((await loaded("limits={hours: null, trials: 3}"))["limits"], { trials: 3 });
+  assert.equal("evaluate" in ((await loaded("stopping.evaluate=~"))["stopping"] as object), false);
+  assert.deepEqual((await loaded("parameters.train.momentum=null"))["parameters"], {
+    "train.batch_size": { choice: [50, 100] },
+  });
+  assert.deepEqual((await loaded("base.train=null", "base.evaluate.images=null"))["base"], {
+    model: "plain",
+    seed: 7,
+    evaluate: {},
+  });
+  assert.deepEqual((await loaded("limits=null", "limits.trials=5"))["limits"], { trials: 5 });
+  assert.deepEqual(await loaded("search=null", "priority=null"), whole, "what is not there is none the less");
+  const early = (await loaded("stopping.evaluate.images=null"))["stopping"] as { evaluate: object };
+  assert.deepEqual(early.evaluate, { images: null }, "it is taken away at low rungs");
+
+  async function loadedWithout(section: string): Promise<Record<string, unknown>> {
+    const text = await readFile(join(folder, "sweep.yaml"), "utf8");
+    const rest = text.split("\n").filter((line) => !line.startsWith(section));
+    await writeFile(join(folder, "rest.yaml"), rest.join("\n"));
+    return JSON.parse(JSON.stringify((await loadSweep(join(folder, "rest.yaml"))).spec)) as Record<
+      string,
+      unknown
+    >;
+  }
+});
+
+test("--set KEY=null is refused where there is no such key, or nothing acts without it", async (t) => {
+  const file = { "sweep.yaml": `name: a\n${RATES}limits: { trials: 2 }\n` };
+  assert.match(
+    (await refusal(t, file, ["stoping=null"])).join("\n"),
+    /--set stoping: unknown key "stoping" — did you mean "stopping"\?/,
+  );
+  assert.match((await refusal(t, file, ["base.train.epocs=null"])).join("\n"), /unknown key "epocs"/);
+  assert.match((await refusal(t, file, ["name=null"])).join("\n"), /name: .*missing/);
+  assert.match((await refusal(t, file, ["limits.trials=null"])).join("\n"), /never ends by itself/);
+  assert.match((await refusal(t, file, ["limits.trials="])).join("\n"), /limits\.trials/);
 });
 
 test("an unknown key is refused with its place and a suggestion, in the sweep and in a parameter", async (t) => {

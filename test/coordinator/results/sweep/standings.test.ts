@@ -129,7 +129,7 @@ test("behind the field stand those that came less far: the farthest first, each 
     trial(4, { clean: 0.6 }, { state: "waiting", rung: 1 }),
     trial(5, { clean: 1 }, { state: "failed", rung: 1 }),
   ];
-  const behind = behindOf({ rows }, fieldOf({ rows, constraints: [] }), [CLEAN]);
+  const behind = behindOf({ rows, constraints: [] }, fieldOf({ rows, constraints: [] }), [CLEAN]);
   assert.deepEqual(numbers(behind), [4, 2, 1]);
   assert.ok(behind.every(({ place }) => place === undefined));
 });
