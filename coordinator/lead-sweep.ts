@@ -94,14 +94,14 @@ async function writeResults({ directory, space }: SweepOptions): Promise<void> {
   }
 }
 
-function changesText({ changes }: SweepOnDisk): string {
-  return changes.length === 0 ? "" : `; other than before: ${changes.join("; ")}`;
-}
-
 /** As the commands of the page are to name it: `saf report` writes the same. */
 function asTyped(directory: string): string {
   const short = relative(process.cwd(), directory);
   return short.startsWith("..") || short === "" ? directory : short;
+}
+
+function changesText({ changes }: SweepOnDisk): string {
+  return changes.length === 0 ? "" : `; other than before: ${changes.join("; ")}`;
 }
 
 /** Nothing is lost by a change of the spec, but what was paid for would silently not count. */

@@ -24,7 +24,7 @@ import {
   type RungCount,
   type SweepSummary,
   bestOf,
-  isFinished,
+  isOverAt,
   isStateWanted,
   rowIn,
   rowsOf,
@@ -55,15 +55,9 @@ export class SweepBook {
   open(timeS: number): SweepLine[] {
     const { space, code, hashes } = this.#state;
     const lines: SweepLine[] = [];
+    const { name } = space.spec;
     this.#write(
-      {
-        kind: "opened",
-        version: SWEEP_JOURNAL_VERSION,
-        name: space.spec.name,
-        ...hashes,
-        code,
-        time: timeS,
-      },
+      { kind: "opened", version: SWEEP_JOURNAL_VERSION, name, ...hashes, code, time: timeS },
       lines,
     );
     return lines;
@@ -192,7 +186,7 @@ export class SweepBook {
 
   /** All is done that the spec wants: there is nothing to cancel, and nothing would begin. */
   isOver(timeS: number): boolean {
-    return isFinished(this.#state, this.#spent(timeS));
+    return isOverAt(this.#state, this.#spent(timeS));
   }
 
   /** Nothing more begins, until `resume`. */
@@ -295,6 +289,12 @@ export class SweepBook {
   }
 }
 
+interface UnderWay {
+  segment: Segment;
+  /** Training images that it sees until it ends. */
+  samples: number;
+}
+
 function failedLine(
   { trials, space }: SweepState,
   { trial, attempt, rung }: Segment,
@@ -304,12 +304,6 @@ function failedLine(
   const failures = (trials.get(trial)?.failures ?? 0) + 1;
   const final = FINAL.includes(code) || failures >= space.spec.trial.attempts;
   return { kind: "failed", trial, attempt, rung, code, reason, final, time: timeS };
-}
-
-interface UnderWay {
-  segment: Segment;
-  /** Training images that it sees until it ends. */
-  samples: number;
 }
 
 interface Found {

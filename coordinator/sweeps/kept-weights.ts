@@ -1,6 +1,7 @@
 /** Of which trials the final weights are kept: of the best so far. */
-import { holds, lossOf } from "../../shared/config/objectives.js";
+import { lossOf } from "../../shared/config/objectives.js";
 import type { SweepBook } from "./book.js";
+import { unmetOf } from "./ranking.js";
 import type { Space } from "./space-shape.js";
 
 export class KeptWeights {
@@ -47,8 +48,7 @@ export function lossIn(
   return (trial) => {
     const metrics = book.row(trial)?.metrics;
     if (metrics === undefined || first === undefined) return undefined;
-    const isRanked = constraints.every((constraint) => holds(constraint, metrics[constraint.metric]));
-    return isRanked ? lossOf(first, metrics[first.metric]) : undefined;
+    return unmetOf(metrics, constraints).length === 0 ? lossOf(first, metrics[first.metric]) : undefined;
   };
 }
 

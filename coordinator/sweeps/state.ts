@@ -132,8 +132,10 @@ export class SweepState {
   }
 
   /** Training images until its newest result; before its first, those of the state that it begins with. */
-  seenBy(record: TrialRecord): number {
-    return record.results.at(-1)?.samples ?? seenByParent(record, this.trials);
+  seenBy({ parent, results }: TrialRecord): number {
+    const newest = results.at(-1);
+    if (newest !== undefined || parent === undefined) return newest?.samples ?? 0;
+    return seenByParent({ parent }, this.trials);
   }
 
   /** By its newest result; one that has failed stands nowhere. */

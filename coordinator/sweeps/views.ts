@@ -47,6 +47,10 @@ export function bestOf(state: SweepState, count: number): TrialRow[] {
   return rows;
 }
 
+export function isOverAt({ totals, search, trials }: SweepState, spent: Spent): boolean {
+  return totals.counts.running + totals.counts.waiting === 0 && search.next(spent, trials) === "none";
+}
+
 export function summaryOf({ totals, search }: SweepState): SweepSummary {
   const { counts, samples, heirs, isCancelled, beganS } = totals;
   const created = Object.values(counts).reduce((sum, count) => sum + count, 0);
@@ -67,11 +71,6 @@ export function isStateWanted(state: SweepState, trial: string, rung?: number): 
   if (record.state === "running" && asked === nextRung(record)) return true;
   if (asked === undefined) return false;
   return state.totals.hasHeirs(trial, asked) || state.rungs.isParent(record, asked, outlookOf(state));
-}
-
-/** Nobody is under way, and nothing would begin. */
-export function isFinished({ totals, search, trials }: SweepState, spent: Spent): boolean {
-  return totals.counts.running + totals.counts.waiting === 0 && search.next(spent, trials) === "none";
 }
 
 /** Whether the time is up is for the next trial to find out. */

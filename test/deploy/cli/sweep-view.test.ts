@@ -19,19 +19,6 @@ test("where no process works on a sweep none of its trials runs, and the images 
   assert.match(words, /432,000 seen in training, with the synthetic ones of flag M \(12,000 an epoch\)/);
 });
 
-test("a limit that is reached and a constraint that is missed are said", () => {
-  const limit = "limits.samples (9,000 images) is reached: no more trials begin";
-  const trial = {
-    ...({ trial: "3fa91c0211223344", number: 0, state: "done", values: {}, samples: 640 } as const),
-  };
-  const best = [{ ...trial, metrics: { clean: 0.1 }, unmet: ["clean >= 12 %"] }];
-  const words = statusLines({ ...STATUS, limit, best }, { ...terminalOf(process.stdout), width: 120 }).join(
-    "\n",
-  );
-  assert.match(words, /limit +limits\.samples \(9,000 images\) is reached: no more trials begin/);
-  assert.match(words, /3fa91c02.*× misses clean >= 12 %/);
-});
-
 test("a trial's course is told in its order, with why an attempt failed, and its metrics have a label", () => {
   const done = trial(3, { clean: 0.97, loss: 0.5 });
   const [only] = done.rungs;
@@ -64,4 +51,17 @@ test("a trial's course is told in its order, with why an attempt failed, and its
   );
   assert.deepEqual(labels, ["rung 0", "go on", "failed", "rung 1", "metrics"]);
   assert.match(text, /attempt 1, before rung 1: its worker was lost twice/);
+});
+
+test("a limit that is reached and a constraint that is missed are said", () => {
+  const limit = "limits.samples (9,000 images) is reached: no more trials begin";
+  const trial = {
+    ...({ trial: "3fa91c0211223344", number: 0, state: "done", values: {}, samples: 640 } as const),
+  };
+  const best = [{ ...trial, metrics: { clean: 0.1 }, unmet: ["clean >= 12 %"] }];
+  const words = statusLines({ ...STATUS, limit, best }, { ...terminalOf(process.stdout), width: 120 }).join(
+    "\n",
+  );
+  assert.match(words, /limit +limits\.samples \(9,000 images\) is reached: no more trials begin/);
+  assert.match(words, /3fa91c02.*× misses clean >= 12 %/);
 });
