@@ -22,6 +22,8 @@ const READ_BUFFER_BYTES = 1024 * 1024;
 /** A server that is there greets at once. One that is not must leave time for the next in the list. */
 const DIAL_TIMEOUT_MS = 3000;
 const BEAT_MS = 1000;
+/** Of what one turn of the loop sends, until it is written before the turn's end. */
+const MOST_GATHERED_BYTES = 64 * 1024;
 /** So many beats without a byte, each asked for: the connection is dead. Beats, for a thread may be busy for seconds. */
 const SILENT_BEATS = 4;
 
@@ -144,8 +146,11 @@ class LargeReadTransport extends NodeTransport {
    * of CPU where the peer runs on the same cores, and wakes the peer. The client writes after each message it handles.
    */
   override send(frame: Uint8Array): void {
-    this.#gather(this.socket);
+    const socket = this.socket as Socket | undefined;
+    this.#gather(socket);
     super.send(frame);
+    // Much is better on its way than in our memory.
+    if (socket !== undefined && socket.writableLength >= MOST_GATHERED_BYTES) this.#release(socket);
   }
 
   /** `socket`: undefined once the connection is closed. */
@@ -153,10 +158,12 @@ class LargeReadTransport extends NodeTransport {
     if (this.#gathers || socket === undefined || !this.#handshaken) return;
     this.#gathers = true;
     socket.cork();
-    setImmediate(() => {
-      this.#gathers = false;
-      socket.uncork();
-    });
+    setImmediate(() => this.#release(socket));
+  }
+
+  #release(socket: Socket): void {
+    if (this.#gathers) socket.uncork();
+    this.#gathers = false;
   }
 
   /** The stock transport first writes out what it has, and a peer that is gone never takes it. */
