@@ -1,17 +1,14 @@
 /** What follows from how fast workers are: units are cut for them, and a slow one gets a unit only if that helps. */
 import { type JobRecord, type LeaseBook, type Member, takingPart } from "./book.js";
-import { paceOf, usualPace } from "./pace.js";
+import { keepsUp, paceOf, usualPace } from "./pace.js";
 import type { Unit } from "./unit.js";
-
-/** Workers whose paces differ less count as equally fast. */
-const SIMILAR = 1.5;
 
 /** Speeds of the workers that take part, relative to the fastest; those that are about as fast count as 1. */
 export function speedsOf(book: LeaseBook, job: JobRecord, series: string, nowMs: number): number[] {
   const usual = usualPace(job.paces, series, nowMs) ?? 1;
   const paces = takingPart(book, nowMs).map((member) => presentPace(job, series, member, usual, nowMs));
   const fastest = Math.min(...paces);
-  return paces.map((pace) => (pace < SIMILAR * fastest ? 1 : fastest / pace));
+  return paces.map((pace) => (keepsUp(pace, fastest) ? 1 : fastest / pace));
 }
 
 /** As it was before, or as long as it is at what it has now: who does not come back at all was never measured. */
@@ -39,7 +36,7 @@ export function helps(book: LeaseBook, job: JobRecord, { id }: Member, unit: Uni
   const others = takingPart(book, nowMs).filter((member) => member.id !== id);
   const paces = others.map((other) => presentPace(job, series, other, usual, nowMs));
   const fastest = Math.min(...paces);
-  if (others.length === 0 || own < SIMILAR * fastest) return true;
+  if (others.length === 0 || keepsUp(own, fastest)) return true;
   const perMs = paces.reduce((sum, pace) => sum + 1 / pace, 0);
   return own * unit.images <= imagesLeft(job, usual, nowMs) / perMs + fastest * unit.images;
 }

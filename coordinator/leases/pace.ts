@@ -1,6 +1,14 @@
 /** How fast each worker is at the units of a job. */
 import { lowerMedian, median } from "./deadline.js";
 
+/** Workers whose paces differ less count as equally fast. */
+const SIMILAR = 1.5;
+
+/** Is one pace no slower than the other, but for what counts as equally fast? */
+export function keepsUp(pace: number, other: number): boolean {
+  return pace < SIMILAR * other;
+}
+
 /** What one lease took. */
 export interface Measured {
   images: number;

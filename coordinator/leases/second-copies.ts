@@ -5,12 +5,10 @@
  */
 import { type JobRecord, type LeaseBook, type Member, type UnitRecord, isRaced, takingPart } from "./book.js";
 import { type Beside, type Crowd, crowdOf, isMostlyBack, paceOfOthersNow, usualOfOthers } from "./load.js";
-import { paceOf, usualPace } from "./pace.js";
+import { keepsUp, paceOf, usualPace } from "./pace.js";
 
 /** A second copy must come so much sooner: half a unit's time, and more than a busy machine's usual delays. */
 const GAIN = { share: 0.5, ms: 50 };
-/** Workers whose paces differ less count as equally fast. */
-const SIMILAR = 1.5;
 /** Of the workers, how many compute second copies at a time; one may in any case. */
 const MOST_COPIES = 0.25;
 
@@ -45,7 +43,7 @@ function lateUnit(crowd: Crowd, record: UnitRecord, holder: string, heldMs: numb
   if (!isMostlyBack(crowd, beside)) return undefined;
   const usual = usualOfOthers(crowd, holder) ?? usualPace(job.paces, series, nowMs);
   if (usual === undefined) return undefined;
-  const isUsual = (pace: number): boolean => pace < SIMILAR * usual && usual < SIMILAR * pace;
+  const isUsual = (pace: number): boolean => keepsUp(pace, usual) && keepsUp(usual, pace);
   const calmMs = (pace = usual): number => record.unit.images * (isUsual(pace) ? usual : pace);
   const expectedMs = calmMs(paceOf(job.paces, series, holder, nowMs));
   if (timeLeft(expectedMs, heldMs) <= 0) return undefined;
