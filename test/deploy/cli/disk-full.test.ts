@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { checkpointOf, ledgerOf, testConfig } from "../../support/cluster.js";
 import { localWeightsSha256 } from "../../support/reference-weights.js";
 import { saf } from "../../support/saf.js";
+import { smallDisk } from "../../support/small-disk.js";
 
 const STEPS = 40;
 const CONFIG = { train: { max_steps: STEPS } };
@@ -24,27 +23,12 @@ const SETTINGS = [
   ...["--set", "train.checkpoint_every_steps=5", "--set", "train.keep_checkpoints=10"],
 ];
 
-const mount = (...args: string[]): string | undefined => {
-  const { status, stderr, error } = spawnSync("mount", args, { encoding: "utf8" });
-  return status === 0 ? undefined : (error?.message ?? stderr.trim());
-};
-
-const home = mkdtempSync(join(tmpdir(), "saf-test-"));
-const disk = join(home, "disk");
-mkdirSync(disk);
-const refusal =
-  process.platform === "linux" ? mount("-t", "tmpfs", "-o", "size=12m", "tmpfs", disk) : "no Linux";
-const skip = refusal === undefined ? false : `cannot make a small disk here: ${refusal}`;
+const { disk, skip, grow } = smallDisk(12);
 
 test(
   "a disk that fills up costs checkpoints, not the training; without the last one the run fails, and can go on",
   { skip, timeout: 180_000 },
-  async (t) => {
-    t.after(() => {
-      spawnSync("umount", ["--lazy", disk]);
-      rmSync(home, { recursive: true, force: true });
-    });
-
+  async () => {
     const run = await saf(["train", "--runs", join(disk, "runs"), "-w", "2", "--json", ...SETTINGS]);
 
     const directory = realpathSync(join(disk, "runs", "latest"));
@@ -70,7 +54,7 @@ test(
       ...Array.from({ length: last / 5 }, (_, i) => `step-${String(5 * (i + 1)).padStart(8, "0")}`),
     ]);
 
-    assert.equal(mount("-o", "remount,size=64m", disk), undefined);
+    grow(64);
     const resumed = await saf(["train", "--resume", directory, "-w", "2", "--json"]);
 
     assert.equal(resumed.code, 0, resumed.stderr);
@@ -83,5 +67,3 @@ test(
     );
   },
 );
-
-if (refusal !== undefined) rmSync(home, { recursive: true, force: true });

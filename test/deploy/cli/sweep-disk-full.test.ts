@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, rmdirSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { SweepLine } from "../../../shared/records/sweep-line.js";
 import { linesOf } from "../../support/cluster.js";
 import { type SafRun, saf } from "../../support/saf.js";
+import { smallDisk } from "../../support/small-disk.js";
 
 /** Weights of a trial have 1.7 MB. */
 const SPEC = `name: kept
@@ -20,26 +19,12 @@ parameters:
 keep_weights: all
 `;
 
-const mount = (...args: string[]): string | undefined => {
-  const { status, stderr, error } = spawnSync("mount", args, { encoding: "utf8" });
-  return status === 0 ? undefined : (error?.message ?? stderr.trim());
-};
-
-const home = mkdtempSync(join(tmpdir(), "saf-test-"));
-const disk = join(home, "disk");
-mkdirSync(disk);
-const refusal =
-  process.platform === "linux" ? mount("-t", "tmpfs", "-o", "size=5m", "tmpfs", disk) : "no Linux";
-const skip = refusal === undefined ? false : `cannot make a small disk here: ${refusal}`;
+const { home, disk, skip, grow } = smallDisk(5);
 
 test(
   "a sweep whose disk fills up stops, says so once and how to go on, and lacks nothing in the end",
   { skip, timeout: 180_000 },
-  async (t) => {
-    t.after(() => {
-      spawnSync("umount", ["--lazy", disk]);
-      rmSync(home, { recursive: true, force: true });
-    });
+  async () => {
     writeFileSync(join(home, "sweep.yaml"), SPEC);
     const out = join(disk, "kept");
     const sweep = (...args: string[]): Promise<SafRun> =>
@@ -61,7 +46,7 @@ test(
     assert.ok(done().length > 0 && done().length < 4, "some have come to their end");
     assert.deepEqual(kept().sort(), done().sort(), "the journal speaks of no weights that are not there");
 
-    assert.equal(mount("-o", "remount,size=64m", disk), undefined);
+    grow(64);
     // A folder in its place is refused as a full disk is.
     mkdirSync(join(out, "leaderboard.md"));
     const unwritten = await sweep("resume", out);
@@ -79,5 +64,3 @@ test(
       assert.ok(readdirSync(out).includes(name), name);
   },
 );
-
-if (refusal !== undefined) rmSync(home, { recursive: true, force: true });
