@@ -1,5 +1,4 @@
 /** The weights of a submission that another one is to measure: a run's newest, or those that a sweep keeps of a trial. */
-import { trialsMeant } from "../sweeps/trial-named.js";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
@@ -10,6 +9,7 @@ import { checkpointNames } from "../../shared/io/checkpoint-files.js";
 import { resolveRun } from "../../shared/resolve.js";
 import type { EvaluationOrder } from "../queue/work.js";
 import { trialOf } from "../sweeps/space.js";
+import { trialsMeant } from "../sweeps/trial-named.js";
 import { Checkpoints } from "./checkpoints.js";
 import { keepImported, readForeignWeights, refuseNonFinite } from "./foreign-weights.js";
 import { RunDirectory } from "./run-directory.js";

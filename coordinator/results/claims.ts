@@ -285,9 +285,12 @@ function judge({ id, statement, criterion, questions }: ClaimRule, models: reado
   const comparisons = questions.flatMap((question) => {
     const { first, second, kind, strength, below } = question;
     const found = models.filter(({ network }) => network === first);
+    const others = new Map(
+      models.flatMap((model) => (model.network === second ? [[model.seed, model] as const] : [])),
+    );
     if (found.length === 0) missing.add(`${first} was not trained`);
     return found.flatMap((model): Comparison[] => {
-      const other = models.find(({ network, seed }) => network === second && seed === model.seed);
+      const other = others.get(model.seed);
       if (other === undefined) {
         missing.add(`${second} was not trained with seed ${model.seed}`);
         return [];

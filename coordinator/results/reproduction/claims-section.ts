@@ -15,6 +15,9 @@ const CLASSES: Readonly<Record<ClaimVerdict, string>> = {
   "cannot be judged": "open",
 };
 
+/** Comparisons of one claim; more seeds make more of them. */
+const MOST_SHOWN = 200;
+
 export function verdictBadge(verdict: ClaimVerdict): Html {
   return html`<b class="verdict ${CLASSES[verdict]}">${MARKS[verdict]} ${verdict}</b>`;
 }
@@ -57,9 +60,14 @@ function comparisonTable({ statement, comparisons }: Claim, hasSeeds: boolean): 
         </tr>
       </thead>
       <tbody>
-        ${comparisons.map((comparison) => comparisonRow(comparison, hasSeeds))}
+        ${comparisons.slice(0, MOST_SHOWN).map((comparison) => comparisonRow(comparison, hasSeeds))}
       </tbody>
     </table>
+    ${
+      comparisons.length > MOST_SHOWN
+        ? html`<p class="muted">The first ${MOST_SHOWN} of ${count(comparisons.length)} comparisons.</p>`
+        : undefined
+    }
   </div>`;
 }
 
