@@ -142,8 +142,8 @@ class LargeReadTransport extends NodeTransport {
   }
 
   /**
-   * What one turn of the loop sends goes out in one write, at its end: a small write costs as much as a large one, 0.3 ms
-   * of CPU where the peer runs on the same cores, and wakes the peer. The client writes after each message it handles.
+   * What one turn of the loop sends goes out in one write, at its end: a small write costs as much as a large one, and wakes
+   * the peer. The client writes after each message that it handles.
    */
   override send(frame: Uint8Array): void {
     const socket = this.socket as Socket | undefined;
