@@ -75,22 +75,24 @@ const WARM_UP_STEPS = 100;
 
 /** Trains so many steps on a cluster of this machine; measured from commit to commit. */
 export async function clusterRun(setting: BenchSetting): Promise<ClusterResult> {
-  const out = await temporaryFolder("saf-bench-");
+  const folder = await temporaryFolder("saf-bench-");
   try {
-    return await measureCluster(setting, out);
+    return await measureCluster(setting, folder);
   } finally {
-    await rm(out, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function measureCluster(setting: BenchSetting, out: string): Promise<ClusterResult> {
+async function measureCluster(setting: BenchSetting, folder: string): Promise<ClusterResult> {
   const { model, batch, slots, steps, workers, choice, nats, cacheDir } = setting;
   const config = configSchema.parse({
     model,
     train: { batch_size: batch, slots, max_steps: steps + WARM_UP_STEPS, evaluate_every_epochs: 0 },
     evaluate: { kinds: ["clean"] },
   });
-  const file = join(out, "run.yaml");
+  const file = join(folder, "run.yaml");
+  // Inside, for beside a run comes the link `latest`.
+  const out = join(folder, "run");
   await writeFile(file, stringify(config));
   const snapshots: Snapshot[] = [];
   let cluster: LocalCluster | undefined;
