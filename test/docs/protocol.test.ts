@@ -5,12 +5,12 @@ import {
   CHUNK_BYTES,
   CHUNK_KINDS,
   CHUNK_VERSION,
-  CODECS,
   HEADER_BYTES,
   type ChunkHeader,
   chunkCountOf,
   sealChunk,
 } from "../../shared/core/chunk.js";
+import { CODECS } from "../../shared/core/codec.js";
 import { machineWire } from "../../shared/machine-messages.js";
 import { PROTOCOL_VERSION, wire } from "../../shared/messages.js";
 import { type Subjects, subjectsOf } from "../../shared/subjects.js";

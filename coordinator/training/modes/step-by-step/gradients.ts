@@ -1,6 +1,7 @@
 /** Gradients of the step in work as they come in: counted, summed and, chunk by chunk, turned into the next version. */
 import { type ChunkHeader, chunkCountOf } from "../../../../shared/core/chunk.js";
-import { TAIL } from "../../../../shared/core/layout.js";
+import { type Codec, codecOf, exactBytes, roundedGradients } from "../../../../shared/core/codec.js";
+import { type Layout, TAIL } from "../../../../shared/core/layout.js";
 import { blockOfNode } from "../../../../shared/core/slots.js";
 import { type saf, wire } from "../../../../shared/messages.js";
 import { grantOf } from "../../../leases/book.js";
@@ -13,6 +14,8 @@ import type { LeasedBlock, StepInWork } from "./step-in-work.js";
 /** What the training is at. */
 export interface GradientContext {
   slots: number;
+  codec: Codec | undefined;
+  layout: Layout;
   /** Undefined while no step is in work. */
   work(): StepInWork | undefined;
   /** The sum of a chunk is complete. */
@@ -41,15 +44,18 @@ export class Gradients {
     if (work?.step !== header.step) return { fate: "stale" };
     const block = this.#blockOf(work, header.node, workerId);
     if (block === undefined) return { fate: "node" };
+    const { codec } = header;
+    if (codec !== this.#codecOf(block)) return { fate: "codec" };
 
-    const miscounted = endsVector(shard, header) ? miscountIn(body, block.unit.images) : undefined;
+    const exact = exactBytes(body, shard.roundedIn(header.chunk, codec));
+    const miscounted = endsVector(shard, header) ? miscountIn(exact, block.unit.images) : undefined;
     if (miscounted !== undefined) {
       if (!isIntact()) return { fate: "checksum" };
       block.refused.set(workerId, { outcome: "refused", reason: miscounted });
       return { fate: "count" };
     }
     const beganMs = this.#clock();
-    switch (shard.add(header.node, header.chunk, body, isIntact)) {
+    switch (shard.add(header.node, header.chunk, body, isIntact, codec)) {
       case "duplicate":
         return { fate: "duplicate" };
       case "nonfinite":
@@ -101,6 +107,12 @@ export class Gradients {
       reply: { status },
       settled: { outcome: "done", reason: "", told: { series: BLOCK_SERIES, ms } },
     };
+  }
+
+  /** The one codec that the sum of this block comes in: in another one it would be other bits. */
+  #codecOf({ unit }: LeasedBlock): Codec {
+    const { codec, layout } = this.#context;
+    return codecOf(roundedGradients(codec, layout, unit.block.count));
   }
 
   get #chunks(): number {
