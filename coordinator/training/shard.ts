@@ -149,15 +149,15 @@ export class Shard {
 
   // ---- The step in work ---------------------------------------------------------------------------------------
 
-  /** The bytes are in this codec. */
+  /** `rounded`: so many of the values, the first ones, come in bf16. */
   add(
     node: number,
     chunk: number,
     bytes: Uint8Array,
     isIntact: () => boolean,
-    codec: Codec,
+    rounded: number,
   ): AddOutcome {
-    return this.#aggregation.add(node, chunk, bytes, isIntact, this.roundedIn(chunk, codec));
+    return this.#aggregation.add(node, chunk, bytes, isIntact, rounded);
   }
 
   /** Values of a chunk that are rounded in this codec: its first ones. */

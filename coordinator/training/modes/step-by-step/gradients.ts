@@ -1,6 +1,6 @@
 /** Gradients of the step in work as they come in: counted, summed and, chunk by chunk, turned into the next version. */
-import { type ChunkHeader, chunkCountOf } from "../../../../shared/core/chunk.js";
-import { type Codec, codecOf, exactBytes, roundedGradients } from "../../../../shared/core/codec.js";
+import { type ChunkHeader, bodyLength, chunkCountOf } from "../../../../shared/core/chunk.js";
+import { type Codec, codecOf, encodedLength, exactBytes, roundedGradients } from "../../../../shared/core/codec.js";
 import { type Layout, TAIL } from "../../../../shared/core/layout.js";
 import { blockOfNode } from "../../../../shared/core/slots.js";
 import { type saf, wire } from "../../../../shared/messages.js";
@@ -47,7 +47,11 @@ export class Gradients {
     const { codec } = header;
     if (codec !== this.#codecOf(block)) return { fate: "codec" };
 
-    const exact = exactBytes(body, shard.roundedIn(header.chunk, codec));
+    const rounded = shard.roundedIn(header.chunk, codec);
+    const values = bodyLength(shard.pushBytes, header.chunk) / 4;
+    if (body.byteLength !== encodedLength(values, rounded)) return { fate: "size" };
+
+    const exact = exactBytes(body, rounded);
     const miscounted = endsVector(shard, header) ? miscountIn(exact, block.unit.images) : undefined;
     if (miscounted !== undefined) {
       if (!isIntact()) return { fate: "checksum" };
@@ -55,7 +59,7 @@ export class Gradients {
       return { fate: "count" };
     }
     const beganMs = this.#clock();
-    switch (shard.add(header.node, header.chunk, body, isIntact, codec)) {
+    switch (shard.add(header.node, header.chunk, body, isIntact, rounded)) {
       case "duplicate":
         return { fate: "duplicate" };
       case "nonfinite":
