@@ -64,7 +64,9 @@ function resolve(config: Config): ResolvedRun {
  * The settings as they act: the model by its own name, the paper's values filled in. Those of `network` that have the paper's
  * value are left out instead, and so is the codec that rounds nothing: runs of before there were any keep their identity.
  */
-export type ActingSettings = Omit<Config, "train"> & { train: Omit<Config["train"], "codec"> & { codec: "bf16" | undefined } };
+export type ActingSettings = Omit<Config, "train"> & {
+  train: Omit<Config["train"], "codec"> & { codec: "bf16" | undefined };
+};
 
 export function actingSettings(config: Config): ActingSettings {
   const { network, train } = resolveRun(config);

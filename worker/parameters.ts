@@ -4,7 +4,14 @@
  */
 import { type Bus, RequestError } from "../shared/bus.js";
 import { pause } from "../shared/clock.js";
-import { type ChunkHeader, chunkCountOf, decodeChunk, roundedInChunk, sealOf, valuesOfChunk } from "../shared/core/chunk.js";
+import {
+  type ChunkHeader,
+  chunkCountOf,
+  decodeChunk,
+  roundedInChunk,
+  sealOf,
+  valuesOfChunk,
+} from "../shared/core/chunk.js";
 import { type Rounded, codecOf, readBody, encodedLength } from "../shared/core/codec.js";
 import { readMessage, wire, writeMessage } from "../shared/messages.js";
 import { type RetryEdges, type RetryPolicy, retry } from "../shared/retry.js";

@@ -150,13 +150,7 @@ export class Shard {
   // ---- The step in work ---------------------------------------------------------------------------------------
 
   /** `rounded`: so many of the values, the first ones, come in bf16. */
-  add(
-    node: number,
-    chunk: number,
-    bytes: Uint8Array,
-    isIntact: () => boolean,
-    rounded: number,
-  ): AddOutcome {
+  add(node: number, chunk: number, bytes: Uint8Array, isIntact: () => boolean, rounded: number): AddOutcome {
     return this.#aggregation.add(node, chunk, bytes, isIntact, rounded);
   }
 

@@ -49,16 +49,10 @@ export class BufferPool {
    * target = these values, the first `rounded` of which are bf16, plus what is held of the same place, if anything. Returns
    * whether all of them are finite.
    */
-  sumInto(
-    target: Float32Array,
-    held: Float32Array | undefined,
-    bytes: Uint8Array,
-    rounded: number,
-  ): boolean {
+  sumInto(target: Float32Array, held: Float32Array | undefined, bytes: Uint8Array, rounded: number): boolean {
     const isHere = this.#memory?.holds(bytes) === true && bytes.byteOffset % 4 === 0;
     const copy = isHere ? undefined : this.#copyOf(bytes);
-    const near =
-      copy === undefined ? bytes : new Uint8Array(copy.buffer, copy.byteOffset, bytes.byteLength);
+    const near = copy === undefined ? bytes : new Uint8Array(copy.buffer, copy.byteOffset, bytes.byteLength);
     const isFinite =
       held === undefined ? decodeBody(target, near, rounded) : mergeBody(target, held, near, rounded);
     if (copy !== undefined) this.give(copy);
@@ -125,10 +119,7 @@ export class TreeSum {
     return "added";
   }
 
-  #sumExact(
-    held: Float32Array | undefined,
-    bytes: Uint8Array,
-  ): { sum: Float32Array; isFinite: boolean } {
+  #sumExact(held: Float32Array | undefined, bytes: Uint8Array): { sum: Float32Array; isFinite: boolean } {
     const { values, isOurs } = this.#pool.asValues(bytes);
     const sum = isOurs ? values : this.#pool.take();
     const isFinite = held === undefined ? copyFinite(sum, values) : mergeFinite(sum, held, values);

@@ -53,7 +53,10 @@ function countIn(name: "seeds" | "images"): number {
 
 /** Trains and measures one run, or reads what it came to. */
 function runOf(set: DataSet, epochs: number, seed: number, codec: Codec): CodecRun {
-  const file = join(values.folder, `${set}-${values.model}-${epochs}-${countIn("images")}-${codec}-${seed}.json`);
+  const file = join(
+    values.folder,
+    `${set}-${values.model}-${epochs}-${countIn("images")}-${codec}-${seed}.json`,
+  );
   if (!existsSync(file)) writeFileSync(file, JSON.stringify(trained(set, epochs, seed, codec)));
   const result = JSON.parse(readFileSync(file, "utf8")) as ModelResult;
   const attacked = result.curves.find(({ attack }) => attack === "pgd-40");

@@ -6,7 +6,11 @@ import { localWeightsSha256 } from "../support/reference-weights.js";
 const LIMIT = { timeout: 180_000 };
 const STEPS = 12;
 
-const runOf = (name: string, train: TestConfig["train"], model = "mrelu-r-m"): TestConfig & { name: string } => ({
+const runOf = (
+  name: string,
+  train: TestConfig["train"],
+  model = "mrelu-r-m",
+): TestConfig & { name: string } => ({
   ...{ name, model },
   train: { slots: 2, lease: "step", max_steps: STEPS, ...train },
 });
@@ -14,7 +18,11 @@ const runOf = (name: string, train: TestConfig["train"], model = "mrelu-r-m"): T
 const [EXACT, ROUNDED] = [runOf("exact", { codec: "fp32" }), runOf("rounded", { codec: "bf16" })];
 const ALONE = runOf("alone", { codec: "bf16", lease: "exclusive" });
 /** Three epochs of two steps: adversarial images are made at steps 2 and 4. */
-const ATTACKED = runOf("attacked", { codec: "bf16", slots: 4, limit_images: 64, epochs: 3, max_steps: 6 }, "plain-a");
+const ATTACKED = runOf(
+  "attacked",
+  { codec: "bf16", slots: 4, limit_images: 64, epochs: 3, max_steps: 6 },
+  "plain-a",
+);
 const RUNS = [EXACT, ROUNDED, ALONE, ATTACKED];
 
 const cluster = sharedCluster(
@@ -59,5 +67,7 @@ test("a step of two workers with a slot each moves at most 0.52 of the bytes of 
     assert.ok(now / before <= 0.52, `step ${step} moved ${now} bytes, ${before} in fp32`);
   }
   const [step = 0] = steps;
-  t.diagnostic(`${rounded.get(step)} of ${exact.get(step)} bytes: ${(rounded.get(step) ?? 0) / (exact.get(step) ?? 1)}`);
+  t.diagnostic(
+    `${rounded.get(step)} of ${exact.get(step)} bytes: ${(rounded.get(step) ?? 0) / (exact.get(step) ?? 1)}`,
+  );
 });

@@ -13,7 +13,13 @@ import {
   sealChunk,
   valuesOfChunk,
 } from "../../shared/core/chunk.js";
-import { type Rounded, codecOf, encodeBody, roundedGradients, roundedWeights } from "../../shared/core/codec.js";
+import {
+  type Rounded,
+  codecOf,
+  encodeBody,
+  roundedGradients,
+  roundedWeights,
+} from "../../shared/core/codec.js";
 import { type Layout, TAIL, initialParameters } from "../../shared/core/layout.js";
 import { updateRange } from "../../shared/core/optimizer.js";
 import { type StepPlan, learningRate, stepImages } from "../../shared/core/schedule.js";

@@ -72,7 +72,15 @@ function roundedFrame(version: number, chunk: number, value: number): Uint8Array
   const values = new Float32Array(bodyLength(TOTAL, chunk) / 4).fill(value);
   encodeBody(bodyOf(bytes), values, roundedInChunk(TOTAL, chunk, rounded));
   sealChunk(bytes, {
-    ...{ kind: "parameters", codec: "bf16", runHash: RUN_HASH, term: TERM, step: version, node: 0, attempt: 0 },
+    ...{
+      kind: "parameters",
+      codec: "bf16",
+      runHash: RUN_HASH,
+      term: TERM,
+      step: version,
+      node: 0,
+      attempt: 0,
+    },
     ...{ shard: 0, ...chunkPlace(TOTAL, chunk) },
   });
   return bytes;
@@ -96,7 +104,13 @@ test("a run in bf16 takes its rounded weights alone, broadcast or pulled, and wh
     ...{ shard: 0, ...chunkPlace(TOTAL, 2) },
   });
   assert.equal(trained.accept(whole), false);
-  assert.deepEqual([...trained.refused], [["codec", 1], ["size", 1]]);
+  assert.deepEqual(
+    [...trained.refused],
+    [
+      ["codec", 1],
+      ["size", 1],
+    ],
+  );
   assert.deepEqual([...receiver.refused], [["codec", 1]]);
 
   assert.ok(trained.accept(roundedFrame(1, 1, 1.001)));

@@ -71,48 +71,61 @@ for (const { slots, workers } of [
   { slots: 4, workers: 2 },
   { slots: 4, workers: 1 },
 ])
-  test(`${slots} slot(s) of ${workers} worker(s) come to the weights of slots that are rounded by themselves`, LIMIT, async (t) => {
-    const cluster = await handCoordinator(t, { slots, steps: STEPS, codec: "bf16", channels: CHANNELS });
-    const { layout } = cluster.hand;
-    const frames = new Map<number, Uint8Array[]>();
-    cluster.bus("listener").subscribe(cluster.subjects.parameters(0), ({ data }) => {
-      const decoded = decodeChunk(data);
-      assert.ok(decoded.ok);
-      const { step } = decoded.header;
-      frames.set(step, [...(frames.get(step) ?? []), new Uint8Array(data)]);
-    });
-    const crew = Array.from({ length: workers }, (_, i) => cluster.worker(`worker-${i + 1}`));
-    await cluster.allAtOnce(crew);
-    const serving = Promise.all(crew.map((worker) => worker.serveUntil(STEPS)));
-    await cluster.trained;
-    await serving.catch(() => undefined);
+  test(
+    `${slots} slot(s) of ${workers} worker(s) come to the weights of slots that are rounded by themselves`,
+    LIMIT,
+    async (t) => {
+      const cluster = await handCoordinator(t, { slots, steps: STEPS, codec: "bf16", channels: CHANNELS });
+      const { layout } = cluster.hand;
+      const frames = new Map<number, Uint8Array[]>();
+      cluster.bus("listener").subscribe(cluster.subjects.parameters(0), ({ data }) => {
+        const decoded = decodeChunk(data);
+        assert.ok(decoded.ok);
+        const { step } = decoded.header;
+        frames.set(step, [...(frames.get(step) ?? []), new Uint8Array(data)]);
+      });
+      const crew = Array.from({ length: workers }, (_, i) => cluster.worker(`worker-${i + 1}`));
+      await cluster.allAtOnce(crew);
+      const serving = Promise.all(crew.map((worker) => worker.serveUntil(STEPS)));
+      await cluster.trained;
+      await serving.catch(() => undefined);
 
-    assert.deepEqual(cluster.failures, []);
-    assert.deepEqual(await cluster.counted(GRADIENTS), { accepted: (await cluster.counted(GRADIENTS))["accepted"] });
-    assert.equal(hashOf(cluster.job.snapshot().parameters), hashOf(weightsAfter(cluster.hand, STEPS)));
+      assert.deepEqual(cluster.failures, []);
+      assert.deepEqual(await cluster.counted(GRADIENTS), {
+        accepted: (await cluster.counted(GRADIENTS))["accepted"],
+      });
+      assert.equal(hashOf(cluster.job.snapshot().parameters), hashOf(weightsAfter(cluster.hand, STEPS)));
+      const rounded = roundedWeights("bf16", layout) ?? 0;
+      for (let version = 1; version <= STEPS; version++) {
+        const broadcast = vectorIn(frames.get(version) ?? [], layout.size, rounded);
+        assert.deepEqual([...broadcast.codecs], ["bf16"]);
+        assert.equal(
+          hashOf(broadcast.values),
+          hashOf(roundedCopy(weightsAfter(cluster.hand, version), rounded)),
+        );
+      }
+    },
+  );
+
+test(
+  "whoever joins late pulls the weights rounded, and whoever measures or trains for itself as they are kept",
+  LIMIT,
+  async (t) => {
+    const cluster = await handCoordinator(t, { slots: 1, steps: STEPS, codec: "bf16", channels: CHANNELS });
+    const { layout, run } = cluster.hand;
     const rounded = roundedWeights("bf16", layout) ?? 0;
-    for (let version = 1; version <= STEPS; version++) {
-      const broadcast = vectorIn(frames.get(version) ?? [], layout.size, rounded);
-      assert.deepEqual([...broadcast.codecs], ["bf16"]);
-      assert.equal(hashOf(broadcast.values), hashOf(roundedCopy(weightsAfter(cluster.hand, version), rounded)));
+    const worker = await cluster.joined("worker-1");
+    for (let version = 0; version < 2; version++) {
+      const kept = version === 0 ? initialParameters(layout, run.seed) : weightsAfter(cluster.hand, version);
+      const lease = await worker.lease();
+      assert.deepEqual(await pulled(cluster, version, false), { codecs: new Set(["fp32"]), values: kept });
+      const trained = await pulled(cluster, version, true);
+      assert.deepEqual(trained, { codecs: new Set(["bf16"]), values: roundedCopy(kept, rounded) });
+      assert.notDeepEqual(trained.values, kept);
+      await worker.serve(lease);
     }
-  });
-
-test("whoever joins late pulls the weights rounded, and whoever measures or trains for itself as they are kept", LIMIT, async (t) => {
-  const cluster = await handCoordinator(t, { slots: 1, steps: STEPS, codec: "bf16", channels: CHANNELS });
-  const { layout, run } = cluster.hand;
-  const rounded = roundedWeights("bf16", layout) ?? 0;
-  const worker = await cluster.joined("worker-1");
-  for (let version = 0; version < 2; version++) {
-    const kept = version === 0 ? initialParameters(layout, run.seed) : weightsAfter(cluster.hand, version);
-    const lease = await worker.lease();
-    assert.deepEqual(await pulled(cluster, version, false), { codecs: new Set(["fp32"]), values: kept });
-    const trained = await pulled(cluster, version, true);
-    assert.deepEqual(trained, { codecs: new Set(["bf16"]), values: roundedCopy(kept, rounded) });
-    assert.notDeepEqual(trained.values, kept);
-    await worker.serve(lease);
-  }
-});
+  },
+);
 
 test("a run in fp32 has no rounded weights to give, and takes no gradient in bf16", LIMIT, async (t) => {
   const cluster = await handCoordinator(t, { slots: 1, steps: STEPS });
@@ -130,46 +143,60 @@ test("a run in fp32 has no rounded weights to give, and takes no gradient in bf1
   assert.equal(hashOf(cluster.job.snapshot().parameters), hashOf(weightsAfter(cluster.hand, STEPS)));
 });
 
-test("a slot that was not rounded and a sum that was are refused, for they would be other bits", LIMIT, async (t) => {
-  const cluster = await handCoordinator(t, { slots: 4, steps: STEPS, codec: "bf16", channels: CHANNELS });
-  const [one, other] = [cluster.worker("worker-1"), cluster.worker("worker-2")];
-  await cluster.allAtOnce([one, other]);
-  const lease = await one.lease();
-  assert.equal(lease.slotCount, 2);
-  const values = blockValues(cluster.hand, lease.step, lease.firstSlot, 2);
-  one.send(one.frames({ ...lease, slotCount: 1 }, values, { node: 2 + lease.firstSlot / 2 }));
-  const reply = await one.end(lease);
-  assert.equal(reply.status, Status.MISSING);
-  assert.equal(missingChunks(reply).length, chunkCountOf(4 * cluster.hand.layout.pushSize));
-  assert.deepEqual(Object.keys(await cluster.counted(GRADIENTS)), ["codec"]);
-  assert.match(cluster.log.join("\n"), /Refused a gradient chunk of worker worker-1: codec/);
-  const serving = Promise.all([one.serve(lease), one.serveUntil(STEPS), other.serveUntil(STEPS)]);
-  await cluster.trained;
-  await serving.catch(() => undefined);
-  assert.equal(hashOf(cluster.job.snapshot().parameters), hashOf(weightsAfter(cluster.hand, STEPS)));
-});
+test(
+  "a slot that was not rounded and a sum that was are refused, for they would be other bits",
+  LIMIT,
+  async (t) => {
+    const cluster = await handCoordinator(t, { slots: 4, steps: STEPS, codec: "bf16", channels: CHANNELS });
+    const [one, other] = [cluster.worker("worker-1"), cluster.worker("worker-2")];
+    await cluster.allAtOnce([one, other]);
+    const lease = await one.lease();
+    assert.equal(lease.slotCount, 2);
+    const values = blockValues(cluster.hand, lease.step, lease.firstSlot, 2);
+    one.send(one.frames({ ...lease, slotCount: 1 }, values, { node: 2 + lease.firstSlot / 2 }));
+    const reply = await one.end(lease);
+    assert.equal(reply.status, Status.MISSING);
+    assert.equal(missingChunks(reply).length, chunkCountOf(4 * cluster.hand.layout.pushSize));
+    assert.deepEqual(Object.keys(await cluster.counted(GRADIENTS)), ["codec"]);
+    assert.match(cluster.log.join("\n"), /Refused a gradient chunk of worker worker-1: codec/);
+    const serving = Promise.all([one.serve(lease), one.serveUntil(STEPS), other.serveUntil(STEPS)]);
+    await cluster.trained;
+    await serving.catch(() => undefined);
+    assert.equal(hashOf(cluster.job.snapshot().parameters), hashOf(weightsAfter(cluster.hand, STEPS)));
+  },
+);
 
-test("bodies that split their bytes otherwise than the run does are refused by size or count", LIMIT, async (t) => {
-  const cluster = await handCoordinator(t, { slots: 1, steps: 1, codec: "bf16", channels: [2, 2, 2] });
-  const worker = await cluster.joined("worker-1");
-  const lease = await worker.lease();
-  const { pushSize } = cluster.hand.layout;
-  const right = worker.rightFrames(lease);
-  const whole = worker.frames({ ...lease, slotCount: 4 }, blockValues(cluster.hand, 0, 0, 1), {
-    ...{ codec: "bf16", node: 1 },
-  });
-  assert.equal(whole[0]?.byteLength, 64 + 4 * pushSize);
-  worker.send(whole);
-  assert.equal((await worker.end(lease)).status, Status.MISSING);
-  const told = await cluster.counted(GRADIENTS);
-  assert.deepEqual(Object.keys(told), ["size"]);
-  worker.send(right);
-  await cluster.trained;
-  assert.equal(hashOf(cluster.job.snapshot().parameters), hashOf(weightsAfter(cluster.hand, 1)));
-});
+test(
+  "bodies that split their bytes otherwise than the run does are refused by size or count",
+  LIMIT,
+  async (t) => {
+    const cluster = await handCoordinator(t, { slots: 1, steps: 1, codec: "bf16", channels: [2, 2, 2] });
+    const worker = await cluster.joined("worker-1");
+    const lease = await worker.lease();
+    const { pushSize } = cluster.hand.layout;
+    const right = worker.rightFrames(lease);
+    const whole = worker.frames({ ...lease, slotCount: 4 }, blockValues(cluster.hand, 0, 0, 1), {
+      ...{ codec: "bf16", node: 1 },
+    });
+    assert.equal(whole[0]?.byteLength, 64 + 4 * pushSize);
+    worker.send(whole);
+    assert.equal((await worker.end(lease)).status, Status.MISSING);
+    const told = await cluster.counted(GRADIENTS);
+    assert.deepEqual(Object.keys(told), ["size"]);
+    worker.send(right);
+    await cluster.trained;
+    assert.equal(hashOf(cluster.job.snapshot().parameters), hashOf(weightsAfter(cluster.hand, 1)));
+  },
+);
 
 test("a state in bf16 is refused: it would take the place of weights that are kept", LIMIT, async (t) => {
-  const cluster = await handCoordinator(t, { slots: 1, steps: STEPS, codec: "bf16", channels: CHANNELS, mode: "exclusive" });
+  const cluster = await handCoordinator(t, {
+    slots: 1,
+    steps: STEPS,
+    codec: "bf16",
+    channels: CHANNELS,
+    mode: "exclusive",
+  });
   const worker = await cluster.joined("worker-1");
   const lease = await worker.stretch();
   const [frame] = worker.stateFrames(lease, new Float32Array(2 * cluster.hand.layout.size + 3 * STEPS), {

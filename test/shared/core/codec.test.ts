@@ -118,7 +118,10 @@ test("whatever bytes claim to be a bf16 chunk, reading them is a reason or a chu
 });
 
 test("slots that were rounded by themselves have one sum, whoever summed which and wherever the bytes lie", () => {
-  const rows = fc.array(fc.float({ noNaN: true, min: -(2 ** 99), max: 2 ** 99 }), { minLength: 9, maxLength: 9 });
+  const rows = fc.array(fc.float({ noNaN: true, min: -(2 ** 99), max: 2 ** 99 }), {
+    minLength: 9,
+    maxLength: 9,
+  });
   fc.assert(
     fc.property(
       fc.array(rows, { minLength: 4, maxLength: 4 }),
@@ -186,7 +189,14 @@ test("a value that is not finite, a body of another size and a torn one change n
 
 test("weights are rounded and moments are not; one slot travels rounded, a sum of several does not", () => {
   const tensor = (name: string, role: "weight" | "moment", size: number) =>
-    ({ name, role, shape: [size], initial: { kind: "constant", value: 0 }, rateMultiplier: 1, decays: false }) as const;
+    ({
+      name,
+      role,
+      shape: [size],
+      initial: { kind: "constant", value: 0 },
+      rateMultiplier: 1,
+      decays: false,
+    }) as const;
   const layout = placeTensors([tensor("a", "weight", 5), tensor("m", "moment", 2), tensor("b", "weight", 4)]);
   assert.equal(weightsEnd(layout), 9);
   assert.equal(weightsEnd(placeTensors([tensor("a", "weight", 5)])), 5);

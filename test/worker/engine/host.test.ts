@@ -355,7 +355,12 @@ describe("in bf16", () => {
   }
 
   /** The step's sum out of blocks of so many slots, from left to right. */
-  function sumOf(answer: (order: ToEngine) => FromEngine[], step: number, trained: Float32Array, sizes: number[]): Float32Array {
+  function sumOf(
+    answer: (order: ToEngine) => FromEngine[],
+    step: number,
+    trained: Float32Array,
+    sizes: number[],
+  ): Float32Array {
     const tree = new TreeSum(plan.slots, new BufferPool(layout.pushSize));
     let first = 0;
     for (const count of sizes) {
@@ -381,7 +386,9 @@ describe("in bf16", () => {
         const update = { learningRate: 0.01, momentum: 0.9, weightDecay: 0, samples };
         updateRange(layout, update, 0, { sums, current: kept, velocity, next: kept, moved: velocity });
       }
-      const order = stretchOf(0, 5, { start: { parameters: shared(start), velocity: shared(new Float32Array(layout.size)) } });
+      const order = stretchOf(0, 5, {
+        start: { parameters: shared(start), velocity: shared(new Float32Array(layout.size)) },
+      });
       assert.equal(answer(order).at(-1)?.type, "stretch-done");
       const ended = stateParts(layout, new Float32Array(order.state));
       assert.deepEqual(ended.parameters.slice(), kept, sizes.join());

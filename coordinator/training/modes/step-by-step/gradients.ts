@@ -1,6 +1,12 @@
 /** Gradients of the step in work as they come in: counted, summed and, chunk by chunk, turned into the next version. */
 import { type ChunkHeader, bodyLength, chunkCountOf } from "../../../../shared/core/chunk.js";
-import { type Codec, codecOf, encodedLength, exactBytes, roundedGradients } from "../../../../shared/core/codec.js";
+import {
+  type Codec,
+  codecOf,
+  encodedLength,
+  exactBytes,
+  roundedGradients,
+} from "../../../../shared/core/codec.js";
 import { type Layout, TAIL } from "../../../../shared/core/layout.js";
 import { blockOfNode } from "../../../../shared/core/slots.js";
 import { type saf, wire } from "../../../../shared/messages.js";

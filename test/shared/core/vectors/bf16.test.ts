@@ -15,9 +15,9 @@ const memory = new VectorMemory();
 /** Any bits; often those where rounding is decided: ties, the least and the largest numbers, infinities, NaN. */
 const anyBits = fc.oneof(
   fc.integer({ min: 0, max: 0xffff_ffff }),
-  fc.tuple(fc.integer({ min: 0, max: 0xffff }), fc.constantFrom(0, 1, 0x7fff, 0x8000, 0x8001, 0xffff)).map(
-    ([upper, lower]) => upper * 65_536 + lower,
-  ),
+  fc
+    .tuple(fc.integer({ min: 0, max: 0xffff }), fc.constantFrom(0, 1, 0x7fff, 0x8000, 0x8001, 0xffff))
+    .map(([upper, lower]) => upper * 65_536 + lower),
   fc.constantFrom(
     ...[0, 0x8000_0000, 1, 0x8000_0001, 0x007f_ffff, 0x0080_0000, 0x7f7f_7fff, 0x7f7f_8000, 0x7f7f_ffff],
     ...[0x7f80_0000, 0xff80_0000, 0x7f80_0001, 0xff80_ffff, 0x7fc0_0000, 0xffff_ffff, 0xff7f_ffff],
