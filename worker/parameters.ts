@@ -6,6 +6,7 @@ import { type Bus, RequestError } from "../shared/bus.js";
 import { pause } from "../shared/clock.js";
 import {
   type ChunkHeader,
+  bodyLength,
   chunkCountOf,
   decodeChunk,
   roundedInChunk,
@@ -156,8 +157,8 @@ export class ParameterReceiver {
   #misfitOf({ codec, chunk, totalBytes }: ChunkHeader, body: Uint8Array): "size" | "codec" | undefined {
     if (totalBytes !== this.#totalBytes) return "size";
     if (codec !== codecOf(this.identity.rounded)) return "codec";
-    const { length } = valuesOfChunk((this.#assemblies[0] as VersionAssembly).values, chunk);
-    return body.byteLength === encodedLength(length, this.#roundedIn(chunk)) ? undefined : "size";
+    const values = bodyLength(totalBytes, chunk) / 4;
+    return body.byteLength === encodedLength(values, this.#roundedIn(chunk)) ? undefined : "size";
   }
 
   #roundedIn(chunk: number): number {

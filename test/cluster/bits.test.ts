@@ -69,7 +69,7 @@ const FAMILIES = [
   { model: "mrelu", slots: 1 },
   { model: "rbf", slots: 4 },
   { model: "plain-r", slots: 2, codec: "bf16" as const },
-].map(({ model, slots, codec = "fp32" }) => ({
+].map(({ model, slots, codec = "fp32" as const }) => ({
   slots,
   config: stepwise({ model, seed: 11, train: { slots, codec, max_steps: 12 } }),
 }));

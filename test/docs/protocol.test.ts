@@ -77,6 +77,7 @@ test("docs/protocol.md states the sizes and versions of the sources", () => {
   assert.ok(text.includes(`(${BODY_BYTES} bytes)`));
   assert.ok(text.includes(`Version ${PROTOCOL_VERSION}:`));
   for (const [name, number] of Object.entries(CHUNK_KINDS)) assert.ok(text.includes(`${number} ${name}`));
+  for (const [name, number] of Object.entries(CODECS)) assert.ok(text.includes(`${number} ${name}`));
 });
 
 test("docs/protocol.md lists every subject and no other", () => {
