@@ -229,6 +229,11 @@ test(
       page.evaluate<Column>(
         `([...document.querySelectorAll(".sort")].find((button) => button.textContent === ${JSON.stringify(label)}).click(), ${columnOf(label)})`,
       );
+    // Of many metrics those that are wanted are shown, and the others when asked for.
+    const shownColumns = `[...document.querySelectorAll(".trials thead th")].filter((head) => head.offsetWidth > 0).length`;
+    assert.equal(await page.evaluate(shownColumns), 13);
+    await page.evaluate(`document.querySelector(".more-columns").click()`);
+    assert.equal(await page.evaluate(shownColumns), 17);
     const loss = await sortBy("loss");
     assert.equal(loss.sorted, "descending");
     assert.deepEqual(
@@ -314,6 +319,11 @@ test("light and dark, wide and narrow, it can be read by everybody", LIMIT, asyn
   // As a coordinator does: a page that hears nothing for ten seconds fades.
   live.tell({ timeMs: Date.now(), sweep: sweepMessage(sweepAfter(12, 100)) });
   await page.until(`document.querySelectorAll(".trials tbody tr").length === 12`);
+  // What a trial is measured for has a long name.
+  const unit = "trial 12 (3fa91c02): paper-fgs at 4 strengths, images 100–199";
+  const workers = POOL.workers.map((worker) => ({ ...worker, holds: { ...HELD, unit } }));
+  live.tell({ timeMs: Date.now(), pool: { ...POOL, workers } });
+  await page.until(`document.getElementById("workers").innerText.includes("paper-fgs at 4 strengths")`);
   const speaking = setInterval(() => live.tell({ timeMs: Date.now() }), 1000);
   t.after(() => clearInterval(speaking));
   await page.evaluate(AXE);
@@ -330,6 +340,11 @@ test("light and dark, wide and narrow, it can be read by everybody", LIMIT, asyn
       assert.deepEqual(violations, [], `${scheme}, ${width} px`);
       const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
       assert.ok(overflow <= 0, `${overflow} px too wide at ${width} px`);
+      const cut = await page.evaluate<number[]>(
+        `["#workers", ".trials table"].map((table) => document.querySelector(table).parentNode)
+          .map(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)`,
+      );
+      if (width === 1280) assert.deepEqual(cut, [0, 0], "a table lacks so many px");
       papers.add(await page.evaluate<string>("getComputedStyle(document.body).backgroundColor"));
     }
   }
@@ -375,14 +390,15 @@ test("everything can be reached with the keyboard, and one sees where one is", L
   await page.until(`document.querySelectorAll(".trials tbody tr").length === 12`);
   await page.evaluate(`document.getElementById("content").focus()`);
   const labels: string[] = [];
-  for (let i = 0; i < 4; i++) {
+  for (let i = 0; i < 5; i++) {
     await press("Tab");
     labels.push(
       await page.evaluate(`document.activeElement.ariaLabel ?? document.activeElement.textContent`),
     );
   }
   assert.deepEqual(labels, [
-    ...["Newest decisions of robust-mnist", "Best trials of robust-mnist", "rank", "trial"],
+    ...["Newest decisions of robust-mnist", "4 more columns", "Best trials of robust-mnist"],
+    ...["rank", "trial"],
   ]);
   await press("Enter");
   await page.until(`document.activeElement.parentNode.ariaSort === "ascending"`);
