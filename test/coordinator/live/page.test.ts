@@ -69,7 +69,7 @@ const POOL: PoolView = {
 };
 
 /** Two runs in the middle of their work, and one that failed. */
-function tellMuch(live: Live): void {
+function tellMuch(live: Live, pool = POOL): void {
   const now = Date.now();
   const tell = (event: LiveEvent): void => live.tell({ timeMs: now, ...event });
   const rows = [40, 90, 95].map((samplesPerSecond, i) => ({
@@ -85,7 +85,7 @@ function tellMuch(live: Live): void {
     silentSeconds: 0.2,
   }));
   for (const name of ["plain", "mrelu-r-m"]) tell(opened(`run-${name}`, name));
-  tell({ workers: { workers: rows }, pool: POOL });
+  tell({ workers: { workers: rows }, pool });
   for (const [i, name] of ["plain", "mrelu-r-m"].entries()) {
     tell(opened(`run-${name}`, name));
     tell({
@@ -313,16 +313,15 @@ test("it says when the coordinator hangs, though its server still answers", LIMI
 
 test("light and dark, wide and narrow, it can be read by everybody", LIMIT, async (t) => {
   const live = await startLive(t);
-  tellMuch(live);
+  // What a trial is measured for has a long name.
+  const unit = "trial 12 (3fa91c02): paper-fgs at 4 strengths, images 100–199";
+  const workers = POOL.workers.map((worker) => ({ ...worker, holds: { ...HELD, unit } }));
+  tellMuch(live, { ...POOL, workers });
   const page = await openPage(t, `${live.url}/`);
   await page.until(cardCount(3));
   // As a coordinator does: a page that hears nothing for ten seconds fades.
   live.tell({ timeMs: Date.now(), sweep: sweepMessage(sweepAfter(12, 100)) });
   await page.until(`document.querySelectorAll(".trials tbody tr").length === 12`);
-  // What a trial is measured for has a long name.
-  const unit = "trial 12 (3fa91c02): paper-fgs at 4 strengths, images 100–199";
-  const workers = POOL.workers.map((worker) => ({ ...worker, holds: { ...HELD, unit } }));
-  live.tell({ timeMs: Date.now(), pool: { ...POOL, workers } });
   await page.until(`document.getElementById("workers").innerText.includes("paper-fgs at 4 strengths")`);
   const speaking = setInterval(() => live.tell({ timeMs: Date.now() }), 1000);
   t.after(() => clearInterval(speaking));
