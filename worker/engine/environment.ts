@@ -6,6 +6,9 @@
 import { readFileSync } from "node:fs";
 import type { EngineName } from "../../shared/engine.js";
 
+/** "off": programs run op by op. Without it they are compiled to one graph, where the engine can. */
+export const COMPILE_VARIABLE = "SAF_COMPILE";
+
 /** What an operator may have set, and what then stays. */
 const OPERATORS_OWN = ["TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL"] as const;
 
