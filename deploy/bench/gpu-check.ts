@@ -22,6 +22,7 @@ const BATCHES = { gpu: [128, 1024, 8192], cpu: [32, 128, 512] };
 interface Options {
   engine: RealEngine;
   budget: number;
+  seconds: number;
   sets: string[];
   model: string;
   batches?: number[];
@@ -40,6 +41,12 @@ function budgetOf(text: string): number {
   throw new ClusterError("usage", `--budget ${text} is too long: at most ${MOST_BUDGET_SECONDS} seconds`);
 }
 
+function secondsOf(text: string): number {
+  const value = Number(text);
+  if (value > 0 && value <= MOST_BUDGET_SECONDS) return value;
+  throw new ClusterError("usage", `--seconds ${text}: expected more than 0, at most ${MOST_BUDGET_SECONDS}`);
+}
+
 function setsOf(text: string): string[] {
   const sets = text.split(",");
   const unknown = sets.find((set) => !DATA_SET_NAMES.some((name) => name === set));
@@ -56,6 +63,7 @@ function command(): Command {
       new Option("--engine <name>", "the engine").choices([...REAL_ENGINES]).default("tensorflow-gpu"),
     )
     .option("--budget <seconds>", "for everything; what does not fit is named as left out", budgetOf, 420)
+    .option("--seconds <seconds>", "at most for one measurement, besides its start", secondsOf, 12)
     .option("--sets <names>", "data sets whose networks are trained", setsOf, ["mnist", "cifar10"])
     .option("--model <name>", "network", "mrelu-r-m")
     .option("--batches <images>", "images of a step (default: 128,1024,8192; on a CPU 32,128,512)", (text) =>
@@ -67,7 +75,7 @@ function command(): Command {
 }
 
 async function check(options: Options): Promise<void> {
-  const { engine, budget, sets, model, slots } = options;
+  const { engine, budget, seconds, sets, model, slots } = options;
   for (const set of sets) networkNamed(set, model);
   const isGpu = engine === "tensorflow-gpu";
   const batches = options.batches ?? (isGpu ? BATCHES.gpu : BATCHES.cpu);
@@ -75,7 +83,15 @@ async function check(options: Options): Promise<void> {
     throw new ClusterError("usage", `--slots ${slots} must not exceed the smallest batch`);
   const began = performance.now();
   const gpu = await inspectGpu(process.env);
-  const checked: CheckOptions = { engine, budgetSeconds: budget, sets, model, batches, slots };
+  const checked: CheckOptions = {
+    engine,
+    budgetSeconds: budget,
+    mostSeconds: seconds,
+    sets,
+    model,
+    batches,
+    slots,
+  };
   const modes: readonly Mode[] = engine === "wasm" ? ["eager"] : ["compiled", "eager"];
   const outcomes = await conduct(measurementsOf(checked, modes), {
     options: checked,

@@ -1,6 +1,6 @@
 /**
  * One measurement in a process of its own, so that a crash or a full memory ends nothing else. Started by
- * deploy/bench/gpu-check.ts: `node measure.js <MeasurementSpec as JSON>`; the last line printed is a Measured.
+ * deploy/bench/gpu-check.ts: `node measure.js <MeasurementSpec as JSON>`; the last line printed is an Answer.
  */
 import { createHash } from "node:crypto";
 import { wordsOf } from "../../shared/errors.js";
@@ -14,15 +14,18 @@ import type { Programs } from "../engine/program.js";
 import { startPrograms } from "../engine/start.js";
 import { madeUpImages, madeUpTraining } from "./made-up-training.js";
 import type {
+  Answer,
   EvaluationFound,
+  Found,
   HashFound,
-  Measured,
   MeasurementSpec,
   SelfTestFound,
   TrainingFound,
   TrainingSubject,
 } from "./measurement.js";
 
+/** Equal bits after one step say little. */
+const LEAST_HASHED_STEPS = 5;
 /** Share of the seconds in which a speed settles before it is measured. */
 const WARM_UP = 0.2;
 /** Share of what is left that the engine alone gets. */
@@ -60,8 +63,9 @@ function selfTest(programs: Programs): SelfTestFound {
 
 function hash(programs: Programs, spec: MeasurementSpec & { kind: "hash" }): HashFound {
   const training = madeUpTraining(programs, spec);
-  if ("steps" in spec.for) while (training.step < spec.for.steps) training.advance();
-  else repeat(spec.for.seconds, () => training.advance().loss);
+  if ("seconds" in spec.for) repeat(spec.for.seconds, () => training.advance().loss);
+  const steps = "steps" in spec.for ? spec.for.steps : LEAST_HASHED_STEPS;
+  while (training.step < steps) training.advance();
   const { buffer, byteOffset, byteLength } = training.parameters;
   const sha256 = createHash("sha256")
     .update(new Uint8Array(buffer, byteOffset, byteLength))
@@ -156,14 +160,20 @@ function evaluationSpeed(
   };
 }
 
-function found(programs: Programs, spec: MeasurementSpec) {
-  if (spec.kind === "self-test") return selfTest(programs);
-  if (spec.kind === "hash") return hash(programs, spec);
-  if (spec.kind === "training") return trainingSpeed(programs, spec);
-  return evaluationSpeed(programs, spec);
+function found(programs: Programs, spec: MeasurementSpec): Found {
+  switch (spec.kind) {
+    case "self-test":
+      return { kind: spec.kind, ...selfTest(programs) };
+    case "hash":
+      return { kind: spec.kind, ...hash(programs, spec) };
+    case "training":
+      return { kind: spec.kind, ...trainingSpeed(programs, spec) };
+    case "evaluation":
+      return { kind: spec.kind, ...evaluationSpeed(programs, spec) };
+  }
 }
 
-async function measured(spec: MeasurementSpec): Promise<Measured> {
+async function measured(spec: MeasurementSpec): Promise<Answer> {
   try {
     const programs = await startPrograms(spec.engine);
     const result = found(programs, spec);

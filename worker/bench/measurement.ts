@@ -52,15 +52,17 @@ export interface EvaluationFound {
   attack_gradients_per_second: number;
 }
 
-interface FoundBy {
-  "self-test": SelfTestFound;
-  hash: HashFound;
-  training: TrainingFound;
-  evaluation: EvaluationFound;
+export type Found =
+  | ({ kind: "self-test" } & SelfTestFound)
+  | ({ kind: "hash" } & HashFound)
+  | ({ kind: "training" } & TrainingFound)
+  | ({ kind: "evaluation" } & EvaluationFound);
+
+export interface Measured {
+  engine: EngineInfo;
+  max_rss_bytes: number;
+  found: Found;
 }
 
-export type Kind = keyof FoundBy;
-
 /** The last line that the process prints. */
-export type Measured<K extends Kind = Kind> =
-  { engine: EngineInfo; max_rss_bytes: number; found: FoundBy[K] } | { error: string };
+export type Answer = Measured | { error: string };

@@ -1,7 +1,7 @@
 /** Makes the measurements of the GPU check, one process each, within the time that there is. */
 import { fileURLToPath } from "node:url";
 import { COMPILE_VARIABLE } from "../../../worker/engine/environment.js";
-import type { Measured, MeasurementSpec } from "../../../worker/bench/measurement.js";
+import type { Answer, MeasurementSpec } from "../../../worker/bench/measurement.js";
 import { explain, runCommand } from "../../run-command.js";
 import { type Allotment, type CheckOptions, type Measurement, allot } from "./plan.js";
 import type { Outcome } from "./report.js";
@@ -26,7 +26,11 @@ export async function conduct(measurements: readonly Measurement[], given: Condu
   let overheadSeconds = USUAL_OVERHEAD_SECONDS;
   for (const [i, measurement] of measurements.entries()) {
     const began = now();
-    const left = allot(deadline - began, measurements.length - i, overheadSeconds, i === 0);
+    const left = allot(deadline - began, measurements.length - i, {
+      overheadSeconds,
+      mostSeconds: options.mostSeconds,
+      isFirst: i === 0,
+    });
     const outcome = await next(measurement, left, outcomes, given);
     outcomes.push(outcome);
     if (outcome.kind === "measured" && left !== undefined)
@@ -85,8 +89,9 @@ function specOf(
 
 /** The first run stands right before the second. */
 function stepsOfFirst(outcome: Outcome | undefined): number | undefined {
-  if (outcome?.kind !== "measured" || outcome.measurement.kind !== "hash") return undefined;
-  return "sha256" in outcome.measured.found ? outcome.measured.found.steps : undefined;
+  if (outcome?.kind !== "measured") return undefined;
+  const { found } = outcome.measured;
+  return found.kind === "hash" ? found.steps : undefined;
 }
 
 async function carryOut(
@@ -95,22 +100,22 @@ async function carryOut(
   limitSeconds: number,
   env: NodeJS.ProcessEnv,
 ): Promise<Outcome> {
-  const { [COMPILE_VARIABLE]: _, ...rest } = env;
+  const compile = measurement.mode === "eager" ? "off" : undefined;
   const result = await runCommand(process.execPath, [PROCESS, JSON.stringify(spec)], {
-    env: measurement.mode === "eager" ? { ...rest, [COMPILE_VARIABLE]: "off" } : rest,
+    env: { ...env, [COMPILE_VARIABLE]: compile },
     timeoutMs: 1000 * limitSeconds,
   });
-  const measured = lastDocument(result.stdout);
-  if (measured === undefined) return { measurement, kind: "failed", reason: explain(result) };
-  if ("error" in measured) return { measurement, kind: "failed", reason: measured.error };
-  return { measurement, kind: "measured", measured };
+  const answer = lastDocument(result.stdout);
+  if (answer === undefined) return { measurement, kind: "failed", reason: explain(result) };
+  if ("error" in answer) return { measurement, kind: "failed", reason: answer.error };
+  return { measurement, kind: "measured", measured: answer };
 }
 
 /** TensorFlow's addon prints lines of its own. */
-function lastDocument(text: string): Measured | undefined {
+function lastDocument(text: string): Answer | undefined {
   const line = text.split("\n").findLast((each) => each.startsWith("{"));
   try {
-    return line === undefined ? undefined : (JSON.parse(line) as Measured);
+    return line === undefined ? undefined : (JSON.parse(line) as Answer);
   } catch {
     return undefined;
   }

@@ -9,6 +9,8 @@ export interface CheckOptions {
   engine: EngineName;
   /** For everything, processes and their starts included. */
   budgetSeconds: number;
+  /** For one measurement. */
+  mostSeconds: number;
   sets: readonly string[];
   model: string;
   batches: readonly number[];
@@ -65,9 +67,8 @@ export function measurementsOf(options: CheckOptions, modes: readonly Mode[]): M
   ];
 }
 
-/** Less than this tells nothing about a speed, more than that tells nothing more. */
+/** Less tells nothing about a speed. */
 const LEAST_SECONDS = 0.5;
-const MOST_SECONDS = 12;
 /** A process that hangs must not take everything that is left, and a compiling one needs this. */
 const GRACE_SECONDS = 60;
 
@@ -78,19 +79,23 @@ export interface Allotment {
   limitSeconds: number;
 }
 
-/**
- * For the next of so many measurements. `overheadSeconds`: what the last process took besides measuring. `isFirst`: the
- * driver may have to compile everything. Undefined when the time that is left is too short for it.
- */
+export interface Pace {
+  /** What the last process took besides measuring. */
+  overheadSeconds: number;
+  mostSeconds: number;
+  /** The driver may have to compile everything first. */
+  isFirst: boolean;
+}
+
+/** For the next of so many measurements; undefined when the time that is left is too short for it. */
 export function allot(
   remainingSeconds: number,
   count: number,
-  overheadSeconds: number,
-  isFirst = false,
+  { overheadSeconds, mostSeconds, isFirst }: Pace,
 ): Allotment | undefined {
   if (remainingSeconds < overheadSeconds + LEAST_SECONDS) return undefined;
   const share = remainingSeconds / Math.max(1, count) - overheadSeconds;
-  const seconds = Math.min(Math.max(share, LEAST_SECONDS), MOST_SECONDS);
+  const seconds = Math.max(Math.min(share, mostSeconds), LEAST_SECONDS);
   const patience = Math.max(GRACE_SECONDS, 4 * (overheadSeconds + seconds));
   return { seconds, limitSeconds: isFirst ? remainingSeconds : Math.min(remainingSeconds, patience) };
 }

@@ -2,8 +2,8 @@
 import type { EngineInfo } from "../../../shared/engine.js";
 import type {
   EvaluationFound,
+  Found,
   HashFound,
-  Kind,
   Measured,
   SelfTestFound,
   TrainingFound,
@@ -13,12 +13,12 @@ import type { Measurement, Mode } from "./plan.js";
 
 /** What became of a measurement. */
 export type Outcome = { measurement: Measurement } & (
-  | { kind: "measured"; measured: Exclude<Measured, { error: string }> }
+  | { kind: "measured"; measured: Measured }
   | { kind: "failed"; reason: string }
   | { kind: "left-out"; reason: string }
 );
 
-type Row<Found> = Found & { mode: Mode; engine: string; max_rss_bytes: number };
+type Row<Figures> = Figures & { mode: Mode; engine: string; max_rss_bytes: number };
 
 export interface CheckReport {
   format: 1;
@@ -64,18 +64,25 @@ export function reportOf(outcomes: readonly Outcome[]): CheckReport {
   };
 }
 
-type Found<K extends Kind> = Exclude<Measured<K>, { error: string }>["found"];
+type Kind = Found["kind"];
+type OfKind<T, K extends Kind> = Extract<T, { kind: K }>;
+
+function isOf<T extends { kind: Kind }, K extends Kind>(value: T, kind: K): value is OfKind<T, K> {
+  return value.kind === kind;
+}
 
 function rowsOf<K extends Kind>(
   kind: K,
   outcomes: readonly Outcome[],
-): { measurement: Measurement & { kind: K }; row: Row<Found<K>> }[] {
+): { measurement: OfKind<Measurement, K>; row: Row<OfKind<Found, K>> }[] {
   return outcomes.flatMap((outcome) => {
     const { measurement } = outcome;
-    if (outcome.kind !== "measured" || measurement.kind !== kind) return [];
+    if (outcome.kind !== "measured" || !isOf(measurement, kind)) return [];
     const { found, engine, max_rss_bytes } = outcome.measured;
-    const row = { mode: measurement.mode, engine: engine.version, max_rss_bytes, ...(found as Found<K>) };
-    return [{ measurement: measurement as Measurement & { kind: K }, row }];
+    if (!isOf(found, kind)) return [];
+    return [
+      { measurement, row: { mode: measurement.mode, engine: engine.version, max_rss_bytes, ...found } },
+    ];
   });
 }
 

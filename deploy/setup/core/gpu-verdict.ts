@@ -211,6 +211,8 @@ function withHint({ message, hint }: GpuVerdict): string {
   return hint === undefined ? message : `${message} (${hint})`;
 }
 
+const AGAIN = "npx saf setup --refresh";
+
 /** Of the engine that was chosen: its name, and what was left and why. */
 interface Chosen {
   engine: string;
@@ -233,8 +235,5 @@ export function gpuFinding(
   if (reasons.length === 0)
     return { warning: false, detail: `${message}; not used, the engine is ${chosen.engine}` };
   const words = reasons.map((line) => line.slice(prefix.length)).join("; ");
-  return {
-    warning: true,
-    detail: `${message}; not used: ${words} (\`npx saf setup --refresh\` tries again)`,
-  };
+  return { warning: true, detail: `${message}; not used: ${words} (${AGAIN} tries again)` };
 }
