@@ -57,6 +57,8 @@ export interface LocalClusterOptions {
   engine: EngineName;
   /** Variables of the worker processes: thread caps, library paths. */
   workerEnvironment: Record<string, string>;
+  /** Variables of the coordinator, besides this process's own. */
+  coordinatorEnvironment?: Record<string, string>;
   workers: number;
   /** The run directory; logs go to its `logs`. */
   out: string;
@@ -159,9 +161,18 @@ export class LocalCluster {
 
   /** Throws ClusterError("usage") when the server is not this run's alone. */
   get natsPid(): number {
+    return this.#ownServer.pid;
+  }
+
+  get #ownServer(): RunningNatsServer {
     const { own } = this.#ground;
     if (own === undefined) throw new ClusterError("usage", "This run has no nats-server of its own");
-    return own.pid;
+    return own;
+  }
+
+  /** Where its nats-server tells of itself. Throws as `natsPid` does. */
+  get natsMonitorUrl(): string {
+    return this.#ownServer.monitorUrl;
   }
 
   get coordinatorPid(): number | undefined {
@@ -246,7 +257,7 @@ export class LocalCluster {
         ...{ pool, httpPort, others, page: this.#page },
         termFolder: open?.folder,
       }),
-      environment: withoutSettings(process.env),
+      environment: { ...withoutSettings(process.env), ...this.#options.coordinatorEnvironment },
       logs: this.#logs,
     });
   }

@@ -11,6 +11,8 @@ import type { Span, SpanAttributes, SpanStart, Tracer } from "../tracing.js";
 export const TRACE_VARIABLE = "SAF_TRACE_DIR";
 export const MAIN_THREAD = "main thread";
 export const ENGINE_THREAD = "engine thread";
+/** The parts of a lease follow each other, so they share a lane. */
+export const LEASE_IN_HAND = "lease in hand";
 
 /** Lines kept back, so that the disk is not in the way of what is measured; more are written at once. */
 const MOST_LINES = 20_000;
@@ -56,10 +58,11 @@ class EventFile implements TraceFile {
     if (this.#lines.length > 0) appendFileSync(this.#file, this.#lines.splice(0).join(""));
   }
 
-  #start(name: string, { startMs, attributes }: SpanStart): Span {
+  #start(name: string, { startMs, attributes, kind }: SpanStart): Span {
     const fromMs = startMs ?? performance.now();
     const worker = attributes?.["saf.worker"];
-    const lane = this.#lane(worker === undefined ? `${name}s` : `${name}s of ${String(worker)}`);
+    const own = kind === "consumer" ? LEASE_IN_HAND : `${name}s`;
+    const lane = this.#lane(worker === undefined ? own : `${name}s of ${String(worker)}`);
     const id = (++this.#spans).toString(16).padStart(16, "0");
     const traceId = id.padStart(32, "0");
     let isOpen = true;

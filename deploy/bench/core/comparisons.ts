@@ -1,0 +1,248 @@
+/** The comparisons that `saf bench` knows by name: who runs against whom, in which figure, and what is aimed at. */
+import type {
+  AutoAttack,
+  Bare,
+  BulkWay,
+  Cluster,
+  Codec,
+  Contender,
+  EngineMode,
+  Evaluation,
+  FigureName,
+  Load,
+  Torch,
+} from "./contenders.js";
+
+/** What the command line says; what it leaves out, each comparison knows. */
+export interface Wishes extends Partial<Load> {
+  workers: number;
+  mode?: EngineMode | undefined;
+  codec?: Codec | undefined;
+  bulk?: BulkWay | undefined;
+  hosts?: number | undefined;
+  /** Of an evaluation. */
+  images?: number | undefined;
+}
+
+export interface Row {
+  what: string;
+  /** The ratio is above ÷ below, round by round. */
+  above: Contender;
+  below: Contender;
+  figure: FigureName;
+  bar: { atLeast: number } | { atMost: number };
+}
+
+export interface Comparison {
+  /** One line of the help. */
+  help: string;
+  rows: (wishes: Wishes) => Row[];
+}
+
+const STEPS = 150;
+const MNIST: Load = { data: "mnist", model: "mrelu-r-m", batch: 128, slots: 1, steps: STEPS };
+/** As the cluster trains by default: one slot a worker. */
+const CUT: Load = { ...MNIST, slots: 2 };
+const CIFAR: Load = { ...MNIST, data: "cifar10", batch: 100 };
+
+function loadOf({ data, model, batch, slots, steps }: Wishes, own: Load): Load {
+  return {
+    data: data ?? own.data,
+    model: model ?? own.model,
+    batch: batch ?? own.batch,
+    slots: slots ?? own.slots,
+    steps: steps ?? own.steps,
+  };
+}
+
+const bare = (load: Load, mode?: EngineMode, processes = 1): Bare => ({
+  kind: "bare",
+  ...load,
+  mode,
+  processes,
+});
+
+const torch = (load: Load, processes = 1, hosts = 1): Torch => ({ kind: "torch", ...load, processes, hosts });
+
+const clusterOf = (
+  wishes: Wishes,
+  own: Partial<Pick<Cluster, "bulk" | "hosts" | "codec" | "mode">>,
+): Cluster => {
+  const { workers, mode, codec, bulk, hosts } = wishes;
+  const spread = hosts ?? own.hosts ?? 1;
+  return {
+    kind: "cluster",
+    ...loadOf(wishes, CUT),
+    workers,
+    mode: own.mode ?? mode,
+    codec: own.codec ?? codec,
+    bulk: bulk ?? own.bulk ?? (spread > 1 ? "nats" : "mapped"),
+    hosts: spread,
+  };
+};
+
+const evaluation = (
+  { workers, images }: Wishes,
+  protocol: Evaluation["protocol"],
+  own: number,
+  mode: EngineMode | undefined,
+): Evaluation => ({ kind: "evaluation", protocol, images: images ?? own, workers, mode });
+
+export const COMPARISONS = {
+  compiled: {
+    help: "bare loop: graph ÷ eager, per CPU second",
+    rows: (wishes) => {
+      const load = loadOf(wishes, MNIST);
+      return [
+        {
+          what: `bare loop: graph ÷ eager, ${load.model}, batch ${load.batch}, per CPU second`,
+          ...{ above: bare(load, "graph"), below: bare(load, "eager") },
+          ...{ figure: "samples_per_cpu_second", bar: { atLeast: 1.5 } },
+        },
+      ];
+    },
+  },
+  torch: {
+    help: "bare loop ÷ PyTorch on one thread, per CPU second",
+    rows: (wishes) => {
+      const load = loadOf(wishes, MNIST);
+      return [
+        {
+          what: `bare loop ÷ PyTorch one thread, ${load.model}, batch ${load.batch}, per CPU second`,
+          ...{ above: bare(load, wishes.mode ?? "graph"), below: torch(load) },
+          ...{ figure: "samples_per_cpu_second", bar: { atLeast: 1.45 } },
+        },
+      ];
+    },
+  },
+  cluster: {
+    help: "cluster with bulk in mapped memory ÷ PyTorch DDP",
+    rows: (wishes) => {
+      const cluster = clusterOf(wishes, { bulk: "mapped" });
+      return [
+        {
+          what: "cluster, mapped memory ÷ PyTorch DDP (gloo)",
+          ...{ above: cluster, below: torch(cluster, cluster.workers) },
+          ...{ figure: "samples_per_second", bar: { atLeast: 1.25 } },
+        },
+      ];
+    },
+  },
+  hosts: {
+    help: "cluster over NATS alone, on two hosts ÷ PyTorch DDP",
+    rows: (wishes) => {
+      const cluster = clusterOf(wishes, { bulk: "nats", hosts: 2 });
+      return [
+        {
+          what: `cluster over NATS alone, ${cluster.hosts} hosts ÷ PyTorch DDP (gloo)`,
+          ...{ above: cluster, below: torch(cluster, cluster.workers, cluster.hosts) },
+          ...{ figure: "samples_per_second", bar: { atLeast: 1 } },
+        },
+      ];
+    },
+  },
+  wire: {
+    help: "bytes through NATS a step: bf16 ÷ fp32",
+    rows: (wishes) => [
+      {
+        what: "bytes on the wire a step: bf16 ÷ fp32",
+        above: clusterOf(wishes, { bulk: "nats", hosts: 2, codec: "bf16" }),
+        below: clusterOf(wishes, { bulk: "nats", hosts: 2, codec: "fp32" }),
+        ...{ figure: "wire_bytes_per_step", bar: { atMost: 0.52 } },
+      },
+    ],
+  },
+  cifar10: {
+    help: "bare loop on CIFAR-10: graph ÷ eager, and ÷ PyTorch",
+    rows: (wishes) => {
+      const load = loadOf(wishes, CIFAR);
+      const words = `CIFAR-10 ${load.model}, batch ${load.batch}`;
+      return [
+        {
+          what: `${words}: graph ÷ eager, per CPU second`,
+          ...{ above: bare(load, "graph"), below: bare(load, "eager") },
+          ...{ figure: "samples_per_cpu_second", bar: { atLeast: 1.4 } },
+        },
+        {
+          what: `${words}: graph ÷ PyTorch one thread, per CPU second`,
+          ...{ above: bare(load, "graph"), below: torch(load) },
+          ...{ figure: "samples_per_cpu_second", bar: { atLeast: 1.2 } },
+        },
+      ];
+    },
+  },
+  evaluate: {
+    help: "saf evaluate, 1,000 images × 13 × 3: graph ÷ eager, seconds",
+    rows: (wishes) => {
+      const above = evaluation(wishes, "paper", 1000, "graph");
+      return [
+        {
+          what: `saf evaluate, ${above.images} images × 13 × 3: graph ÷ eager, seconds`,
+          ...{ above, below: evaluation(wishes, "paper", 1000, "eager") },
+          ...{ figure: "seconds", bar: { atMost: 0.65 } },
+        },
+      ];
+    },
+  },
+  modern: {
+    help: "saf evaluate --protocol modern --budget standard: graph ÷ eager",
+    rows: (wishes) => [
+      {
+        what: "--protocol modern --budget standard: graph ÷ eager, seconds an image",
+        above: evaluation(wishes, "modern", 4, "graph"),
+        below: evaluation(wishes, "modern", 4, "eager"),
+        ...{ figure: "seconds_per_image", bar: { atMost: 0.5 } },
+      },
+    ],
+  },
+  autoattack: {
+    help: "the same ÷ AutoAttack's package in PyTorch, where it is installed",
+    rows: (wishes) => {
+      const below: AutoAttack = { kind: "autoattack", images: wishes.images ?? 4 };
+      return [
+        {
+          what: "--protocol modern --budget standard ÷ AutoAttack in PyTorch, seconds an image",
+          ...{ above: evaluation(wishes, "modern", 4, wishes.mode ?? "graph"), below },
+          ...{ figure: "seconds_per_image", bar: { atMost: 1 } },
+        },
+      ];
+    },
+  },
+  memory: {
+    help: "memory of a worker: graph ÷ eager",
+    rows: (wishes) => [
+      {
+        what: "memory of a worker: graph ÷ eager",
+        ...{ above: clusterOf(wishes, { mode: "graph" }), below: clusterOf(wishes, { mode: "eager" }) },
+        ...{ figure: "worker_rss_bytes", bar: { atMost: 1 } },
+      },
+    ],
+  },
+} as const satisfies Record<string, Comparison>;
+
+export type ComparisonName = keyof typeof COMPARISONS;
+
+/** The rows of comparisons, in the order of their names on the command line. */
+export function rowsOf(names: readonly ComparisonName[], wishes: Wishes): Row[] {
+  return names.flatMap((name): Row[] => COMPARISONS[name].rows(wishes));
+}
+
+/** What is compared where nobody names anything: the cluster with what it is made of, and with its peer. */
+export interface Overview {
+  bare: Bare;
+  together: Bare;
+  cluster: Cluster;
+  peer: Torch;
+}
+
+export function overviewOf(wishes: Wishes): Overview {
+  const cluster = clusterOf(wishes, {});
+  const { data, model, batch, slots, steps, workers, mode, hosts } = cluster;
+  const load: Load = { data, model, batch, slots, steps };
+  return {
+    bare: bare(load, mode),
+    together: bare(load, mode, workers),
+    cluster,
+    peer: torch(load, workers, hosts),
+  };
+}
