@@ -27,8 +27,7 @@ export async function runRounds(
   try {
     const needsRun = contenders.some(({ kind }) => kind === "evaluation");
     if (needsRun && ground.trained === undefined) progress("training a network that can be measured");
-    const trained =
-      ground.trained ?? (needsRun ? await trainSubject(ground, folder, subject) : undefined);
+    const trained = ground.trained ?? (needsRun ? await trainSubject(ground, folder, subject) : undefined);
     const runs: Run[] = [];
     for (let round = 0; round < rounds; round++) {
       for (const contender of rotated(contenders, round)) {

@@ -6,7 +6,7 @@ import { keysOf } from "../../shared/core/keys.js";
 import { REAL_ENGINES } from "../../shared/engine.js";
 import { ClusterError } from "../../shared/errors.js";
 import { NETWORK_DATASETS } from "../../shared/networks/registry.js";
-import type { BenchFlags } from "./bench.js";
+import type { BenchFlags } from "../bench/core/flags.js";
 
 const count = (text: string): number => {
   const value = Number(text);

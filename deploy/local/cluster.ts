@@ -83,6 +83,8 @@ export interface LocalClusterOptions {
 export interface Route {
   /** For a process, by its name. */
   urlOf(name: string): string;
+  /** Words of a command that starts it where it is to be; here, without any. */
+  behind?(name: string): readonly string[];
   close(): Promise<void>;
 }
 
@@ -271,6 +273,7 @@ export class LocalCluster {
       args: workerArguments(connection, { id, engine, computeMs: pool.compute_ms, cacheDir, logFile }),
       environment: workerProcessEnvironment(process.env, workerEnvironment),
       logs: this.#logs,
+      behind: this.#ground.route?.behind?.(id) ?? [],
     });
   }
 

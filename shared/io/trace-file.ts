@@ -38,8 +38,7 @@ class EventFile implements TraceFile {
   /** Of spans of one kind, which follow each other; the thread itself is the first. */
   readonly #lanes = new Map<string, number>();
   readonly #thread: number;
-  /** From `performance.now()` of this thread to the monotonic clock, which is one for all processes. */
-  readonly #offsetMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+  readonly #offsetMs = monotonicOffsetMs();
   #spans = 0;
   readonly tracer: Tracer;
 
@@ -105,4 +104,21 @@ class EventFile implements TraceFile {
     this.#lines.push(`${JSON.stringify(event)}\n`);
     if (this.#lines.length >= MOST_LINES) this.flush();
   }
+}
+
+const CLOCK_READINGS = 100;
+
+/**
+ * From `performance.now()` of this thread to the monotonic clock, which is one for all processes. On a busy machine much time
+ * may pass between two readings, so the closest of many counts.
+ */
+function monotonicOffsetMs(): number {
+  let [closestMs, offsetMs] = [Infinity, 0];
+  for (let i = 0; i < CLOCK_READINGS; i++) {
+    const before = performance.now();
+    const monotonicMs = Number(process.hrtime.bigint()) / 1e6;
+    const apartMs = performance.now() - before;
+    if (apartMs < closestMs) [closestMs, offsetMs] = [apartMs, monotonicMs - before - apartMs / 2];
+  }
+  return offsetMs;
 }

@@ -1,16 +1,17 @@
 /** The comparisons that `saf bench` knows by name: who runs against whom, in which figure, and what is aimed at. */
-import type {
-  AutoAttack,
-  Bare,
-  BulkWay,
-  Cluster,
-  Codec,
-  Contender,
-  EngineMode,
-  Evaluation,
-  FigureName,
-  Load,
-  Torch,
+import {
+  type AutoAttack,
+  type Bare,
+  type BulkWay,
+  type Cluster,
+  type Codec,
+  type Contender,
+  type EngineMode,
+  type Evaluation,
+  type FigureName,
+  type Load,
+  type Torch,
+  USUAL,
 } from "./contenders.js";
 
 /** What the command line says; what it leaves out, each comparison knows. */
@@ -40,7 +41,7 @@ export interface Comparison {
 }
 
 const STEPS = 150;
-const MNIST: Load = { data: "mnist", model: "mrelu-r-m", batch: 128, slots: 1, steps: STEPS };
+const MNIST: Load = { ...USUAL, batch: 128, slots: 1, steps: STEPS };
 /** As the cluster trains by default: one slot a worker. */
 const CUT: Load = { ...MNIST, slots: 2 };
 const CIFAR: Load = { ...MNIST, data: "cifar10", batch: 100 };
@@ -62,7 +63,11 @@ const bare = (load: Load, mode?: EngineMode, processes = 1): Bare => ({
   processes,
 });
 
-const torch = (load: Load, processes = 1, hosts = 1): Torch => ({ kind: "torch", ...load, processes, hosts });
+/** PyTorch's batch norm sees the share of a process, so no cut of the batch means anything to it. */
+const torch = ({ data, model, batch, steps }: Load, processes = 1, hosts = 1): Torch => ({
+  kind: "torch",
+  ...{ data, model, batch, steps, slots: processes, processes, hosts },
+});
 
 const clusterOf = (
   wishes: Wishes,
@@ -95,7 +100,7 @@ export const COMPARISONS = {
       const load = loadOf(wishes, MNIST);
       return [
         {
-          what: `bare loop: graph ÷ eager, ${load.model}, batch ${load.batch}, per CPU second`,
+          what: "bare loop, graph ÷ eager, per CPU s",
           ...{ above: bare(load, "graph"), below: bare(load, "eager") },
           ...{ figure: "samples_per_cpu_second", bar: { atLeast: 1.5 } },
         },
@@ -108,7 +113,7 @@ export const COMPARISONS = {
       const load = loadOf(wishes, MNIST);
       return [
         {
-          what: `bare loop ÷ PyTorch one thread, ${load.model}, batch ${load.batch}, per CPU second`,
+          what: "bare loop ÷ PyTorch, per CPU s",
           ...{ above: bare(load, wishes.mode ?? "graph"), below: torch(load) },
           ...{ figure: "samples_per_cpu_second", bar: { atLeast: 1.45 } },
         },
@@ -121,7 +126,7 @@ export const COMPARISONS = {
       const cluster = clusterOf(wishes, { bulk: "mapped" });
       return [
         {
-          what: "cluster, mapped memory ÷ PyTorch DDP (gloo)",
+          what: "cluster, mapped memory ÷ DDP",
           ...{ above: cluster, below: torch(cluster, cluster.workers) },
           ...{ figure: "samples_per_second", bar: { atLeast: 1.25 } },
         },
@@ -134,7 +139,7 @@ export const COMPARISONS = {
       const cluster = clusterOf(wishes, { bulk: "nats", hosts: 2 });
       return [
         {
-          what: `cluster over NATS alone, ${cluster.hosts} hosts ÷ PyTorch DDP (gloo)`,
+          what: `cluster, NATS, ${cluster.hosts} hosts ÷ DDP`,
           ...{ above: cluster, below: torch(cluster, cluster.workers, cluster.hosts) },
           ...{ figure: "samples_per_second", bar: { atLeast: 1 } },
         },
@@ -145,7 +150,7 @@ export const COMPARISONS = {
     help: "bytes through NATS a step: bf16 ÷ fp32",
     rows: (wishes) => [
       {
-        what: "bytes on the wire a step: bf16 ÷ fp32",
+        what: "bytes of a step, bf16 ÷ fp32",
         above: clusterOf(wishes, { bulk: "nats", hosts: 2, codec: "bf16" }),
         below: clusterOf(wishes, { bulk: "nats", hosts: 2, codec: "fp32" }),
         ...{ figure: "wire_bytes_per_step", bar: { atMost: 0.52 } },
@@ -156,15 +161,15 @@ export const COMPARISONS = {
     help: "bare loop on CIFAR-10: graph ÷ eager, and ÷ PyTorch",
     rows: (wishes) => {
       const load = loadOf(wishes, CIFAR);
-      const words = `CIFAR-10 ${load.model}, batch ${load.batch}`;
+      const words = load.data === "cifar10" ? "CIFAR-10" : load.data;
       return [
         {
-          what: `${words}: graph ÷ eager, per CPU second`,
+          what: `${words}, graph ÷ eager, per CPU s`,
           ...{ above: bare(load, "graph"), below: bare(load, "eager") },
           ...{ figure: "samples_per_cpu_second", bar: { atLeast: 1.4 } },
         },
         {
-          what: `${words}: graph ÷ PyTorch one thread, per CPU second`,
+          what: `${words}, graph ÷ PyTorch, per CPU s`,
           ...{ above: bare(load, "graph"), below: torch(load) },
           ...{ figure: "samples_per_cpu_second", bar: { atLeast: 1.2 } },
         },
@@ -177,7 +182,7 @@ export const COMPARISONS = {
       const above = evaluation(wishes, "paper", 1000, "graph");
       return [
         {
-          what: `saf evaluate, ${above.images} images × 13 × 3: graph ÷ eager, seconds`,
+          what: "saf evaluate, graph ÷ eager, s",
           ...{ above, below: evaluation(wishes, "paper", 1000, "eager") },
           ...{ figure: "seconds", bar: { atMost: 0.65 } },
         },
@@ -188,7 +193,7 @@ export const COMPARISONS = {
     help: "saf evaluate --protocol modern --budget standard: graph ÷ eager",
     rows: (wishes) => [
       {
-        what: "--protocol modern --budget standard: graph ÷ eager, seconds an image",
+        what: "modern, graph ÷ eager, s an image",
         above: evaluation(wishes, "modern", 4, "graph"),
         below: evaluation(wishes, "modern", 4, "eager"),
         ...{ figure: "seconds_per_image", bar: { atMost: 0.5 } },
@@ -201,7 +206,7 @@ export const COMPARISONS = {
       const below: AutoAttack = { kind: "autoattack", images: wishes.images ?? 4 };
       return [
         {
-          what: "--protocol modern --budget standard ÷ AutoAttack in PyTorch, seconds an image",
+          what: "modern ÷ AutoAttack, s an image",
           ...{ above: evaluation(wishes, "modern", 4, wishes.mode ?? "graph"), below },
           ...{ figure: "seconds_per_image", bar: { atMost: 1 } },
         },
@@ -212,7 +217,7 @@ export const COMPARISONS = {
     help: "memory of a worker: graph ÷ eager",
     rows: (wishes) => [
       {
-        what: "memory of a worker: graph ÷ eager",
+        what: "memory of a worker, graph ÷ eager",
         ...{ above: clusterOf(wishes, { mode: "graph" }), below: clusterOf(wishes, { mode: "eager" }) },
         ...{ figure: "worker_rss_bytes", bar: { atMost: 1 } },
       },

@@ -71,15 +71,15 @@ export const FIGURES = {
   samples_per_cpu_second: "images/CPU s",
   seconds: "s",
   seconds_per_image: "s/image",
-  wire_bytes_per_step: "bytes/step through NATS",
-  coordinator_bytes_per_step: "bytes/step at the coordinator",
-  worker_rss_bytes: "bytes of a worker",
-  coordinator_rss_bytes: "bytes of the coordinator",
-  nats_rss_bytes: "bytes of nats-server",
-  rss_bytes: "bytes of a process",
-  overhead_cpu_share: "of CPU: coordinator and NATS",
-  coordinator_cpu_share: "of CPU: coordinator",
-  nats_cpu_share: "of CPU: NATS",
+  wire_bytes_per_step: "MiB/step, NATS",
+  coordinator_bytes_per_step: "MiB/step, coordinator",
+  worker_rss_bytes: "MiB, worker",
+  coordinator_rss_bytes: "MiB, coordinator",
+  nats_rss_bytes: "MiB, nats-server",
+  rss_bytes: "MiB, process",
+  overhead_cpu_share: "CPU share, not workers",
+  coordinator_cpu_share: "CPU share, coordinator",
+  nats_cpu_share: "CPU share, nats-server",
 } as const;
 export type FigureName = keyof typeof FIGURES;
 
@@ -122,7 +122,7 @@ function wordsOf(contender: Contender): (string | undefined)[] {
     case "torch": {
       const { processes, hosts } = contender;
       const who = processes === 1 ? "PyTorch, one thread" : `PyTorch DDP of ${processes}`;
-      return [who, hostWords(hosts), ...loadWords(contender, false)];
+      return [who, hostWords(hosts), ...loadWords({ ...contender, slots: 1 })];
     }
     case "evaluation": {
       const { protocol, images, workers, mode } = contender;
@@ -135,8 +135,15 @@ function wordsOf(contender: Contender): (string | undefined)[] {
 
 const hostWords = (hosts: number): string => (hosts === 1 ? "" : `${hosts} hosts`);
 
-function loadWords({ data, model, batch, slots }: Load, cuts = true): string[] {
-  return [data, model, `batch ${batch}`, cuts && slots !== 1 ? `${slots} slots` : ""];
+/** What stands in no name: the table of a benchmark has no room for what nearly all rows say. */
+export const USUAL = { data: "mnist", model: "mrelu-r-m" } as const;
+
+function loadWords({ data, model, batch, slots }: Load): string[] {
+  return [
+    data === USUAL.data ? "" : data,
+    model === USUAL.model ? "" : model,
+    `batch ${batch}${slots !== 1 ? ` in ${slots}` : ""}`,
+  ];
 }
 
 /** Each contender of a list once, in the order of its first place. */

@@ -1,8 +1,7 @@
 /** The cluster beside what it is made of: one bare loop alone, as many at once, and PyTorch DDP. */
-import { markdownTable } from "../../../coordinator/results/report/markdown.js";
 import type { Overview } from "./comparisons.js";
-import { type Cluster, type FigureName, nameOf } from "./contenders.js";
-import { type Run, figuresOf, outcomesOf, spread } from "./report.js";
+import { type FigureName, nameOf } from "./contenders.js";
+import { type Run, figuresOf, outcomesOf } from "./report.js";
 import { type Summary, ratios, summarise } from "./statistics.js";
 
 export interface OverviewReport {
@@ -58,40 +57,4 @@ export function overviewReport(contenders: Overview, runs: readonly Run[]): Over
     nats_rss_bytes: cluster("nats_rss_bytes"),
     bare_rss_bytes: summarise(of("bare", "rss_bytes")),
   };
-}
-
-export function overviewTable(report: OverviewReport, { workers, bulk }: Cluster): string {
-  const ratio = (summary: Summary | { skipped: string }): string =>
-    "skipped" in summary ? `skipped: ${summary.skipped}` : spread(summary, 2);
-  const whole = (summary: Summary | { skipped: string }): string =>
-    "skipped" in summary ? "–" : summary.median.toFixed(0);
-  const mib = ({ median }: Summary): string => (median / 2 ** 20).toFixed(0);
-  const perCpu = [report.cluster_samples_per_cpu_second, report.bare_samples_per_cpu_second] as const;
-  const speeds = [
-    report.cluster_samples_per_second,
-    report.bare_samples_per_second,
-    report.ddp_samples_per_second,
-  ];
-  const memory = [
-    report.worker_rss_bytes,
-    report.coordinator_rss_bytes,
-    report.nats_rss_bytes,
-    report.bare_rss_bytes,
-  ];
-  return markdownTable(
-    ["figure", `bulk ${bulk === "mapped" ? "in mapped memory" : "through NATS"}`],
-    [
-      [`cluster ÷ ${workers} bare loops, each alone`, ratio(report.cluster_over_bare)],
-      [`cluster ÷ ${workers} bare loops at once`, ratio(report.cluster_over_bare_together)],
-      [`cluster ÷ PyTorch DDP (gloo)`, ratio(report.cluster_over_ddp)],
-      ["images/s: cluster, one bare loop, DDP", speeds.map(whole).join(", ")],
-      [
-        "images/CPU s, cluster ÷ bare loop",
-        `${perCpu.map(whole).join(" ÷ ")} = ${(perCpu[0].median / perCpu[1].median).toFixed(2)}`,
-      ],
-      ["share of CPU: coordinator and NATS", ratio(report.coordinator_and_nats_cpu_share)],
-      ["MiB a step through NATS", (report.wire_bytes_per_step.median / 2 ** 20).toFixed(2)],
-      ["MiB: worker, coordinator, NATS, bare loop", memory.map(mib).join(", ")],
-    ],
-  );
 }

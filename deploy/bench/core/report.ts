@@ -1,5 +1,4 @@
-/** What rounds of a benchmark come to: ratios with their bars, the figures of every contender, and the tables of them. */
-import { markdownTable } from "../../../coordinator/results/report/markdown.js";
+/** What rounds of a benchmark come to: ratios with their bars, and the figures of every contender. */
 import { keysOf } from "../../../shared/core/keys.js";
 import { type Summary, ratios, summarise } from "./statistics.js";
 import type { Row } from "./comparisons.js";
@@ -67,9 +66,7 @@ export function figuresOf(
 ): { values: number[] } | { skipped: string } {
   const skipped = outcomes.find(isSkipped);
   if (skipped !== undefined) return skipped;
-  const values = outcomes.flatMap((outcome) =>
-    isSkipped(outcome) ? [] : (outcome.figures[figure] ?? []),
-  );
+  const values = outcomes.flatMap((outcome) => (isSkipped(outcome) ? [] : (outcome.figures[figure] ?? [])));
   if (outcomes.length === 0 || values.length < outcomes.length)
     return { skipped: `it does not tell ${FIGURES[figure]}` };
   return { values };
@@ -102,48 +99,4 @@ export function sameEngineNotes(rows: readonly Row[], contenders: readonly Conte
       ? [`${what}: both were computed by ${by}, so the mode made no difference to the engine`]
       : [];
   });
-}
-
-// ---- Tables -----------------------------------------------------------------------------------------------------
-
-export const spread = ({ median, min, max }: Summary, digits: number): string =>
-  `${median.toFixed(digits)} (${min.toFixed(digits)} to ${max.toFixed(digits)})`;
-
-export function rowTable(rows: readonly RowResult[]): string {
-  return markdownTable(
-    ["what", "ratio: median (range)", "bar", "met"],
-    rows.map(({ what, ratio, bar, is_met }) => [
-      what,
-      "skipped" in ratio ? `skipped: ${ratio.skipped}` : spread(ratio, 3),
-      bar,
-      is_met === undefined ? "–" : is_met ? "yes" : "no",
-    ]),
-  );
-}
-
-export function contenderTable(contenders: readonly ContenderResult[]): string {
-  return markdownTable(
-    ["who", "figure", "median (range)"],
-    contenders.flatMap(({ name, skipped, figures }) =>
-      skipped === undefined
-        ? keysOf(FIGURES).flatMap((figure): string[][] => {
-            const summary = figures[figure];
-            return summary === undefined ? [] : [[name, FIGURES[figure], figureWords(figure, summary)]];
-          })
-        : [[name, "–", `skipped: ${skipped}`]],
-    ),
-  );
-}
-
-const MIB = 2 ** 20;
-
-function figureWords(figure: FigureName, summary: Summary): string {
-  if (figure.includes("bytes")) {
-    const { median, min, max } = summary;
-    const digits = figure.endsWith("per_step") ? 2 : 0;
-    const scaled = { ...summary, median: median / MIB, min: min / MIB, max: max / MIB };
-    return `${spread(scaled, digits)} MiB`;
-  }
-  if (figure.endsWith("share")) return spread(summary, 3);
-  return spread(summary, figure.startsWith("seconds") ? 2 : 0);
 }

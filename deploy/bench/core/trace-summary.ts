@@ -42,7 +42,10 @@ interface Window {
 /** Lines of all files of a trace, as one document that begins at 0. */
 export function documentOf(lines: readonly string[]): TraceDocument {
   const events = lines.filter((line) => line !== "").map((line) => JSON.parse(line) as TraceEvent);
-  const first = events.reduce((least, event) => (event.ph === "X" ? Math.min(least, event.ts) : least), Infinity);
+  const first = events.reduce(
+    (least, event) => (event.ph === "X" ? Math.min(least, event.ts) : least),
+    Infinity,
+  );
   const names = events.filter(({ ph }) => ph === "M");
   const parts = events
     .flatMap((event) => (event.ph === "X" ? [{ ...event, ts: rounded(event.ts - first) }] : []))
