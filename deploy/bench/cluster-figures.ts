@@ -13,7 +13,7 @@ export interface Snapshot {
   /** Where it was asked for: by process, what each of its threads used. */
   threads: ReadonlyMap<string, readonly ThreadUsage[]>;
   /** Bytes that nats-server took in and gave out, and those of training by the coordinator's own count. */
-  bytes?: { nats: number; coordinator: number };
+  bytes?: { nats: number; coordinator: TrainingBytes };
 }
 
 /** `whole`: with what takes a moment to ask. The rest is read at once. */
@@ -57,21 +57,31 @@ async function brokerBytes(monitorUrl: string): Promise<number> {
   }
 }
 
-/** Of gradients and parameters, both ways; what lies in shared memory is counted too. */
-async function coordinatorBytes(page: string | undefined): Promise<number> {
-  if (page === undefined) return NaN;
+/** By the coordinator's own count of one moment, which may be a little before. */
+export interface TrainingBytes {
+  /** Of gradients and parameters, both ways; what lies in shared memory is counted too. */
+  bytes: number;
+  steps: number;
+}
+
+const UNTOLD: TrainingBytes = { bytes: NaN, steps: NaN };
+
+async function coordinatorBytes(page: string | undefined): Promise<TrainingBytes> {
+  if (page === undefined) return UNTOLD;
   try {
-    return bytesOfTraining(await answerOf(new URL("metrics", page).href));
+    return trainingBytes(await answerOf(new URL("metrics", page).href));
   } catch {
-    return NaN;
+    return UNTOLD;
   }
 }
 
-export function bytesOfTraining(exposition: string): number {
-  const lines = exposition.matchAll(/^saf_wire_bytes_total\{([^}]*)\} (\S+)$/gm);
-  return [...lines]
-    .filter(([, labels = ""]) => /kind="(gradient|parameters)"/.test(labels))
-    .reduce((sum, [, , value]) => sum + Number(value), 0);
+export function trainingBytes(exposition: string): TrainingBytes {
+  const sum = (pattern: RegExp): number =>
+    [...exposition.matchAll(pattern)].reduce((total, [, value]) => total + Number(value), 0);
+  return {
+    bytes: sum(/^saf_wire_bytes_total\{[^}]*kind="(?:gradient|parameters)"[^}]*\} (\S+)$/gm),
+    steps: sum(/^saf_optimizer_steps_total\{[^}]*\} (\S+)$/gm),
+  };
 }
 
 export function clusterFigures(first: Snapshot, last: Snapshot, batch: number): Measured["figures"] {
@@ -88,7 +98,9 @@ export function clusterFigures(first: Snapshot, last: Snapshot, batch: number): 
     coordinator_cpu_share: coordinator / all,
     nats_cpu_share: nats / all,
     wire_bytes_per_step: spent(({ bytes }) => bytes?.nats ?? NaN) / steps,
-    coordinator_bytes_per_step: spent(({ bytes }) => bytes?.coordinator ?? NaN) / steps,
+    coordinator_bytes_per_step:
+      spent(({ bytes }) => bytes?.coordinator.bytes ?? NaN) /
+      spent(({ bytes }) => bytes?.coordinator.steps ?? NaN),
     coordinator_rss_bytes: last.coordinator.rssBytes,
     nats_rss_bytes: last.nats.rssBytes,
     worker_rss_bytes: Math.max(...last.workers.map((usage) => usage.rssBytes)),

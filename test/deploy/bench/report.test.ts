@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bytesOfTraining } from "../../../deploy/bench/cluster-figures.js";
+import { trainingBytes } from "../../../deploy/bench/cluster-figures.js";
 import { rowsOf } from "../../../deploy/bench/core/comparisons.js";
 import { type Contender, type Outcome, nameOf } from "../../../deploy/bench/core/contenders.js";
 import { type Run, contenderResult, rowResult, sameEngineNotes } from "../../../deploy/bench/core/report.js";
@@ -67,7 +67,8 @@ test("bytes of training are read from the coordinator's metrics", () => {
     'saf_wire_bytes_total{direction="in",kind="gradient"} 100',
     'saf_wire_bytes_total{direction="out",kind="parameters"} 20',
     'saf_wire_bytes_total{direction="out",kind="data"} 5000',
+    'saf_optimizer_steps_total{run="plain"} 9',
     'saf_wire_messages_total{direction="in",kind="gradient"} 7',
   ].join("\n");
-  assert.equal(bytesOfTraining(exposition), 120);
+  assert.deepEqual(trainingBytes(exposition), { bytes: 120, steps: 9 });
 });
