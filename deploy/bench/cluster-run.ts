@@ -3,6 +3,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { poolSchema } from "../../shared/config/pool.js";
+import type { Config } from "../../shared/config/run.js";
 import { ClusterError } from "../../shared/errors.js";
 import { realClock } from "../../shared/io/real-clock.js";
 import { TRACE_VARIABLE } from "../../shared/io/trace-file.js";
@@ -38,7 +39,8 @@ export async function clusterRun(
 ): Promise<ClusterRun> {
   const folder = await temporaryFolder("saf-bench-");
   try {
-    const file = await runFile(cluster, folder);
+    const file = join(folder, "run.yaml");
+    await writeFile(file, stringify(await settingsOf(cluster)));
     const out = join(folder, "run");
     const snapshots = await train(ground, cluster, place, { file, out });
     const [first, last] = [await snapshots[0], await snapshots.at(-1)];
@@ -53,11 +55,8 @@ export async function clusterRun(
   }
 }
 
-/** Settings are checked as any run's are: one that there is not is an error that names it. */
-async function runFile(
-  { data, model, batch, slots, steps, codec }: Cluster,
-  folder: string,
-): Promise<string> {
+/** Checked as any run's are: a setting that there is not is an error that names it. */
+export async function settingsOf({ data, model, batch, slots, steps, codec }: Cluster): Promise<Config> {
   const { value } = await loadConfig({
     files: [],
     set: [
@@ -67,9 +66,7 @@ async function runFile(
       ...(codec === undefined ? [] : [`train.codec=${codec}`]),
     ],
   });
-  const file = join(folder, "run.yaml");
-  await writeFile(file, stringify(value));
-  return file;
+  return value;
 }
 
 async function train(

@@ -1,10 +1,11 @@
 /** Interleaved rounds: every contender once a round, in an order that rotates. */
 import { rm } from "node:fs/promises";
 import { loadavg } from "node:os";
+import { wordsOf } from "../../shared/errors.js";
 import { temporaryFolder } from "../local/places.js";
 import { measureBare } from "./bare-loops.js";
 import { clusterOnHosts } from "./cluster-hosts.js";
-import { clusterRun } from "./cluster-run.js";
+import { clusterRun, settingsOf } from "./cluster-run.js";
 import { type Contender, type Outcome, isSkipped, nameOf, rotated } from "./core/contenders.js";
 import type { Run } from "./core/report.js";
 import { measureEvaluation, trainSubject } from "./evaluation.js";
@@ -23,6 +24,8 @@ export async function runRounds(
   contenders: readonly Contender[],
   { rounds, subject, progress }: RoundsOptions,
 ): Promise<Run[]> {
+  // What is wrong with a setting must not come out after an hour of rounds.
+  for (const contender of contenders) if (contender.kind === "cluster") await settingsOf(contender);
   const folder = await temporaryFolder("saf-bench-");
   try {
     const needsRun = contenders.some(({ kind }) => kind === "evaluation");
@@ -52,8 +55,13 @@ async function oneRun(
   const [load_before = 0] = loadavg();
   // What was not there in one round will not be there in the next.
   const known = before.find((run) => run.contender === name && isSkipped(run.outcome));
-  const outcome = known?.outcome ?? (await outcomeOf(ground, contender));
+  const outcome = known?.outcome ?? (await outcomeOf(ground, contender).catch(failed));
   return { round: round + 1, contender: name, load_before, outcome };
+}
+
+/** One that fails leaves its own rows without a ratio, and the others what they have. */
+function failed(error: unknown): Outcome {
+  return { skipped: `it failed: ${wordsOf(error)}` };
 }
 
 async function outcomeOf(ground: Ground, contender: Contender): Promise<Outcome> {

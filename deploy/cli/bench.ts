@@ -3,10 +3,10 @@ import { availableParallelism, loadavg } from "node:os";
 import type { RealEngine } from "../../shared/engine.js";
 import { ClusterError } from "../../shared/errors.js";
 import { type ComparisonName, type Wishes, overviewOf, rowsOf } from "../bench/core/comparisons.js";
-import { distinct, nameOf } from "../bench/core/contenders.js";
+import { distinct, isSkipped, nameOf } from "../bench/core/contenders.js";
 import { type BenchFlags, comparisonsIn, subjectOf, wishesIn } from "../bench/core/flags.js";
 import { overviewReport } from "../bench/core/overview.js";
-import { type Run, contenderResult, rowResult, sameEngineNotes } from "../bench/core/report.js";
+import { type Run, contenderResult, outcomesOf, rowResult, sameEngineNotes } from "../bench/core/report.js";
 import type { Ground } from "../bench/ground.js";
 import { runRounds } from "../bench/rounds.js";
 import { contenderTable, overviewTable, rowTable } from "../bench/tables.js";
@@ -67,6 +67,11 @@ async function overview(ground: Ground, wishes: Wishes, { rounds, json }: BenchF
   };
   const all = [bare, cluster, together, peer];
   const runs = await runRounds(ground, distinct(all), { rounds, subject: subjectOf(wishes), progress: note });
+  // Only the peer may be missing.
+  const ours = [bare, cluster, together].flatMap((one) => outcomesOf(runs, nameOf(one)));
+  const missing = ours.find(isSkipped);
+  if (missing !== undefined)
+    throw new ClusterError("unexpected", `The benchmark cannot run: ${missing.skipped}`);
   const report = overviewReport(contenders, runs);
   const title = `${settingWords(setting)}\n\n`;
   printResult(json ? { setting, ...report, runs } : title + overviewTable(report, cluster));
