@@ -2,7 +2,7 @@
 import { keysOf } from "../../../shared/core/keys.js";
 import { type Summary, ratios, summarise } from "./statistics.js";
 import type { Row } from "./comparisons.js";
-import { FIGURES, type FigureName, type Outcome, isSkipped, nameOf } from "./contenders.js";
+import { FIGURES, type FigureName, type Measured, type Outcome, isSkipped, nameOf } from "./contenders.js";
 
 /** One round of one contender, in the order in which they ran. */
 export interface Run {
@@ -59,6 +59,12 @@ export function outcomesOf(runs: readonly Run[], name: string): Outcome[] {
     .map(({ outcome }) => outcome);
 }
 
+/** None where it was not measured, or too short a time for it. */
+function told({ figures }: Measured, figure: FigureName): number[] {
+  const value = figures[figure];
+  return value === undefined || !Number.isFinite(value) ? [] : [value];
+}
+
 /** A figure of each round, or why there is none. */
 export function figuresOf(
   outcomes: readonly Outcome[],
@@ -66,7 +72,7 @@ export function figuresOf(
 ): { values: number[] } | { skipped: string } {
   const skipped = outcomes.find(isSkipped);
   if (skipped !== undefined) return skipped;
-  const values = outcomes.flatMap((outcome) => (isSkipped(outcome) ? [] : (outcome.figures[figure] ?? [])));
+  const values = outcomes.flatMap((outcome) => (isSkipped(outcome) ? [] : told(outcome, figure)));
   if (outcomes.length === 0 || values.length < outcomes.length)
     return { skipped: `it does not tell ${FIGURES[figure]}` };
   return { values };
@@ -78,7 +84,7 @@ export function contenderResult(name: string, runs: readonly Run[]): ContenderRe
   const measured = outcomes.flatMap((outcome) => (isSkipped(outcome) ? [] : outcome));
   const figures: ContenderResult["figures"] = {};
   for (const figure of keysOf(FIGURES)) {
-    const values = measured.flatMap((one) => one.figures[figure] ?? []);
+    const values = measured.flatMap((one) => told(one, figure));
     if (values.length > 0) figures[figure] = summarise(values);
   }
   return {

@@ -44,9 +44,12 @@ test("a contender that is not there leaves its row without a ratio, and says why
 });
 
 test("a figure that a contender does not tell is no ratio either", () => {
-  const blind: Outcome = { figures: {}, by: "eager 1" };
-  const runs = [...runsOf(ROW.above, [measured(300, "graph 1")]), ...runsOf(ROW.below, [blind])];
-  assert.ok("skipped" in rowResult(ROW, runs).ratio);
+  const untold: Outcome[] = [{ figures: {}, by: "eager 1" }, measured(NaN, "eager 1")];
+  for (const blind of untold) {
+    const runs: Run[] = [...runsOf(ROW.above, [measured(300, "graph 1")]), ...runsOf(ROW.below, [blind])];
+    assert.ok("skipped" in rowResult(ROW, runs).ratio);
+    assert.equal(contenderResult(nameOf(ROW.below), runs).figures.samples_per_cpu_second, undefined);
+  }
 });
 
 test("two modes that one and the same engine computed are pointed out", () => {
