@@ -1,4 +1,5 @@
 /** What every contender of a benchmark stands on. */
+import { COMPILE_VARIABLE } from "../../worker/engine/environment.js";
 import type { NatsBinary } from "../local/nats/resolve.js";
 import { type EngineChoice, workerEnvironment } from "../setup/engine.js";
 import type { EngineMode } from "./core/contenders.js";
@@ -12,9 +13,6 @@ export interface Ground {
   /** A trained run that evaluations measure; without it, one is trained. */
   trained?: string | undefined;
 }
-
-/** Says whether networks are compiled to graphs: "on", or "off" for the eager engine. */
-export const COMPILE_VARIABLE = "SAF_COMPILE";
 
 /** Variables of a process that computes in this mode; the engine's own choice where it is undefined. */
 export function engineVariables({ choice }: Ground, mode: EngineMode | undefined): Record<string, string> {
