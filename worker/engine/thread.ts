@@ -12,7 +12,7 @@ const port = parentPort;
 if (port === null) throw new Error("thread.js must be started as a worker thread");
 const { engine, computeMs } = workerData as EngineStart;
 const host = new EngineHost({
-  programs: await startPrograms(engine, computeMs),
+  programs: await startPrograms(engine, { computeMs }),
   send: (message) => port.postMessage(message),
   vectors: new VectorMemory(),
   now: () => performance.now(),
