@@ -62,6 +62,11 @@ export class GraphProgram implements Program {
 
   train(inputs: Float32Array, labels: Uint8Array, sink: PushSink): void {
     const { train, trained, still } = this.#graph.compiled;
+    if (labels.length === 0) {
+      // No image moves nothing; the library refuses some operations on nothing.
+      sink.add(0, new Float32Array(this.layout.pushSize));
+      return;
+    }
     const classes = this.#tf.tensor1d(Int32Array.from(labels), "int32");
     const [z, ...values] = this.#call(train, {
       [FEEDS.images]: this.#images(inputs),
@@ -86,6 +91,7 @@ export class GraphProgram implements Program {
   }
 
   predict(inputs: Float32Array): Float32Array {
+    if (inputs.length === 0) return new Float32Array(0);
     const [z] = this.#call(this.#graph.compiled.predict, { [FEEDS.images]: this.#images(inputs) });
     return valuesOf(z!);
   }

@@ -73,6 +73,11 @@ export class GraphPrograms implements Programs {
     }
   }
 
+  /** Open ones. */
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
   living(): Living {
     return this.#eager.living();
   }
