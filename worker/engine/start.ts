@@ -3,13 +3,12 @@ import { join } from "node:path";
 import { EMULATED, type EngineName } from "../../shared/engine.js";
 import { ClusterError } from "../../shared/errors.js";
 import { defaultCacheDir } from "../../shared/io/cache-directory.js";
+import { COMPILE_VARIABLE } from "./environment.js";
 import type { Programs } from "./program.js";
 
 /** Are networks compiled? `auto`: where that works; `on`: or it is an error; `off`: never. */
 export const COMPILE_CHOICES = ["auto", "on", "off"] as const;
 export type CompileChoice = (typeof COMPILE_CHOICES)[number];
-/** The variable that says so. */
-export const COMPILE_VARIABLE = "SAF_COMPILE";
 
 export interface ProgramOptions {
   /** Time that the emulated engine takes for a slot. */
@@ -38,13 +37,16 @@ export async function startPrograms(name: EngineName, options: ProgramOptions = 
   if (name === "wasm" || compile === "off") return new EagerPrograms(engine);
   const { GraphPrograms } = await import("./graph/programs.js");
   const warn = options.onWarning ?? ((message: string) => process.emitWarning(message));
-  return new GraphPrograms(engine, {
-    folder: join(defaultCacheDir(process.env), "graphs"),
-    onFallback(reason) {
-      if (compile === "on") throw new ClusterError("dependency", reason);
-      warn(reason);
-    },
-  });
+  const onFallback = (reason: string): void => {
+    if (compile === "on") throw new ClusterError("dependency", reason);
+    warn(reason);
+  };
+  const folder = join(defaultCacheDir(process.env), "graphs");
+  const graphs = new GraphPrograms(engine, { folder, onFallback });
+  const failed = graphs.checks().find(({ passed }) => !passed);
+  if (failed === undefined) return graphs;
+  onFallback(`Networks run operation by operation, for compiled ones are not right here: ${failed.name}`);
+  return new EagerPrograms(engine);
 }
 
 /** What the environment says. Throws ClusterError("usage"). */

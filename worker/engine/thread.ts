@@ -5,14 +5,17 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { VectorMemory } from "../../shared/core/vectors/vector-memory.js";
 import { EngineHost } from "./host.js";
-import type { EngineStart, ToEngine } from "./messages.js";
+import type { EngineStart, FromEngine, ToEngine } from "./messages.js";
 import { startPrograms } from "./start.js";
 
 const port = parentPort;
 if (port === null) throw new Error("thread.js must be started as a worker thread");
 const { engine, computeMs } = workerData as EngineStart;
 const host = new EngineHost({
-  programs: await startPrograms(engine, { computeMs }),
+  programs: await startPrograms(engine, {
+    computeMs,
+    onWarning: (message) => port.postMessage({ type: "warning", message } satisfies FromEngine),
+  }),
   send: (message) => port.postMessage(message),
   vectors: new VectorMemory(),
   now: () => performance.now(),

@@ -15,25 +15,22 @@ export function eagerSuite(engineName: string, engine: Engine): void {
   const programs = new EagerPrograms(engine);
   const title = (text: string): string => `${engineName}: ${text}`;
 
-  test(
-    title("weight gradients are refused with stored statistics"),
-    () => {
-      const sample = sampleOf(smallNetwork("relu"));
-      const program = programs.create(sample.network, sample.layout);
-      program.load(sample.vector);
-      const pass = program.forward(sample.inputs, "stored");
-      assert.throws(
-        () =>
-          pass.backward(new Float32Array(pass.outputs.length).fill(1), {
-            emit: () => undefined,
-            wantInput: false,
-          }),
-        RangeError,
-      );
-      pass.dispose();
-      program.dispose();
-    },
-  );
+  test(title("weight gradients are refused with stored statistics"), () => {
+    const sample = sampleOf(smallNetwork("relu"));
+    const program = programs.create(sample.network, sample.layout);
+    program.load(sample.vector);
+    const pass = program.forward(sample.inputs, "stored");
+    assert.throws(
+      () =>
+        pass.backward(new Float32Array(pass.outputs.length).fill(1), {
+          emit: () => undefined,
+          wantInput: false,
+        }),
+      RangeError,
+    );
+    pass.dispose();
+    program.dispose();
+  });
 
   const slopesOf = (
     name: ActivationName,

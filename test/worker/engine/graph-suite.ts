@@ -82,7 +82,11 @@ export function graphSuite(engine: Engine): void {
           const part = (values: Float32Array): Float32Array => values.subarray(offset, offset + size);
           assertClose(`${what}: ${name}`, part(push), part(expected), floor);
         }
-        assertClose(`${what}: tail`, push.subarray(sample.layout.size), expected.subarray(sample.layout.size));
+        assertClose(
+          `${what}: tail`,
+          push.subarray(sample.layout.size),
+          expected.subarray(sample.layout.size),
+        );
         assertClose(`${what}: outputs`, graph.predict(sample.inputs), steps.predict(sample.inputs));
         const taps = [graph.features(sample.inputs), steps.features(sample.inputs)] as const;
         assert.equal(taps[0].length, taps[1].length);
@@ -106,7 +110,8 @@ export function graphSuite(engine: Engine): void {
       const hash = createHash("sha256");
       for (let call = 0; call < 2; call++) {
         hash.update(new Uint8Array(pushOf(program, sample).buffer));
-        for (const values of walked(program, sample, "batch")) hash.update(new Uint8Array(values.slice().buffer));
+        for (const values of walked(program, sample, "batch"))
+          hash.update(new Uint8Array(values.slice().buffer));
         pushOf(program, sampleOf(network, between));
       }
       program.dispose();
@@ -131,7 +136,10 @@ export function graphSuite(engine: Engine): void {
     const network = withSettings(networkNamed("mnist", "plain"), { channels: [3, 4, 5] });
     const sample = sampleOf(network);
     const outputs = (): Float32Array => {
-      const program = new GraphPrograms(engine, { folder: own, onFallback: refuse }).create(network, sample.layout);
+      const program = new GraphPrograms(engine, { folder: own, onFallback: refuse }).create(
+        network,
+        sample.layout,
+      );
       program.load(sample.vector);
       const values = program.predict(sample.inputs);
       program.dispose();
@@ -172,7 +180,9 @@ export function graphSuite(engine: Engine): void {
       ...network,
       name: "odd",
       layers: network.layers.map((layer) =>
-        layer.kind === "convolution" && layer.name === "conv2" ? { ...layer, name: "no name for a node\n" } : layer,
+        layer.kind === "convolution" && layer.name === "conv2"
+          ? { ...layer, name: "no name for a node\n" }
+          : layer,
       ),
     };
     const warnings: string[] = [];

@@ -45,9 +45,7 @@ function hybridGradient(
   );
   const spread = o.binary("Mul", share, alpha1);
   const elsewhere =
-    alpha3 === 0
-      ? spread
-      : o.binary("AddV2", spread, o.binary("Mul", raised(y, power), alpha3 * power));
+    alpha3 === 0 ? spread : o.binary("AddV2", spread, o.binary("Mul", raised(y, power), alpha3 * power));
   const signed = o.binary("Sub", o.binary("Mul", atLabel, label), o.binary("Mul", elsewhere, other));
   return o.binary("Mul", o.binary("Mul", z, 2), signed);
 }

@@ -42,7 +42,10 @@ export class Operations {
 
   /** A vector of one value as a scalar. */
   scalarOf(x: Ref): Ref {
-    return this.graph.op("Reshape", [x, this.graph.integers([])], { T: type("int32"), Tshape: type("int32") });
+    return this.graph.op("Reshape", [x, this.graph.integers([])], {
+      T: type("int32"),
+      Tshape: type("int32"),
+    });
   }
 
   sum(x: Ref, axes: readonly number[], keep = false): Ref {

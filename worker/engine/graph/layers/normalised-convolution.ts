@@ -32,8 +32,7 @@ export function normalisedConvolution(
       return onlyOutput(biased(o, filtered, parameters.folded(name, "bias")));
     },
     backward(o, parameters, kept, gradient, walk) {
-      if (walk.statistics === "batch")
-        return batch.backward(o, parameters, kept, gradient, walk);
+      if (walk.statistics === "batch") return batch.backward(o, parameters, kept, gradient, walk);
       if (walk.emit !== undefined) throw new RangeError("Weight gradients need batch statistics");
       return walk.wantInput
         ? linear.inputGradient(o, gradient, parameters.folded(name, "weight"), walk.images)

@@ -29,7 +29,12 @@ export function oneChannelGradients(
 }
 
 /** Blocks of columns as channels: what belongs to the same place of the kernel is added up at the end. */
-function blockedFilterGradient({ kernel: [rows, columns], input, output, channels }: ConvolutionOptions): Partial<Linear> {
+function blockedFilterGradient({
+  kernel: [rows, columns],
+  input,
+  output,
+  channels,
+}: ConvolutionOptions): Partial<Linear> {
   if (input.width % BLOCK !== 0 || output.width % BLOCK !== 0 || (columns - 1) % BLOCK !== 0) return {};
   const blocks = 1 + (columns - 1) / BLOCK;
   const pairs = blocks * BLOCK * BLOCK;
@@ -63,7 +68,12 @@ function blockedFilterGradient({ kernel: [rows, columns], input, output, channel
 }
 
 /** Whole rows as channels: the kernel becomes a matrix from a row of outputs to a row of the image. */
-function inputGradientByRows({ kernel: [rows, columns], input, output, channels }: ConvolutionOptions): Partial<Linear> {
+function inputGradientByRows({
+  kernel: [rows, columns],
+  input,
+  output,
+  channels,
+}: ConvolutionOptions): Partial<Linear> {
   // One place more than the kernel has stands for "not within it".
   const places = Array.from({ length: input.width * output.width }, (_, i) => {
     const apart = Math.floor(i / output.width) - (i % output.width);

@@ -46,13 +46,7 @@ export interface GraphOperator {
   negates?: boolean;
   forward(o: Operations, parameters: ParameterRefs, input: Ref, statistics: Statistics, images: Ref): Forward;
   /** From ∂L/∂output to ∂L/∂input; undefined where nobody wants it. */
-  backward(
-    o: Operations,
-    parameters: ParameterRefs,
-    kept: Kept,
-    gradient: Ref,
-    walk: Walk,
-  ): Ref | undefined;
+  backward(o: Operations, parameters: ParameterRefs, kept: Kept, gradient: Ref, walk: Walk): Ref | undefined;
 }
 
 export const onlyOutput = (output: Ref): Forward => ({ output, saved: [], moments: [] });
