@@ -56,6 +56,11 @@ export class Operations {
     });
   }
 
+  /** A value for each channel, the last axis, added. */
+  biased(x: Ref, bias: Ref): Ref {
+    return this.graph.op("BiasAdd", [x, bias], T);
+  }
+
   matMul(a: Ref, b: Ref, transposeA = false, transposeB = false): Ref {
     return this.graph.op("MatMul", [a, b], {
       ...T,

@@ -1,7 +1,6 @@
 /** Convolution, with the batch norm behind it where there is one. `norm`: its name. */
-import type { Ref } from "../graph-builder.js";
-import type { Operations } from "../operations.js";
-import { type ConvolutionOptions, type Linear, linearPart } from "./linear.js";
+import { linearPart } from "./linear.js";
+import type { ConvolutionOptions, Linear } from "./linear-part.js";
 import { normalisedConvolution } from "./normalised-convolution.js";
 import { type GraphOperator, onlyOutput } from "./operator.js";
 
@@ -16,7 +15,7 @@ function withBias({ name }: ConvolutionOptions, linear: Linear): GraphOperator {
   return {
     forward: (o, parameters, input) =>
       onlyOutput(
-        biased(o, linear.apply(o, input, parameters.get(`${name}/weight`)), parameters.get(`${name}/bias`)),
+        o.biased(linear.apply(o, input, parameters.get(`${name}/weight`)), parameters.get(`${name}/bias`)),
       ),
     backward(o, parameters, kept, gradient, { images, wantInput, emit }) {
       emit?.(`${name}/bias`, o.sum(gradient, AXES));
@@ -26,8 +25,4 @@ function withBias({ name }: ConvolutionOptions, linear: Linear): GraphOperator {
         : undefined;
     },
   };
-}
-
-export function biased(o: Operations, x: Ref, bias: Ref): Ref {
-  return o.op("BiasAdd", [x, bias], {});
 }

@@ -1,27 +1,6 @@
 /** The linear part of a convolution: a sliding window, or a matrix product where the kernel covers the whole image. */
-import type { Extent, Padding } from "../../../../shared/networks/network.js";
-import { type Attribute, type Ref, bool, integers, text, type } from "../graph-builder.js";
-import type { Operations } from "../operations.js";
+import { type ConvolutionOptions, type Linear, windowAttributes } from "./linear-part.js";
 import { oneChannelGradients } from "./one-channel.js";
-
-export interface ConvolutionOptions {
-  name: string;
-  kernel: readonly [number, number];
-  channels: number;
-  padding: Padding;
-  input: Extent;
-  output: Extent;
-  /** What it is to be fast on. */
-  device: "cpu" | "gpu";
-}
-
-/** A product of images and filter, and its gradients. */
-export interface Linear {
-  apply(o: Operations, input: Ref, filter: Ref): Ref;
-  filterGradient(o: Operations, input: Ref, gradient: Ref): Ref;
-  /** `images`: int32 [1], how many. */
-  inputGradient(o: Operations, gradient: Ref, filter: Ref, images: Ref): Ref;
-}
 
 export function linearPart(options: ConvolutionOptions): Linear {
   const covers =
@@ -61,14 +40,7 @@ function slidingWindow({ input, output, channels, kernel, padding }: Convolution
   const same = padding.some((extent) => extent !== 0);
   if (same && (output.height !== input.height || output.width !== input.width))
     throw new RangeError("A padded convolution must keep the image's size");
-  const attributes: Record<string, Attribute> = {
-    strides: integers([1, 1, 1, 1]),
-    padding: text(same ? "SAME" : "VALID"),
-    data_format: text("NHWC"),
-    dilations: integers([1, 1, 1, 1]),
-    use_cudnn_on_gpu: bool(true),
-    T: type("float"),
-  };
+  const attributes = windowAttributes(same ? "SAME" : "VALID");
   return {
     apply: (o, x, filter) => o.op("Conv2D", [x, filter], attributes),
     filterGradient: (o, x, gradient) =>

@@ -6,8 +6,8 @@
 import type { Ref } from "../graph-builder.js";
 import type { Operations } from "../operations.js";
 import { batchNorm, batchNormGradient, normalisedChannels } from "./batch-norm.js";
-import { biased } from "./convolution.js";
-import { type ConvolutionOptions, type Linear, linearPart } from "./linear.js";
+import { linearPart } from "./linear.js";
+import type { ConvolutionOptions, Linear } from "./linear-part.js";
 import {
   type Forward,
   type GraphOperator,
@@ -29,7 +29,7 @@ export function normalisedConvolution(
     forward(o, parameters, input, statistics, images) {
       if (statistics === "batch") return batch.forward(o, parameters, input, images);
       const filtered = linear.apply(o, input, parameters.folded(name, "weight"));
-      return onlyOutput(biased(o, filtered, parameters.folded(name, "bias")));
+      return onlyOutput(o.biased(filtered, parameters.folded(name, "bias")));
     },
     backward(o, parameters, kept, gradient, walk) {
       if (walk.statistics === "batch") return batch.backward(o, parameters, kept, gradient, walk);

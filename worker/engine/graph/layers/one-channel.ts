@@ -4,17 +4,9 @@
  * images of 28x28, a kernel of 5x5 and 20 channels out, the filter's gradient falls from 2.1 to 1.1 ms, the input's from 6.7
  * to 3.2 ms.
  */
-import type { ConvolutionOptions, Linear } from "./linear.js";
-import { type Attribute, bool, integers, text, type } from "../graph-builder.js";
+import { type ConvolutionOptions, type Linear, windowAttributes } from "./linear-part.js";
 
-const ATTRIBUTES: Record<string, Attribute> = {
-  strides: integers([1, 1, 1, 1]),
-  padding: text("VALID"),
-  data_format: text("NHWC"),
-  dilations: integers([1, 1, 1, 1]),
-  use_cudnn_on_gpu: bool(true),
-  T: type("float"),
-};
+const ATTRIBUTES = windowAttributes("VALID");
 
 /** Columns that stand side by side. */
 const BLOCK = 4;
