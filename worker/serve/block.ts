@@ -1,5 +1,6 @@
 /** A block of a step's slots: their gradients, summed, leave chunk by chunk while the engine still works. */
 import type { saf } from "../../shared/messages.js";
+import { roundedGradients } from "../../shared/core/codec.js";
 import { nodeOfBlock } from "../../shared/core/slots.js";
 import { type Serve, chunkIdentity, pushEnd, traced } from "./context.js";
 
@@ -22,6 +23,7 @@ export const serveBlock: Serve<saf.v1.BlockLease> = async (context, run, lease) 
   const totalBytes = run.layout.pushSize * 4;
   const sender = push.begin({
     frames,
+    rounded: roundedGradients(run.plan.codec, run.layout, lease.slotCount),
     inPlace,
     identity: { ...chunkIdentity(run, lease), node, totalBytes },
   });

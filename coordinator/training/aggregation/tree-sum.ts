@@ -19,8 +19,8 @@ export const treeSums: MakeAggregation = (slots, byteLength, memory) => {
     counted.clear();
   };
   return {
-    add(node, chunk, bytes, isIntact) {
-      const outcome = trees[chunk]?.addBytes(node, bytes, isIntact) ?? "wrong-size";
+    add(node, chunk, bytes, isIntact, rounded) {
+      const outcome = trees[chunk]?.addBytes(node, bytes, isIntact, rounded) ?? "wrong-size";
       if (outcome === "added") counted.set(node, (counted.get(node) ?? 0) + 1);
       return outcome;
     },

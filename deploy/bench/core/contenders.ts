@@ -1,11 +1,13 @@
 /** What a benchmark lets run against each other, as values; and the figures that one run of it comes to. */
+import { CODECS as CODEC_NUMBERS, type Codec } from "../../../shared/core/codec.js";
+import { keysOf } from "../../../shared/core/keys.js";
 
 /** How TensorFlow is asked for a network: as one compiled graph, or op by op. */
 export const ENGINE_MODES = ["graph", "eager"] as const;
 export type EngineMode = (typeof ENGINE_MODES)[number];
 
-export const CODECS = ["fp32", "bf16"] as const;
-export type Codec = (typeof CODECS)[number];
+export const CODECS = keysOf(CODEC_NUMBERS);
+export type { Codec };
 
 /** How bulk bytes travel: in memory that all processes map, or through NATS. */
 export const BULK_WAYS = ["mapped", "nats"] as const;

@@ -1,6 +1,13 @@
 /** Gradients of the step in work as they come in: counted, summed and, chunk by chunk, turned into the next version. */
-import { type ChunkHeader, chunkCountOf } from "../../../../shared/core/chunk.js";
-import { TAIL } from "../../../../shared/core/layout.js";
+import { type ChunkHeader, bodyLength, chunkCountOf } from "../../../../shared/core/chunk.js";
+import {
+  type Codec,
+  codecOf,
+  encodedLength,
+  exactBytes,
+  roundedGradients,
+} from "../../../../shared/core/codec.js";
+import { type Layout, TAIL } from "../../../../shared/core/layout.js";
 import { blockOfNode } from "../../../../shared/core/slots.js";
 import { type saf, wire } from "../../../../shared/messages.js";
 import { grantOf } from "../../../leases/book.js";
@@ -13,6 +20,8 @@ import type { LeasedBlock, StepInWork } from "./step-in-work.js";
 /** What the training is at. */
 export interface GradientContext {
   slots: number;
+  codec: Codec | undefined;
+  layout: Layout;
   /** Undefined while no step is in work. */
   work(): StepInWork | undefined;
   /** The sum of a chunk is complete. */
@@ -41,15 +50,22 @@ export class Gradients {
     if (work?.step !== header.step) return { fate: "stale" };
     const block = this.#blockOf(work, header.node, workerId);
     if (block === undefined) return { fate: "node" };
+    const { codec } = header;
+    if (codec !== this.#codecOf(block)) return { fate: "codec" };
 
-    const miscounted = endsVector(shard, header) ? miscountIn(body, block.unit.images) : undefined;
+    const rounded = shard.roundedIn(header.chunk, codec);
+    const values = bodyLength(shard.pushBytes, header.chunk) / 4;
+    if (body.byteLength !== encodedLength(values, rounded)) return { fate: "size" };
+
+    const exact = exactBytes(body, rounded);
+    const miscounted = endsVector(shard, header) ? miscountIn(exact, block.unit.images) : undefined;
     if (miscounted !== undefined) {
       if (!isIntact()) return { fate: "checksum" };
       block.refused.set(workerId, { outcome: "refused", reason: miscounted });
       return { fate: "count" };
     }
     const beganMs = this.#clock();
-    switch (shard.add(header.node, header.chunk, body, isIntact)) {
+    switch (shard.add(header.node, header.chunk, body, isIntact, rounded)) {
       case "duplicate":
         return { fate: "duplicate" };
       case "nonfinite":
@@ -101,6 +117,12 @@ export class Gradients {
       reply: { status },
       settled: { outcome: "done", reason: "", told: { series: BLOCK_SERIES, ms } },
     };
+  }
+
+  /** The one codec that the sum of this block comes in: in another one it would be other bits. */
+  #codecOf({ unit }: LeasedBlock): Codec {
+    const { codec, layout } = this.#context;
+    return codecOf(roundedGradients(codec, layout, unit.block.count));
   }
 
   get #chunks(): number {
