@@ -12,7 +12,7 @@ import {
   type RealEngine,
 } from "../../shared/engine.js";
 import { ClusterError, codeIn } from "../../shared/errors.js";
-import { engineEnvironment } from "../../worker/engine/environment.js";
+import { COMPILE_VARIABLE, engineEnvironment } from "../../worker/engine/environment.js";
 import {
   findAddonPackage,
   hasAddon,
@@ -112,7 +112,8 @@ export function engineInEnvironment(env: NodeJS.ProcessEnv): EngineName | undefi
 
 // ---- What was chosen before --------------------------------------------------------------------------------------
 
-const RECORD_FORMAT = 1;
+/** Of a probe that names what it compiled; what older ones wrote is chosen anew. */
+const RECORD_FORMAT = 2;
 
 /** Who names an engine in one command and none in the next must not pay for a choice each time. */
 const MOST_RECORDS = 8;
@@ -163,6 +164,8 @@ interface Conditions {
   addonPackage: string | null;
   /** Addon packages that this clone has: one without them must not choose for the others. */
   installed: string[];
+  /** SAF_COMPILE: it is part of what the engine calls itself. */
+  compile: string | null;
 }
 
 const ADDON_PACKAGES: readonly AddonPackageName[] = ["@tensorflow/tfjs-node", "@tensorflow/tfjs-node-gpu"];
@@ -174,6 +177,7 @@ function conditionsOf(forced: RealEngine | undefined, env: NodeJS.ProcessEnv): C
     node: Number(process.versions.node.split(".")[0]),
     gpus: env["CUDA_VISIBLE_DEVICES"] ?? null,
     addonPackage: env["SAF_TFJS_NODE_PACKAGE"] || null,
+    compile: env[COMPILE_VARIABLE] || null,
     installed: ADDON_PACKAGES.filter((name) => findAddonPackage(name, env) !== undefined),
   };
 }
