@@ -11,14 +11,15 @@ import { Metrics } from "../shared/io/metrics-registry.js";
 import { failedMessages, refusedMessages } from "../shared/io/failed-messages.js";
 import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { startTracing } from "../shared/io/otlp-tracing.js";
-import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
+import { removeFilesOf, sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import { realClock } from "../shared/io/real-clock.js";
 import { type Subjects, isToken, subjectsOf } from "../shared/subjects.js";
 import { VERSION } from "../shared/version.js";
 import type { Bus } from "../shared/bus.js";
-import type { Log, WorkerMetrics } from "./edges.js";
+import type { Host, Log, WorkerMetrics } from "./edges.js";
 import type { EngineTrouble } from "./engine-watch.js";
 import { startEngineThread } from "./engine/port.js";
+import { hostIdIn } from "./io/host-id.js";
 import { partFiles } from "./io/part-files.js";
 import { Worker } from "./worker.js";
 
@@ -28,6 +29,8 @@ export interface WorkerOptions {
   pool: string;
   /** Folder of shared memory for bulk bytes, when coordinator and worker run on one machine. */
   sharedMemory?: string | undefined;
+  /** The same of the workers of this machine alone, when the coordinator runs on another one. */
+  hostMemory?: string | undefined;
   engine: EngineName;
   /** Who chose it, in words; for the log. */
   engineWhy?: string | undefined;
@@ -126,7 +129,7 @@ async function serve(startup: Startup, subjects: Subjects, metricsUrl: string): 
   log("info", `Engine ${engine.info.version} on ${engine.info.device}${why}`, { flags, cpu, sample });
 
   unready.reason = () => "not connected to NATS yet";
-  const { control, bulk } = await connectBuses(startup);
+  const { control, bulk, host } = await connectBuses(startup);
   const tracing = await startTracing({ identity: options.id, role: "worker", env: process.env, log });
   closing.push(() => tracing.stop());
   const worker = new Worker(options.id, {
@@ -145,6 +148,7 @@ async function serve(startup: Startup, subjects: Subjects, metricsUrl: string): 
     coordinatorTimeoutMs: options.coordinatorTimeoutMs,
     outlivesRuns: options.stay === true,
     isFar: options.sharedMemory === undefined,
+    host,
     log,
     tracer: tracing.tracer,
     metrics: countedIn(metrics),
@@ -169,7 +173,7 @@ async function connectBuses({
   log,
   metrics,
   closing,
-}: Startup): Promise<{ control: Bus; bulk: Bus }> {
+}: Startup): Promise<{ control: Bus; bulk: Bus; host: Host | undefined }> {
   const onFailedMessage = failedMessages(log, metrics, realClock.now);
   const onPermissionError = refusedMessages(log, metrics, realClock.now);
   const connect = async (purpose: string): Promise<Bus> => {
@@ -193,7 +197,18 @@ async function connectBuses({
   if (sharedBulk !== bulkNats) closing.push(() => sharedBulk.close());
   watchPending(metrics, [controlNats, bulkNats]);
   const counts = busCounts(metrics);
-  return { control: countedBus(controlNats, counts), bulk: countedBus(sharedBulk, counts) };
+  const host = hostOf(options, countedBus(bulkNats, counts), log);
+  return { control: countedBus(controlNats, counts), bulk: countedBus(sharedBulk, counts), host };
+}
+
+/** What lies in memory is not counted: what travels to the mates is the references. */
+function hostOf({ sharedMemory, hostMemory, id: identity }: WorkerOptions, bulk: Bus, log: Log): Host | undefined {
+  if (sharedMemory !== undefined || hostMemory === undefined) return undefined;
+  removeFilesOf(hostMemory, identity);
+  const id = hostIdIn(hostMemory);
+  if (id !== undefined) return { id, bus: sharedMemoryBus(bulk, { directory: hostMemory, identity }) };
+  log("warn", `The folder ${hostMemory} of host memory cannot be used: this worker shares none with others`);
+  return undefined;
 }
 
 function countedIn(metrics: Metrics): WorkerMetrics {

@@ -1,5 +1,5 @@
 /** What a worker prepares once for a run: its description, its images, its place for parameters and frames. */
-import type { Bus } from "../shared/bus.js";
+import type { Bus, MappedMemory } from "../shared/bus.js";
 import { type Config, configSchema } from "../shared/config/run.js";
 import { anchorOf } from "../shared/core/anchor.js";
 import { framesLength } from "../shared/core/chunk.js";
@@ -15,6 +15,7 @@ import { recipeOf, runHashOf } from "../shared/run-hash.js";
 import type { SharedImages } from "./engine/messages.js";
 import type { EnginePort } from "./engine/port.js";
 import type { ImageSplits, Split } from "./images.js";
+import { CarriedSums } from "./mates/carried-sums.js";
 import {
   type ParameterIdentity,
   ParameterReceiver,
@@ -39,6 +40,10 @@ export interface PreparedRun {
   frames: Uint8Array<SharedArrayBuffer>;
   /** The coordinator reads the frames where they lie. */
   inPlace: boolean;
+  /** Where the frames lie, if others can map that. */
+  home: MappedMemory | undefined;
+  /** Sums of our blocks with those of mates. */
+  carried: CarriedSums;
   /** The state in which the engine ended the last stretch, once the coordinator has taken it. */
   held: { term: number; step: number } | undefined;
   /** What the threads share of this run. */
@@ -62,6 +67,8 @@ type TakeAnchor = (
 export interface RunSources extends RetryEdges {
   control: Bus;
   bulk: Bus;
+  /** To workers of this host; undefined where it has no mates. */
+  mates?: Bus | undefined;
   subjects: { runGet: string; parameterGet: string };
   engine: EnginePort;
   images: ImageSplits;
@@ -119,7 +126,8 @@ export async function prepareRun(sources: RunSources, wanted: WantedRun): Promis
     layout,
     plan,
     parameters: new ParameterReceiver(vectors, identity, named(memory, "parameters")),
-    ...framesFor(bulk, layout, memory),
+    ...framesFor(sources, layout, memory),
+    carried: new CarriedSums(4 * layout.pushSize, memory, sources.mates?.mapped?.vectors),
     held: undefined,
     memory,
     vectors,
@@ -172,15 +180,17 @@ function named(memory: RunMemory, kind: string): VectorPlace {
 }
 
 function framesFor(
-  bulk: Bus,
+  { bulk, mates }: RunSources,
   { pushSize }: Layout,
   memory: RunMemory,
-): Pick<PreparedRun, "frames" | "inPlace"> {
+): Pick<PreparedRun, "frames" | "inPlace" | "home"> {
   const frameBytes = framesLength(4 * pushSize);
-  const mapped = bulk.mapped?.allocate(frameBytes);
+  const home = bulk.mapped ?? mates?.mapped;
+  const mapped = home?.allocate(frameBytes);
   return {
     frames: mapped ?? new Uint8Array(memory.of("frames", frameBytes)),
-    inPlace: mapped !== undefined,
+    inPlace: mapped !== undefined && home === bulk.mapped,
+    home: mapped === undefined ? undefined : home,
   };
 }
 

@@ -208,6 +208,11 @@ export function decodeChunk(frame: Uint8Array, inPlace = false): DecodedChunk {
   return { ok: true, header, body: bodyOf(frame) };
 }
 
+/** Does it say that it is a chunk? Unchecked: to tell it from a reference. */
+export function isFrame({ buffer, byteOffset, byteLength }: Uint8Array): boolean {
+  return byteLength >= HEADER_BYTES && new DataView(buffer, byteOffset).getUint32(0) === MAGIC;
+}
+
 /** The run that a chunk says it belongs to, unchecked: to tell which run's reader should look at it. */
 export function runHashIn(frame: Uint8Array): string {
   if (frame.byteLength < HEADER_BYTES) return "";
