@@ -133,7 +133,8 @@ export class LocalCluster {
     makeFolderSync(join(options.out, "logs"));
     for (const folder of await sweepScratch())
       options.onNote(`removed ${folder}, left behind by a saf that was killed`);
-    const scratch = await createScratch(options.pool.shared_memory);
+    const { shared_memory: isShared, hosts } = options.pool;
+    const scratch = await createScratch(isShared || hosts > 0);
     try {
       return new LocalCluster(options, await groundOf(options, scratch));
     } catch (error) {
@@ -149,7 +150,17 @@ export class LocalCluster {
 
   /** Folder of the processes' rings; undefined where bulk bytes go through NATS. */
   get sharedMemory(): string | undefined {
-    return this.#ground.scratch.memory;
+    return this.#options.pool.shared_memory ? this.#ground.scratch.memory : undefined;
+  }
+
+  /** Folder of the worker's group, where workers are cut into some. */
+  #hostMemoryOf(id: string): string | undefined {
+    const { shared_memory: isShared, hosts } = this.#options.pool;
+    const { memory } = this.#ground.scratch;
+    if (isShared || hosts === 0 || memory === undefined) return undefined;
+    const folder = join(memory, `host-${(Number(id.replace(/\D/g, "")) % hosts) + 1}`);
+    makeFolderSync(folder);
+    return folder;
   }
 
   /** Address of the coordinator's live page, once it said so. */
@@ -253,7 +264,10 @@ export class LocalCluster {
 
   #startWorker(id: string): Program {
     const { engine, cacheDir, workerEnvironment, pool } = this.#options;
-    const connection = this.#connectionOf(id, this.#ground.server.credentials.worker(id));
+    const connection = {
+      ...this.#connectionOf(id, this.#ground.server.credentials.worker(id)),
+      hostMemory: this.#hostMemoryOf(id),
+    };
     const logFile = join(this.#logs, `${id}.jsonl`);
     return startProgram({
       name: id,
@@ -264,8 +278,8 @@ export class LocalCluster {
   }
 
   #connectionOf(name: string, { seedFile }: NatsCredentials): Connection {
-    const { server, caFile, scratch, route } = this.#ground;
-    return { url: route?.urlOf(name) ?? server.url, seedFile, caFile, pool: POOL, memory: scratch.memory };
+    const { server, caFile, route } = this.#ground;
+    return { url: route?.urlOf(name) ?? server.url, seedFile, caFile, pool: POOL, memory: this.sharedMemory };
   }
 
   get #logs(): string {
