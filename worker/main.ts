@@ -202,7 +202,11 @@ async function connectBuses({
 }
 
 /** What lies in memory is not counted: what travels to the mates is the references. */
-function hostOf({ sharedMemory, hostMemory, id: identity }: WorkerOptions, bulk: Bus, log: Log): Host | undefined {
+function hostOf(
+  { sharedMemory, hostMemory, id: identity }: WorkerOptions,
+  bulk: Bus,
+  log: Log,
+): Host | undefined {
   if (sharedMemory !== undefined || hostMemory === undefined) return undefined;
   removeFilesOf(hostMemory, identity);
   const id = hostIdIn(hostMemory);

@@ -223,7 +223,17 @@ function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): 
   });
   turn.effects.push(
     {
-      ...{ kind: "lease", worker: member.id, jobId: job.id, unit, leaseId, attempt, atMs: now, hungMs, isCold },
+      ...{
+        kind: "lease",
+        worker: member.id,
+        jobId: job.id,
+        unit,
+        leaseId,
+        attempt,
+        atMs: now,
+        hungMs,
+        isCold,
+      },
       relay: relayFor(turn.book, member),
     },
     { kind: "units", jobId: job.id },

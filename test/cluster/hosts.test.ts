@@ -9,26 +9,32 @@ import { localWeightsSha256 } from "../support/reference-weights.js";
 const LIMIT = { timeout: 180_000 };
 const STEPS = 30;
 
-test("two hosts of two workers make the weights of one process, though a porter is killed", LIMIT, async (t) => {
-  const below = randomNumbers(SEED);
-  const pool = { shared_memory: false, hosts: 2 };
-  const cluster = await startCluster(t, { workers: 4, pool });
-  const step = 5 + below(15);
-  // Only porters push: two of the four.
-  await cluster.untilStep(step);
-  const pushing = [...cluster.pushes].filter(([, push]) => push.step >= step - 1).map(([worker]) => worker);
-  const victim = pushing[below(pushing.length)] as string;
-  await cluster.untilPush(victim, step, 1 + below(3));
-  t.diagnostic(`SAF_TEST_SEED=${SEED}: of ${pushing.join(", ")}, ${victim} is killed in step ${cluster.step}`);
-  cluster.signalWorker(victim, "SIGKILL");
+test(
+  "two hosts of two workers make the weights of one process, though a porter is killed",
+  LIMIT,
+  async (t) => {
+    const below = randomNumbers(SEED);
+    const pool = { shared_memory: false, hosts: 2 };
+    const cluster = await startCluster(t, { workers: 4, pool });
+    const step = 5 + below(15);
+    // Only porters push: two of the four.
+    await cluster.untilStep(step);
+    const pushing = [...cluster.pushes].filter(([, push]) => push.step >= step - 1).map(([worker]) => worker);
+    const victim = pushing[below(pushing.length)] as string;
+    await cluster.untilPush(victim, step, 1 + below(3));
+    t.diagnostic(
+      `SAF_TEST_SEED=${SEED}: of ${pushing.join(", ")}, ${victim} is killed in step ${cluster.step}`,
+    );
+    cluster.signalWorker(victim, "SIGKILL");
 
-  await cluster.trainedAndStopped();
+    await cluster.trainedAndStopped();
 
-  assert.ok(pushing.length <= 2, `${pushing.join(", ")} pushed`);
-  assert.deepEqual(cluster.checkpoint(), { step: STEPS, sha256: await localWeightsSha256(testConfig()) });
-  const slots = cluster.ledger().map(({ blocks }) => blocks.flatMap((block) => block.slots));
-  assert.ok(slots.every((each) => Math.min(...each) === 0 && Math.max(...each) === 4));
-});
+    assert.ok(pushing.length <= 2, `${pushing.join(", ")} pushed`);
+    assert.deepEqual(cluster.checkpoint(), { step: STEPS, sha256: await localWeightsSha256(testConfig()) });
+    const slots = cluster.ledger().map(({ blocks }) => blocks.flatMap((block) => block.slots));
+    assert.ok(slots.every((each) => Math.min(...each) === 0 && Math.max(...each) === 4));
+  },
+);
 
 /** What the workers send and receive in a step, once they have all they need. */
 async function bytesOfStep(t: TestContext, workers: number): Promise<number> {

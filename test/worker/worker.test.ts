@@ -2,11 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configSchema } from "../../shared/config/run.js";
-import {
-  HEADER_BYTES,
-  chunkCountOf,
-  sealChunk,
-} from "../../shared/core/chunk.js";
+import { HEADER_BYTES, chunkCountOf, sealChunk } from "../../shared/core/chunk.js";
 import { stateSize } from "../../shared/core/stretch.js";
 import { ClusterError } from "../../shared/errors.js";
 import { MemoryBroker } from "../support/memory-bus.js";

@@ -45,7 +45,8 @@ export class Carrier {
   /** Chunks of our own block that are computed. */
   addOwn(chunks: readonly number[]): void {
     const { ownNode, ownFrames, identity } = this.#load;
-    for (const chunk of chunks) this.#add(ownNode, chunk, bodyOf(frameIn(ownFrames, identity.totalBytes, chunk)));
+    for (const chunk of chunks)
+      this.#add(ownNode, chunk, bodyOf(frameIn(ownFrames, identity.totalBytes, chunk)));
   }
 
   /** A frame of what a mate computed. `inPlace`: it lies where the mate can change it. */

@@ -116,7 +116,10 @@ export class Mates {
   async #patience<Result>(computeMs: number, coming?: Promise<Result>): Promise<Result | undefined> {
     const { clock, nextLease } = this.#edges;
     const over = new AbortController();
-    const late = Promise.race([pause(clock, Math.max(LEAST_PATIENCE_MS, computeMs), over.signal), nextLease()]);
+    const late = Promise.race([
+      pause(clock, Math.max(LEAST_PATIENCE_MS, computeMs), over.signal),
+      nextLease(),
+    ]);
     const first = await Promise.race([coming ?? late.then(() => undefined), late.then(() => undefined)]);
     over.abort();
     return first;
@@ -124,7 +127,8 @@ export class Mates {
 }
 
 function breakSeals({ frames, identity: { totalBytes } }: Push): void {
-  for (let chunk = 0; chunk < chunkCountOf(totalBytes); chunk++) breakSeal(frameIn(frames, totalBytes, chunk));
+  for (let chunk = 0; chunk < chunkCountOf(totalBytes); chunk++)
+    breakSeal(frameIn(frames, totalBytes, chunk));
 }
 
 function straight({ push, begin }: Sending): Outgoing {

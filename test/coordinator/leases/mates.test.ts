@@ -19,7 +19,15 @@ function poolOf(hosts: Hosts): LeaseBook {
     mixedEngines: "refuse",
   });
   for (const [worker, host] of Object.entries(hosts)) {
-    const event: LeaseEvent = { kind: "joined", worker, incarnation: 1, engine: WASM, pid: 1, host, leaseId: 0 };
+    const event: LeaseEvent = {
+      kind: "joined",
+      worker,
+      incarnation: 1,
+      engine: WASM,
+      pid: 1,
+      host,
+      leaseId: 0,
+    };
     book = decide(book, event, 0).book;
   }
   return book;
@@ -62,21 +70,33 @@ test("blocks of mates lie together, though each had others before", () => {
   const affinities = new Map([0, 1, 2, 3].map((slot) => [`w${slot + 1}`, `slot ${slot}`]));
   const mixed = { ...book, jobs: new Map(book.jobs).set("job", { ...job, affinities }) };
   for (const first of ["w1", "w2", "w3", "w4", undefined]) {
-    const slots = new Map(served(mixed, first).text.split(", ").map((one) => one.split(" ") as [string, string]));
+    const slots = new Map(
+      served(mixed, first)
+        .text.split(", ")
+        .map((one) => one.split(" ") as [string, string]),
+    );
     const half = (worker: string): number => Number(slots.get(worker)) >> 1;
-    assert.deepEqual([half("w3"), half("w4")], [half("w1"), half("w2")], `first ${first}: ${[...slots].join("; ")}`);
+    assert.deepEqual(
+      [half("w3"), half("w4")],
+      [half("w1"), half("w2")],
+      `first ${first}: ${[...slots].join("; ")}`,
+    );
   }
 });
 
 test("the first of a host that joined passes parameters on; who is alone gets its own", () => {
   const { leased } = served(planned(poolOf({ w1: "a", w2: "b", w3: "a", w4: "" }), 4));
-  const relays = leased.flatMap((effect) => (effect.kind === "lease" ? [`${effect.worker} ${effect.relay}`] : []));
+  const relays = leased.flatMap((effect) =>
+    effect.kind === "lease" ? [`${effect.worker} ${effect.relay}`] : [],
+  );
   assert.deepEqual(relays.sort(), ["w1 w1", "w2 ", "w3 w1", "w4 "]);
 });
 
 test("a group is the largest node whose blocks mates hold, each for the first time", () => {
   const recordsOf = (hosts: Hosts, slots: number): Parameters<typeof groupAround>[2] => [
-    ...(served(planned(poolOf(hosts), slots)).book.jobs.get("job")?.units.values() ?? []),
+    ...(served(planned(poolOf(hosts), slots))
+      .book.jobs.get("job")
+      ?.units.values() ?? []),
   ];
   const groups = (records: ReturnType<typeof recordsOf>, slots: number): string[] =>
     records.map(({ unit }) => {
@@ -85,7 +105,10 @@ test("a group is the largest node whose blocks mates hold, each for the first ti
     });
   const two = recordsOf(TWO_BY_TWO, 4);
   assert.deepEqual(groups(two, 4), ["2 by w1 of 2", "2 by w1 of 2", "3 by w2 of 2", "3 by w2 of 2"]);
-  assert.deepEqual(groups(recordsOf({ w1: "a", w2: "a", w3: "a", w4: "a" }, 8), 8), Array(4).fill("1 by w1 of 4"));
+  assert.deepEqual(
+    groups(recordsOf({ w1: "a", w2: "a", w3: "a", w4: "a" }, 8), 8),
+    Array(4).fill("1 by w1 of 4"),
+  );
   assert.deepEqual(groups(recordsOf({ w1: "a", w2: "a", w3: "a", w4: "" }, 4), 4), [
     ...["2 by w1 of 2", "2 by w1 of 2"],
     ...["alone", "alone"],

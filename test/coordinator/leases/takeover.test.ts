@@ -73,7 +73,16 @@ function bookOf({ units = [unitOf("u")], holds = {}, msPerImage, plan, strays = 
     });
     const now = held.find(({ grant }) => grant.state === "held" || grant.state === "raced");
     members.set(id, {
-      ...{ id, incarnation: 1, engine: WASM, pid: 1, host: "", lastSeenMs: NOW, endedLease: 0, untold: undefined },
+      ...{
+        id,
+        incarnation: 1,
+        engine: WASM,
+        pid: 1,
+        host: "",
+        lastSeenMs: NOW,
+        endedLease: 0,
+        untold: undefined,
+      },
       ...{
         lastRun: "",
         warm: new Set<string>(),

@@ -33,7 +33,13 @@ test("blocks of mates lie together, and one of them may push their sum for all",
   for (let step = 0; step < STEPS; step++) {
     const leases = await Promise.all(workers.map((worker) => worker.lease()));
     assert.deepEqual(
-      leases.map(({ firstSlot, relay, porter, carriedNode, mates }) => [firstSlot, relay, porter, carriedNode, mates]),
+      leases.map(({ firstSlot, relay, porter, carriedNode, mates }) => [
+        firstSlot,
+        relay,
+        porter,
+        carriedNode,
+        mates,
+      ]),
       [
         [0, "worker-1", "worker-1", 2, ["worker-3"]],
         [2, "worker-2", "worker-2", 3, ["worker-4"]],
@@ -48,7 +54,9 @@ test("blocks of mates lie together, and one of them may push their sum for all",
     ] as const) {
       const lease = leases[i];
       assert.ok(lease);
-      workers[i].send(workers[i].frames(lease, blockValues(cluster.hand, step, lease.firstSlot, 2), { node }));
+      workers[i].send(
+        workers[i].frames(lease, blockValues(cluster.hand, step, lease.firstSlot, 2), { node }),
+      );
     }
     for (const [worker, lease] of ends) {
       assert.ok(lease);

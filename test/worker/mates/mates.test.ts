@@ -1,7 +1,14 @@
 /** Two real Workers of one host: the first pushes what both compute. The coordinator and the engines are the test's. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bodyOf, chunkCountOf, decodeChunk, frameIn, framesLength, valuesIn } from "../../../shared/core/chunk.js";
+import {
+  bodyOf,
+  chunkCountOf,
+  decodeChunk,
+  frameIn,
+  framesLength,
+  valuesIn,
+} from "../../../shared/core/chunk.js";
 import { TAIL } from "../../../shared/core/layout.js";
 import type { Bus } from "../../../shared/bus.js";
 import { type saf, wire, writeMessage } from "../../../shared/messages.js";
@@ -68,7 +75,11 @@ async function twoMates() {
     worker.serve(new AbortController().signal).catch(() => undefined);
   }
   await clock.advance(0);
-  const lease = (which: 0 | 1, leaseId: number, change: Partial<saf.v1.BlockLease.$Properties> = {}): void => {
+  const lease = (
+    which: 0 | 1,
+    leaseId: number,
+    change: Partial<saf.v1.BlockLease.$Properties> = {},
+  ): void => {
     const block = {
       ...{ term: TERM, runId: RUN_ID, attempt: 1, recipe: recipeOf(spec), leaseId, step: 0 },
       ...{ firstSlot: which, slotCount: 1, relay: "worker-1", porter: "worker-1", carriedNode: 1 },
