@@ -6,6 +6,7 @@ import type { Bus, BusMessage, Subscription } from "../../shared/bus.js";
 import { isFrame } from "../../shared/core/chunk.js";
 import { ONLY_SHARD } from "../../shared/core/shards.js";
 import type { Subjects } from "../../shared/subjects.js";
+import { RelayedFrames } from "./relayed-frames.js";
 
 export interface FeedEdges {
   bulk: Bus;
@@ -22,6 +23,7 @@ export class ParameterFeed {
   readonly #accept: (frame: Uint8Array, inPlace: boolean | undefined) => void;
   /** Who passes parameters on to us; we do that when it is our own name; empty: everybody hears the broadcast. */
   #relay = "";
+  readonly #relayed: RelayedFrames | undefined;
   #source: Subscription[] = [];
 
   constructor(
@@ -32,6 +34,8 @@ export class ParameterFeed {
     this.#id = id;
     this.#edges = edges;
     this.#accept = accept;
+    const memory = edges.mates?.mapped;
+    this.#relayed = memory === undefined ? undefined : new RelayedFrames(memory);
   }
 
   listen(): void {
@@ -73,7 +77,7 @@ export class ParameterFeed {
     const { mates, subjects } = this.#edges;
     // The mates first: taking it in here costs time that they would wait.
     if (mates !== undefined && this.#relay === this.#id && isFrame(data))
-      mates.publish(subjects.mateParameters(this.#id), data);
+      mates.publish(subjects.mateParameters(this.#id), this.#relayed?.place(data) ?? data);
     this.#accept(data, inPlace);
   }
 }
