@@ -76,6 +76,7 @@ test("a relay that is gone passes nothing on, and the next one does", async (t) 
   assert.deepEqual(taken("two"), ["2.0"]);
   two.follow("");
   broadcast(3, 0);
+  await settle();
   two.close();
   broadcast(4, 0);
   await settle();
