@@ -277,14 +277,14 @@ class Ear {
   }
 
   #parameters(shard: number, request: saf.v1.ParamRequest): saf.v1.ParamReply.$Properties {
-    const { runId, version, chunk, velocity } = request;
+    const { runId, version, chunk, velocity, rounded } = request;
     const jobs = [...this.#context.jobs.values()].filter((job) => job.runId === runId);
     if (jobs.length === 0) return { error: { message: "the run is over" } };
     const nothing = { frame: undefined, latest: 0 };
     const answers = jobs.map((job) =>
       velocity
         ? (job.velocityFrame?.({ shard, version, chunk }) ?? nothing)
-        : job.parameterFrame({ shard, version, chunk }),
+        : job.parameterFrame({ shard, version, chunk, rounded }),
     );
     const { frame, latest } = answers.find((answer) => answer.frame !== undefined) ?? answers[0] ?? nothing;
     return frame === undefined ? { latest } : { chunk: frame, latest };

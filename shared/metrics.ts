@@ -34,6 +34,7 @@ export const REFUSALS = [
   "version",
   "size",
   "checksum",
+  "codec",
   "run",
   "nonfinite",
   "duplicate",

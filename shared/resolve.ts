@@ -62,9 +62,13 @@ function resolve(config: Config): ResolvedRun {
 
 /**
  * The settings as they act: the model by its own name, the paper's values filled in. Those of `network` that have the paper's
- * value are left out instead: runs of before there were any keep their identity.
+ * value are left out instead, and so is the codec that rounds nothing: runs of before there were any keep their identity.
  */
-export function actingSettings(config: Config): Config {
+export type ActingSettings = Omit<Config, "train"> & {
+  train: Omit<Config["train"], "codec"> & { codec: "bf16" | undefined };
+};
+
+export function actingSettings(config: Config): ActingSettings {
   const { network, train } = resolveRun(config);
   const last = train.stages.length - 1;
   return {
@@ -74,6 +78,7 @@ export function actingSettings(config: Config): Config {
     train: {
       ...config.train,
       batch_size: train.batchSize,
+      codec: config.train.codec === "fp32" ? undefined : config.train.codec,
       // The last stage goes on for ever, whatever length it has.
       learning_rate: train.stages.map(({ rate, epochs }, i) => ({
         rate,
@@ -124,6 +129,7 @@ export function stepPlan(config: Config, run: ResolvedRun, realImages: number): 
     images,
     batchSize: run.train.batchSize,
     slots: run.train.slots,
+    codec: config.train.codec,
     epochs: run.train.epochs,
     maxSteps: config.train.max_steps,
   };

@@ -12,6 +12,7 @@ import {
   framesLength,
   sealChunk,
 } from "../shared/core/chunk.js";
+import { type Rounded, codecOf } from "../shared/core/codec.js";
 import { ONLY_SHARD } from "../shared/core/shards.js";
 
 /** Bytes on their way before the sender waits for the broker. */
@@ -20,6 +21,8 @@ const CREDIT_BYTES = 8 * 1024 * 1024;
 export interface Push {
   /** [header | body] [header | body] …, the last body short; bodies are in place when their chunk is sent. */
   frames: Uint8Array;
+  /** Values that are rounded, where it travels in bf16. */
+  rounded?: Rounded;
   /** Readers read the frames where they lie. */
   inPlace?: boolean | undefined;
   /** A gradient's, unless it says otherwise. */
@@ -104,12 +107,12 @@ export class FrameSender {
 
   /** The body is in place already: the engine wrote it there. */
   #seal(chunk: number): Uint8Array {
-    const { identity, inPlace } = this.#push;
+    const { identity, inPlace, rounded } = this.#push;
     const frame = this.#frame(chunk);
     const header: ChunkHeader = {
       kind: "gradient",
       ...identity,
-      codec: "fp32",
+      codec: codecOf(rounded),
       shard: ONLY_SHARD,
       ...chunkPlace(identity.totalBytes, chunk),
     };
@@ -118,6 +121,7 @@ export class FrameSender {
   }
 
   #frame(chunk: number): Uint8Array {
-    return frameIn(this.#push.frames, this.#push.identity.totalBytes, chunk);
+    const { frames, identity, rounded } = this.#push;
+    return frameIn(frames, identity.totalBytes, chunk, rounded);
   }
 }

@@ -4,14 +4,23 @@
  */
 import { type Bus, RequestError } from "../shared/bus.js";
 import { pause } from "../shared/clock.js";
-import { chunkCountOf, decodeChunk, sealOf } from "../shared/core/chunk.js";
+import {
+  type ChunkHeader,
+  bodyLength,
+  chunkCountOf,
+  decodeChunk,
+  roundedInChunk,
+  sealOf,
+  valuesOfChunk,
+} from "../shared/core/chunk.js";
+import { type Rounded, codecOf, readBody, encodedLength } from "../shared/core/codec.js";
 import { readMessage, wire, writeMessage } from "../shared/messages.js";
 import { type RetryEdges, type RetryPolicy, retry } from "../shared/retry.js";
 
 interface VersionAssembly {
   version: number;
   memory: SharedArrayBuffer;
-  bytes: Uint8Array;
+  values: Float32Array;
   have: Uint8Array;
   missing: number;
 }
@@ -21,6 +30,8 @@ export interface ParameterIdentity {
   runHash: string;
   /** Values of the vector. */
   size: number;
+  /** As a run in bf16 trains with it: so many of its values, from the first one on, are rounded. */
+  rounded?: Rounded;
 }
 
 /** Where vectors are pulled. */
@@ -66,7 +77,7 @@ export class ParameterReceiver {
       return {
         version: -1,
         memory,
-        bytes: new Uint8Array(memory),
+        values: new Float32Array(memory, 0, identity.size),
         have: new Uint8Array(chunks),
         missing: chunks,
       };
@@ -86,8 +97,9 @@ export class ParameterReceiver {
     }
     const { header, body } = decoded;
     if (header.kind !== "parameters" || header.runHash !== this.identity.runHash) return false;
-    if (header.totalBytes !== this.#totalBytes) {
-      this.#count("size");
+    const misfit = this.#misfitOf(header, body);
+    if (misfit !== undefined) {
+      this.#count(misfit);
       return false;
     }
     if (header.term !== this.#term) {
@@ -97,7 +109,7 @@ export class ParameterReceiver {
     }
     const assembly = this.#begin(header.step);
     if (assembly === undefined || assembly.have[header.chunk] === 1) return false;
-    assembly.bytes.set(body, header.offset);
+    readBody(valuesOfChunk(assembly.values, header.chunk), body, this.#roundedIn(header.chunk));
     if (inPlace && sealOf(frame) !== seal) {
       this.#count("checksum");
       return false;
@@ -128,7 +140,7 @@ export class ParameterReceiver {
     this.enter(term);
     const assembly = this.#begin(version);
     if (assembly === undefined || assembly.missing === 0) return;
-    assembly.bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    assembly.values.set(values);
     assembly.have.fill(1);
     assembly.missing = 0;
     this.#arrived(version);
@@ -139,6 +151,18 @@ export class ParameterReceiver {
     if (term <= this.#term) return;
     this.#term = term;
     for (const assembly of this.#assemblies) assembly.version = -1;
+  }
+
+  /** Why the frame cannot be one of ours; undefined when it can. */
+  #misfitOf({ codec, chunk, totalBytes }: ChunkHeader, body: Uint8Array): "size" | "codec" | undefined {
+    if (totalBytes !== this.#totalBytes) return "size";
+    if (codec !== codecOf(this.identity.rounded)) return "codec";
+    const values = bodyLength(totalBytes, chunk) / 4;
+    return body.byteLength === encodedLength(values, this.#roundedIn(chunk)) ? undefined : "size";
+  }
+
+  #roundedIn(chunk: number): number {
+    return roundedInChunk(this.#totalBytes, chunk, this.identity.rounded);
   }
 
   /** The buffer of a version, which takes it over from an older one; undefined when the buffer has gone past it. */
@@ -175,7 +199,9 @@ export class ParameterReceiver {
     for (let chunk = 0; chunk < assembly.have.length; chunk++) {
       if (assembly.version !== version) return "gone";
       if (assembly.have[chunk] === 1) continue;
-      const request = writeMessage(wire.ParamRequest, { runId: this.identity.runId, version, chunk });
+      const { runId } = this.identity;
+      const rounded = this.identity.rounded !== undefined;
+      const request = writeMessage(wire.ParamRequest, { runId, version, chunk, rounded });
       try {
         const reply = readMessage(wire.ParamReply, await bus.request(pullSubject, request, PULL_TIMEOUT_MS));
         if (reply === undefined || reply.error?.message || reply.chunk.byteLength === 0) return "gone";

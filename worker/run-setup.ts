@@ -2,6 +2,7 @@
 import type { Bus, MappedMemory } from "../shared/bus.js";
 import { type Config, configSchema } from "../shared/config/run.js";
 import { anchorOf } from "../shared/core/anchor.js";
+import { roundedWeights } from "../shared/core/codec.js";
 import { framesLength } from "../shared/core/chunk.js";
 import type { Layout } from "../shared/core/layout.js";
 import type { StepPlan } from "../shared/core/schedule.js";
@@ -35,7 +36,10 @@ export interface PreparedRun {
   run: ResolvedRun;
   layout: Layout;
   plan: StepPlan;
+  /** Those that steps are computed with: in bf16 the rounded ones. */
   parameters: ParameterReceiver;
+  /** Those that the coordinator keeps, and that are measured; in fp32 the same. */
+  keptWeights: () => ParameterReceiver;
   /** Chunk frames of a push: [header | body] after another, the last one short. Memory that threads share. */
   frames: Uint8Array<SharedArrayBuffer>;
   /** The coordinator reads the frames where they lie. */
@@ -115,9 +119,10 @@ export async function prepareRun(sources: RunSources, wanted: WantedRun): Promis
   sources.engine.send({ type: "run", runId, network: run.network, plan, seed: run.seed, realCount, mean });
 
   const runHash = runHashOf(runId);
-  const identity = { runId, runHash, size: layout.size };
+  const identity = { runId, runHash, size: layout.size, rounded: roundedWeights(plan.codec, layout) };
   const memory = new RunMemory(sources.memory);
   const vectors = { bus: bulk, pullSubject: subjects.parameterGet, clock, signal };
+  const parameters = new ParameterReceiver(vectors, identity, named(memory, "parameters"));
   return {
     runId,
     runHash,
@@ -125,7 +130,8 @@ export async function prepareRun(sources: RunSources, wanted: WantedRun): Promis
     run,
     layout,
     plan,
-    parameters: new ParameterReceiver(vectors, identity, named(memory, "parameters")),
+    parameters,
+    keptWeights: keptReceiver(vectors, parameters, named(memory, "kept parameters")),
     ...framesFor(sources, layout, memory),
     carried: new CarriedSums(4 * layout.pushSize, memory, sources.mates?.mapped?.vectors),
     held: undefined,
@@ -192,6 +198,18 @@ function framesFor(
     inPlace: mapped !== undefined && home === bulk.mapped,
     home: mapped === undefined ? undefined : home,
   };
+}
+
+/** Who only trains never needs it, so it takes no memory before it is asked for. */
+function keptReceiver(
+  vectors: VectorSources,
+  trained: ParameterReceiver,
+  memory: VectorPlace,
+): PreparedRun["keptWeights"] {
+  const { rounded, ...identity } = trained.identity;
+  if (rounded === undefined) return () => trained;
+  let kept: ParameterReceiver | undefined;
+  return () => (kept ??= new ParameterReceiver(vectors, identity, memory));
 }
 
 function anchorTaker(

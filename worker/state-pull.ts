@@ -91,6 +91,7 @@ function chunkIn(
   const { header, body } = decoded;
   const fits =
     header.kind === kind &&
+    header.codec === "fp32" &&
     header.runHash === runHash &&
     header.term === term &&
     header.step === version &&

@@ -1,4 +1,4 @@
-/** Weights that do not change, as frames for the workers that measure them. */
+/** Weights that do not change, as frames for the workers that measure them: as they are, whatever a training rounds. */
 import { shardRanges } from "../../shared/core/shards.js";
 import { runHashOf } from "../../shared/run-hash.js";
 import type { FrameAnswer, FrameRequest } from "../leases/job.js";
@@ -19,8 +19,8 @@ export class ServedWeights {
     );
   }
 
-  frame({ shard, version, chunk }: FrameRequest): FrameAnswer {
-    const frame = version === this.#version ? this.#frames[shard]?.[chunk] : undefined;
+  frame({ shard, version, chunk, rounded = false }: FrameRequest): FrameAnswer {
+    const frame = version === this.#version && !rounded ? this.#frames[shard]?.[chunk] : undefined;
     return { frame, latest: this.#version };
   }
 }

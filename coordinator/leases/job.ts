@@ -58,6 +58,8 @@ export interface FrameRequest {
   shard: number;
   version: number;
   chunk: number;
+  /** As a run in bf16 trains with them; otherwise as they are kept. */
+  rounded?: boolean | undefined;
 }
 
 /** One frame of a version, or the latest version when that one is gone. */

@@ -38,8 +38,9 @@ export function decidingSettings(config: Config): (readonly [path: string, value
 /** Is it the identity of a run with these settings, in a directory of this version or of one before? */
 export function isIdentityOf(identity: string, config: Config, datasetHash: string): boolean {
   if (identity === runIdentity(config, datasetHash)) return true;
-  // No run of then was emulated, or had settings of its network.
-  const couldBe = config.engine === undefined && resolveRun(config).network.settings === undefined;
+  // No run of then was emulated, rounded anything, or had settings of its network.
+  const isPlain = config.engine === undefined && config.train.codec === "fp32";
+  const couldBe = isPlain && resolveRun(config).network.settings === undefined;
   return couldBe && identity === writtenIdentity(config, datasetHash);
 }
 

@@ -1,5 +1,9 @@
-/** Keeps the weights that flag A attacks, from the epoch's begin to its end: workers pull them, checkpoints hold them. */
+/**
+ * Keeps the weights that flag A attacks, from the epoch's begin to its end: workers pull them, checkpoints hold them. In bf16
+ * workers pull them rounded, as all weights that steps are computed with; checkpoints hold them as they are.
+ */
 import { anchorOf } from "../../shared/core/anchor.js";
+import { type Rounded, roundedInRange } from "../../shared/core/codec.js";
 import type { StepPlan } from "../../shared/core/schedule.js";
 import type { ShardRange } from "../../shared/core/shards.js";
 import { ClusterError } from "../../shared/errors.js";
@@ -13,6 +17,7 @@ export class AnchorWeights {
   readonly #plan: StepPlan;
   readonly #augmentation: Augmentation;
   readonly #ranges: readonly ShardRange[];
+  readonly #rounded: Rounded;
   #kept: KeptWeights | undefined;
   /** By shard. */
   #frames: Uint8Array[][] = [];
@@ -23,10 +28,12 @@ export class AnchorWeights {
     augmentation: Augmentation,
     ranges: readonly ShardRange[],
     kept: KeptWeights | undefined,
+    rounded?: Rounded,
   ) {
     this.#plan = plan;
     this.#augmentation = augmentation;
     this.#ranges = ranges;
+    this.#rounded = rounded;
     this.#kept = kept;
   }
 
@@ -52,11 +59,16 @@ export class AnchorWeights {
     }
     if (due !== version && this.#frames.length > 0) return;
     this.#frames = this.#ranges.map(({ index, first, end }) =>
-      framesOf(kept.parameters.subarray(first, end), { ...identity, version: due, shard: index }),
+      framesOf(
+        kept.parameters.subarray(first, end),
+        { ...identity, version: due, shard: index },
+        roundedInRange(this.#rounded, first, end),
+      ),
     );
   }
 
-  frame({ shard, version, chunk }: FrameRequest): Uint8Array | undefined {
+  frame({ shard, version, chunk, rounded = false }: FrameRequest): Uint8Array | undefined {
+    if (rounded !== (this.#rounded !== undefined)) return undefined;
     return version === this.#kept?.step ? this.#frames[shard]?.[chunk] : undefined;
   }
 }

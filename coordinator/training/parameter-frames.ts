@@ -1,4 +1,5 @@
 /** A parameter vector as chunk frames, ready to be broadcast or pulled. */
+import { type Rounded, codecOf, encodeBody } from "../../shared/core/codec.js";
 import {
   bodyOf,
   breakSeal,
@@ -7,6 +8,7 @@ import {
   frameIn,
   frameLength,
   framesLength,
+  roundedInChunk,
   sealChunk,
   valuesIn,
   valuesOfChunk,
@@ -21,32 +23,42 @@ export interface FrameIdentity {
   shard: number;
 }
 
+/** Which frame of which stream it is. */
+export interface FramePlace {
+  chunk: number;
+  totalBytes: number;
+  /** Values of the stream. */
+  rounded?: Rounded;
+}
+
 /** Frames for a vector of so many values, headers not yet written. */
-export function emptyFrames(size: number): Uint8Array[] {
+export function emptyFrames(size: number, rounded?: Rounded): Uint8Array[] {
   const totalBytes = size * 4;
   return Array.from(
     { length: chunkCountOf(totalBytes) },
-    (_, chunk) => new Uint8Array(frameLength(totalBytes, chunk)),
+    (_, chunk) => new Uint8Array(frameLength(totalBytes, chunk, rounded)),
   );
 }
 
-/** Copies one chunk of the vector into its frame and seals it. */
-function fillFrame(frame: Uint8Array, chunk: number, vector: Float32Array, identity: FrameIdentity): void {
-  const { buffer, byteOffset, byteLength } = valuesOfChunk(vector, chunk);
-  bodyOf(frame).set(new Uint8Array(buffer, byteOffset, byteLength));
-  seal(frame, chunk, vector.byteLength, identity, false);
+/** Writes the values of a chunk into the body of its frame. */
+export function fillBody(
+  frame: Uint8Array,
+  { chunk, totalBytes, rounded }: FramePlace,
+  values: Float32Array,
+): void {
+  encodeBody(bodyOf(frame), values, roundedInChunk(totalBytes, chunk, rounded));
 }
 
-function seal(
+/** `inPlace`: others read the frame where it lies. */
+export function sealFrame(
   frame: Uint8Array,
-  chunk: number,
-  totalBytes: number,
+  { chunk, totalBytes, rounded }: FramePlace,
   identity: FrameIdentity,
   inPlace: boolean,
 ): void {
   const header = {
     kind: identity.kind ?? "parameters",
-    codec: "fp32" as const,
+    codec: codecOf(rounded),
     runHash: identity.runHash,
     term: identity.term,
     step: identity.version,
@@ -59,9 +71,14 @@ function seal(
 }
 
 /** All frames of a vector. */
-export function framesOf(vector: Float32Array, identity: FrameIdentity): Uint8Array[] {
-  const frames = emptyFrames(vector.length);
-  frames.forEach((frame, chunk) => fillFrame(frame, chunk, vector, identity));
+export function framesOf(vector: Float32Array, identity: FrameIdentity, rounded?: Rounded): Uint8Array[] {
+  const totalBytes = vector.byteLength;
+  const frames = emptyFrames(vector.length, rounded);
+  frames.forEach((frame, chunk) => {
+    const place = { chunk, totalBytes, rounded };
+    fillBody(frame, place, valuesOfChunk(vector, chunk));
+    sealFrame(frame, place, identity, false);
+  });
   return frames;
 }
 
@@ -70,8 +87,24 @@ export function frameBytes(size: number): number {
   return framesLength(4 * size);
 }
 
+/** The parameters of a range, and the frames in which they are broadcast and pulled. */
+export interface ParameterVector {
+  /** The values of each chunk, as they are kept. */
+  readonly bodies: Float32Array[];
+  /** Replaces all values; the frames are not sealed then. */
+  write(values: Float32Array): void;
+  /** A copy of the values. */
+  read(): Float32Array;
+  /** Before the values of a chunk are changed. */
+  open(chunk: number): void;
+  /** The frame of a chunk, ready to be broadcast: as workers train with it. */
+  seal(chunk: number, identity: FrameIdentity): Uint8Array;
+  /** A copy of the frame of a chunk that may go anywhere; undefined when there is no such chunk, or none in that form. */
+  copy(chunk: number, identity: FrameIdentity, rounded?: boolean): Uint8Array | undefined;
+}
+
 /** A vector that lies in its frames: written there once, and sent from there. */
-export class FramedVector {
+export class FramedVector implements ParameterVector {
   readonly #memory: Uint8Array;
   readonly #totalBytes: number;
   readonly #inPlace: boolean;
@@ -88,7 +121,6 @@ export class FramedVector {
     );
   }
 
-  /** Replaces all values; the frames are not sealed then. */
   write(values: Float32Array): void {
     this.bodies.forEach((body, chunk) => {
       this.open(chunk);
@@ -96,30 +128,26 @@ export class FramedVector {
     });
   }
 
-  /** A copy of the values. */
   read(): Float32Array {
     const values = new Float32Array(this.#totalBytes / 4);
     this.bodies.forEach((body, chunk) => valuesOfChunk(values, chunk).set(body));
     return values;
   }
 
-  /** Before the values of a chunk are changed. */
   open(chunk: number): void {
     if (this.#inPlace) breakSeal(this.#frame(chunk));
   }
 
-  /** The frame of a chunk, ready to be broadcast. */
   seal(chunk: number, identity: FrameIdentity): Uint8Array {
     const frame = this.#frame(chunk);
-    seal(frame, chunk, this.#totalBytes, identity, this.#inPlace);
+    sealFrame(frame, { chunk, totalBytes: this.#totalBytes }, identity, this.#inPlace);
     return frame;
   }
 
-  /** A copy of the frame of a chunk that may go anywhere; undefined when there is no such chunk. */
-  copy(chunk: number, identity: FrameIdentity): Uint8Array | undefined {
-    if (this.bodies[chunk] === undefined) return undefined;
+  copy(chunk: number, identity: FrameIdentity, rounded = false): Uint8Array | undefined {
+    if (rounded || this.bodies[chunk] === undefined) return undefined;
     const frame = new Uint8Array(this.#frame(chunk));
-    seal(frame, chunk, this.#totalBytes, identity, false);
+    sealFrame(frame, { chunk, totalBytes: this.#totalBytes }, identity, false);
     return frame;
   }
 

@@ -1,6 +1,7 @@
 /** One range of the vector: its parameters in frames, its momentum, the sums that come in, and the update to the next version. */
 import type { MappedMemory } from "../../shared/bus.js";
-import { bodyOffset } from "../../shared/core/chunk.js";
+import { bodyOffset, roundedInChunk } from "../../shared/core/chunk.js";
+import { type Codec, type Rounded, roundedInRange, roundedWeights } from "../../shared/core/codec.js";
 import type { Layout } from "../../shared/core/layout.js";
 import { squaredDistance, squaredNorm } from "../../shared/core/norms.js";
 import { type UpdateRanges, type UpdateRule, updateRange } from "../../shared/core/optimizer.js";
@@ -8,7 +9,14 @@ import type { AddOutcome } from "../../shared/core/reduction.js";
 import type { ShardRange } from "../../shared/core/shards.js";
 import { VectorMemory, allFinite } from "../../shared/core/vectors/vector-memory.js";
 import type { Aggregation } from "./aggregation/aggregation.js";
-import { FramedVector, type FrameIdentity, frameBytes, framesOf } from "./parameter-frames.js";
+import {
+  FramedVector,
+  type FrameIdentity,
+  type ParameterVector,
+  frameBytes,
+  framesOf,
+} from "./parameter-frames.js";
+import { RoundedVector } from "./rounded-vector.js";
 
 /** Squared norms of mean gradient and update of the weights, as the chunks of a step complete. */
 export interface SquaredNorms {
@@ -22,6 +30,8 @@ export type Version = Omit<FrameIdentity, "shard" | "kind">;
 export interface ShardOptions {
   range: ShardRange;
   layout: Layout;
+  /** How values travel to workers and from them; fp32 without one. */
+  codec?: Codec | undefined;
   aggregate: (byteLength: number, memory: VectorMemory) => Aggregation;
   /** Where frames are broadcast from without a copy, if there is such a place. */
   mapped: MappedMemory | undefined;
@@ -32,7 +42,7 @@ export interface ShardOptions {
 
 /** One version of the range. */
 interface ShardVersion {
-  parameters: FramedVector;
+  parameters: ParameterVector;
   velocity: Float32Array;
 }
 
@@ -43,6 +53,8 @@ const FRAME_ALIGNMENT = 64;
 export class Shard {
   readonly range: ShardRange;
   readonly #layout: Layout;
+  /** Values of the range that travel rounded. */
+  readonly #rounded: Rounded;
   readonly #memory: VectorMemory;
   readonly #mapped: MappedMemory | undefined;
   readonly #aggregation: Aggregation;
@@ -54,9 +66,10 @@ export class Shard {
   readonly #tail: Float32Array;
   #velocityFrames: Uint8Array[] | undefined;
 
-  constructor({ range, layout, aggregate, mapped, parameters, velocity }: ShardOptions) {
+  constructor({ range, layout, codec, aggregate, mapped, parameters, velocity }: ShardOptions) {
     this.range = range;
     this.#layout = layout;
+    this.#rounded = roundedInRange(roundedWeights(codec, layout), range.first, range.end);
     this.#mapped = mapped;
     this.#memory = mapped?.vectors ?? new VectorMemory();
     this.#aggregation = aggregate(this.pushBytes, this.#memory);
@@ -90,7 +103,14 @@ export class Shard {
       else this.#mapped?.release(shared);
       this.#memory.release(velocity);
     });
-    return { parameters: new FramedVector(size, bytes, shared !== undefined), velocity };
+    return { parameters: this.#vectorIn(bytes, shared !== undefined), velocity };
+  }
+
+  #vectorIn(frames: Uint8Array, inPlace: boolean): ParameterVector {
+    if (this.#rounded === undefined) return new FramedVector(this.#size, frames, inPlace);
+    const kept = this.#memory.allocate(this.#size);
+    this.#release.push(() => this.#memory.release(kept));
+    return new RoundedVector(kept, frames, this.#rounded, inPlace);
   }
 
   dispose(): void {
@@ -115,8 +135,9 @@ export class Shard {
     this.#velocityFrames = undefined;
   }
 
-  parameterFrame(chunk: number, version: Version): Uint8Array | undefined {
-    return this.#current.parameters.copy(chunk, { ...version, shard: this.range.index });
+  /** `rounded`: as workers train with it, in bf16. */
+  parameterFrame(chunk: number, version: Version, rounded: boolean): Uint8Array | undefined {
+    return this.#current.parameters.copy(chunk, { ...version, shard: this.range.index }, rounded);
   }
 
   /** Frames are made when somebody asks: a worker that goes on where it stopped does not. */
@@ -128,8 +149,14 @@ export class Shard {
 
   // ---- The step in work ---------------------------------------------------------------------------------------
 
-  add(node: number, chunk: number, bytes: Uint8Array, isIntact: () => boolean): AddOutcome {
-    return this.#aggregation.add(node, chunk, bytes, isIntact);
+  /** `rounded`: so many of the values, the first ones, come in bf16. */
+  add(node: number, chunk: number, bytes: Uint8Array, isIntact: () => boolean, rounded: number): AddOutcome {
+    return this.#aggregation.add(node, chunk, bytes, isIntact, rounded);
+  }
+
+  /** Values of a chunk that are rounded in this codec: its first ones. */
+  roundedIn(chunk: number, codec: Codec): number {
+    return codec === "fp32" ? 0 : roundedInChunk(this.pushBytes, chunk, this.#rounded);
   }
 
   isComplete(node: number): boolean {

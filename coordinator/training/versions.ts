@@ -1,5 +1,6 @@
 /** The parameters of a training, version after version: shard by shard, with the earlier weights that flag A attacks. */
 import type { MappedMemory } from "../../shared/bus.js";
+import { roundedWeights } from "../../shared/core/codec.js";
 import { TAIL } from "../../shared/core/layout.js";
 import { shardRanges } from "../../shared/core/shards.js";
 import type { StateParts } from "../../shared/core/stretch.js";
@@ -28,13 +29,16 @@ export class Versions {
         new Shard({
           range,
           layout,
+          codec: plan.codec,
           aggregate: (byteLength, memory) => options.aggregate(plan.slots, byteLength, memory),
           mapped,
           parameters,
           velocity,
         }),
     );
-    this.#anchor = new AnchorWeights(plan, run.network.augmentation, ranges, state.anchor);
+    const { augmentation } = run.network;
+    const rounded = roundedWeights(plan.codec, layout);
+    this.#anchor = new AnchorWeights(plan, augmentation, ranges, state.anchor, rounded);
     this.#keepAnchor();
   }
 
@@ -92,10 +96,10 @@ export class Versions {
   }
 
   parameterFrame(request: FrameRequest): FrameAnswer {
-    const { shard, version, chunk } = request;
+    const { shard, version, chunk, rounded = false } = request;
     const frame =
       version === this.#step
-        ? this.shards[shard]?.parameterFrame(chunk, this.identity(version))
+        ? this.shards[shard]?.parameterFrame(chunk, this.identity(version), rounded)
         : this.#anchor.frame(request);
     return { frame, latest: this.#step };
   }

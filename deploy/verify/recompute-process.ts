@@ -13,7 +13,7 @@ import { hashOf } from "../../shared/io/hash.js";
 import { layoutOf } from "../../shared/networks/network.js";
 import { resolveRun, stepPlan } from "../../shared/resolve.js";
 import { startPrograms } from "../../worker/engine/start.js";
-import { LocalTraining } from "../../worker/training/local-training.js";
+import { LocalTraining, trainedWith } from "../../worker/training/local-training.js";
 import type { RecomputeOrder, RecomputeReport } from "./recompute-messages.js";
 
 function say(report: RecomputeReport): void {
@@ -44,7 +44,8 @@ async function recompute({ engine, config, dataDir, stretches }: RecomputeOrder)
   const rule = { seed, stages: train.stages, momentum: train.momentum, weightDecay: train.weightDecay };
   for (const { checkpoint, end, hashAfter } of stretches) {
     const start = checkpoint === undefined ? undefined : (await readCheckpoint(checkpoint, layout)).state;
-    if (start?.anchor !== undefined) context.anchor.load(start.anchor.parameters);
+    if (start?.anchor !== undefined)
+      context.anchor.load(trainedWith(start.anchor.parameters, context.plan.codec, layout));
     const parameters = start?.parameters ?? initialParameters(layout, seed);
     const local = new LocalTraining(context, parameters, rule, start);
     await advance(local, end, hashAfter);

@@ -5,6 +5,8 @@
  */
 import { DATA_SET_NAMES } from "../data-set-names.js";
 import { at } from "../core/at.js";
+import { CODECS } from "../core/codec.js";
+import { keysOf } from "../core/keys.js";
 import { EMULATED } from "../engine.js";
 import { z } from "zod";
 import { NORMS, PERTURBATION_KINDS, PROCEDURES } from "../results.js";
@@ -44,6 +46,11 @@ const train = section({
     "nothing",
     z.enum(["auto", "step", "exclusive"]).default("auto"),
     "what a worker is leased: blocks of one step, or many steps for itself alone; auto: for itself with one slot, or while runs go side by side; the weights are the same",
+  ),
+  codec: setting(
+    "weights",
+    z.enum(keysOf(CODECS)).default("fp32"),
+    "how gradients and weights travel: fp32 as they are; bf16 rounds each slot's gradients, and the weights that workers train with, to two bytes a value (momentum, the weights that are kept, measurements: always fp32)",
   ),
   learning_rate: setting(
     "weights",
@@ -224,10 +231,21 @@ const POOL_SECTION_OF_OLD = "cluster";
 
 /** The settings that a run directory was made with, whichever version wrote them. Throws ZodError. */
 export function parseStoredConfig(stored: unknown): Config {
-  return configSchema.parse(withoutPoolSettings(stored));
+  return configSchema.parse(withCodec(withoutPoolSettings(stored)));
+}
+
+/** What was made before there were codecs was made in float32, whatever is usual now. */
+function withCodec(stored: unknown): unknown {
+  if (!isMap(stored)) return stored;
+  const { train = {} } = stored;
+  return isMap(train) ? { ...stored, train: { codec: "fp32", ...train } } : stored;
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function withoutPoolSettings(stored: unknown): unknown {
-  if (typeof stored !== "object" || stored === null || Array.isArray(stored)) return stored;
+  if (!isMap(stored)) return stored;
   return Object.fromEntries(Object.entries(stored).filter(([key]) => key !== POOL_SECTION_OF_OLD));
 }

@@ -1,8 +1,12 @@
 /**
  * Bulk chunks: a fixed 64-byte header, then raw little-endian values, at most 256 KiB in all. No NATS headers travel
  * with them, so that the values stay 4-byte aligned. Everything in a chunk is untrusted until it was checked here.
+ *
+ * Which values a chunk holds does not depend on its codec (codec.ts): sizes and offsets of streams are those of float32
+ * values, and only the body is shorter where some of them are rounded.
  */
 import { crc32c } from "@node-rs/crc32";
+import { CODECS, type Codec, type Rounded, encodedLength, roundedInRange } from "./codec.js";
 import { keysOf } from "./keys.js";
 
 export const CHUNK_BYTES = 256 * 1024;
@@ -19,9 +23,6 @@ export const CHUNK_VERSION = 1;
 
 export const CHUNK_KINDS = { gradient: 1, parameters: 2, velocity: 3, state: 4 } as const;
 export type ChunkKind = keyof typeof CHUNK_KINDS;
-/** How values are written; lossy codecs get numbers of their own. */
-export const CODECS = { fp32: 1 } as const;
-export type Codec = keyof typeof CODECS;
 
 export interface ChunkHeader {
   kind: ChunkKind;
@@ -38,9 +39,9 @@ export interface ChunkHeader {
   shard: number;
   chunk: number;
   chunkCount: number;
-  /** Bytes of the value stream before this body. */
+  /** Bytes of the value stream before this chunk's, as float32. */
   offset: number;
-  /** Bytes of the whole value stream. */
+  /** Bytes of the whole value stream, as float32. */
   totalBytes: number;
 }
 
@@ -58,7 +59,7 @@ export function isShort(byteLength: number): boolean {
   return byteLength <= SHORT_BYTES;
 }
 
-/** Bytes of the body of one chunk of a stream. */
+/** Bytes of the values of one chunk of a stream as float32: of its body, where none is rounded. */
 export function bodyLength(totalBytes: number, chunk: number): number {
   return Math.min(BODY_BYTES, totalBytes - chunk * BODY_BYTES);
 }
@@ -76,20 +77,32 @@ export function chunkPlace(
   return { chunk, chunkCount: chunkCountOf(totalBytes), offset: bodyOffset(chunk), totalBytes };
 }
 
-/** Bytes of the frame of one chunk. */
-export function frameLength(totalBytes: number, chunk: number): number {
-  return HEADER_BYTES + bodyLength(totalBytes, chunk);
+/** Values of one chunk that travel rounded, where so many of the stream do. */
+export function roundedInChunk(totalBytes: number, chunk: number, rounded: Rounded): number {
+  const first = bodyOffset(chunk) / 4;
+  return roundedInRange(rounded, first, first + bodyLength(totalBytes, chunk) / 4) ?? 0;
 }
 
-/** Bytes of all frames of a stream, one behind another. */
+/** Bytes of the frame of one chunk. */
+export function frameLength(totalBytes: number, chunk: number, rounded?: Rounded): number {
+  const values = bodyLength(totalBytes, chunk) / 4;
+  return HEADER_BYTES + encodedLength(values, roundedInChunk(totalBytes, chunk, rounded));
+}
+
+/** Bytes of all frames of a stream, one behind another, where none of its values is rounded: the most that they need. */
 export function framesLength(totalBytes: number): number {
   return chunkCountOf(totalBytes) * HEADER_BYTES + totalBytes;
 }
 
-/** The frame of one chunk where all frames of its stream lie one behind another: a view. */
-export function frameIn(frames: Uint8Array, totalBytes: number, chunk: number): Uint8Array {
+/** The frame of one chunk where each frame of its stream has room for values that are not rounded: a view. */
+export function frameIn(
+  frames: Uint8Array,
+  totalBytes: number,
+  chunk: number,
+  rounded?: Rounded,
+): Uint8Array {
   const start = chunk * CHUNK_BYTES;
-  return frames.subarray(start, start + frameLength(totalBytes, chunk));
+  return frames.subarray(start, start + frameLength(totalBytes, chunk, rounded));
 }
 
 /** The body of a frame: a view. */
@@ -97,7 +110,7 @@ export function bodyOf(frame: Uint8Array): Uint8Array {
   return frame.subarray(HEADER_BYTES);
 }
 
-/** The values in a frame that begins at a multiple of four in its memory: a view. */
+/** The values in a frame in fp32 that begins at a multiple of four in its memory: a view. */
 export function valuesIn(frame: Uint8Array): Float32Array {
   const { buffer, byteOffset, byteLength } = bodyOf(frame);
   return new Float32Array(buffer, byteOffset, byteLength / 4);
@@ -201,7 +214,7 @@ export function decodeChunk(frame: Uint8Array, inPlace = false): DecodedChunk {
     header.chunk >= header.chunkCount ||
     header.chunkCount !== chunkCountOf(header.totalBytes) ||
     header.offset !== bodyOffset(header.chunk) ||
-    bodyBytes !== bodyLength(header.totalBytes, header.chunk)
+    !isBodyOf(header, bodyBytes)
   ) {
     return { ok: false, reason: "size" };
   }
@@ -211,6 +224,13 @@ export function decodeChunk(frame: Uint8Array, inPlace = false): DecodedChunk {
 /** Does it say that it is a chunk? Unchecked: to tell it from a reference. */
 export function isFrame({ buffer, byteOffset, byteLength }: Uint8Array): boolean {
   return byteLength >= HEADER_BYTES && new DataView(buffer, byteOffset).getUint32(0) === MAGIC;
+}
+
+/** Can so many bytes be the body of the chunk? In bf16, each of its values has two or four of them. */
+function isBodyOf({ codec, totalBytes, chunk }: ChunkHeader, bodyBytes: number): boolean {
+  const most = bodyLength(totalBytes, chunk);
+  if (codec === "fp32") return bodyBytes === most;
+  return most % 4 === 0 && bodyBytes % 2 === 0 && bodyBytes >= most / 2 && bodyBytes <= most;
 }
 
 /** The run that a chunk says it belongs to, unchecked: to tell which run's reader should look at it. */

@@ -50,6 +50,11 @@ export function placeTensors(definitions: readonly TensorDefinition[]): Layout {
   return { tensors, size: offset, pushSize: offset + TAIL.length };
 }
 
+/** Values of the vector before the first moment. */
+export function weightsEnd({ tensors, size }: Layout): number {
+  return tensors.find(({ role }) => role === "moment")?.offset ?? size;
+}
+
 export function tensorNamed(layout: Layout, name: string): PlacedTensor {
   const tensor = layout.tensors.find((candidate) => candidate.name === name);
   if (tensor === undefined) throw new RangeError(`The layout has no tensor "${name}"`);

@@ -2,6 +2,7 @@
  * Gradient sums in a fixed order, whatever arrives first. Values of tree nodes (see slots.ts) are merged bottom-up,
  * left plus right, so the root is the same bits however the slots were grouped into blocks and whoever sent them.
  */
+import { decodeBody, encodedLength, mergeBody } from "./codec.js";
 import { blockOfNode } from "./slots.js";
 import { type VectorMemory, addVectors, copyFinite, mergeFinite } from "./vectors/vector-memory.js";
 
@@ -34,9 +35,28 @@ export class BufferPool {
   asValues(bytes: Uint8Array): { values: Float32Array; isOurs: boolean } {
     if (this.#memory?.holds(bytes) === true && bytes.byteOffset % 4 === 0)
       return { values: new Float32Array(bytes.buffer, bytes.byteOffset, this.length), isOurs: false };
-    const values = this.take();
-    new Uint8Array(values.buffer, values.byteOffset, values.byteLength).set(bytes);
-    return { values, isOurs: true };
+    return { values: this.#copyOf(bytes), isOurs: true };
+  }
+
+  /** A buffer of ours that holds these bytes, no more of them than it has. */
+  #copyOf(bytes: Uint8Array): Float32Array {
+    const buffer = this.take();
+    new Uint8Array(buffer.buffer, buffer.byteOffset, bytes.byteLength).set(bytes);
+    return buffer;
+  }
+
+  /**
+   * target = these values, the first `rounded` of which are bf16, plus what is held of the same place, if anything. Returns
+   * whether all of them are finite.
+   */
+  sumInto(target: Float32Array, held: Float32Array | undefined, bytes: Uint8Array, rounded: number): boolean {
+    const isHere = this.#memory?.holds(bytes) === true && bytes.byteOffset % 4 === 0;
+    const copy = isHere ? undefined : this.#copyOf(bytes);
+    const near = copy === undefined ? bytes : new Uint8Array(copy.buffer, copy.byteOffset, bytes.byteLength);
+    const isFinite =
+      held === undefined ? decodeBody(target, near, rounded) : mergeBody(target, held, near, rounded);
+    if (copy !== undefined) this.give(copy);
+    return isFinite;
   }
 }
 
@@ -68,17 +88,22 @@ export class TreeSum {
 
   /**
    * Counts the values of a node once. They come as little-endian bytes, wherever those lie, and are read at once, so the
-   * caller may reuse its buffer. Values that are not finite, or not intact after they were read, change nothing.
+   * caller may reuse its buffer; the first `rounded` of them as bf16 (codec.ts). Values that are not finite, or not intact
+   * after they were read, change nothing.
    */
-  addBytes(node: number, bytes: Uint8Array, isIntact: () => boolean = () => true): AddOutcome {
+  addBytes(
+    node: number,
+    bytes: Uint8Array,
+    isIntact: () => boolean = () => true,
+    rounded: number = 0,
+  ): AddOutcome {
     if (blockOfNode(this.#slots, node) === undefined) return "no-such-node";
-    if (bytes.byteLength !== 4 * this.#pool.length) return "wrong-size";
+    if (bytes.byteLength !== encodedLength(this.#pool.length, rounded)) return "wrong-size";
     if (this.covers(node)) return "duplicate";
-    const { values, isOurs } = this.#pool.asValues(bytes);
-    const sum = isOurs ? values : this.#pool.take();
     const sibling = node > 1 ? this.#held.get(node ^ 1) : undefined;
     // Sums of two do not depend on which is the left one.
-    const isFinite = sibling === undefined ? copyFinite(sum, values) : mergeFinite(sum, sibling, values);
+    const { sum, isFinite } =
+      rounded === 0 ? this.#sumExact(sibling, bytes) : this.#sumRounded(sibling, bytes, rounded);
     const outcome = !isIntact() ? "torn" : isFinite ? "added" : "nonfinite";
     if (outcome !== "added") {
       this.#pool.give(sum);
@@ -92,6 +117,22 @@ export class TreeSum {
       this.#rise(node >>> 1, sum);
     }
     return "added";
+  }
+
+  #sumExact(held: Float32Array | undefined, bytes: Uint8Array): { sum: Float32Array; isFinite: boolean } {
+    const { values, isOurs } = this.#pool.asValues(bytes);
+    const sum = isOurs ? values : this.#pool.take();
+    const isFinite = held === undefined ? copyFinite(sum, values) : mergeFinite(sum, held, values);
+    return { sum, isFinite };
+  }
+
+  #sumRounded(
+    held: Float32Array | undefined,
+    bytes: Uint8Array,
+    rounded: number,
+  ): { sum: Float32Array; isFinite: boolean } {
+    const sum = this.#pool.take();
+    return { sum, isFinite: this.#pool.sumInto(sum, held, bytes, rounded) };
   }
 
   /** Merges the sum of a node with what is held beside it, and so on up the tree. */

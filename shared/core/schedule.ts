@@ -1,5 +1,6 @@
 /** Which step belongs to which epoch, which images it takes, and its learning rate. All of it is arithmetic. */
 import { at } from "./at.js";
+import type { Codec } from "./codec.js";
 import { RandomStream, permutation } from "../random.js";
 import { slotRange } from "./slots.js";
 
@@ -13,6 +14,8 @@ export interface StepPlan {
   images: number;
   batchSize: number;
   slots: number;
+  /** Decides what of a step is rounded; fp32 where it is not said. */
+  codec?: Codec | undefined;
   epochs: number;
   maxSteps?: number | undefined;
 }

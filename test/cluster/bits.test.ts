@@ -68,9 +68,10 @@ const FAMILIES = [
   { model: "plain", slots: 4 },
   { model: "mrelu", slots: 1 },
   { model: "rbf", slots: 4 },
-].map(({ model, slots }) => ({
+  { model: "plain-r", slots: 2, codec: "bf16" as const },
+].map(({ model, slots, codec = "fp32" as const }) => ({
   slots,
-  config: stepwise({ model, seed: 11, train: { slots, max_steps: 12 } }),
+  config: stepwise({ model, seed: 11, train: { slots, codec, max_steps: 12 } }),
 }));
 
 // Calm runs share a cluster, side by side: what one of them comes to does not depend on the others.
@@ -101,7 +102,7 @@ function checkIsShared(ledger: readonly LedgerLine[]): void {
 // That one process makes PyTorch's steps: test/worker/engine/truth-suite.ts. A cluster makes that process's, to the bit.
 for (const { slots, config } of FAMILIES) {
   test(
-    `two workers train ${config.name} in ${slots} slot(s) to the weights of one process`,
+    `two workers train ${config.name} in ${slots} slot(s), ${config.train?.codec}, to the weights of one process`,
     LIMIT,
     async () => {
       const { checkpoint, ledger } = leftOf(ofTwoWorkers(), config.name);

@@ -5,12 +5,12 @@ import {
   CHUNK_BYTES,
   CHUNK_KINDS,
   CHUNK_VERSION,
-  CODECS,
   HEADER_BYTES,
   type ChunkHeader,
   chunkCountOf,
   sealChunk,
 } from "../../shared/core/chunk.js";
+import { CODECS } from "../../shared/core/codec.js";
 import { machineWire } from "../../shared/machine-messages.js";
 import { PROTOCOL_VERSION, wire } from "../../shared/messages.js";
 import { type Subjects, subjectsOf } from "../../shared/subjects.js";
@@ -77,6 +77,7 @@ test("docs/protocol.md states the sizes and versions of the sources", () => {
   assert.ok(text.includes(`(${BODY_BYTES} bytes)`));
   assert.ok(text.includes(`Version ${PROTOCOL_VERSION}:`));
   for (const [name, number] of Object.entries(CHUNK_KINDS)) assert.ok(text.includes(`${number} ${name}`));
+  for (const [name, number] of Object.entries(CODECS)) assert.ok(text.includes(`${number} ${name}`));
 });
 
 test("docs/protocol.md lists every subject and no other", () => {

@@ -15,7 +15,7 @@ export function printOf({ buffer, byteOffset, byteLength }: Float32Array | Uint8
 const recent = new Map<string, Float32Array>();
 const MOST_RECENT = 64;
 
-/** What one slot pushes, in whole numbers from -32 to 31. `weights`: their fingerprint. Not to be changed. */
+/** What one slot pushes, in whole numbers from -1,024 to 1,023: bf16 rounds most of them to other whole numbers. `weights`: their fingerprint. Not to be changed. */
 export function slotPush(
   layout: Layout,
   weights: number,
@@ -42,7 +42,7 @@ function drawn(layout: Layout, seed: number, images: number): Float32Array {
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;
-    values[i] = (state & 63) - 32;
+    values[i] = (state & 2047) - 1024;
   }
   values[layout.size + TAIL.loss] = (state >>> 8) & 1023;
   values[layout.size + TAIL.hits] = (state >>> 20) % (images + 1);

@@ -1,5 +1,6 @@
 /** The one right course of a run: its weights after each step, and what each step and each evaluation came to. */
 import { type Config, configSchema } from "../../shared/config/run.js";
+import { type Rounded, roundedWeights } from "../../shared/core/codec.js";
 import { type Layout, TAIL, initialParameters } from "../../shared/core/layout.js";
 import { updateRange } from "../../shared/core/optimizer.js";
 import {
@@ -14,6 +15,7 @@ import { layoutOf } from "../../shared/networks/network.js";
 import { type ResolvedRun, resolveRun, stepPlan } from "../../shared/resolve.js";
 import type { TaskSpec } from "../../shared/records/task.js";
 import { type Findings, evaluateTask } from "../../worker/measures/evaluate.js";
+import { roundedCopy } from "../support/bf16-reference.js";
 import { inputsOf, printOf, slotPush } from "./arithmetic.js";
 import { TINY_DATA } from "./tiny-networks.js";
 import { RIGHT_AT_ONCE, WholePrograms } from "./whole-programs.js";
@@ -32,6 +34,8 @@ export class Reference {
   readonly run: ResolvedRun;
   readonly layout: Layout;
   readonly plan: StepPlan;
+  /** Values that travel in two bytes each. */
+  readonly rounded: Rounded;
   readonly #weights: Float32Array[];
   readonly #sums: StepSums[] = [];
   readonly #velocity: Float32Array;
@@ -41,6 +45,7 @@ export class Reference {
     this.run = resolveRun(config);
     this.layout = layoutOf(this.run.network);
     this.plan = stepPlan(config, this.run, TINY_DATA.dataset.train.labels.length);
+    this.rounded = roundedWeights(this.plan.codec, this.layout);
     this.#weights = [initialParameters(this.layout, this.run.seed)];
     this.#velocity = new Float32Array(this.layout.size);
   }
@@ -55,6 +60,11 @@ export class Reference {
     return this.#weights[version] as Float32Array;
   }
 
+  /** The same as workers train with them. */
+  trainedWith(version: number): Float32Array {
+    return roundedCopy(this.weights(version), this.rounded ?? 0);
+  }
+
   sums(step: number): StepSums {
     this.weights(step + 1);
     return this.#sums[step] as StepSums;
@@ -67,13 +77,13 @@ export class Reference {
     const { epoch } = stepImages(plan, step);
     const order = epochOrder(run.seed, epoch, plan.images);
     const { train } = TINY_DATA.dataset;
-    const print = printOf(current);
+    const print = printOf(this.trainedWith(step));
     const sums = new Float32Array(layout.pushSize);
     for (let slot = 0; slot < plan.slots; slot++) {
       const indices = slotImages(plan, order, step, slot);
       const labels = Uint8Array.from(indices, (index) => train.labels[index] as number);
       const pushed = slotPush(layout, print, inputsOf(train.pixels, TINY_DATA.meanImage, indices), labels);
-      for (let i = 0; i < pushed.length; i++) sums[i] = (sums[i] as number) + (pushed[i] as number);
+      roundedCopy(pushed, this.rounded ?? 0).forEach((value, i) => (sums[i] = (sums[i] as number) + value));
     }
     const samples = sums[layout.size + TAIL.samples] as number;
     const rule = {

@@ -122,6 +122,11 @@ function drawPool(draws: Draws): PoolConfig {
   });
 }
 
+/** No draw of its own, so that worlds stay as they were: of runs in each number of slots some round what they send. */
+function codecOf(index: number, slots: number): "fp32" | "bf16" {
+  return (index + slots) % 3 === 1 ? "bf16" : "fp32";
+}
+
 /** Of the run of that number. */
 export function drawRun(draws: Draws, index: number): Config {
   const slots = draws.pick([1, 2, 4, 4, 8]);
@@ -131,6 +136,7 @@ export function drawRun(draws: Draws, index: number): Config {
     seed: draws.whole(0, 1000),
     train: {
       slots,
+      codec: codecOf(index, slots),
       batch_size: 8,
       epochs: draws.whole(1, 4),
       lease: draws.pick(["auto", "auto", "step", "step", "exclusive"]),

@@ -3,9 +3,11 @@ import { hashOf } from "../../shared/io/hash.js";
 import type { TaskRecord } from "../../shared/records/task.js";
 import type { LeaseBook } from "../../coordinator/leases/book.js";
 import type { CommittedStep } from "../../coordinator/training/training-types.js";
-import { decodeChunk } from "../../shared/core/chunk.js";
+import { decodeChunk, roundedInChunk, valuesOfChunk } from "../../shared/core/chunk.js";
+import { codecOf, encodedLength, readBody } from "../../shared/core/codec.js";
 import { stepImages } from "../../shared/core/schedule.js";
 import { runHashOf } from "../../shared/run-hash.js";
+import { printOf } from "./arithmetic.js";
 import { problemOf } from "./book-problems.js";
 import type { Reference } from "./reference.js";
 import type { SimulatedDisk } from "./disk.js";
@@ -218,10 +220,14 @@ export class Witness {
     const { header, body } = decoded;
     const runId = this.#runs.named(header.runHash);
     if (runId === undefined) return this.violate("A broadcast frame is of no run");
-    const right = this.#runs.of(runId).reference.weights(header.step);
-    const bytes = new Uint8Array(right.buffer, header.offset, body.byteLength);
+    const { reference } = this.#runs.of(runId);
+    const right = valuesOfChunk(reference.trainedWith(header.step), header.chunk);
+    const rounded = roundedInChunk(header.totalBytes, header.chunk, reference.rounded);
+    const found = new Float32Array(right.length);
+    const isWhole = body.byteLength === encodedLength(right.length, rounded);
+    if (isWhole) readBody(found, body, rounded);
     this.#watch.check(
-      Buffer.compare(bytes, body) === 0,
+      isWhole && header.codec === codecOf(reference.rounded) && printOf(found) === printOf(right),
       () => `${runId}: chunk ${header.chunk} of version ${header.step} is broadcast with wrong weights`,
     );
   }

@@ -220,6 +220,8 @@ export class TestCluster {
   })[] = [];
   /** Workers that have asked to be taken in. */
   readonly asked = new Set<string>();
+  /** Bytes of each frame that was seen, by run hash, step and what tells it from others: one that came twice counts once. */
+  readonly frameBytes = new Map<string, number>();
   /** Each worker's newest push. */
   readonly pushes = new Map<string, Push>();
   readonly #waiting = new Set<Waiting>();
@@ -306,6 +308,8 @@ export class TestCluster {
     const decoded = decodeChunk(frame, inPlace);
     if (!decoded.ok) return;
     take(decoded.header);
+    const { runHash, step, kind, node, chunk } = decoded.header;
+    this.frameBytes.set([runHash, step, kind, node, chunk].join(" "), frame.byteLength);
     this.#look();
   }
 

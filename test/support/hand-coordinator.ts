@@ -9,6 +9,7 @@ import { AGGREGATION, MODES, type ModeName } from "../../coordinator/training/re
 import { type RunTelemetry, Telemetry } from "../../coordinator/telemetry/telemetry.js";
 import type { CommittedStep } from "../../coordinator/training/training-types.js";
 import { configSchema } from "../../shared/config/run.js";
+import type { Codec } from "../../shared/core/codec.js";
 import { initialParameters } from "../../shared/core/layout.js";
 import type { saf } from "../../shared/messages.js";
 import type { TaskSpec } from "../../shared/records/task.js";
@@ -29,6 +30,7 @@ export const QUARANTINE = { after: 3, firstMs: 2 * HEARTBEAT_MS };
 
 export interface HandSetting {
   slots?: number;
+  codec?: Codec;
   steps?: number;
   leaseFloorMs?: number;
   /** By its name, or one that is listed nowhere. */
@@ -43,13 +45,14 @@ export interface HandSetting {
 /** A run of `plain`: 8 images a step, 3 steps, 2 slots unless the test says otherwise. */
 export async function handCoordinator(t: TestContext, setting: HandSetting = {}): Promise<HandCluster> {
   const { slots = 2, steps = 3, leaseFloorMs = 50, mode = "step", aggregate = AGGREGATION } = setting;
-  const { channels, behind = [] } = setting;
+  const { channels, behind = [], codec } = setting;
   const config = configSchema.parse({
     model: "plain",
     ...(channels === undefined ? {} : { network: { channels } }),
     train: {
       batch_size: Math.max(8, slots),
       slots,
+      codec,
       learning_rate: 0.01,
       max_steps: steps,
       limit_images: 100 * Math.max(8, slots),

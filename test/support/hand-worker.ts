@@ -5,13 +5,21 @@
 import type { Bus, BusMessage } from "../../shared/bus.js";
 import {
   type ChunkHeader,
+  bodyOf,
   chunkCountOf,
   chunkPlace,
   frameLength,
+  roundedInChunk,
   sealChunk,
-  valuesIn,
   valuesOfChunk,
 } from "../../shared/core/chunk.js";
+import {
+  type Rounded,
+  codecOf,
+  encodeBody,
+  roundedGradients,
+  roundedWeights,
+} from "../../shared/core/codec.js";
 import { type Layout, TAIL, initialParameters } from "../../shared/core/layout.js";
 import { updateRange } from "../../shared/core/optimizer.js";
 import { type StepPlan, learningRate, stepImages } from "../../shared/core/schedule.js";
@@ -20,6 +28,7 @@ import { PROTOCOL_VERSION, readMessage, type saf, wire, writeMessage } from "../
 import type { ResolvedRun } from "../../shared/resolve.js";
 import { runHashOf } from "../../shared/run-hash.js";
 import type { Subjects } from "../../shared/subjects.js";
+import { roundedCopy } from "./bf16-reference.js";
 import { hash } from "./reference-inputs.js";
 
 /** As real workers: a coordinator that is still starting is asked again. */
@@ -35,7 +44,7 @@ export interface HandRun {
   plan: StepPlan;
 }
 
-/** What slot j of step t yields: small numbers that no two slots share, and its true number of samples. */
+/** What slot j of step t yields: small numbers that no two slots share, and its true number of samples; rounded in bf16. */
 export function slotValues({ layout, plan }: HandRun, step: number, slot: number): Float32Array {
   const { first, end } = stepImages(plan, step);
   const range = slotRange(end - first, plan.slots, slot);
@@ -48,7 +57,8 @@ export function slotValues({ layout, plan }: HandRun, step: number, slot: number
   }
   values[layout.size + TAIL.loss] = slot + 1;
   values[layout.size + TAIL.samples] = range.end - range.start;
-  return values;
+  const rounded = roundedWeights(plan.codec, layout);
+  return rounded === undefined ? values : roundedCopy(values, rounded);
 }
 
 /** The sum of slots [first, first + count), left half plus right half. */
@@ -223,10 +233,15 @@ export class HandWorker {
   }
 
   /** All frames of a push, as the product's workers make them; `change` alters what a header says. */
-  frames(lease: saf.v1.BlockLease, values: Float32Array, change: Partial<ChunkHeader> = {}): Uint8Array[] {
-    const { plan } = this.#hand;
+  frames(
+    lease: Pick<saf.v1.BlockLease, "term" | "step" | "attempt" | "firstSlot" | "slotCount">,
+    values: Float32Array,
+    change: Partial<ChunkHeader> = {},
+  ): Uint8Array[] {
+    const { plan, layout } = this.#hand;
     const node = nodeOfBlock(plan.slots, { first: lease.firstSlot, count: lease.slotCount });
-    return this.#framesOf(values, { ...whatIsIn(lease), kind: "gradient", node, ...change });
+    const rounded = roundedGradients(plan.codec, layout, lease.slotCount);
+    return this.#framesOf(values, { ...whatIsIn(lease), kind: "gradient", node, ...change }, rounded);
   }
 
   /** All frames of a state. `values`: as `stateAfter` makes them, after so many steps. */
@@ -241,14 +256,15 @@ export class HandWorker {
   #framesOf(
     values: Float32Array,
     header: Pick<ChunkHeader, "kind" | "term" | "step" | "node" | "attempt">,
+    rounded?: Rounded,
   ): Uint8Array[] {
     const { runId } = this.#hand;
     const totalBytes = values.byteLength;
     return Array.from({ length: chunkCountOf(totalBytes) }, (_, chunk) => {
-      const frame = new Uint8Array(frameLength(totalBytes, chunk));
-      valuesIn(frame).set(valuesOfChunk(values, chunk));
+      const frame = new Uint8Array(frameLength(totalBytes, chunk, rounded));
+      encodeBody(bodyOf(frame), valuesOfChunk(values, chunk), roundedInChunk(totalBytes, chunk, rounded));
       sealChunk(frame, {
-        codec: "fp32",
+        codec: codecOf(rounded),
         runHash: runHashOf(runId),
         shard: 0,
         ...chunkPlace(totalBytes, chunk),

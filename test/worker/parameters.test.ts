@@ -1,6 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BODY_BYTES, HEADER_BYTES, bodyLength, chunkCountOf, sealChunk } from "../../shared/core/chunk.js";
+import {
+  BODY_BYTES,
+  HEADER_BYTES,
+  bodyLength,
+  bodyOf,
+  chunkCountOf,
+  chunkPlace,
+  frameLength,
+  roundedInChunk,
+  sealChunk,
+} from "../../shared/core/chunk.js";
+import { encodeBody } from "../../shared/core/codec.js";
+import { nearestBf16 } from "../support/bf16-reference.js";
 import { MemoryBroker } from "../support/memory-bus.js";
 import { readMessage, type saf, wire, writeMessage } from "../../shared/messages.js";
 import { ParameterReceiver } from "../../worker/parameters.js";
@@ -52,6 +64,70 @@ function setUp() {
   };
   return { clock, broker, stop, asked, serve, receiver, sources, identity };
 }
+
+/** A chunk of a version in bf16, whose values are all `value`; the last three of the vector are not rounded. */
+function roundedFrame(version: number, chunk: number, value: number): Uint8Array {
+  const rounded = TOTAL / 4 - 3;
+  const bytes = new Uint8Array(frameLength(TOTAL, chunk, rounded));
+  const values = new Float32Array(bodyLength(TOTAL, chunk) / 4).fill(value);
+  encodeBody(bodyOf(bytes), values, roundedInChunk(TOTAL, chunk, rounded));
+  sealChunk(bytes, {
+    ...{
+      kind: "parameters",
+      codec: "bf16",
+      runHash: RUN_HASH,
+      term: TERM,
+      step: version,
+      node: 0,
+      attempt: 0,
+    },
+    ...{ shard: 0, ...chunkPlace(TOTAL, chunk) },
+  });
+  return bytes;
+}
+
+test("a run in bf16 takes its rounded weights alone, broadcast or pulled, and what is kept comes in fp32 alone", async () => {
+  const { clock, receiver, serve, sources, identity } = setUp();
+  const trained = new ParameterReceiver(sources, { ...identity, rounded: TOTAL / 4 - 3 });
+  trained.enter(TERM);
+  const asked: boolean[] = [];
+  serve(({ version, chunk, rounded }) => {
+    asked.push(rounded);
+    return { chunk: rounded ? roundedFrame(version, chunk, 1.001) : frame(version, chunk) };
+  });
+  // Another codec, and other values rounded than these.
+  assert.equal(trained.accept(frame(1, 0)), false);
+  assert.equal(receiver.accept(roundedFrame(1, 0, 1)), false);
+  const whole = new Uint8Array(HEADER_BYTES + bodyLength(TOTAL, 2));
+  sealChunk(whole, {
+    ...{ kind: "parameters", codec: "bf16", runHash: RUN_HASH, term: TERM, step: 1, node: 0, attempt: 0 },
+    ...{ shard: 0, ...chunkPlace(TOTAL, 2) },
+  });
+  assert.equal(trained.accept(whole), false);
+  assert.deepEqual(
+    [...trained.refused],
+    [
+      ["codec", 1],
+      ["size", 1],
+    ],
+  );
+  assert.deepEqual([...receiver.refused], [["codec", 1]]);
+
+  assert.ok(trained.accept(roundedFrame(1, 1, 1.001)));
+  const taken = trained.take(1, TERM);
+  await clock.advance(250);
+  const memory = await taken;
+  assert.ok(memory !== undefined);
+  const near = nearestBf16(Math.fround(1.001));
+  assert.deepEqual(
+    new Float32Array(memory),
+    new Float32Array(TOTAL / 4).fill(near).fill(1.001, TOTAL / 4 - 3),
+  );
+  const kept = receiver.take(2, TERM);
+  await clock.advance(25);
+  assert.ok(isOf(2, await kept));
+  assert.deepEqual(asked, [true, true, false, false, false]);
+});
 
 const isOf = (version: number, memory: SharedArrayBuffer | undefined): boolean =>
   memory?.byteLength === TOTAL && new Uint8Array(memory).every((byte) => byte === version);

@@ -5,18 +5,19 @@
  * Slots are summed along the same binary tree as everywhere (shared/core/slots.ts): like a binary counter, two sums of
  * equal size are merged, left plus right.
  */
+import { roundVector } from "../../shared/core/vectors/bf16.js";
 import { type VectorStore, addVectors } from "../../shared/core/vectors/vector-memory.js";
 
 export class GradientAssembler {
   readonly #slotCount: number;
   readonly #bodies: Float32Array[];
-  readonly #chunkValues: number;
   readonly #onChunk: (chunk: number) => void;
   readonly #memory: VectorStore | undefined;
   /** Finished sums of earlier slots, largest first, with the number of slots in each. */
   readonly #stack: { slots: number; values: Float32Array }[] = [];
   readonly #free: Float32Array[] = [];
   readonly #size: number;
+  readonly #rounded: number;
   #current: Float32Array | undefined;
   #slot = 0;
   /** Values that the current slot has still to bring. */
@@ -28,17 +29,19 @@ export class GradientAssembler {
    * `bodies`: the value part of each chunk frame, all of the same length but the last.
    * `onChunk` is called once for each chunk, when its body holds the block's sum.
    * `memory`: where the bodies lie, if it is one in which sums are fast.
+   * `rounded`: so many values of each slot, from the first one on, are rounded to bf16 before they are summed.
    */
   constructor(
     slotCount: number,
     bodies: Float32Array[],
     onChunk: (chunk: number) => void,
     memory?: VectorStore,
+    rounded: number = 0,
   ) {
     this.#memory = memory;
     this.#slotCount = slotCount;
     this.#bodies = bodies;
-    this.#chunkValues = bodies[0]!.length;
+    this.#rounded = rounded;
     this.#onChunk = onChunk;
     this.#size = bodies.reduce((sum, body) => sum + body.length, 0);
   }
@@ -56,10 +59,11 @@ export class GradientAssembler {
       this.#current!.set(values, offset);
       return;
     }
+    const chunkValues = this.#chunkValues;
     for (let at = 0; at < values.length;) {
-      const chunk = Math.floor((offset + at) / this.#chunkValues);
+      const chunk = Math.floor((offset + at) / chunkValues);
       const body = this.#bodies[chunk]!;
-      const inside = offset + at - chunk * this.#chunkValues;
+      const inside = offset + at - chunk * chunkValues;
       const length = Math.min(values.length - at, body.length - inside);
       body.set(values.subarray(at, at + length), inside);
       this.#missing[chunk] = this.#missing[chunk]! - length;
@@ -79,6 +83,7 @@ export class GradientAssembler {
       throw new RangeError("A slot ended before all its values had come, or one came twice");
     }
     if (!this.#last) {
+      roundVector(this.#current!.subarray(0, this.#rounded));
       let sum = { slots: 1, values: this.#current! };
       for (let top = this.#stack.at(-1); top?.slots === sum.slots; top = this.#stack.at(-1)) {
         this.#stack.pop();
@@ -114,8 +119,14 @@ export class GradientAssembler {
     return this.#slot === this.#slotCount - 1;
   }
 
+  /** Of all bodies but the last one. */
+  get #chunkValues(): number {
+    return this.#bodies[0]!.length;
+  }
+
   #finish(chunk: number, body: Float32Array): void {
     const start = chunk * this.#chunkValues;
+    if (start < this.#rounded) roundVector(body.subarray(0, this.#rounded - start));
     for (let level = this.#stack.length - 1; level >= 0; level--) {
       const { values } = this.#stack[level] as { values: Float32Array };
       addVectors(body, values.subarray(start, start + body.length), body);

@@ -2,7 +2,8 @@
  * What a porter carries: the blocks that its mates computed, summed with its own along the tree, chunk by chunk. Only a sum that
  * is whole and finite leaves; of anything else the coordinator hears from whoever computed it.
  */
-import { bodyOf, decodeChunk, frameIn, sealOf, valuesIn } from "../../shared/core/chunk.js";
+import { bodyOf, decodeChunk, frameIn, roundedInChunk, sealOf, valuesIn } from "../../shared/core/chunk.js";
+import { type Rounded, codecOf, exactBytes } from "../../shared/core/codec.js";
 import { miscountIn } from "../../shared/core/push-counts.js";
 import type { TreeSum } from "../../shared/core/reduction.js";
 import { allFinite } from "../../shared/core/vectors/vector-memory.js";
@@ -19,6 +20,8 @@ export interface Load {
   mates: readonly string[];
   /** Images in the slots of a node. */
   images: (node: number) => number;
+  /** Values of what a node sums that travel rounded. */
+  rounded: (node: number) => Rounded;
   sums: CarriedSums;
   /** Of the sums; `frames` are those of `sums`. */
   sender: FrameSender;
@@ -44,9 +47,9 @@ export class Carrier {
 
   /** Chunks of our own block that are computed. */
   addOwn(chunks: readonly number[]): void {
-    const { ownNode, ownFrames, identity } = this.#load;
+    const { ownNode, ownFrames, identity, rounded } = this.#load;
     for (const chunk of chunks)
-      this.#add(ownNode, chunk, bodyOf(frameIn(ownFrames, identity.totalBytes, chunk)));
+      this.#add(ownNode, chunk, bodyOf(frameIn(ownFrames, identity.totalBytes, chunk, rounded(ownNode))));
   }
 
   /** A frame of what a mate computed. `inPlace`: it lies where the mate can change it. */
@@ -56,17 +59,19 @@ export class Carrier {
     const decoded = decodeChunk(frame, inPlace);
     if (!decoded.ok) return;
     const { header, body } = decoded;
-    const { identity, images } = this.#load;
+    const { identity, images, rounded } = this.#load;
     const fits =
       header.kind === "gradient" &&
       header.runHash === identity.runHash &&
       header.term === identity.term &&
       header.step === identity.step &&
       header.totalBytes === identity.totalBytes &&
+      header.codec === codecOf(rounded(header.node)) &&
       this.#isMissing(header.node);
     if (!fits) return;
     const isLast = header.chunk === header.chunkCount - 1;
-    if (isLast && miscountIn(body, images(header.node)) !== undefined) return;
+    const exact = exactBytes(body, this.#roundedIn(header.node, header.chunk));
+    if (isLast && miscountIn(exact, images(header.node)) !== undefined) return;
     this.#add(header.node, header.chunk, body, () => !inPlace || sealOf(frame) === seal);
   }
 
@@ -85,10 +90,14 @@ export class Carrier {
   #add(node: number, chunk: number, bytes: Uint8Array, isIntact?: () => boolean): void {
     const tree = this.#trees[chunk];
     if (this.#isOver || tree === undefined || this.#carried.has(chunk)) return;
-    const outcome = tree.addBytes(node, bytes, isIntact);
+    const outcome = tree.addBytes(node, bytes, isIntact, this.#roundedIn(node, chunk));
     if (outcome === "nonfinite") this.#finish(false);
     const sum = outcome === "added" ? tree.sumOf(this.#load.identity.node) : undefined;
     if (sum !== undefined) this.#leave(chunk, sum);
+  }
+
+  #roundedIn(node: number, chunk: number): number {
+    return roundedInChunk(this.#load.identity.totalBytes, chunk, this.#load.rounded(node));
   }
 
   #leave(chunk: number, sum: Float32Array): void {

@@ -5,6 +5,7 @@
 import type { Bus, BusMessage } from "../../shared/bus.js";
 import { type Clock, pause } from "../../shared/clock.js";
 import { breakSeal, chunkCountOf, frameIn } from "../../shared/core/chunk.js";
+import { roundedGradients } from "../../shared/core/codec.js";
 import { stepSamples } from "../../shared/core/schedule.js";
 import { blockOfNode, slotRange } from "../../shared/core/slots.js";
 import type { saf } from "../../shared/messages.js";
@@ -96,6 +97,7 @@ export class Mates {
       ...{ slots, identity, sender, ownNode: push.identity.node, ownFrames: push.frames },
       ...{ mates: lease.mates, sums: run.carried },
       images: (node) => imagesOf(run, lease.step, node),
+      rounded: (node) => roundedGradients(run.plan.codec, run.layout, blockOfNode(slots, node)?.count ?? 0),
     });
     this.#carrier = carrier;
     return {

@@ -1,5 +1,6 @@
 /** A block of a step's slots: their gradients, summed, leave chunk by chunk while the engine still works. */
 import type { saf } from "../../shared/messages.js";
+import { roundedGradients } from "../../shared/core/codec.js";
 import { nodeOfBlock } from "../../shared/core/slots.js";
 import { type Serve, chunkIdentity, pushEnd, traced } from "./context.js";
 
@@ -13,9 +14,10 @@ export const serveBlock: Serve<saf.v1.BlockLease> = async (context, run, lease) 
   const { runId, frames, inPlace } = run;
   const totalBytes = run.layout.pushSize * 4;
   const identity = { ...chunkIdentity(run, lease), node, totalBytes };
+  const rounded = roundedGradients(run.plan.codec, run.layout, lease.slotCount);
   // Mates may have theirs before we have the parameters.
   const outgoing = mates.outgoing({
-    ...{ run, lease, push: { frames, inPlace, identity } },
+    ...{ run, lease, push: { frames, inPlace, identity, rounded } },
     begin: (each) => push.begin(each),
   });
   await run.loadImages("train");

@@ -5,7 +5,7 @@ import type { Serve } from "./context.js";
 export const serveFeatures: Serve<saf.v1.TaskLease> = async ({ engine, push }, run, lease) => {
   const { leaseId, term, taskId, attempt, imageCount, patienceMs } = lease;
   await run.loadImages("test");
-  const parameters = await run.parameters.take(lease.version, term);
+  const parameters = await run.keptWeights().take(lease.version, term);
   if (parameters === undefined) return "the weights are gone";
   const { runId } = run;
   const done = await engine.compute(

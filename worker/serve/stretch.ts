@@ -46,7 +46,7 @@ export const serveStretch: Serve<saf.v1.ExclusiveLease> = async (context, run, l
   if (status === wire.PushReply.Status.OK) {
     run.held = { term, step: step + steps };
     // What is measured next are these weights, as a rule.
-    run.parameters.keep(step + steps, term, stateParts(run.layout, new Float32Array(state)).parameters);
+    run.keptWeights().keep(step + steps, term, stateParts(run.layout, new Float32Array(state)).parameters);
   }
   metrics.phase("push", (clock.now() - pushFrom) / 1000);
   return undefined;

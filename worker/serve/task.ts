@@ -11,9 +11,10 @@ export const serveTask: Serve<saf.v1.TaskLease> = async (context, run, lease, ha
   const waited = clock.now();
   await run.loadImages("test");
   const beside = await assets.of(measure, run.run.network);
-  run.parameters.enter(term);
-  for (const frame of hand.frames) run.parameters.accept(frame);
-  const parameters = await run.parameters.take(version, term);
+  const kept = run.keptWeights();
+  kept.enter(term);
+  for (const frame of hand.frames) kept.accept(frame);
+  const parameters = await kept.take(version, term);
   if (parameters === undefined) return "the weights are gone";
   const { runId } = run;
   const images = { strengths, firstImage, imageCount, sampleCount };

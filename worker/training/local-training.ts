@@ -3,8 +3,9 @@
  * bus between them. Gives the same weights to the bit: what a worker does with an exclusive lease, and the benchmark's
  * yardstick.
  */
+import { type Codec, roundedWeights } from "../../shared/core/codec.js";
 import { anchorOf } from "../../shared/core/anchor.js";
-import { TAIL } from "../../shared/core/layout.js";
+import { type Layout, TAIL } from "../../shared/core/layout.js";
 import { updateRange } from "../../shared/core/optimizer.js";
 import {
   epochOrder,
@@ -13,6 +14,7 @@ import {
   stepSamples,
   type LearningRateStage,
 } from "../../shared/core/schedule.js";
+import { roundVector } from "../../shared/core/vectors/bf16.js";
 import { VectorMemory, type VectorStore } from "../../shared/core/vectors/vector-memory.js";
 import { GradientAssembler } from "../core/gradient-assembler.js";
 import type { StepContext } from "./step-context.js";
@@ -25,12 +27,28 @@ export interface LocalRule {
   weightDecay: number;
 }
 
+/** Kept parameters as steps are computed with them: what is rounded is written to `place`. */
+export function trainedWith(
+  parameters: Float32Array,
+  codec: Codec | undefined,
+  layout: Layout,
+  place: Float32Array = new Float32Array(parameters.length),
+): Float32Array {
+  const rounded = roundedWeights(codec, layout);
+  if (rounded === undefined) return parameters;
+  place.set(parameters);
+  roundVector(place.subarray(0, rounded));
+  return place;
+}
+
 export class LocalTraining {
   readonly #context: StepContext;
   readonly #rule: LocalRule;
   readonly #memory: VectorStore;
   readonly #sums: Float32Array;
   readonly #sink: GradientAssembler;
+  /** Memory for the parameters as steps are computed with them, where that is rounded. */
+  readonly #rounded: Float32Array | undefined;
   #order: { epoch: number; images: Uint32Array } = { epoch: -1, images: new Uint32Array() };
   readonly parameters: Float32Array;
   readonly velocity: Float32Array;
@@ -51,7 +69,10 @@ export class LocalTraining {
     this.#rule = rule;
     this.#memory = memory;
     this.#sums = memory.allocate(context.program.layout.pushSize);
-    this.#sink = new GradientAssembler(context.plan.slots, [this.#sums], () => undefined, memory);
+    const { plan, program } = context;
+    const rounded = roundedWeights(plan.codec, program.layout);
+    this.#sink = new GradientAssembler(plan.slots, [this.#sums], () => undefined, memory, rounded);
+    if (rounded !== undefined) this.#rounded = memory.copyOf(parameters);
     this.parameters = memory.copyOf(parameters);
     this.velocity = memory.copyOf(from.velocity);
     this.step = from.step;
@@ -70,18 +91,31 @@ export class LocalTraining {
   dispose(): void {
     this.#sink.dispose();
     for (const vector of [this.#sums, this.parameters, this.velocity]) this.#memory.release(vector);
+    if (this.#rounded !== undefined) this.#memory.release(this.#rounded);
   }
 
-  /** Gives the program the parameters: needed after it has computed with others. */
+  /** Gives the program the parameters that steps are computed with: needed after it has computed with others. */
   load(): void {
-    this.#context.program.load(this.parameters);
+    this.#context.program.load(this.#trainedWith());
+  }
+
+  /** Gives the program the parameters as they are kept: these are measured. */
+  loadKept(): void {
+    if (this.#rounded !== undefined) this.#context.program.load(this.parameters);
+  }
+
+  /** As workers have them that compute one step at a time. */
+  #trainedWith(): Float32Array {
+    if (this.#rounded === undefined) return this.parameters;
+    const { plan, program } = this.#context;
+    return trainedWith(this.parameters, plan.codec, program.layout, this.#rounded);
   }
 
   /** The sum over the step's slots, tail included; valid until the next call. */
   sum(): Float32Array {
     const { plan, program, anchor } = this.#context;
     if (anchorOf(plan, program.network.augmentation, this.step)?.version === this.step)
-      anchor?.load(this.parameters);
+      anchor?.load(this.#trainedWith());
     const { epoch } = stepImages(plan, this.step);
     if (this.#order.epoch !== epoch)
       this.#order = { epoch, images: epochOrder(this.#rule.seed, epoch, plan.images) };

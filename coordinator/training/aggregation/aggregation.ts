@@ -4,10 +4,10 @@ import type { VectorMemory } from "../../../shared/core/vectors/vector-memory.js
 
 export interface Aggregation {
   /**
-   * Counts one chunk of a node's values once. They come as little-endian bytes that are read at once; values that are not
-   * finite, or not intact after they were read, change nothing.
+   * Counts one chunk of a node's values once. They come as little-endian bytes that are read at once, the first `rounded` of
+   * them in bf16 (shared/core/codec.ts); values that are not finite, or not intact after they were read, change nothing.
    */
-  add(node: number, chunk: number, bytes: Uint8Array, isIntact: () => boolean): AddOutcome;
+  add(node: number, chunk: number, bytes: Uint8Array, isIntact: () => boolean, rounded: number): AddOutcome;
   /** Every chunk of the node is counted: of it, or of one above it. */
   isComplete(node: number): boolean;
   /** Chunks of the node that are not counted, neither of it nor of one above it. */

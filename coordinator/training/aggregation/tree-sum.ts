@@ -16,7 +16,8 @@ export const treeSums: MakeAggregation = (slots, byteLength, memory) => {
     for (const tree of trees) tree.release();
   };
   return {
-    add: (node, chunk, bytes, isIntact) => trees[chunk]?.addBytes(node, bytes, isIntact) ?? "wrong-size",
+    add: (node, chunk, bytes, isIntact, rounded) =>
+      trees[chunk]?.addBytes(node, bytes, isIntact, rounded) ?? "wrong-size",
     isComplete: (node) => trees.every((tree) => tree.covers(node)),
     missing: (node) => trees.flatMap((tree, chunk) => (tree.covers(node) ? [] : [chunk])),
     sum: (chunk) => trees[chunk]?.root,

@@ -9,6 +9,10 @@ interface Kernels {
   nonfinite(values: number, count: number): number;
   copy(target: number, values: number, count: number): number;
   merge(target: number, held: number, values: number, count: number): number;
+  round_bf16(values: number, count: number): void;
+  encode_bf16(target: number, values: number, count: number): void;
+  decode_bf16(target: number, encoded: number, count: number): number;
+  merge_bf16(target: number, held: number, encoded: number, count: number): number;
   descend(
     next: number,
     moved: number,
@@ -119,7 +123,7 @@ function roundUp(value: number, step: number): number {
 }
 
 /** The kernels for these vectors when all of them lie in one vector memory. */
-function kernelsFor(...vectors: readonly Float32Array[]): Kernels | undefined {
+export function kernelsFor(...vectors: readonly ArrayBufferView[]): Kernels | undefined {
   const found = vectors.map(({ buffer }) => kernelsOfBuffer.get(buffer));
   const [first] = found;
   return first !== undefined && found.every((other) => other?.memory === first.memory)

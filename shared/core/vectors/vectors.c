@@ -1,6 +1,7 @@
 /*
  * Sums and updates of parameter vectors for WebAssembly with 128-bit vectors. Each function computes what the loops in
  * reduction.ts and optimizer.ts compute, to the bit: sums in float32, updates in float64 rounded once, in that order.
+bf16 is the upper half of a float32, rounded to the nearest, ties to even: as the loops in bf16.ts do it.
  * Built by build.sh into vectors-wasm.ts, which is checked in: no compiler is needed to use it.
  */
 #include <wasm_simd128.h>
@@ -86,4 +87,79 @@ void descend(float *next, float *moved, const float *velocity, const float *curr
     moved[i] = (float)(momentum * velocity[i] - decay * weight - sums[i] * per_sample);
     next[i] = (float)(weight + rate * moved[i]);
   }
+}
+
+/* bf16 of four values, in the upper halves of the lanes; a NaN stays one, by its quiet bit. */
+static inline v128_t nearest(v128_t bits) {
+  v128_t odd = wasm_v128_and(wasm_u32x4_shr(bits, 16), wasm_i32x4_const_splat(1));
+  v128_t near = wasm_i32x4_add(bits, wasm_i32x4_add(odd, wasm_i32x4_const_splat(0x7fff)));
+  v128_t is_nan = wasm_i32x4_gt(wasm_v128_and(bits, wasm_i32x4_const_splat(0x7fffffff)), wasm_i32x4_const_splat(0x7f800000));
+  v128_t quiet = wasm_v128_or(bits, wasm_i32x4_const_splat(0x00400000));
+  return wasm_v128_and(wasm_v128_bitselect(quiet, near, is_nan), wasm_i32x4_const_splat((int)0xffff0000u));
+}
+
+static inline unsigned nearest_one(unsigned bits) {
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return (bits | 0x00400000u) & 0xffff0000u;
+  return (bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u;
+}
+
+/* values[i] = the nearest bf16 */
+EXPORT("round_bf16") void round_bf16(unsigned *values, int count) {
+  int i = 0;
+  for (; i + 4 <= count; i += 4) wasm_v128_store(values + i, nearest(wasm_v128_load(values + i)));
+#pragma clang loop vectorize(disable) unroll(disable)
+  for (; i < count; i++) values[i] = nearest_one(values[i]);
+}
+
+/* target[i] = the nearest bf16 of values[i]; target may begin where values do. */
+EXPORT("encode_bf16") void encode_bf16(unsigned short *target, const unsigned *values, int count) {
+  int i = 0;
+  for (; i + 8 <= count; i += 8) {
+    v128_t low = wasm_u32x4_shr(nearest(wasm_v128_load(values + i)), 16);
+    v128_t high = wasm_u32x4_shr(nearest(wasm_v128_load(values + i + 4)), 16);
+    wasm_v128_store(target + i, wasm_u16x8_narrow_i32x4(low, high));
+  }
+#pragma clang loop vectorize(disable) unroll(disable)
+  for (; i < count; i++) target[i] = (unsigned short)(nearest_one(values[i]) >> 16);
+}
+
+/* target[i] = encoded[i]. Is an infinity or a NaN among them? */
+EXPORT("decode_bf16") int decode_bf16(unsigned *target, const unsigned short *encoded, int count) {
+  v128_t mask = wasm_i16x8_const_splat(0x7f80), found = wasm_i32x4_const_splat(0);
+  int i = 0;
+  for (; i + 8 <= count; i += 8) {
+    v128_t eight = wasm_v128_load(encoded + i);
+    wasm_v128_store(target + i, wasm_i32x4_shl(wasm_u32x4_extend_low_u16x8(eight), 16));
+    wasm_v128_store(target + i + 4, wasm_i32x4_shl(wasm_u32x4_extend_high_u16x8(eight), 16));
+    found = wasm_v128_or(found, wasm_i16x8_eq(wasm_v128_and(eight, mask), mask));
+  }
+  int any = wasm_v128_any_true(found);
+#pragma clang loop vectorize(disable) unroll(disable)
+  for (; i < count; i++) {
+    target[i] = (unsigned)encoded[i] << 16;
+    any |= (encoded[i] & 0x7f80) == 0x7f80;
+  }
+  return any;
+}
+
+/* target[i] = held[i] + encoded[i]. Is an infinity or a NaN among the encoded? */
+EXPORT("merge_bf16") int merge_bf16(float *target, const float *held, const unsigned short *encoded, int count) {
+  v128_t mask = wasm_i16x8_const_splat(0x7f80), found = wasm_i32x4_const_splat(0);
+  int i = 0;
+  for (; i + 8 <= count; i += 8) {
+    v128_t eight = wasm_v128_load(encoded + i);
+    v128_t low = wasm_i32x4_shl(wasm_u32x4_extend_low_u16x8(eight), 16);
+    v128_t high = wasm_i32x4_shl(wasm_u32x4_extend_high_u16x8(eight), 16);
+    wasm_v128_store(target + i, wasm_f32x4_add(wasm_v128_load(held + i), low));
+    wasm_v128_store(target + i + 4, wasm_f32x4_add(wasm_v128_load(held + i + 4), high));
+    found = wasm_v128_or(found, wasm_i16x8_eq(wasm_v128_and(eight, mask), mask));
+  }
+  int any = wasm_v128_any_true(found);
+#pragma clang loop vectorize(disable) unroll(disable)
+  for (; i < count; i++) {
+    union { unsigned bits; float value; } one = {(unsigned)encoded[i] << 16};
+    target[i] = held[i] + one.value;
+    any |= (encoded[i] & 0x7f80) == 0x7f80;
+  }
+  return any;
 }

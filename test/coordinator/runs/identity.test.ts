@@ -44,6 +44,7 @@ const OTHER_VALUES: Record<string, [unknown, unknown]> = {
   "train.batch_size": [64, 128],
   "train.slots": [2, 8],
   "train.lease": ["step", "exclusive"],
+  "train.codec": ["fp32", "bf16"],
   "train.learning_rate": [
     0.1,
     [
@@ -153,6 +154,8 @@ test("what counts is how settings act: the paper's values written down are those
     paper,
   );
   assert.equal(identityOf({ train: { learning_rate: [{ rate: 0.001, epochs: 3 }] } }), paper);
+  assert.equal(identityOf({ train: { codec: "fp32" } }), paper);
+  assert.notEqual(identityOf({ train: { codec: "bf16" } }), paper);
 });
 
 test("a run may be prolonged: its length decides which weights are the last, not what they are", () => {
@@ -209,6 +212,8 @@ test("a directory of before November 2026 goes on with its settings, and with no
   assert.ok(!isOf(plain, { seed: 1 }, DATA));
   assert.ok(isOf(plain, { network: { activation_width: 1 } }, DATA));
   assert.ok(!isOf(plain, { network: { activation_width: 2 } }, DATA), "no run of then had one");
+  assert.ok(isOf(plain, { train: { codec: "fp32" } }, DATA));
+  assert.ok(!isOf(plain, { train: { codec: "bf16" } }, DATA), "none was rounded");
   assert.ok(!isOf(plain, {}, "b".repeat(64)));
   assert.ok(!isOf(full, { ...config, seed: 8 }, "b".repeat(64)));
 });

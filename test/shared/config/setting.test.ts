@@ -66,7 +66,7 @@ test("every setting of a run and of the pool is marked; the pool decides nothing
       ...["copies", "noise", "copy_scale", "noise_deviation"].map((key) => `network.mean.${key}`),
       ...["epsilon", "share"].map((key) => `network.adversarial.${key}`),
       ...["epsilon", "step_size", "steps"].map((key) => `network.pgd.${key}`),
-      ...["train.batch_size", "train.slots", "train.learning_rate"],
+      ...["train.batch_size", "train.slots", "train.codec", "train.learning_rate"],
       ...["train.momentum", "train.weight_decay", "train.limit_images", "train.adversarial_rounds"],
     ],
   );
@@ -76,6 +76,9 @@ test("every setting of a run and of the pool is marked; the pool decides nothing
 test("the settings of a run directory of before are read past the pool's, and checked as strictly as any", () => {
   const stored = { seed: 3, cluster: { workers: "auto", heartbeat_ms: 250 } };
   assert.deepEqual(parseStoredConfig(stored), configSchema.parse({ seed: 3 }));
+  assert.equal(parseStoredConfig(stored).train.codec, "fp32");
+  assert.equal(parseStoredConfig({ train: { codec: "bf16" } }).train.codec, "bf16");
+  assert.throws(() => parseStoredConfig({ train: 1 }));
   assert.throws(() => configSchema.parse(stored), /cluster/);
   assert.throws(() => parseStoredConfig({ ...stored, clutser: 1 }), /clutser/);
   for (const nothing of [null, undefined, [], "text"]) assert.throws(() => parseStoredConfig(nothing));

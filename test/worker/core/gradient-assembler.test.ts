@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { BufferPool, TreeSum } from "../../../shared/core/reduction.js";
 import { VectorMemory } from "../../../shared/core/vectors/vector-memory.js";
+import { roundedCopy } from "../../support/bf16-reference.js";
 import { GradientAssembler } from "../../../worker/core/gradient-assembler.js";
 
 interface Case {
@@ -104,6 +105,33 @@ test("the chunks hold the tree's sum bit for bit, and each leaves once, with its
       );
     }),
     { numRuns: 400 },
+  );
+});
+
+test("each slot is rounded by itself before it enters a sum, in any piece and any memory", () => {
+  fc.assert(
+    fc.property(cases, fc.nat(60), ({ slots, chunkValues, emissions }, most) => {
+      const size = (slots[0] as Float32Array).length;
+      const rounded = Math.min(most, size);
+      for (const memory of [undefined, new VectorMemory()]) {
+        const sums = memory?.allocate(size) ?? new Float32Array(size);
+        const bodies = Array.from({ length: Math.ceil(size / chunkValues) }, (_, i) =>
+          sums.subarray(i * chunkValues, Math.min(size, (i + 1) * chunkValues)),
+        );
+        const assembler = new GradientAssembler(slots.length, bodies, () => undefined, memory, rounded);
+        slots.forEach((vector, slot) => {
+          assembler.beginSlot();
+          for (const [start, end] of piecesOf(size, emissions[slot] as Case["emissions"][0]))
+            assembler.add(start, vector.slice(start, end));
+          assembler.endSlot();
+        });
+        assembler.dispose();
+        const tree = new TreeSum(slots.length, new BufferPool(size));
+        slots.forEach((vector, slot) => tree.add(slots.length + slot, roundedCopy(vector, rounded)));
+        assert.deepEqual(sums.slice(), (tree.root as Float32Array).slice());
+      }
+    }),
+    { numRuns: 200 },
   );
 });
 

@@ -1,7 +1,20 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { BODY_BYTES, CHUNK_BYTES, HEADER_BYTES, chunkCountOf } from "../../../shared/core/chunk.js";
-import { TAIL, initialParameters } from "../../../shared/core/layout.js";
+import {
+  BODY_BYTES,
+  CHUNK_BYTES,
+  HEADER_BYTES,
+  bodyOf,
+  chunkCountOf,
+  frameIn,
+  roundedInChunk,
+  valuesOfChunk,
+} from "../../../shared/core/chunk.js";
+import { decodeBody, roundedGradients } from "../../../shared/core/codec.js";
+import { TAIL, initialParameters, weightsEnd } from "../../../shared/core/layout.js";
+import { updateRange } from "../../../shared/core/optimizer.js";
+import { BufferPool, TreeSum } from "../../../shared/core/reduction.js";
+import { nodeOfBlock } from "../../../shared/core/slots.js";
 import type { StepPlan } from "../../../shared/core/schedule.js";
 import { epochOrder, slotImages } from "../../../shared/core/schedule.js";
 import { stateParts, stateSize } from "../../../shared/core/stretch.js";
@@ -17,6 +30,7 @@ import type { Program } from "../../../worker/engine/program.js";
 import { CONTROL, type FromEngine, type ToEngine } from "../../../worker/engine/messages.js";
 import { LocalTraining } from "../../../worker/training/local-training.js";
 import { slotInputs } from "../../../worker/training/slot-inputs.js";
+import { roundedCopy } from "../../support/bf16-reference.js";
 import { IntegerPrograms } from "./integer-programs.js";
 
 type Of<Type extends ToEngine["type"]> = Extract<ToEngine, { type: Type }>;
@@ -24,7 +38,8 @@ type Of<Type extends ToEngine["type"]> = Extract<ToEngine, { type: Type }>;
 const SEED = 5;
 const SIZE = 28 * 28;
 const COUNT = 40;
-const plan: StepPlan = { images: COUNT, batchSize: 20, slots: 4, epochs: 4 };
+const PLAN: StepPlan = { images: COUNT, batchSize: 20, slots: 4, epochs: 4 };
+const plan = PLAN;
 const rule = { stages: [{ rate: 0.01, epochs: 4 }], momentum: 0.9, weightDecay: 0 };
 const plain = networkNamed("mnist", "plain");
 const attacked: Network = { ...plain, augmentation: { adversarial: { epsilon: 20, share: 0.5 } } };
@@ -40,9 +55,10 @@ function shared<T extends Uint8Array | Float32Array>(values: T): SharedArrayBuff
 }
 
 /** A host that knows a run and its images. Orders are answered before `handle` returns. */
-function hostOf(network: Network) {
+function hostOf(network: Network, plan: StepPlan = PLAN) {
   const said: FromEngine[] = [];
-  const programs = new IntegerPrograms();
+  // bf16 has to round something.
+  const programs = new IntegerPrograms(plan.codec === "bf16" ? 2048 : undefined);
   let now = 0;
   const host = new EngineHost({
     programs,
@@ -319,6 +335,113 @@ describe("a stretch", () => {
       const ended = stateParts(layout, new Float32Array(order.state));
       assert.deepEqual(ended.parameters.slice(), training.parameters.slice(), `time ${time}`);
     }
+  });
+});
+
+describe("in bf16", () => {
+  const rounding: StepPlan = { ...plan, codec: "bf16" };
+  const weights = weightsEnd(layout);
+
+  /** What a block's frames say, as the coordinator reads them. */
+  function pushed({ frames, count }: Of<"block">): Float32Array {
+    const totalBytes = 4 * layout.pushSize;
+    const rounded = roundedGradients("bf16", layout, count);
+    const values = new Float32Array(layout.pushSize);
+    for (let chunk = 0; chunk < chunkCountOf(totalBytes); chunk++) {
+      const body = bodyOf(frameIn(frames, totalBytes, chunk, rounded));
+      decodeBody(valuesOfChunk(values, chunk), body, roundedInChunk(totalBytes, chunk, rounded));
+    }
+    return values;
+  }
+
+  /** The step's sum out of blocks of so many slots, from left to right. */
+  function sumOf(
+    answer: (order: ToEngine) => FromEngine[],
+    step: number,
+    trained: Float32Array,
+    sizes: number[],
+  ): Float32Array {
+    const tree = new TreeSum(plan.slots, new BufferPool(layout.pushSize));
+    let first = 0;
+    for (const count of sizes) {
+      const order = blockOf(step, first, count, trained);
+      const said = answer(order);
+      assert.equal(said.at(-1)?.type, "block-done");
+      const told = said.flatMap((message) => ("chunks" in message ? message.chunks : []));
+      assert.equal(told.length, chunkCountOf(4 * layout.pushSize));
+      assert.equal(tree.add(nodeOfBlock(plan.slots, { first, count }), pushed(order)), "added");
+      first += count;
+    }
+    return (tree.root as Float32Array).slice();
+  }
+
+  test("a stretch ends in the weights of steps whose slots came in any blocks", () => {
+    const { answer } = hostOf(plain, rounding);
+    const start = initialParameters(layout, SEED);
+    for (const sizes of [[4], [2, 2], [1, 1, 2], [2, 1, 1], [1, 1, 1, 1]]) {
+      const [kept, velocity] = [start.slice(), new Float32Array(layout.size)];
+      for (let step = 0; step < 5; step++) {
+        const sums = sumOf(answer, step, roundedCopy(kept, weights), sizes);
+        const samples = sums[layout.size + TAIL.samples] as number;
+        const update = { learningRate: 0.01, momentum: 0.9, weightDecay: 0, samples };
+        updateRange(layout, update, 0, { sums, current: kept, velocity, next: kept, moved: velocity });
+      }
+      const order = stretchOf(0, 5, {
+        start: { parameters: shared(start), velocity: shared(new Float32Array(layout.size)) },
+      });
+      assert.equal(answer(order).at(-1)?.type, "stretch-done");
+      const ended = stateParts(layout, new Float32Array(order.state));
+      assert.deepEqual(ended.parameters.slice(), kept, sizes.join());
+      assert.deepEqual(ended.velocity.slice(), velocity);
+    }
+  });
+
+  test("weights and gradients are rounded, so it ends in other weights than fp32", () => {
+    const start = startOf(trainingOf(plain));
+    const [rounded, exact] = [stretchOf(0, 3, { start }), stretchOf(0, 3, { start })];
+    hostOf(plain, rounding).answer(rounded);
+    hostOf(plain).answer(exact);
+    assert.notDeepEqual(new Float32Array(rounded.state), new Float32Array(exact.state));
+  });
+
+  test("flag A attacks rounded weights, whether a worker pulled them or has made them itself", () => {
+    const { answer } = hostOf(attacked, rounding);
+    const whole = stretchOf(0, 4, { start: startOf(trainingOf(attacked)) });
+    answer(whole);
+    // Epoch 1 begins at step 2.
+    const first = stretchOf(0, 2, { start: startOf(trainingOf(attacked)) });
+    answer(first);
+    const { parameters, velocity } = stateParts(layout, new Float32Array(first.state));
+    const anchor = { version: 2, parameters: shared(roundedCopy(parameters.slice(), weights)) };
+    const start = { parameters: shared(parameters.slice()), velocity: shared(velocity.slice()) };
+    const second = stretchOf(2, 2, { start, anchor });
+    hostOf(attacked, rounding).answer(second);
+    const parts = [whole, second].map(({ state }) => stateParts(layout, new Float32Array(state)));
+    assert.deepEqual(parts[1]?.parameters.slice(), parts[0]?.parameters.slice());
+  });
+
+  test("what is measured behind a stretch, and of the same version by a task, are the weights that are kept", () => {
+    const { answer, host } = hostOf(plain, rounding);
+    const range = { strengths: [0], firstImage: 3, imageCount: 12, sampleCount: 1 };
+    const measuring = { measure: { how: "clean" } as const, ...range };
+    const order = stretchOf(0, 2, { start: startOf(trainingOf(plain)), measures: [measuring] });
+    const [said] = answer(order);
+    assert.ok(said?.type === "stretch-done" && said.measured !== undefined);
+    const kept = stateParts(layout, new Float32Array(order.state)).parameters.slice();
+    const whose = { runId: "r", leaseId: 9, term: 1, version: 2 };
+    const found = (): unknown => {
+      const [done] = answer({ type: "task", ...whose, parameters: shared(kept), ...measuring });
+      return done?.type === "task-done" ? done.findings : undefined;
+    };
+    assert.deepEqual(found(), said.measured.findings[0]);
+    // A block of that version loads other weights under the same number.
+    host.handle(blockOf(2, 0, 1, roundedCopy(kept, weights)));
+    answer(blockOf(2, 0, 1, roundedCopy(kept, weights)));
+    assert.deepEqual(found(), said.measured.findings[0]);
+    const rounded = hostOf(plain, rounding).answer({
+      ...{ type: "task", ...whose, parameters: shared(roundedCopy(kept, weights)), ...measuring },
+    })[0];
+    assert.notDeepEqual(rounded?.type === "task-done" && rounded.findings, said.measured.findings[0]);
   });
 });
 

@@ -18,13 +18,14 @@ function printOf(values: Float32Array | Uint8Array, start = 17): number {
   return print >>> 0;
 }
 
-/** From -8 to 7. */
-const small = (print: number, i: number): number => ((Math.imul(print ^ i, 0x9e3779b1) >>> 9) & 15) - 8;
+/** From -8 to 7, or from so many below 0 to as many above. */
+const small = (print: number, i: number, most = 8): number =>
+  ((Math.imul(print ^ i, 0x9e3779b1) >>> 9) & (2 * most - 1)) - most;
 
 /** So many small numbers, from place `first` on. */
-function smalls(print: number, count: number, first = 0): Float32Array {
+function smalls(print: number, count: number, first = 0, most = 8): Float32Array {
   const values = new Float32Array(count);
-  for (let i = 0; i < count; i++) values[i] = small(print, first + i);
+  for (let i = 0; i < count; i++) values[i] = small(print, first + i, most);
   return values;
 }
 
@@ -32,9 +33,11 @@ class IntegerProgram implements Program {
   readonly network: Network;
   readonly layout: Layout;
   readonly #living: { programs: number };
+  readonly #most: number;
   #weights: number | undefined;
 
-  constructor(network: Network, layout: Layout, living: { programs: number }) {
+  constructor(network: Network, layout: Layout, living: { programs: number }, most: number) {
+    this.#most = most;
     this.network = network;
     this.layout = layout;
     this.#living = living;
@@ -52,7 +55,7 @@ class IntegerProgram implements Program {
     [tail[TAIL.loss], tail[TAIL.hits], tail[TAIL.samples]] = [8 + small(print, -1), 0, labels.length];
     sink.add(size, tail);
     for (const { offset, size: count } of [...tensors].reverse())
-      sink.add(offset, smalls(print, count, offset));
+      sink.add(offset, smalls(print, count, offset, this.#most));
   }
 
   predict(inputs: Float32Array): Float32Array {
@@ -98,13 +101,19 @@ class IntegerProgram implements Program {
 export class IntegerPrograms implements Programs {
   readonly info = { name: "wasm", version: "whole numbers", device: "cpu" } as const;
   readonly #living = { programs: 0 };
+  readonly #most: number;
+
+  /** `most`: gradients lie between -most and most, a power of two. */
+  constructor(most = 8) {
+    this.#most = most;
+  }
 
   selfTest(): ReturnType<Programs["selfTest"]> {
     return { passed: true, seconds: 0, checks: [] };
   }
 
   create(network: Network, layout: Layout): Program {
-    return new IntegerProgram(network, layout, this.#living);
+    return new IntegerProgram(network, layout, this.#living, this.#most);
   }
 
   living(): ReturnType<Programs["living"]> {

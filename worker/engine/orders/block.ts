@@ -5,23 +5,24 @@ import { GradientAssembler } from "../../core/gradient-assembler.js";
 import { type SlotInputs, areWeightless, slotInputs } from "../../training/slot-inputs.js";
 import type { StepContext } from "../../training/step-context.js";
 import { type SlotSink, computeSlots } from "../../training/train-step.js";
-import type { HostedRun } from "./hosted-run.js";
+import { type HostedRun, weightsName } from "./hosted-run.js";
 import { type HostParts, type OrderOf, timed } from "./order.js";
+import { roundingAssembler } from "./rounded-block.js";
 
 export function computeBlock(order: OrderOf<"block">, run: HostedRun, parts: HostParts): void {
   const context = run.context();
   const done = timed(parts, order);
-  run.weights.load(`${order.term} ${order.step}`, order.parameters);
+  run.weights.load(weightsName(order.term, order.step, context.plan.codec), order.parameters);
   run.loadAnchor(order);
-  const { sink, last } = announcingSink(
-    order,
-    bodiesOf(order.frames, context.program.layout.pushSize),
-    parts,
-  );
+  const { sink, last, dispose } = announcingSink(order, run, parts);
   const images = run.epochOrder(stepImages(context.plan, order.step).epoch);
   const ready = run.ready?.step === order.step ? run.ready.slots : undefined;
   run.ready = undefined;
-  computeSlots(context, images, order.step, order, sink, ready);
+  try {
+    computeSlots(context, images, order.step, order, sink, ready);
+  } finally {
+    dispose();
+  }
   parts.send({ type: "block-done", chunks: last(), ...done() });
   prepareNext(context, run, order);
 }
@@ -39,12 +40,13 @@ function bodiesOf(frames: Uint8Array, values: number): Float32Array[] {
  * last of all (`last`) are told with the end of the block: the push ends in the same write.
  */
 function announcingSink(
-  { leaseId, count }: OrderOf<"block">,
-  bodies: Float32Array[],
+  order: OrderOf<"block">,
+  run: HostedRun,
   { send }: HostParts,
-): { sink: SlotSink; last: () => number[] } {
+): { sink: SlotSink; last: () => number[]; dispose: () => void } {
+  const { leaseId } = order;
   const ready: number[] = [];
-  const assembler = new GradientAssembler(count, bodies, (chunk) => ready.push(chunk));
+  const assembler = assemblerOf(order, run, (chunk) => ready.push(chunk));
   const sink: SlotSink = {
     beginSlot: () => assembler.beginSlot(),
     add(offset, values) {
@@ -53,7 +55,17 @@ function announcingSink(
     },
     endSlot: () => assembler.endSlot(),
   };
-  return { sink, last: () => ready.splice(0) };
+  return { sink, last: () => ready.splice(0), dispose: () => assembler.dispose() };
+}
+
+function assemblerOf(
+  order: OrderOf<"block">,
+  run: HostedRun,
+  onChunk: (chunk: number) => void,
+): GradientAssembler {
+  const { count, frames } = order;
+  if (run.described.plan.codec === "bf16") return roundingAssembler(order, run, onChunk);
+  return new GradientAssembler(count, bodiesOf(frames, run.weights.program.layout.pushSize), onChunk);
 }
 
 /** The same slots of the next step will most likely be ours: their inputs are made while the others are waited for. */

@@ -1,4 +1,5 @@
 /** What the engine holds of one run: its networks with the weights last loaded, its images, what was made in advance. */
+import type { Codec } from "../../../shared/core/codec.js";
 import { epochOrder } from "../../../shared/core/schedule.js";
 import { layoutOf } from "../../../shared/networks/network.js";
 import type { VectorStore } from "../../../shared/core/vectors/vector-memory.js";
@@ -9,6 +10,11 @@ import type { StepContext } from "../../training/step-context.js";
 import type { SharedImages } from "../messages.js";
 import type { Program, Programs } from "../program.js";
 import type { OrderOf } from "./order.js";
+
+/** What the weights of a version are called. `codec`: as steps are computed with them. */
+export function weightsName(term: number, version: number, codec: Codec = "fp32"): string {
+  return codec === "fp32" ? `${term} ${version}` : `${term} ${version} ${codec}`;
+}
 
 /** A program, and the name of the weights that it holds. */
 export class Weights {
@@ -39,10 +45,11 @@ export class HostedRun {
   readonly anchor: Weights | undefined;
   /** Inputs of slots of a step that may be asked for next. */
   ready: { step: number; slots: ReadonlyMap<number, SlotInputs> } | undefined;
-  /** Where exclusive leases compute: V8 counts none of it, so it is given back when the run is forgotten. */
+  /** Where exclusive leases compute, and blocks in bf16: V8 counts none of it, so it is given back when the run is forgotten. */
   readonly vectors: VectorStore;
   /** What exclusive leases have come to. */
   local: LocalTraining | undefined;
+  #blockSums: Float32Array | undefined;
   readonly #programs: Programs;
   readonly #images: { train?: ImageSet; test?: ImageSet } = {};
   /** The second network of transfer attacks, by what it is and the hash of its weights. */
@@ -116,7 +123,13 @@ export class HostedRun {
     return program;
   }
 
+  /** Where a block is summed before its chunks go into their frames. */
+  blockSums(): Float32Array {
+    return (this.#blockSums ??= this.vectors.allocate(this.weights.program.layout.pushSize));
+  }
+
   dispose(): void {
+    if (this.#blockSums !== undefined) this.vectors.release(this.#blockSums);
     this.weights.program.dispose();
     this.anchor?.program.dispose();
     this.#source?.program.dispose();

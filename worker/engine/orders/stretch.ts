@@ -20,20 +20,22 @@ export function computeStretch(order: OrderOf<"stretch">, run: HostedRun, parts:
   const steps = advance(training, layout, order, state.tails);
   state.parameters.set(training.parameters);
   state.velocity.set(training.velocity);
-  const measured = steps === order.count ? measuredIn(order, run, parts) : undefined;
+  const measured = steps === order.count ? measuredIn(order, run, parts, training) : undefined;
   parts.send({ type: "stretch-done", steps, measured, ...done() });
 }
 
-/** Of the weights that the last step has loaded. Undefined where a measure fails: it is leased by itself then, and says why. */
+/** Of the weights behind the last step, as they are kept. Undefined where a measure fails: it is leased by itself then, and says why. */
 function measuredIn(
   { measures = [] }: OrderOf<"stretch">,
   run: HostedRun,
   { now }: HostParts,
+  training: LocalTraining,
 ): { findings: Findings[]; seconds: number } | undefined {
   if (measures.length === 0) return undefined;
   const { mean, seed } = run.described;
   const began = now();
   try {
+    training.loadKept();
     const subject = { program: run.weights.program, test: run.images("test"), mean };
     const findings = measures.map((measuring) => evaluateTask(subject, { ...measuring, seed }));
     return { findings, seconds: (now() - began) / 1000 };

@@ -1,5 +1,13 @@
 /** Gradients of the step in work as they come in: counted, summed and, chunk by chunk, turned into the next version. */
-import { type ChunkHeader, chunkCountOf } from "../../../../shared/core/chunk.js";
+import { type ChunkHeader, bodyLength, chunkCountOf } from "../../../../shared/core/chunk.js";
+import {
+  type Codec,
+  codecOf,
+  encodedLength,
+  exactBytes,
+  roundedGradients,
+} from "../../../../shared/core/codec.js";
+import type { Layout } from "../../../../shared/core/layout.js";
 import { miscountIn } from "../../../../shared/core/push-counts.js";
 import { blockOfNode } from "../../../../shared/core/slots.js";
 import { type saf, wire } from "../../../../shared/messages.js";
@@ -14,6 +22,8 @@ import type { LeasedBlock, StepInWork } from "./step-in-work.js";
 /** What the training is at. */
 export interface GradientContext {
   slots: number;
+  codec: Codec | undefined;
+  layout: Layout;
   /** Undefined while no step is in work. */
   work(): StepInWork | undefined;
   /** The sum of a chunk is complete. */
@@ -51,16 +61,23 @@ export class Gradients {
     if (work?.step !== header.step) return { fate: "stale" };
     const pushed = this.#pushedAs(work, header.node, workerId);
     if (pushed === undefined) return { fate: "node" };
+    const { codec } = header;
+    if (codec !== this.#codecOf(header.node)) return { fate: "codec" };
+
+    const rounded = shard.roundedIn(header.chunk, codec);
+    const values = bodyLength(shard.pushBytes, header.chunk) / 4;
+    if (body.byteLength !== encodedLength(values, rounded)) return { fate: "size" };
 
     const { own, images } = pushed;
-    const miscounted = endsVector(shard, header) ? miscountIn(body, images) : undefined;
+    const exact = exactBytes(body, rounded);
+    const miscounted = endsVector(shard, header) ? miscountIn(exact, images) : undefined;
     if (miscounted !== undefined) {
       if (!isIntact()) return { fate: "checksum" };
       own.refused.set(workerId, { outcome: "refused", reason: miscounted });
       return { fate: "count" };
     }
     const beganMs = this.#clock();
-    switch (shard.add(header.node, header.chunk, body, isIntact)) {
+    switch (shard.add(header.node, header.chunk, body, isIntact, rounded)) {
       case "duplicate":
         return { fate: "duplicate" };
       case "nonfinite":
@@ -116,6 +133,12 @@ export class Gradients {
       reply: { status },
       settled: { outcome: "done", reason: "", told: { series: BLOCK_SERIES, ms } },
     };
+  }
+
+  /** The one codec that the sum of this node comes in: in another one it would be other bits. */
+  #codecOf(node: number): Codec {
+    const { codec, layout, slots } = this.#context;
+    return codecOf(roundedGradients(codec, layout, blockOfNode(slots, node)?.count ?? 0));
   }
 
   get #chunks(): number {

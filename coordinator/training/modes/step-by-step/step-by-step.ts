@@ -29,11 +29,13 @@ class StepByStep implements Mode<BlockUnit> {
 
   constructor(context: ModeContext) {
     const { options, edges, versions, leases } = context;
-    const { slots } = options.plan;
+    const { slots, codec } = options.plan;
     this.#context = context;
     this.#opener = new StepOpener(options.run.name, slots, edges.tracer);
     this.#gradients = new Gradients(versions.shards, leases, edges.clock, {
       slots,
+      codec,
+      layout: options.layout,
       work: () => this.#work,
       onSum: (work, shard, chunk) => this.#update(work, shard, chunk),
     });

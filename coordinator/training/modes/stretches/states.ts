@@ -85,6 +85,8 @@ export class States {
 
   onChunk(workerId: string, header: ChunkHeader, body: Uint8Array, isIntact: () => boolean): ChunkVerdict {
     if (header.kind !== "state") return { fate: "size" };
+    // A state takes the place of what is kept, and that is rounded in no run.
+    if (header.codec !== "fp32") return { fate: "codec" };
     if (this.#isStale(header.step)) return { fate: "stale" };
     const steps = header.node;
     if (this.#stretchOf(workerId, steps) === undefined) return { fate: "node" };
