@@ -67,6 +67,8 @@ export interface CoordinatorOptions extends BusOptions {
   sideBySide: number;
   /** Where the runs live: one run uses the folder itself, several get a folder each inside. */
   out: string;
+  /** `latest`, beside `out`, is to lead to it: whoever keeps runs in one folder says so. */
+  isLatest?: boolean;
   title: string;
   /** The command that makes the same again; for the report. */
   command: string;
@@ -119,8 +121,7 @@ export async function runCoordinator(given: CoordinatorOptions, signal: AbortSig
   });
   try {
     return await attemptIn(home, Date.now, async () => {
-      // Nobody means a queue by the latest run.
-      if (options.queue === undefined) await home.linkLatest();
+      if (options.isLatest === true) await home.linkLatest();
       // They are printed, and were typed by somebody.
       const { title, command } = options;
       return serve({ ...options, ...redactTexts({ title, command }) }, home, locks, signal);
@@ -247,7 +248,7 @@ async function connectAndLead(edges: Edges): Promise<Ended> {
   const [only] = configs;
   // One run cannot begin without its images; of several, one may fail while the others go on.
   if (only !== undefined && configs.length === 1) await shelf.dataset(only.data);
-  const buses = await connectBuses(options, edges);
+  const buses = await connectBuses(options, edges, tracing.tracer.part);
   const events = publisherOf(edges, buses);
   const term = await newTerm(edges, events).catch(async (error: unknown) => {
     await Promise.all([buses.control.close(), buses.bulk.close(), tracing.stop()]);

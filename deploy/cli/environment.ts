@@ -6,6 +6,7 @@ const PREFIX = "SAF_";
 /** Those that are no option of the command which asks. A test holds the list to the sources. */
 const OTHERS: readonly string[] = [
   "SAF_CACHE_DIR",
+  "SAF_COMPILE",
   "SAF_DATA_DIR",
   "SAF_ENGINE",
   "SAF_GPU_NAME",
@@ -18,6 +19,7 @@ const OTHERS: readonly string[] = [
   "SAF_TEST_SEED",
   "SAF_TFJS_NODE_PACKAGE",
   "SAF_TF_WHEEL",
+  "SAF_TRACE_DIR",
 ];
 
 /** `own`: variables of the command's options; `ofPool`: those of the pool's settings. */

@@ -57,6 +57,8 @@ export interface LocalClusterOptions {
   engine: EngineName;
   /** Variables of the worker processes: thread caps, library paths. */
   workerEnvironment: Record<string, string>;
+  /** Variables of the coordinator, besides this process's own. */
+  coordinatorEnvironment?: Record<string, string>;
   workers: number;
   /** The run directory; logs go to its `logs`. */
   out: string;
@@ -81,6 +83,8 @@ export interface LocalClusterOptions {
 export interface Route {
   /** For a process, by its name. */
   urlOf(name: string): string;
+  /** Words of a command that starts it where it is to be; here, without any. */
+  behind?(name: string): readonly string[];
   close(): Promise<void>;
 }
 
@@ -170,9 +174,18 @@ export class LocalCluster {
 
   /** Throws ClusterError("usage") when the server is not this run's alone. */
   get natsPid(): number {
+    return this.#ownServer.pid;
+  }
+
+  get #ownServer(): RunningNatsServer {
     const { own } = this.#ground;
     if (own === undefined) throw new ClusterError("usage", "This run has no nats-server of its own");
-    return own.pid;
+    return own;
+  }
+
+  /** Where its nats-server tells of itself. Throws as `natsPid` does. */
+  get natsMonitorUrl(): string {
+    return this.#ownServer.monitorUrl;
   }
 
   get coordinatorPid(): number | undefined {
@@ -257,7 +270,7 @@ export class LocalCluster {
         ...{ pool, httpPort, others, page: this.#page },
         termFolder: open?.folder,
       }),
-      environment: withoutSettings(process.env),
+      environment: { ...withoutSettings(process.env), ...this.#options.coordinatorEnvironment },
       logs: this.#logs,
     });
   }
@@ -274,6 +287,7 @@ export class LocalCluster {
       args: workerArguments(connection, { id, engine, computeMs: pool.compute_ms, cacheDir, logFile }),
       environment: workerProcessEnvironment(process.env, workerEnvironment),
       logs: this.#logs,
+      behind: this.#ground.route?.behind?.(id) ?? [],
     });
   }
 

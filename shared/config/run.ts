@@ -50,7 +50,7 @@ const train = section({
   codec: setting(
     "weights",
     z.enum(keysOf(CODECS)).default("fp32"),
-    "how gradients and weights travel: fp32 as they are; bf16 rounds each slot's gradients, and the weights that workers train with, to two bytes a value (momentum, the weights that are kept, measurements: always fp32)",
+    "how gradients and weights travel: fp32 as they are; bf16 in two bytes a value, so each slot's gradients and the weights of a step are rounded, momentum and kept weights are not",
   ),
   learning_rate: setting(
     "weights",
