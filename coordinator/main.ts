@@ -67,6 +67,8 @@ export interface CoordinatorOptions extends BusOptions {
   sideBySide: number;
   /** Where the runs live: one run uses the folder itself, several get a folder each inside. */
   out: string;
+  /** `latest`, beside `out`, is to lead to it: whoever keeps runs in one folder says so. */
+  isLatest?: boolean;
   title: string;
   /** The command that makes the same again; for the report. */
   command: string;
@@ -119,8 +121,7 @@ export async function runCoordinator(given: CoordinatorOptions, signal: AbortSig
   });
   try {
     return await attemptIn(home, Date.now, async () => {
-      // Nobody means a queue by the latest run.
-      if (options.queue === undefined) await home.linkLatest();
+      if (options.isLatest === true) await home.linkLatest();
       // They are printed, and were typed by somebody.
       const { title, command } = options;
       return serve({ ...options, ...redactTexts({ title, command }) }, home, locks, signal);

@@ -343,7 +343,7 @@ export const METRICS = {
   sweepTrials: {
     name: "saf_sweep_trials",
     type: "gauge",
-    help: "Trials of a sweep by state; waiting ones are at a rung where others decide whether they go on.",
+    help: "Trials of a sweep by state: a worker computes at running ones; waiting ones have none yet, or are at a rung where others decide whether they go on.",
     labels: ["sweep", "state"],
     roles: ["coordinator"],
   },

@@ -70,6 +70,8 @@ export interface SweepTrial {
 export interface SweepDecision extends Pick<DecisionLine, "rung" | "decision" | "reason" | "time"> {
   /** The trial's number. */
   trial: number;
+  /** The trial's. */
+  id: string;
 }
 
 /** A trial's row as progress shows it. `note`: what else is to be said of it, as that it misses a constraint. */
@@ -244,8 +246,10 @@ const DECISIONS: readonly DecisionLine["decision"][] = ["go on", "stop"];
 function decisionOf(message: saf.v1.SweepDecision.$Properties): SweepDecision[] {
   const decision = DECISIONS.find((known) => known === message.decision);
   if (decision === undefined) return [];
-  const { trial, rung, reason, time } = message;
-  return [{ trial: trial ?? 0, rung: rung ?? 0, decision, reason: reason ?? "", time: time ?? 0 }];
+  const { trial, id, rung, reason, time } = message;
+  return [
+    { trial: trial ?? 0, id: id ?? "", rung: rung ?? 0, decision, reason: reason ?? "", time: time ?? 0 },
+  ];
 }
 
 function parsed<Value>(schema: z.ZodType<Value>, json: string | null | undefined): Value | undefined {

@@ -2,6 +2,7 @@
 import type { Constraint } from "../../shared/config/objectives.js";
 import type { SweepLine, TrialRow } from "../../shared/records/sweep-line.js";
 import type { SweepSpec } from "../../shared/config/sweep.js";
+import type { PoolView } from "../../shared/pool-view.js";
 import type { SweepState } from "../../shared/sweep-progress.js";
 import type { RunEngines } from "../runs/engines.js";
 import type { RunFailure } from "../runs/source.js";
@@ -44,7 +45,7 @@ export interface SweepDisk {
 }
 
 export interface SweepContext extends Omit<RunsContext, "source" | "lanes" | "report"> {
-  recruits: Recruits & PoolSize;
+  recruits: Recruits & PoolSize & { view(): PoolView };
   disk: SweepDisk;
   /** Writes what the sweep came to. */
   writeResults: () => Promise<void>;
@@ -79,7 +80,8 @@ export async function conductSweep(options: SweepOptions, context: SweepContext)
   if (disk.refused.aborted) refuse();
   disk.refused.addEventListener("abort", refuse);
   const tell = (state?: SweepState): void => {
-    const progress = telling.progress(nowS(), source.samplesUnderWay, state);
+    const served = source.servedIn(runsHeld(recruits.view()));
+    const progress = telling.progress(nowS(), { samples: source.samplesUnderWay, served }, state);
     events.sweep(progress);
     shown.progress(progress);
   };
@@ -110,6 +112,10 @@ export function noteOf(constraints: readonly Constraint[]): (row: TrialRow) => s
       ...unmetOf(metrics, constraints).map((text) => `misses ${text}`),
       ...(unreliable.length > 0 ? ["unreliable"] : []),
     ].join("; ");
+}
+
+function runsHeld({ workers }: PoolView): Set<string> {
+  return new Set(workers.flatMap(({ holds }) => holds?.runId ?? []));
 }
 
 function titleOf({ title, name }: SweepSpec): string {

@@ -1,6 +1,7 @@
 /** population: the trial that goes on from another one's state, with its settings changed a little. */
 import { isDeepStrictEqual } from "node:util";
 import type { Parent, TrialLine } from "../../shared/records/sweep-line.js";
+import { trialName } from "../../shared/trial-name.js";
 import { knownTrial } from "./belonging.js";
 import { TURNS, explored } from "./pruners/population.js";
 import type { Verdict } from "./pruners/pruner.js";
@@ -37,9 +38,10 @@ export function heirOf(
 /** Who takes the place of a member that ends, and from whom. */
 export function heirWords(
   heir: TrialLine | undefined,
-  { number, worth }: NonNullable<Verdict["parent"]>,
+  { number, trial, worth }: NonNullable<Verdict["parent"]>,
 ): string {
+  const parent = trialName(number, trial);
   return heir === undefined
-    ? `nobody takes its place: settings near those of trial ${number} are all tried`
-    : `new trial ${heir.number} takes its place, from the weights of trial ${number} with ${worth}`;
+    ? `nobody takes its place: settings near those of ${parent} are all tried`
+    : `new ${trialName(heir.number, heir.trial)} takes its place, from the weights of ${parent} with ${worth}`;
 }

@@ -6,6 +6,7 @@ import type { Clock } from "../../shared/clock.js";
 import type { Config } from "../../shared/config/run.js";
 import { ClusterError, wordsOf } from "../../shared/errors.js";
 import type { SweepLine } from "../../shared/records/sweep-line.js";
+import { trialName } from "../../shared/trial-name.js";
 import type { Account } from "../pool/fairness.js";
 import type { RunOutcome } from "../runs/context.js";
 import type { RunMeter } from "../telemetry/run-meter.js";
@@ -98,6 +99,12 @@ export class SweepSource implements RunSource {
     return [...this.#active.values()].reduce((sum, { voice }) => sum + voice.samples, 0);
   }
 
+  /** Trials under way at whose run somebody computes. */
+  servedIn(runs: ReadonlySet<string>): Set<string> {
+    const active = [...this.#active].filter(([runId]) => runs.has(runId));
+    return new Set(active.map(([, { segment }]) => segment.trial));
+  }
+
   // How many are to come only the search knows, and it tells of them itself.
   readonly pending = 0;
 
@@ -130,7 +137,7 @@ export class SweepSource implements RunSource {
       patienceMs === undefined ? () => undefined : clock.after(patienceMs, () => late?.abort());
     this.#active.set(runId, { segment, storage, voice, sinceMs: clock.now(), late, stopWaiting });
     return {
-      name: `trial ${number}`,
+      name: trialName(number, trial),
       runId,
       directory: `${directory}/trials/${trial}`,
       config: segment.config,

@@ -1,5 +1,5 @@
 /** How a sweep stands, as it is told while it goes on. */
-import type { SweepLine, TrialRow } from "../../shared/records/sweep-line.js";
+import type { SweepLine, TrialRow, TrialState } from "../../shared/records/sweep-line.js";
 import {
   MOST_BEST_TRIALS,
   MOST_DECISIONS,
@@ -22,6 +22,14 @@ export interface Told {
   noteOf?: (row: TrialRow) => string | undefined;
 }
 
+/** What the book does not know. */
+export interface UnderWay {
+  /** Training images that trials have seen since their last rung. */
+  samples: number;
+  /** Trials at which a worker computes. */
+  served: ReadonlySet<string>;
+}
+
 export class SweepTelling {
   readonly #told: Told;
   readonly #book: SweepBook;
@@ -41,9 +49,9 @@ export class SweepTelling {
   heard(lines: readonly SweepLine[]): void {
     for (const line of lines) {
       if (line.kind !== "decision") continue;
-      const { rung, decision, reason, time, trial } = line;
-      const number = this.#book.row(trial)?.number ?? 0;
-      this.#decisions.unshift({ trial: number, rung, decision, reason, time });
+      const { rung, decision, reason, time, trial: id } = line;
+      const trial = this.#book.row(id)?.number ?? 0;
+      this.#decisions.unshift({ trial, id, rung, decision, reason, time });
     }
     this.#decisions.splice(MOST_DECISIONS);
   }
@@ -53,20 +61,26 @@ export class SweepTelling {
     return done + stopped + failed;
   }
 
-  /** `samplesUnderWay`: of trials since their last rung; `state`: as far as nobody has cancelled it. */
-  progress(nowS: number, samplesUnderWay: number, state: SweepState = "running"): SweepProgress {
+  /** `state`: as far as nobody has cancelled it. */
+  progress(nowS: number, underWay: UnderWay, state: SweepState = "running"): SweepProgress {
     const book = this.#book;
     const { planned, samplesSeen, isCancelled, began = nowS } = book.summary();
-    const counts = book.counts();
     const { name, title, objectives, noteOf } = this.#told;
-    const all = samplesSeen + samplesUnderWay;
+    const all = samplesSeen + underWay.samples;
+    const told = isCancelled ? "cancelled" : state;
+    // Where nothing goes on any more, what has begun is interrupted, and does not wait.
+    const served = told === "running" ? underWay.served : undefined;
     return {
-      ...{ name, title, objectives, counts, planned },
-      state: isCancelled ? "cancelled" : state,
+      ...{ name, title, objectives, planned },
+      state: told,
+      counts: shownCounts(book.counts(), served),
       rungs: book.rungCounts(),
       samplesSeen: all,
       samplesPerSecond: this.#speed(nowS, all),
-      best: book.best(MOST_BEST_TRIALS).map((row) => shownTrial(row, noteOf?.(row))),
+      best: book.best(MOST_BEST_TRIALS).map((row) => ({
+        ...shownTrial(row, noteOf?.(row)),
+        state: shownState(row, served),
+      })),
       seconds: Math.max(0, nowS - began),
       etaSeconds: this.#eta(nowS, planned),
       decisions: this.#decisions,
@@ -87,4 +101,17 @@ export class SweepTelling {
     if (planned === undefined || finished === 0) return undefined;
     return ((nowS - this.#start.atS) / finished) * Math.max(0, planned - this.#finished);
   }
+}
+
+/** More trials begin than there are workers, lest one waits for a trial; until it has a worker, a trial waits itself. */
+function shownCounts(
+  counts: Readonly<Record<TrialState, number>>,
+  served: ReadonlySet<string> | undefined,
+): Record<TrialState, number> {
+  const running = Math.min(counts.running, served?.size ?? Infinity);
+  return { ...counts, running, waiting: counts.waiting + counts.running - running };
+}
+
+function shownState({ trial, state }: TrialRow, served: ReadonlySet<string> | undefined): TrialState {
+  return state === "running" && served?.has(trial) === false ? "waiting" : state;
 }

@@ -1,6 +1,7 @@
 /** Hears what a trial does on its way to a rung: what it saw, its loss, and what is worth a line. */
 import { totalSteps } from "../../shared/core/schedule.js";
 import { samplesAfter } from "./rungs.js";
+import { trialName } from "../../shared/trial-name.js";
 import { resolveRun, stepPlan } from "../../shared/resolve.js";
 import { runIdentity } from "../runs/identity.js";
 import type { RunObserver } from "../runs/observer.js";
@@ -92,7 +93,7 @@ export class TrialVoice implements RunVoice {
       taskRetried: (reason) => meter?.taskRetried(reason),
       measured: (record, seconds, _, traceId) => meter?.measured(record, seconds, traceId),
       note: (level, message) => {
-        if (level !== "info") this.#note(level, `Trial ${this.#segment.number}: ${message}`);
+        if (level !== "info") this.#note(level, `${nameOf(this.#segment)}: ${message}`);
       },
     };
   }
@@ -102,4 +103,9 @@ export class TrialVoice implements RunVoice {
     const before = this.#storage.loss;
     this.#storage.loss = before === undefined ? loss : before + SMOOTHING * (loss - before);
   }
+}
+
+/** At the beginning of a sentence. */
+function nameOf({ number, trial }: Segment): string {
+  return trialName(number, trial).replace(/^t/, "T");
 }

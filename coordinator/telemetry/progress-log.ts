@@ -1,4 +1,5 @@
 /** Progress as log lines, for whoever follows a container's log: phases as they come, numbers every ten seconds. */
+import { trialName } from "../../shared/trial-name.js";
 import type { Log } from "../../shared/io/logger.js";
 import type { Finished, Progress, ProgressEvent } from "../../shared/events.js";
 import { type SweepMessage, type SweepProgress, sweepOf } from "../../shared/sweep-progress.js";
@@ -73,9 +74,11 @@ function sweepWords({ state, counts, planned, objectives, best, etaSeconds }: Sw
   return [
     `sweep ${state}: ${over}${planned === undefined ? "" : ` of ${planned}`} trials over`,
     `${running} running, ${waiting} waiting, ${failed} failed`,
-    ...(value === undefined
+    ...(value === undefined || first === undefined
       ? []
-      : [`best ${objective?.metric} ${Number(value.toPrecision(4))} (trial ${first?.number})`]),
+      : [
+          `best ${objective?.metric} ${Number(value.toPrecision(4))} of ${trialName(first.number, first.id)}`,
+        ]),
     ...(etaSeconds === undefined || state !== "running" ? [] : [`${Math.round(etaSeconds)} s left`]),
   ].join(", ");
 }

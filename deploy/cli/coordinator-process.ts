@@ -18,6 +18,7 @@ export interface CoordinatorFlags extends ConnectionOptions {
   poolFile?: string;
   set: string[];
   out?: string;
+  latest: boolean;
   /** The folder of a queue, instead of all of these. */
   queue?: string;
   emulated?: true;
@@ -96,6 +97,7 @@ export async function lead(
       ...options,
       ...given,
       poolName: options.pool,
+      isLatest: options.latest,
       pool,
       nats: natsAccessOf(options),
       http: httpOptionsOf(options),

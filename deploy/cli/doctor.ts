@@ -5,7 +5,10 @@ import { mnistDirectory, verifyMnist } from "../../coordinator/io/datasets/mnist
 import { ClusterError } from "../../shared/errors.js";
 import { VERSION } from "../../shared/version.js";
 import { resolveNatsServer } from "../local/nats/resolve.js";
-import { defaultCacheDir, provisionEngine } from "../setup/engine.js";
+import { gpuFinding } from "../setup/core/gpu-verdict.js";
+import { type EngineChoice, defaultCacheDir, provisionEngine } from "../setup/engine.js";
+import { inspectGpu } from "../setup/gpu-facts.js";
+import { hanging, plainWords, terminalOf } from "./terminal.js";
 import { printResult, reportError } from "./output.js";
 import { makeFolder } from "../../shared/io/folders.js";
 
@@ -13,6 +16,8 @@ interface Finding {
   what: string;
   ok: boolean;
   detail: string;
+  /** Something that a run can do without is not as it should be. */
+  warning?: true;
 }
 
 /** Free space below which a run may not fit, in bytes. */
@@ -22,14 +27,7 @@ export async function doctor({ json }: { json?: true }): Promise<void> {
   const findings = await examine();
   const healthy = findings.every(({ ok }) => ok);
   if (json) printResult({ healthy, findings });
-  else {
-    const width = Math.max(...findings.map(({ what }) => what.length));
-    printResult(
-      findings
-        .map(({ what, ok, detail }) => `${ok ? "ok  " : "BAD "} ${what.padEnd(width)}  ${detail}`)
-        .join("\n"),
-    );
-  }
+  else printResult(findingLines(findings, process.stdout));
   if (healthy) return;
   // Not thrown: stdout has its one document already.
   reportError(
@@ -37,6 +35,20 @@ export async function doctor({ json }: { json?: true }): Promise<void> {
       hint: "run `npx saf setup`",
     }),
   );
+}
+
+/** Wrapped on a terminal; elsewhere a line each. */
+function findingLines(findings: readonly Finding[], stream: typeof process.stdout): string {
+  const start = 6 + Math.max(...findings.map(({ what }) => what.length)) + 1;
+  const { width } = terminalOf(stream);
+  const lines = findings.flatMap(({ what, ok, warning, detail }) => {
+    const mark = warning === true ? "warn" : ok ? "ok  " : "BAD ";
+    const head = `${mark} ${what}`.padEnd(start);
+    if (!stream.isTTY) return [`${head}${detail}`];
+    const { first, more } = hanging(start, plainWords(detail), width);
+    return [`${head}${first}`, ...more];
+  });
+  return lines.join("\n");
 }
 
 async function examine(): Promise<Finding[]> {
@@ -51,6 +63,7 @@ async function examine(): Promise<Finding[]> {
       return { what, ok: false, detail: `${error instanceof Error ? error.message : String(error)}${hint}` };
     }
   };
+  let choice: EngineChoice | undefined;
   return [
     { what: "saf", ok: true, detail: VERSION },
     { what: "node", ok: true, detail: `${process.version}, ${platform()} ${arch()} ${release()}` },
@@ -60,9 +73,10 @@ async function examine(): Promise<Finding[]> {
       detail: `${availableParallelism()} core(s), ${Math.round(totalmem() / 2 ** 30)} GiB memory`,
     },
     await check("engine", async () => {
-      const choice = await provisionEngine({ cacheDir, progress: () => undefined });
+      choice = await provisionEngine({ cacheDir, progress: () => undefined });
       return `${choice.engine}: ${choice.version} on ${choice.device}`;
     }),
+    findingOf(gpuFinding(await inspectGpu(env), choice)),
     await check("nats-server", async () => {
       const nats = await resolveNatsServer({ env, cacheDir, install: false, progress: () => undefined });
       return `${nats.version} (${nats.from})`;
@@ -87,4 +101,9 @@ async function examine(): Promise<Finding[]> {
       return `${Math.round((bavail * bsize) / 2 ** 30)} GiB free here; cache ${cacheDir}`;
     }),
   ];
+}
+
+/** A run does without a GPU. */
+function findingOf({ warning, detail }: { warning: boolean; detail: string }): Finding {
+  return { what: "gpu", ok: true, detail, ...(warning ? { warning } : {}) };
 }

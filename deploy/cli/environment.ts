@@ -6,6 +6,7 @@ const PREFIX = "SAF_";
 /** Those that are no option of the command which asks. A test holds the list to the sources. */
 const OTHERS: readonly string[] = [
   "SAF_CACHE_DIR",
+  "SAF_COMPILE",
   "SAF_DATA_DIR",
   "SAF_ENGINE",
   "SAF_GPU_NAME",

@@ -1,8 +1,9 @@
 /** A coordinator's work on this machine: engine, nats-server, coordinator and workers; progress on stderr. */
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { refuseLocked } from "../../coordinator/io/directory-locks.js";
+import { realDirectory } from "../../coordinator/io/run-directory.js";
 import { type PlaceKind, checkRunDirectory } from "../../coordinator/io/run-place.js";
 import type { PoolConfig } from "../../shared/config/pool.js";
 import type { EngineName } from "../../shared/engine.js";
@@ -36,6 +37,8 @@ export interface LocalPlace {
 export interface LocalWork extends LocalPlace {
   /** The coordinator's directory. */
   out: string;
+  /** Where run directories are made: `latest` is there. */
+  runs: string;
   /** As `checkPlace` counted them. */
   workers: number;
   /** This engine, or an error; undefined: the best there is. */
@@ -87,7 +90,7 @@ export async function workLocally<Result>(
     const meeting = await openPoolFor(work, nats, (line, level) => progress.say(line, level));
     leave = meeting.leave;
     // Work that lacks a program, or may not use the pool, leaves no folder behind.
-    const coordinatorArguments = await work.begin();
+    const coordinatorArguments = [...(await work.begin()), ...(await latestOption(work))];
     const about = [
       ...(work.about ?? []),
       `engine ${choice.version} on ${choice.device}, nats-server ${nats.version}, ${workers} worker(s)`,
@@ -106,6 +109,12 @@ export async function workLocally<Result>(
     await leave();
     progress.stop();
   }
+}
+
+/** `latest` is ours only where runs are kept: beside a folder that a user named, everything is the user's. */
+async function latestOption({ out, runs }: Pick<LocalWork, "out" | "runs">): Promise<string[]> {
+  const isKept = (await realDirectory(dirname(out))) === (await realDirectory(runs));
+  return isKept ? ["--latest"] : [];
 }
 
 /** Throws ClusterError("config") for a pool that would wait for workers of other machines, when none can join it. */

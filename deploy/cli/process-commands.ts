@@ -78,11 +78,12 @@ export function coordinatorCommand(): Command {
     .option("--force", "go on with a sweep whose spec makes some measured trials no more")
     .option("--set <pool.key=value>", "one setting of the pool over its file; repeatable", collect, [])
     .option("--out <folder>", "run directory; what is in it is continued")
+    .option("--latest", "point the link latest, beside --out, to it", false)
     .addOption(
       new Option(
         "--queue <folder>",
         "take work in while it runs (saf submit), until a signal; each gets a folder in this one, and goes on after a restart",
-      ).conflicts(["run", "sweep", "out", "evaluateOnly"]),
+      ).conflicts(["run", "sweep", "out", "latest", "evaluateOnly"]),
     )
     .addOption(
       new Option(

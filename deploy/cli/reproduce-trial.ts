@@ -9,6 +9,7 @@ import type { ResultsDocument } from "../../coordinator/runs/results-document.js
 import { type Stage, lineageOf, unmeasured } from "../../coordinator/sweeps/lineage.js";
 import type { Config } from "../../shared/config/run.js";
 import { ClusterError, EXIT_CODES } from "../../shared/errors.js";
+import { ID_LETTERS } from "../../shared/trial-name.js";
 import { loadConfig } from "./config-file.js";
 import { printResult, shown } from "./output.js";
 import { loadPool, ofRun } from "./pool-options.js";
@@ -16,7 +17,6 @@ import type { ReproduceOptions } from "./reproduce.js";
 import { printResults } from "./results-output.js";
 import { runLocally } from "./run-local.js";
 import { sweepFolder, trialNamed } from "./sweep-place.js";
-import { ID_LETTERS } from "./sweep-progress-view.js";
 
 export interface ReproduceTrialOptions extends ReproduceOptions {
   sweep?: string;

@@ -7,9 +7,9 @@ import { SWEEP_FILE, SWEEP_JOURNAL_FILE } from "../../coordinator/io/sweep-direc
 import { trialsMeant } from "../../coordinator/sweeps/trial-named.js";
 import type { TrialRow } from "../../shared/records/sweep-line.js";
 import { ClusterError } from "../../shared/errors.js";
+import { ID_LETTERS } from "../../shared/trial-name.js";
 import { shown } from "./output.js";
 import { quote } from "./quote.js";
-import { ID_LETTERS } from "./sweep-progress-view.js";
 
 /** A sweep is named as an argument or by --sweep, for whichever command. Throws ClusterError("usage") where both name one. */
 export function sweepNamed(

@@ -3,6 +3,7 @@ import { metricHeading, metricPhrase, metricText } from "../../coordinator/resul
 import { shortNames, valueText } from "../../coordinator/results/sweep/parameters.js";
 import { TRIAL_STATES, type TrialState, type Values, stateWord } from "../../shared/records/sweep-line.js";
 import type { SweepProgress, SweepTrial } from "../../shared/sweep-progress.js";
+import { shortId, trialName } from "../../shared/trial-name.js";
 import {
   type BarCell,
   type Canvas,
@@ -17,10 +18,10 @@ import {
 } from "./drawing.js";
 import { duration } from "./progress-state.js";
 
-/** Letters of a trial's id that tell it apart; commands take them. */
-export const ID_LETTERS = 8;
 const OVER: readonly TrialState[] = ["done", "stopped", "failed"];
 const BEST = 5;
+/** Text among figures. */
+const ID_COLUMN = 2;
 const GAP = "  ";
 
 /** At most `room` lines. */
@@ -89,10 +90,17 @@ function bestTable(sweep: SweepProgress, canvas: Canvas, room: number): string[]
   if (shown.length === 0) return [];
   const metrics = metricsShown(sweep);
   const names = shortNames(shown.flatMap(({ values }) => Object.keys(values)));
-  const heads = ["best", "trial", ...metrics.map(metricHeading), ...(sweep.rungs.length > 1 ? ["rung"] : [])];
+  const heads = [
+    "best",
+    "trial",
+    "id",
+    ...metrics.map(metricHeading),
+    ...(sweep.rungs.length > 1 ? ["rung"] : []),
+  ];
   const rows = shown.map((trial, i) => [
     String(i + 1),
-    trial.id.slice(0, ID_LETTERS),
+    String(trial.number),
+    shortId(trial.id),
     ...metrics.map((metric) => metricText(metric, trial.metrics[metric])),
     ...(sweep.rungs.length > 1 ? [String(trial.rung)] : []),
   ]);
@@ -103,7 +111,7 @@ function bestTable(sweep: SweepProgress, canvas: Canvas, room: number): string[]
       [
         ...spaced(
           cells.map((text, i) => ({
-            text: i === 1 ? text.padEnd(widths[i] ?? 0) : text.padStart(widths[i] ?? 0),
+            text: i === ID_COLUMN ? text.padEnd(widths[i] ?? 0) : text.padStart(widths[i] ?? 0),
             paint,
           })),
         ),
@@ -163,6 +171,6 @@ function bestWords({ best: [first], objectives: [objective] }: SweepProgress): s
   const value = objective === undefined ? undefined : first?.metrics[objective.metric];
   if (first === undefined || objective === undefined || value === undefined) return [];
   return [
-    `best ${objective.metric} ${metricPhrase(objective.metric, value)} (${first.id.slice(0, ID_LETTERS)})`,
+    `best ${objective.metric} ${metricPhrase(objective.metric, value)} of ${trialName(first.number, first.id)}`,
   ];
 }

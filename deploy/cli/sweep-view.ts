@@ -11,8 +11,9 @@ import {
   type Values,
   stateWord,
 } from "../../shared/records/sweep-line.js";
+import { trialName } from "../../shared/trial-name.js";
 import { duration } from "./progress-state.js";
-import { ID_LETTERS, thousands, valuesText } from "./sweep-progress-view.js";
+import { thousands, valuesText } from "./sweep-progress-view.js";
 import { type Terminal, hanging, plainWords } from "./terminal.js";
 
 /** What `saf sweep status --json` prints. */
@@ -96,7 +97,7 @@ function bestLines({ best, objectives }: SweepStatus, terminal: Terminal): strin
     );
     const state = trial.state === "done" ? [] : [trial.state];
     const words = [
-      trial.trial.slice(0, ID_LETTERS),
+      trialName(trial.number, trial.trial),
       ...state,
       ...figures,
       valuesText(trial.values, names),

@@ -63,5 +63,5 @@ ENV NODE_ENV=production \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 1000:1000
 EXPOSE 9464
-HEALTHCHECK --interval=15s --timeout=5s --start-period=300s --retries=4 CMD ["node", "/opt/saf/deploy/docker/health.mjs"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=900s --retries=4 CMD ["node", "/opt/saf/deploy/docker/health.mjs"]
 ENTRYPOINT ["node", "/opt/saf/dist/deploy/cli/main.js"]

@@ -23,7 +23,10 @@ import {
   type AddonPackageName,
 } from "./addon.js";
 import { readRecord, removeLeftovers, withSetupLock, writeRecord } from "./cache.js";
-import { provideCudaTensorflow, visibleGpu } from "./gpu.js";
+import { codeFor } from "./core/cards.js";
+import { reasonAgainst } from "./core/gpu-verdict.js";
+import { inspectGpu } from "./gpu-facts.js";
+import { provideCudaTensorflow, withMissingLibraries } from "./gpu.js";
 import { probeEngine, type ProbeReport } from "./probe.js";
 import type { Provision, SetupContext } from "./provision.js";
 import { provideStockLibrary } from "./stock-library.js";
@@ -244,7 +247,7 @@ type RungResult = { kind: "passed"; chosen: Chosen } | { kind: "left"; reasons: 
 async function chooseEngine(forced: RealEngine | undefined, context: SetupContext): Promise<Chosen> {
   const why: string[] = [];
   for (const engine of forced === undefined ? REAL_ENGINES : [forced]) {
-    const result = await tryRung(engine, context);
+    const result = await tryRung(engine, engine === forced, context);
     if (result.kind === "passed") {
       result.chosen.choice.why.unshift(...why);
       return result.chosen;
@@ -266,8 +269,8 @@ async function chooseEngine(forced: RealEngine | undefined, context: SetupContex
   });
 }
 
-function tryRung(engine: RealEngine, context: SetupContext): Promise<RungResult> {
-  if (engine === "tensorflow-gpu") return tryGpu(context);
+function tryRung(engine: RealEngine, isNamed: boolean, context: SetupContext): Promise<RungResult> {
+  if (engine === "tensorflow-gpu") return tryGpu(isNamed, context);
   if (engine === "tensorflow") return tryTensorflow(context);
   return tryWasm(context);
 }
@@ -302,17 +305,44 @@ async function tryTensorflow(context: SetupContext): Promise<RungResult> {
   return trySources("tensorflow", packageFolder, sources, environmentOf(env), context);
 }
 
-async function tryGpu(context: SetupContext): Promise<RungResult> {
-  const { cacheDir, env } = context;
-  const gpu = await visibleGpu(env);
-  if (gpu === undefined) return { kind: "left", reasons: ["no NVIDIA GPU is visible"] };
+/** The driver compiles every kernel that a card has no machine code for: minutes, once. */
+const COMPILING_TIMEOUT_MS = 15 * 60_000;
+/** Of compiled kernels that the driver keeps: its own limit throws some of TensorFlow's away again. */
+const COMPILED_BYTES = "2147483648";
+
+async function tryGpu(isNamed: boolean, context: SetupContext): Promise<RungResult> {
+  const { env, progress } = context;
+  const verdict = await inspectGpu(env);
+  const against = reasonAgainst(verdict, isNamed);
+  if (against !== undefined) return { kind: "left", reasons: [against] };
   const packageFolder = findAddonPackage("@tensorflow/tfjs-node-gpu", env);
   if (packageFolder === undefined) {
     return { kind: "left", reasons: ["the package @tensorflow/tfjs-node-gpu is not installed"] };
   }
-  const stock = join(cacheDir, "tensorflow-gpu-stock");
-  const cuda = join(cacheDir, `tensorflow-gpu-${TENSORFLOW_VERSION}`);
-  const sources: Source[] = [
+  progress(verdict.message);
+  const { card, severity } = verdict;
+  const mustCompile = severity === "slow" || severity === "doubtful";
+  const environment = {
+    ...environmentOf(env),
+    ...(mustCompile ? { CUDA_CACHE_MAXSIZE: env["CUDA_CACHE_MAXSIZE"] ?? COMPILED_BYTES } : {}),
+    SAF_GPU_NAME: card?.name ?? "NVIDIA GPU",
+  };
+  const stockFits = card === undefined || codeFor(card.capability, "stock").kind === "binary";
+  const sources = gpuSources(packageFolder, context).slice(stockFits ? 0 : 1);
+  const result = await trySources("tensorflow-gpu", packageFolder, sources, environment, {
+    ...context,
+    ...(mustCompile ? { probeTimeoutMs: COMPILING_TIMEOUT_MS } : {}),
+  });
+  if (!stockFits && result.kind === "left")
+    result.reasons.unshift("its stock library has no code for this card");
+  return result;
+}
+
+/** The stock library first. */
+function gpuSources(packageFolder: string, context: SetupContext): Source[] {
+  const stock = join(context.cacheDir, "tensorflow-gpu-stock");
+  const cuda = join(context.cacheDir, `tensorflow-gpu-${TENSORFLOW_VERSION}`);
+  return [
     {
       name: "stock library (CUDA 11)",
       entry: stock,
@@ -326,13 +356,6 @@ async function tryGpu(context: SetupContext): Promise<RungResult> {
       provide: () => provideCudaTensorflow(packageFolder, cuda, context),
     },
   ];
-  return trySources(
-    "tensorflow-gpu",
-    packageFolder,
-    sources,
-    { ...environmentOf(env), SAF_GPU_NAME: gpu },
-    context,
-  );
 }
 
 /** Another copy of the addon's package, if one was named, has to be named to the workers too. */
@@ -415,12 +438,14 @@ async function tryEngine(
   engine: RealEngine,
   environment: Record<string, string>,
   entry: string | undefined,
-  { env, progress }: SetupContext,
+  { env, progress, probeTimeoutMs }: SetupContext,
 ): Promise<Chosen | string> {
   progress(`testing engine ${engine}`);
   const untested: EngineChoice = { engine, version: "", device: "", why: [], environment };
-  const result = await probeEngine(engine, { ...env, ...workerEnvironment(untested, env) });
-  if (result.kind === "refused") return result.reason;
+  const whole = { ...env, ...workerEnvironment(untested, env) };
+  const result = await probeEngine(engine, whole, probeTimeoutMs);
+  if (result.kind === "refused")
+    return engine === "tensorflow-gpu" ? withMissingLibraries(result.reason, entry, whole) : result.reason;
   return { choice: choiceOf(result.report, environment), entry };
 }
 

@@ -7,20 +7,25 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs"
 import { delimiter, dirname, join } from "node:path";
 import { makePartFolder } from "./cache.js";
 import { explain, runCommand } from "../run-command.js";
+import { missingCuda } from "./gpu-facts.js";
 import { CannotProvide, type Provision, type SetupContext } from "./provision.js";
 import { TENSORFLOW_VERSION, buildEntry, findPip, findPythonPackage } from "./tensorflow-wheel.js";
 
-const QUICK_TIMEOUT_MS = 10_000;
 const INSTALL_TIMEOUT_MS = 60 * 60_000;
 
-/** Name of the first GPU the driver shows; undefined when none is visible to this process. */
-export async function visibleGpu(env: NodeJS.ProcessEnv): Promise<string | undefined> {
-  if (env["CUDA_VISIBLE_DEVICES"] === "" || env["CUDA_VISIBLE_DEVICES"] === "-1") return undefined;
-  const query = ["--query-gpu=name", "--format=csv,noheader"];
-  const result = await runCommand("nvidia-smi", query, { env, timeoutMs: QUICK_TIMEOUT_MS });
-  const name = result.stdout.split("\n")[0]?.trim();
-  if (result.code === 0 && name) return name;
-  return existsSync("/dev/nvidia0") ? "NVIDIA GPU" : undefined;
+/** What TensorFlow says when it has fallen back to the CPU: worker/engine/eager/tensorflow-backend.ts. */
+const FELL_BACK = "found no usable GPU";
+
+/** A refusal that may be for want of CUDA's libraries, with those that are missing. `env`: the refused process's own. */
+export async function withMissingLibraries(
+  reason: string,
+  entry: string | undefined,
+  env: NodeJS.ProcessEnv,
+): Promise<string> {
+  if (!reason.includes(FELL_BACK)) return reason;
+  const build = entry?.includes(TENSORFLOW_VERSION) === true ? "wheel" : "stock";
+  const missing = await missingCuda(build, env);
+  return missing === undefined ? reason : `${reason}: ${missing}`;
 }
 
 /**

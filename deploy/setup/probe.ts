@@ -16,9 +16,13 @@ export type ProbeResult = { kind: "passed"; report: ProbeReport } | { kind: "ref
 const PROBE_TIMEOUT_MS = 120_000;
 
 /** Loads the engine, runs the gradient self-test and measures. `env` is the child's whole environment. */
-export async function probeEngine(name: RealEngine, env: NodeJS.ProcessEnv): Promise<ProbeResult> {
+export async function probeEngine(
+  name: RealEngine,
+  env: NodeJS.ProcessEnv,
+  timeoutMs = PROBE_TIMEOUT_MS,
+): Promise<ProbeResult> {
   const entry = fileURLToPath(new URL("./probe-engine.js", import.meta.url));
-  const result = await runCommand(process.execPath, [entry, name], { env, timeoutMs: PROBE_TIMEOUT_MS });
+  const result = await runCommand(process.execPath, [entry, name], { env, timeoutMs });
   const answer = lastJson(result.stdout);
   if (answer === undefined) return { kind: "refused", reason: `it does not load (${explain(result)})` };
   if ("error" in answer) return { kind: "refused", reason: answer.error };

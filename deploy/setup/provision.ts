@@ -4,6 +4,8 @@ export interface SetupContext {
   cacheDir: string;
   env: NodeJS.ProcessEnv;
   progress: (line: string) => void;
+  /** How long an engine may take to load and pass, where the usual time is too short. */
+  probeTimeoutMs?: number;
 }
 
 /** A complete entry of the cache, with the variables its engine needs; or why there is none, in one line. */

@@ -14,7 +14,7 @@ export const poolSchema = settings({
   workers: setting(
     "nothing",
     z.union([z.literal("auto"), z.int().min(1).max(256)]).default("auto"),
-    "local worker processes; auto: one per core, or one per GPU",
+    "local worker processes; auto: one per core (with a GPU say 1)",
   ),
   min_workers: setting(
     "nothing",

@@ -244,7 +244,7 @@ test("what is set for a NATS of many machines does not disturb a local cluster",
   Object.assign(process.env, set);
   t.after(() => Object.keys(set).forEach((name) => delete process.env[name]));
   const cluster = await startCluster(t, {
-    workers: 1,
+    ...{ workers: 1, isEmulated: true },
     config: { model: "plain", train: { max_steps: 2 } },
   });
   assert.equal(await cluster.finished(), 0, cluster.words());

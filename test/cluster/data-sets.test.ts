@@ -12,10 +12,11 @@ const STEPS = 12;
 test("runs of MNIST and CIFAR-10 side by side on one pool end as each does alone", LIMIT, async (t) => {
   const dir = await writeCifarFiles(join(await temporaryDirectory(t), "cifar-10"));
   const train = { slots: 1, max_steps: STEPS, limit_images: 2000 };
+  const all = { train, evaluate: { clean_images: 10_000 } };
   const runs: TestConfig[] = [
-    { name: "digits", model: "plain", data: { set: "mnist" }, train },
-    { name: "things", model: "plain", data: { set: "cifar10", dir }, train },
-    { name: "digits-too", model: "mrelu", data: { set: "mnist" }, train },
+    { name: "digits", model: "plain", data: { set: "mnist" }, ...all },
+    { name: "things", model: "plain", data: { set: "cifar10", dir }, ...all },
+    { name: "digits-too", model: "mrelu", data: { set: "mnist" }, ...all },
   ];
   const cluster = await startCluster(t, { workers: 2, runs });
 

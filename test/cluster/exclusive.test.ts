@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { LedgerLine, TestCluster, TestConfig } from "../support/cluster.js";
 import {
+  MADE_UP,
+  MADE_UP_FLAGS,
   checkpointOf,
   ledgerOf,
   linesOf,
-  programs,
   sharedCluster,
   startCluster,
   testConfig,
@@ -22,6 +23,8 @@ const below = randomNumbers(SEED);
 
 /** Often enough to be told of a lease before it is over. */
 const POOL = { heartbeat_ms: 400 };
+/** Where it does not matter what is computed. */
+const MADE_UP_POOL = { ...POOL, compute_ms: 20 };
 
 const settingsOf = (
   model: string,
@@ -62,7 +65,9 @@ async function checkRun(out: string, config: TestConfig): Promise<LedgerLine[]> 
     metrics.map(({ step }) => step),
     ledger.map(({ step }) => step),
   );
-  assert.ok(metrics.every(({ loss }) => loss > 0 && loss < 10));
+  // Made-up losses are large.
+  const most = config.engine === undefined ? 10 : 1024;
+  assert.ok(metrics.every(({ loss }) => loss > 0 && loss < most));
   assert.ok(
     metrics.every(({ seconds }, i) => i === 0 || seconds >= (metrics[i - 1]?.seconds ?? 0)),
     "time goes back",
@@ -144,11 +149,10 @@ describe("a run that is leased many steps at a time", () => {
   });
 
   test("keeps them when the coordinator is killed in the middle of a lease", LIMIT, async (t) => {
-    const frequent = settingsOf("mrelu-r-m", "exclusive", 2, { ...CALM, checkpoint_every_steps: 30 });
+    const often = { ...CALM, checkpoint_every_steps: 30 };
+    const frequent = { ...settingsOf("mrelu-r-m", "exclusive", 2, often), ...MADE_UP };
     const cluster = await startCluster(t, {
-      workers: 1,
-      pool: POOL,
-      config: frequent,
+      ...{ workers: 1, pool: MADE_UP_POOL, config: frequent, isEmulated: true },
       restartCoordinator: true,
     });
     await cluster.until("a lease behind the first checkpoint", () =>
@@ -166,7 +170,8 @@ describe("a run that is leased many steps at a time", () => {
   });
 
   test("is interrupted at a step, and may be resumed step by step", LIMIT, async (t) => {
-    const cluster = await startCluster(t, { workers: 1, pool: POOL, config });
+    const made = { ...config, ...MADE_UP };
+    const cluster = await startCluster(t, { workers: 1, pool: MADE_UP_POOL, config: made, isEmulated: true });
     await cluster.until("steps done of a lease", () =>
       cluster.stretches.some(({ step, done }) => step >= 8 && done > 0),
     );
@@ -177,9 +182,8 @@ describe("a run that is leased many steps at a time", () => {
     assert.ok(step > 8 && step < STEPS, `a checkpoint at step ${step}`);
     assert.equal(cluster.ledger().length, step);
 
-    const { choice } = await programs();
     const resumed = await saf([
-      ...["train", "--resume", cluster.out, "--json", "--engine", choice.engine, "-w", "2"],
+      ...["train", "--resume", cluster.out, "--json", ...MADE_UP_FLAGS, "-w", "2"],
       ...["--set", "train.lease=step"],
     ]);
 
@@ -187,7 +191,7 @@ describe("a run that is leased many steps at a time", () => {
     assert.match(resumed.stderr, new RegExp(`Resuming at step ${step} of ${STEPS}`));
     assert.deepEqual(checkpointOf(cluster.out), {
       step: STEPS,
-      sha256: await localWeightsSha256(testConfig(config)),
+      sha256: await localWeightsSha256(testConfig(made)),
     });
     assert.deepEqual(
       cluster.ledger().map((line) => line.step),
@@ -242,8 +246,9 @@ test(
   "two runs side by side on two workers end with the weights that each has alone, though a worker is killed",
   LIMIT,
   async (t) => {
-    const runs = [settingsOf("plain", "auto", 1), settingsOf("rbf-r", "auto", 1)];
-    const cluster = await startCluster(t, { workers: 2, pool: POOL, runs });
+    const whole: TestConfig = { ...MADE_UP, evaluate: { clean_images: 10_000 } };
+    const runs = ["plain", "rbf-r"].map((model) => ({ ...settingsOf(model, "auto", 1), ...whole }));
+    const cluster = await startCluster(t, { workers: 2, pool: MADE_UP_POOL, runs, isEmulated: true });
     t.diagnostic(
       `SAF_TEST_SEED=${SEED}: ${await killInStretch(cluster, 8, below(2) === 0 ? "plain" : "rbf-r")}`,
     );

@@ -2,13 +2,26 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { describe, test } from "node:test";
 import type { TestCluster, TestConfig } from "../support/cluster.js";
-import { checkpointOf, ledgerOf, programs, startCluster, testConfig } from "../support/cluster.js";
+import {
+  MADE_UP,
+  MADE_UP_FLAGS,
+  checkpointOf,
+  ledgerOf,
+  startCluster,
+  testConfig,
+} from "../support/cluster.js";
 import { SEED, randomNumbers } from "../support/draws.js";
 import { localWeightsSha256 } from "../support/reference-weights.js";
 import { saf } from "../support/saf.js";
 
 const LIMIT = { timeout: 180_000 };
 const below = randomNumbers(SEED);
+
+/**
+ * Two of these faults, and those of bits.test.ts and exclusive.test.ts, come over a real engine. For the others it does not
+ * matter what is computed, and starting that engine is most of what they would cost.
+ */
+const PACE = { compute_ms: 30 };
 
 /** Everything a fault must leave as it would have been: the weights, and each step once in the ledger. */
 async function checkUnharmed(cluster: Pick<TestCluster, "out">, config: TestConfig): Promise<void> {
@@ -42,8 +55,11 @@ describe("a run ends with the weights of an undisturbed one", () => {
     "when the coordinator is killed and started again: it goes on from its checkpoint",
     LIMIT,
     async (t) => {
-      const config = { train: { checkpoint_every_steps: 10 } };
-      const cluster = await startCluster(t, { workers: 2, config, restartCoordinator: true });
+      const config = { ...MADE_UP, train: { checkpoint_every_steps: 10 } };
+      const cluster = await startCluster(t, {
+        ...{ workers: 2, config, pool: PACE, isEmulated: true },
+        restartCoordinator: true,
+      });
       const [step, chunk] = [12 + below(15), 1 + below(7)];
       await cluster.untilPush("worker-2", step, chunk);
       t.diagnostic(`SAF_TEST_SEED=${SEED}: coordinator killed in step ${cluster.step}`);
@@ -56,7 +72,7 @@ describe("a run ends with the weights of an undisturbed one", () => {
         cluster.notes.some((note) => /^Resuming at step [12]0 of 30$/.test(note)),
         cluster.notes.join("\n"),
       );
-      await checkUnharmed(cluster, {});
+      await checkUnharmed(cluster, MADE_UP);
     },
   );
 
@@ -92,9 +108,9 @@ describe("a run ends with the weights of an undisturbed one", () => {
   );
 
   test("when a worker is lost for its silence, and comes back", LIMIT, async (t) => {
-    const config = { train: { max_steps: 60 } };
-    const pool = { heartbeat_ms: 250, lease_floor_ms: 600_000 };
-    const cluster = await startCluster(t, { workers: 2, config, pool });
+    const config = { ...MADE_UP, train: { max_steps: 60 } };
+    const pool = { ...PACE, heartbeat_ms: 250, lease_floor_ms: 600_000 };
+    const cluster = await startCluster(t, { workers: 2, config, pool, isEmulated: true });
     await cluster.untilPush("worker-1", 3 + below(5), 1);
     cluster.signalWorker("worker-1", "SIGSTOP");
     await cluster.until("a lost worker", () =>
@@ -116,9 +132,9 @@ describe("a run ends with the weights of an undisturbed one", () => {
 
   test("when a worker is told to end: it gives its lease back and exits with 143", LIMIT, async (t) => {
     // Neither silence nor a deadline would set its block free in time.
-    const config = {};
-    const pool = { heartbeat_ms: 20_000, lease_floor_ms: 600_000 };
-    const cluster = await startCluster(t, { workers: 2, config, pool });
+    const config = MADE_UP;
+    const pool = { ...PACE, heartbeat_ms: 20_000, lease_floor_ms: 600_000 };
+    const cluster = await startCluster(t, { workers: 2, config, pool, isEmulated: true });
     await cluster.untilPush("worker-1", 2 + below(15), 1 + below(7));
 
     const exit = await cluster.removeWorker("worker-1", "SIGTERM");
@@ -133,9 +149,9 @@ describe("a run ends with the weights of an undisturbed one", () => {
     "when it is told to end while no worker is left: it stops at once, at its last committed step",
     LIMIT,
     async (t) => {
-      const config = { train: { max_steps: 400 } };
-      const pool = { heartbeat_ms: 250, lease_floor_ms: 600_000 };
-      const cluster = await startCluster(t, { workers: 1, config, pool });
+      const config = { ...MADE_UP, train: { max_steps: 400 } };
+      const pool = { ...PACE, heartbeat_ms: 250, lease_floor_ms: 600_000 };
+      const cluster = await startCluster(t, { workers: 1, config, pool, isEmulated: true });
       await cluster.untilPush("worker-1", 3 + below(15), 1 + below(7));
       // In the middle of a step, and not started again.
       await cluster.removeWorker("worker-1", "SIGKILL");
@@ -149,7 +165,7 @@ describe("a run ends with the weights of an undisturbed one", () => {
       assert.equal(code, 143);
       const { step, sha256 } = cluster.checkpoint();
       assert.equal(step, cluster.ledger().length);
-      assert.equal(sha256, await localWeightsSha256(testConfig({ train: { max_steps: step } })));
+      assert.equal(sha256, await localWeightsSha256(testConfig({ ...MADE_UP, train: { max_steps: step } })));
     },
   );
 
@@ -157,7 +173,7 @@ describe("a run ends with the weights of an undisturbed one", () => {
     "when it is interrupted, which exits with 130, and resumed by `saf train --resume`",
     LIMIT,
     async (t) => {
-      const cluster = await startCluster(t, { workers: 2 });
+      const cluster = await startCluster(t, { workers: 2, config: MADE_UP, pool: PACE, isEmulated: true });
       await cluster.untilStep(2 + below(20));
 
       const memory = cluster.local.sharedMemory;
@@ -172,21 +188,11 @@ describe("a run ends with the weights of an undisturbed one", () => {
       assert.equal(cluster.ledger().length, step);
       assert.equal(cluster.json<{ state: string }>("status.json").state, "interrupted");
 
-      const { choice } = await programs();
-      const resumed = await saf([
-        "train",
-        "--resume",
-        cluster.out,
-        "--json",
-        "--engine",
-        choice.engine,
-        "-w",
-        "2",
-      ]);
+      const resumed = await saf(["train", "--resume", cluster.out, "--json", ...MADE_UP_FLAGS, "-w", "2"]);
 
       assert.equal(resumed.code, 0, resumed.stderr);
       assert.match(resumed.stderr, new RegExp(`Resuming at step ${step} of 30`));
-      await checkUnharmed(cluster, {});
+      await checkUnharmed(cluster, MADE_UP);
       const { weights_sha256: told } = JSON.parse(resumed.stdout) as {
         weights_sha256: Record<string, string>;
       };

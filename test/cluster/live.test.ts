@@ -13,7 +13,7 @@ import type {
 } from "../../coordinator/live/core/views.js";
 import { eventually } from "../coordinator/live/live-support.js";
 import { Browser, findChromium } from "../support/browser.js";
-import { type TestCluster, startCluster, testConfig } from "../support/cluster.js";
+import { MADE_UP, type TestCluster, startCluster, testConfig } from "../support/cluster.js";
 import { saf } from "../support/saf.js";
 import { localWeightsSha256 } from "../support/reference-weights.js";
 
@@ -87,8 +87,9 @@ test(
   "hostile clients do not stop a training, nor change its weights, nor keep its viewers out",
   LIMIT,
   async (t) => {
-    const config = { train: { max_steps: 40 } };
-    const cluster = await startCluster(t, { workers: 2, config });
+    const config = { ...MADE_UP, train: { max_steps: 40 } };
+    const pool = { compute_ms: 50 };
+    const cluster = await startCluster(t, { workers: 2, config, pool, isEmulated: true });
     const url = await pageOf(cluster);
     await cluster.untilStep(3);
     const { answered } = attack(t, url);

@@ -3,11 +3,11 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { temporaryDirectory } from "../support/cluster.js";
+import { MADE_UP_FLAGS, temporaryDirectory } from "../support/cluster.js";
 import { saf } from "../support/saf.js";
 
 const LIMIT_MS = 30_000;
-const SETTINGS = ["--set", "train.batch_size=32", "--set", "train.max_steps=100000"];
+const SETTINGS = [...MADE_UP_FLAGS, "--set", "train.batch_size=32", "--set", "train.max_steps=100000"];
 
 /** Command lines of the processes that name the folder. */
 function processesOf(folder: string): string[] {

@@ -250,7 +250,7 @@ test(
   LIMIT,
   async (t) => {
     const cluster = await startCluster(t, {
-      workers: 2,
+      ...{ workers: 2, isEmulated: true, pool: { compute_ms: 30 } },
       config: { train: { max_steps: 2000, checkpoint_every_steps: 100_000 } },
     });
     await cluster.until("training", () => cluster.step >= 5);

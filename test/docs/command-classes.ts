@@ -60,6 +60,7 @@ export const CLASSES: readonly CommandClass[] = [
   by(/^saf (worker|coordinator)\b/, "test/cluster/credentials.test.ts", /"(worker|coordinator)", \.\.\.nats/),
   by(/^npm start$/, "test/deploy/bootstrap.test.ts", /bootstrap/),
   by(/^npm run test:fast$/, "test/deploy/bootstrap.test.ts", /test:fast/),
+  by(/^npm run gpu-check\b/, "test/deploy/bench/gpu-check.test.ts", /gpu-check\.js/),
   // What needs more than a test has.
   parsed(/^saf data fetch\b/, "downloads a data set; its parts are tested by fetch-file.test.ts"),
   parsed(/^npm (test|run check|run format|run bench)\b/, "runs the tests, or what this test is run by"),

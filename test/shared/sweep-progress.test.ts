@@ -45,7 +45,14 @@ const progress = (over: Partial<SweepProgress> = {}): SweepProgress => ({
   seconds: 272,
   etaSeconds: 90,
   decisions: [
-    { trial: 7, rung: 1, decision: "go on", reason: "among the best third of 9", time: 1_700_000_000 },
+    {
+      trial: 7,
+      id: "0123456789abcdef",
+      rung: 1,
+      decision: "go on",
+      reason: "among the best third of 9",
+      time: 1_700_000_000,
+    },
   ],
   ...over,
 });
@@ -72,7 +79,14 @@ test("a message stays small with ten thousand trials of a hundred metrics and se
     trial({ number, values: many("train", "ü".repeat(1000)), metrics, note: "ü".repeat(5000) }),
   );
   const decisions = Array.from({ length: 10_000 }, (_, number) => ({
-    ...{ trial: number, rung: 0, time: 0, decision: "stop" as const, reason: "ü".repeat(5000) },
+    ...{
+      trial: number,
+      id: "0123456789abcdef",
+      rung: 0,
+      time: 0,
+      decision: "stop" as const,
+      reason: "ü".repeat(5000),
+    },
   }));
   const bytes = writeMessage(wire.SweepProgress, sweepMessage(progress({ best, decisions })));
   assert.ok(bytes.length < MOST_TRIAL_BYTES + 16 * 1024, `${bytes.length} bytes`);

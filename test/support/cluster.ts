@@ -38,7 +38,7 @@ export type TestConfig = Pick<ConfigInput, "model" | "seed" | "data" | "evaluate
   train?: ConfigInput["train"];
 };
 
-/** 30 steps of 32 images in 4 slots. */
+/** 30 steps of 32 images in 4 slots; of the test images, some. */
 export function testConfig(config: TestConfig = {}): ConfigInput {
   return {
     model: "mrelu-r-m",
@@ -52,9 +52,14 @@ export function testConfig(config: TestConfig = {}): ConfigInput {
       evaluate_every_epochs: 0,
       ...config.train,
     },
-    evaluate: { kinds: ["clean"], ...config.evaluate },
+    evaluate: { kinds: ["clean"], clean_images: 1000, ...config.evaluate },
   };
 }
+
+/** For tests of who computes what: made-up gradients, of which a lost or repeated one changes all weights behind it. */
+export const MADE_UP = { engine: "emulated" } as const;
+/** The same for a command: whatever SAF_ENGINE says. */
+export const MADE_UP_FLAGS = ["--engine", MADE_UP.engine, "--compute-ms", "5"];
 
 /** Heartbeats are quick, so that lost workers are missed soon. */
 export function testPool(pool: PoolInput = {}): PoolConfig {

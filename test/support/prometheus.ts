@@ -5,7 +5,6 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { freePort } from "./free-port.js";
 
 const READY_TIMEOUT_MS = 60_000;
 
@@ -70,20 +69,19 @@ export async function startPrometheus(t: TestContext, setting: PrometheusSetting
   };
   // JSON is YAML.
   await writeFile(join(home, "prometheus.yml"), JSON.stringify(config));
-  const port = await freePort();
   const server = spawn(
     "prometheus",
     [
       `--config.file=${join(home, "prometheus.yml")}`,
       `--storage.tsdb.path=${data}`,
-      `--web.listen-address=127.0.0.1:${port}`,
+      // It says which one it was given.
+      "--web.listen-address=127.0.0.1:0",
       "--enable-feature=exemplar-storage",
     ],
     { stdio: ["ignore", "ignore", "pipe"] },
   );
   started.push(server);
-  await saysReady(server);
-  const base = `http://127.0.0.1:${port}/api/v1`;
+  const base = `http://${await readyAt(server)}/api/v1`;
   const ask = async (path: string, fields: Record<string, string>): Promise<Answer> => {
     const response = await fetch(`${base}/${path}`, { method: "POST", body: new URLSearchParams(fields) });
     return answerOf((await response.json()) as ApiAnswer);
@@ -123,19 +121,22 @@ async function backFill(home: string, data: string, history: string): Promise<vo
   if (status !== 0) throw new Error(`promtool cannot read the history: ${stderr}`);
 }
 
-async function saysReady(server: ChildProcess): Promise<void> {
+/** Where it listens, as host:port. */
+async function readyAt(server: ChildProcess): Promise<string> {
   let words = "";
-  await new Promise<void>((resolve, reject) => {
+  const address = await new Promise<string>((resolve, reject) => {
     const fail = (why: string): void => reject(new Error(`Prometheus ${why}: ${words.slice(-2000)}`));
     const limit = setTimeout(() => fail("was not ready in time"), READY_TIMEOUT_MS);
     server.once("error", (error) => fail(error.message));
     server.once("exit", (code) => fail(`ended with ${code}`));
     server.stderr?.setEncoding("utf8").on("data", (text: string) => {
       words += text;
-      if (!words.includes("Server is ready to receive web requests")) return;
+      const listens = /msg="Listening on" address=(\S+)/.exec(words)?.[1];
+      if (listens === undefined || !words.includes("Server is ready to receive web requests")) return;
       clearTimeout(limit);
-      resolve();
+      resolve(listens);
     });
   });
   server.removeAllListeners("exit");
+  return address;
 }

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { runIdentity } from "../../coordinator/runs/identity.js";
-import { type ConfigInput, configSchema } from "../../shared/config/run.js";
+import { type Config, type ConfigInput, configSchema } from "../../shared/config/run.js";
+import { EMULATED, type EngineName } from "../../shared/engine.js";
 import { programs } from "./cluster.js";
 
 const PATIENCE_MS = 90_000;
@@ -28,17 +29,21 @@ const known = new Map<string, Promise<Trajectory>>();
 export async function localWeightsSha256(input: ConfigInput): Promise<string> {
   const config = configSchema.parse(input);
   const limit = config.train.max_steps ?? Infinity;
-  const { choice } = await programs();
+  const engine = await engineOf(config);
   const identity = runIdentity(config, JSON.stringify(config.data));
-  const key = sha256(JSON.stringify([identity, config.train.epochs, choice.engine]));
+  const key = sha256(JSON.stringify([identity, config.train.epochs, engine]));
   for (const trajectory of [await known.get(key), storedBefore(key)]) {
     const hash = trajectory && weightsAt(trajectory, limit);
     if (hash !== undefined) return hash;
   }
-  const trajectory = trainLocally(JSON.stringify(input)).then((hashes) => ({ limit, hashes }));
+  const trajectory = trainLocally(JSON.stringify(input), engine).then((hashes) => ({ limit, hashes }));
   known.set(key, trajectory);
   store(key, await trajectory);
   return weightsAt(await trajectory, limit) as string;
+}
+
+async function engineOf({ engine }: Config): Promise<EngineName> {
+  return engine === EMULATED ? EMULATED : (await programs()).choice.engine;
 }
 
 function weightsAt({ limit, hashes }: Trajectory, steps: number): string | undefined {
@@ -101,13 +106,15 @@ class LocalTrainer {
   }
 }
 
-let trainer: LocalTrainer | undefined;
+const trainers = new Map<EngineName, LocalTrainer>();
 let lastTraining: Promise<unknown> = Promise.resolve();
 
-async function trainLocally(config: string): Promise<string[]> {
-  const { choice, environment } = await programs();
+async function trainLocally(config: string, engine: EngineName): Promise<string[]> {
+  const { environment } = await programs();
   const training = lastTraining.then(() => {
-    if (trainer?.isThere !== true) trainer = new LocalTrainer(choice.engine, environment);
+    const known = trainers.get(engine);
+    const trainer = known?.isThere === true ? known : new LocalTrainer(engine, environment);
+    trainers.set(engine, trainer);
     return trainer.train(config);
   });
   lastTraining = training.catch(() => undefined);

@@ -63,7 +63,14 @@ const DECISIONS = [
 
 function decisionOf(number: number): SweepDecision {
   const [decision, reason] = DECISIONS[number % DECISIONS.length] ?? DECISIONS[0];
-  return { trial: number, rung: number % 2, decision, reason, time: 1_800_000_000 + number };
+  return {
+    trial: number,
+    id: hex(number, 16),
+    rung: number % 2,
+    decision,
+    reason,
+    time: 1_800_000_000 + number,
+  };
 }
 
 function bestAfter(results: number): SweepTrial[] {

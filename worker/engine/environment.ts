@@ -6,6 +6,9 @@
 import { readFileSync } from "node:fs";
 import type { EngineName } from "../../shared/engine.js";
 
+/** "off": programs run op by op. Without it they are compiled to one graph, where the engine can. */
+export const COMPILE_VARIABLE = "SAF_COMPILE";
+
 /** What an operator may have set, and what then stays. */
 const OPERATORS_OWN = ["TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL"] as const;
 
@@ -40,10 +43,18 @@ export function engineEnvironment(engine: EngineName, env: NodeJS.ProcessEnv): R
     TF_CPP_MIN_LOG_LEVEL: "2",
     TF_ENABLE_ONEDNN_OPTS: hasWideVectors() ? "1" : "0",
     TF_DETERMINISTIC_OPS: "1",
-    ...(engine === "tensorflow-gpu" ? { TF_FORCE_GPU_ALLOW_GROWTH: "true" } : {}),
+    ...(engine === "tensorflow-gpu" ? gpuEnvironment(env) : {}),
   };
   for (const name of OPERATORS_OWN) wanted[name] = env[name] ?? wanted[name] ?? "";
   return wanted;
+}
+
+/** TF32 keeps 10 bits of a float's 23: cards since Ampere multiply so by default, and their gradients fail the self-test. */
+function gpuEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
+  return {
+    TF_FORCE_GPU_ALLOW_GROWTH: "true",
+    NVIDIA_TF32_OVERRIDE: env["NVIDIA_TF32_OVERRIDE"] ?? "0",
+  };
 }
 
 /** Sets them in this process. In a thread it is too late: only the main thread's variables are the process's own. */

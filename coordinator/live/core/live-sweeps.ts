@@ -1,13 +1,11 @@
 /** The sweeps as the live page knows them: the last word of each, and what of it viewers have. */
 import { type SweepMessage, type SweepProgress, sweepOf } from "../../../shared/sweep-progress.js";
+import { shortId, trialName } from "../../../shared/trial-name.js";
 import type { SweepChange } from "./push.js";
 import type { SweepView } from "./views.js";
 
 /** More than one pool works on at a time; a bound all the same. */
 export const MOST_SWEEPS = 8;
-
-/** Of a trial's id, as its table has it. */
-const SHORT_ID = 8;
 
 interface Known {
   view: SweepView;
@@ -38,7 +36,7 @@ export class LiveSweeps {
     if (sweep === undefined) return undefined;
     const id = runId.slice(sweep.name.length + 1);
     const known = sweep.best.find((trial) => trial.id === id);
-    return `trial ${known === undefined ? id.slice(0, SHORT_ID) : known.number}`;
+    return known === undefined ? `trial ${shortId(id)}` : trialName(known.number, id);
   }
 
   /** Returns whether nothing was known of this sweep before. */

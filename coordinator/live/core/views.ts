@@ -200,6 +200,7 @@ export const sweepView = z
       .array(
         z.strictObject({
           trial: count.describe("its number"),
+          id: z.string().describe("the trial's"),
           rung: count,
           decision: z.enum(["go on", "wait", "stop"]),
           reason: z.string(),

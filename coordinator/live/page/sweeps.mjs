@@ -1,7 +1,7 @@
 /** The sweeps: how far each is, what it has found, and why trials went on or were stopped. */
 import { KeyedList, element, setAttribute, setText } from "./dom.mjs";
 import { clock, count, duration, figure, percent } from "./format.mjs";
-import { TrialTable, metricText } from "./trials.mjs";
+import { SHORT_ID, TrialTable, metricText } from "./trials.mjs";
 
 /** In the order in which the bar shows them. */
 const STATES = ["done", "running", "waiting", "stopped", "failed"];
@@ -213,11 +213,11 @@ class Decisions {
   }
 }
 
-function makeDecision({ trial, rung, decision, reason, time }) {
+function makeDecision({ trial, id, rung, decision, reason, time }) {
   const words = [
     element("time", { datetime: new Date(time).toISOString() }, clock(time)),
     element("span", { class: "chip", "data-decision": decision }, decision),
-    element("strong", {}, `trial ${trial}`),
+    element("strong", {}, `trial ${trial} (${id.slice(0, SHORT_ID)})`),
     element("span", { class: "message" }, `rung ${rung}: ${reason}`),
   ];
   return { node: element("li", {}, ...words), update: () => undefined };

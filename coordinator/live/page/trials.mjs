@@ -4,7 +4,8 @@ import { count } from "./format.mjs";
 
 /** Shares are read as percentages. */
 const SHARES = /^(clean$|accuracy\(|error\(|worst\()/;
-const SHORT_HASH = 8;
+/** Of an id, or of a hash. */
+export const SHORT_ID = 8;
 /** What is said of a trial that misses a constraint; its mark stands where no narrow window cuts it off. */
 const MISSES = /\bmisses\b/;
 
@@ -30,35 +31,44 @@ const FIXED = [
   {
     ...{ key: "id", label: "id", kind: "roomy hash" },
     valueOf: ({ id }) => id,
-    textOf: ({ id }) => id.slice(0, SHORT_HASH),
+    textOf: ({ id }) => id.slice(0, SHORT_ID),
   },
   { key: "state", label: "state", kind: "", valueOf: ({ state }) => state },
   { key: "rung", label: "rung", kind: "number roomy", valueOf: ({ rung }) => rung },
 ];
 
-/** Those of every trial, then what any of them has: metrics with the objectives first, then values, the weights, a remark. */
-function columnsOf(metricNames, paths) {
-  const metrics = metricNames.map((name) => ({
-    ...{ key: `metric ${name}`, label: name, kind: "number" },
+/** Shown beside the objectives; of other metrics there may be dozens. */
+const MAIN = ["clean"];
+
+/**
+ * Those of every trial, then what any of them has: what is wanted, values, a remark; and behind these, shown when asked for,
+ * the other metrics and the weights.
+ */
+function columnsOf(metricNames, objectives, paths) {
+  const isMain = (name) => MAIN.includes(name) || objectives.has(name);
+  const metricColumn = (name) => ({
+    ...{ key: `metric ${name}`, label: name, kind: isMain(name) ? "number" : "number more" },
     valueOf: ({ metrics: own }) => own[name],
     textOf: ({ metrics: own }) => metricText(name, own[name]),
-  }));
+  });
+  const main = metricNames.filter(isMain).map(metricColumn);
+  const others = metricNames.filter((name) => !isMain(name)).map(metricColumn);
   const values = paths.map((path) => ({
     ...{ key: `value ${path}`, label: path, kind: "value" },
     valueOf: ({ values: own }) => own[path],
     textOf: ({ values: own }) => valueText(own[path]),
   }));
   const weights = {
-    ...{ key: "weights", label: "weights", kind: "roomy hash" },
+    ...{ key: "weights", label: "weights", kind: "hash more" },
     valueOf: ({ weights: hash }) => (hash === "" ? undefined : hash),
-    textOf: ({ weights: hash }) => (hash === "" ? "–" : hash.slice(0, SHORT_HASH)),
+    textOf: ({ weights: hash }) => (hash === "" ? "–" : hash.slice(0, SHORT_ID)),
   };
   const remark = {
     ...{ key: "remark", label: "remark", kind: "remark" },
     valueOf: ({ note }) => (note === "" ? undefined : note),
     textOf: ({ note }) => note,
   };
-  return [...FIXED, ...metrics, ...values, weights, remark];
+  return [...FIXED, ...main, ...values, remark, ...others, weights];
 }
 
 /** What is not there comes last, whatever the direction. */
@@ -77,11 +87,13 @@ export class TrialTable {
   #body = element("tbody");
   #none = element("p", { class: "empty" }, "No trial was measured yet.");
   #note = element("span", { class: "chart-note" });
+  #more = element("button", { type: "button", class: "more-columns", "aria-expanded": "false" });
   #scroll;
   #list;
   #columns = [];
   /** Names only come: a table whose columns change their places cannot be read, nor used with the keyboard. */
   #metrics = new Set();
+  #objectives = new Set();
   #paths = new Set();
   #buttons = new Map();
   #order = { key: "rank", isDown: false };
@@ -97,22 +109,36 @@ export class TrialTable {
     this.node = element(
       "section",
       { class: "trials" },
-      element("div", { class: "heading" }, title, this.#note),
+      element("div", { class: "heading" }, title, this.#more, this.#note),
       this.#scroll,
       this.#none,
     );
+    this.#more.addEventListener("click", () => this.#expand(!this.#isWhole));
+  }
+
+  get #isWhole() {
+    return this.node.hasAttribute("data-whole");
+  }
+
+  #expand(isWhole) {
+    setAttribute(this.node, "data-whole", isWhole ? "" : undefined);
+    setAttribute(this.#more, "aria-expanded", isWhole);
+    this.#show();
   }
 
   update(sweep) {
     this.#sweep = sweep;
     const before = this.#metrics.size + this.#paths.size;
-    for (const { metric } of sweep.objectives) this.#metrics.add(metric);
+    for (const { metric } of sweep.objectives) {
+      this.#metrics.add(metric);
+      this.#objectives.add(metric);
+    }
     for (const { metrics, values } of sweep.best) {
       for (const name of Object.keys(metrics)) this.#metrics.add(name);
       for (const path of Object.keys(values)) this.#paths.add(path);
     }
     if (this.#columns.length === 0 || this.#metrics.size + this.#paths.size > before)
-      this.#setColumns(columnsOf([...this.#metrics], [...this.#paths]));
+      this.#setColumns(columnsOf([...this.#metrics], this.#objectives, [...this.#paths]));
     this.#show();
   }
 
@@ -157,6 +183,9 @@ export class TrialTable {
     }
     const all = Object.values(trials).reduce((sum, one) => sum + one, 0);
     setText(this.#note, best.length === 0 ? "" : `${count(best.length)} of ${count(all)}`);
+    const more = this.#columns.filter(({ kind }) => kind.includes("more")).length;
+    setText(this.#more, this.#isWhole ? "fewer columns" : `${more} more columns`);
+    this.#more.hidden = best.length === 0;
     this.#scroll.hidden = best.length === 0;
     this.#none.hidden = best.length > 0;
   }

@@ -1,4 +1,5 @@
 /** The results in sentences, and what a reader must be warned of: the same words on the page, in Markdown and in the terminal. */
+import { trialName } from "../../../shared/trial-name.js";
 import { count, percent } from "../report/format.js";
 import { type Analysis, type Board, type Lead, countsText } from "./analysis.js";
 import type { Estimate } from "./estimates.js";
@@ -157,7 +158,7 @@ function unreliableWarnings(boards: readonly Board[]): string[] {
 
 function unmetWarning({ unmet, best }: Standing, constraints: number): string {
   const what = constraints === 1 ? "the constraint" : "all constraints";
-  return `No trial meets ${what}; the first one, trial ${best.number}, misses ${listed(unmet)}.`;
+  return `No trial meets ${what}; the first one, ${trialName(best.number, best.trial)}, misses ${listed(unmet)}.`;
 }
 
 function samplesSentence({ samples, samplesUnstopped, counts }: Analysis): string | undefined {

@@ -1,6 +1,7 @@
 /** The leaderboard for a terminal, as lines. */
 import pc from "picocolors";
 import { goalOf } from "../../../shared/config/objectives.js";
+import { trialName } from "../../../shared/trial-name.js";
 import { type Analysis, type Board, analyse, reproduceCommand, winnersOf } from "./analysis.js";
 import type { SweepResults } from "./data.js";
 import { failuresOf } from "./failures.js";
@@ -116,7 +117,7 @@ function winnerLines(analysis: Analysis, width: number): string[] {
         `${metricLabel(metric)} (${metricPhrase(metric, best.metrics[metric])}${goal === goalOf(metric) ? "" : `, ${goal}d`})`,
     );
     return [
-      ...folded(`Best by ${listed(numbers)}: trial ${best.number}, weights`, width, "  "),
+      ...folded(`Best by ${listed(numbers)}: ${trialName(best.number, best.trial)}, weights`, width, "  "),
       `  ${best.weights ?? "not known"}`,
       `  ${reproduceCommand(analysis.results, best)}`,
     ];

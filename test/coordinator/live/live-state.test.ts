@@ -181,7 +181,7 @@ test("who computes a trial of a sweep is shown with the trial's number, or its i
   });
   assert.deepEqual(
     state.workers.map(({ holds }) => holds?.run),
-    [`trial ${known?.number}`, "trial 01234567"],
+    [`trial ${known?.number} (${known?.id.slice(0, 8)})`, "trial 01234567"],
   );
 });
 

@@ -69,7 +69,7 @@ const POOL: PoolView = {
 };
 
 /** Two runs in the middle of their work, and one that failed. */
-function tellMuch(live: Live): void {
+function tellMuch(live: Live, pool = POOL): void {
   const now = Date.now();
   const tell = (event: LiveEvent): void => live.tell({ timeMs: now, ...event });
   const rows = [40, 90, 95].map((samplesPerSecond, i) => ({
@@ -85,7 +85,7 @@ function tellMuch(live: Live): void {
     silentSeconds: 0.2,
   }));
   for (const name of ["plain", "mrelu-r-m"]) tell(opened(`run-${name}`, name));
-  tell({ workers: { workers: rows }, pool: POOL });
+  tell({ workers: { workers: rows }, pool });
   for (const [i, name] of ["plain", "mrelu-r-m"].entries()) {
     tell(opened(`run-${name}`, name));
     tell({
@@ -229,6 +229,11 @@ test(
       page.evaluate<Column>(
         `([...document.querySelectorAll(".sort")].find((button) => button.textContent === ${JSON.stringify(label)}).click(), ${columnOf(label)})`,
       );
+    // Of many metrics those that are wanted are shown, and the others when asked for.
+    const shownColumns = `[...document.querySelectorAll(".trials thead th")].filter((head) => head.offsetWidth > 0).length`;
+    assert.equal(await page.evaluate(shownColumns), 13);
+    await page.evaluate(`document.querySelector(".more-columns").click()`);
+    assert.equal(await page.evaluate(shownColumns), 17);
     const loss = await sortBy("loss");
     assert.equal(loss.sorted, "descending");
     assert.deepEqual(
@@ -308,12 +313,16 @@ test("it says when the coordinator hangs, though its server still answers", LIMI
 
 test("light and dark, wide and narrow, it can be read by everybody", LIMIT, async (t) => {
   const live = await startLive(t);
-  tellMuch(live);
+  // What a trial is measured for has a long name.
+  const unit = "trial 12 (3fa91c02): paper-fgs at 4 strengths, images 100–199";
+  const workers = POOL.workers.map((worker) => ({ ...worker, holds: { ...HELD, unit } }));
+  tellMuch(live, { ...POOL, workers });
   const page = await openPage(t, `${live.url}/`);
   await page.until(cardCount(3));
   // As a coordinator does: a page that hears nothing for ten seconds fades.
   live.tell({ timeMs: Date.now(), sweep: sweepMessage(sweepAfter(12, 100)) });
   await page.until(`document.querySelectorAll(".trials tbody tr").length === 12`);
+  await page.until(`document.getElementById("workers").innerText.includes("paper-fgs at 4 strengths")`);
   const speaking = setInterval(() => live.tell({ timeMs: Date.now() }), 1000);
   t.after(() => clearInterval(speaking));
   await page.evaluate(AXE);
@@ -330,6 +339,11 @@ test("light and dark, wide and narrow, it can be read by everybody", LIMIT, asyn
       assert.deepEqual(violations, [], `${scheme}, ${width} px`);
       const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
       assert.ok(overflow <= 0, `${overflow} px too wide at ${width} px`);
+      const cut = await page.evaluate<number[]>(
+        `["#workers", ".trials table"].map((table) => document.querySelector(table).parentNode)
+          .map(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)`,
+      );
+      if (width === 1280) assert.deepEqual(cut, [0, 0], "a table lacks so many px");
       papers.add(await page.evaluate<string>("getComputedStyle(document.body).backgroundColor"));
     }
   }
@@ -375,14 +389,15 @@ test("everything can be reached with the keyboard, and one sees where one is", L
   await page.until(`document.querySelectorAll(".trials tbody tr").length === 12`);
   await page.evaluate(`document.getElementById("content").focus()`);
   const labels: string[] = [];
-  for (let i = 0; i < 4; i++) {
+  for (let i = 0; i < 5; i++) {
     await press("Tab");
     labels.push(
       await page.evaluate(`document.activeElement.ariaLabel ?? document.activeElement.textContent`),
     );
   }
   assert.deepEqual(labels, [
-    ...["Newest decisions of robust-mnist", "Best trials of robust-mnist", "rank", "trial"],
+    ...["Newest decisions of robust-mnist", "4 more columns", "Best trials of robust-mnist"],
+    ...["rank", "trial"],
   ]);
   await press("Enter");
   await page.until(`document.activeElement.parentNode.ariaSort === "ascending"`);

@@ -95,3 +95,12 @@ test("a disk that refuses the weights ends the sweep with its own words; the tri
     "why is said once, at the end",
   );
 });
+
+test("a trial is named by its number and its id, and knows whether somebody computes at its run", () => {
+  const { source } = sweepOf(2);
+  const [first, second] = [source.next() as RunOrder, source.next() as RunOrder];
+  const id = first.runId.replace("test-", "");
+  assert.equal(first.name, `trial 0 (${id.slice(0, 8)})`);
+  assert.deepEqual(source.servedIn(new Set([first.runId, "another"])), new Set([id]));
+  assert.equal(source.servedIn(new Set([first.runId, second.runId])).size, 2);
+});

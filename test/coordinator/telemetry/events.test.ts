@@ -178,7 +178,8 @@ test("how a sweep stands is told on the bus and in the process, without secrets 
     const event = readMessage(wire.Event, data);
     if (event !== undefined) heard.push(event);
   });
-  const decision = { trial: 7, rung: 0, decision: "stop", reason: "?token=abcdefgh123", time: 9 } as const;
+  const [trial, id, reason] = [7, "3fa91c0211223344", "?token=abcdefgh123"];
+  const decision = { trial, id, rung: 0, decision: "stop", reason, time: 9 } as const;
   const progress = sweepAfter(30, 100, { decisions: [decision] });
   events.sweep(progress);
   await listener.flush();

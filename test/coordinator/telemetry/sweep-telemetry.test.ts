@@ -154,7 +154,7 @@ test("a container's log has a line of the sweep every ten seconds, and one when 
   assert.equal(lines.length, 4);
   assert.match(
     lines[0] ?? "",
-    /^sweep running: 5 of 24 trials over, 2 running, 2 waiting, 0 failed, best area\(adversarial\) 0\.\d+ \(trial \d+\), 45 s left$/,
+    /^sweep running: 5 of 24 trials over, 2 running, 2 waiting, 0 failed, best area\(adversarial\) 0\.\d+ of trial \d+ \([0-9a-f]{8}\), 45 s left$/,
   );
   assert.match(lines.at(-1) ?? "", /^sweep done: 18 of 24 trials over, 0 running, 6 waiting/);
 });

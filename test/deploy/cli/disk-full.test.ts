@@ -2,14 +2,15 @@ import assert from "node:assert/strict";
 import { readdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { checkpointOf, ledgerOf, testConfig } from "../../support/cluster.js";
+import { MADE_UP, MADE_UP_FLAGS, checkpointOf, ledgerOf, testConfig } from "../../support/cluster.js";
 import { localWeightsSha256 } from "../../support/reference-weights.js";
 import { saf } from "../../support/saf.js";
 import { smallDisk } from "../../support/small-disk.js";
 
 const STEPS = 40;
-const CONFIG = { train: { max_steps: STEPS } };
+const CONFIG = { ...MADE_UP, train: { max_steps: STEPS } };
 const SETTINGS = [
+  ...MADE_UP_FLAGS,
   ...[
     "--set",
     `train.max_steps=${STEPS}`,
@@ -55,7 +56,7 @@ test(
     ]);
 
     grow(64);
-    const resumed = await saf(["train", "--resume", directory, "-w", "2", "--json"]);
+    const resumed = await saf(["train", "--resume", directory, "-w", "2", "--json", ...MADE_UP_FLAGS]);
 
     assert.equal(resumed.code, 0, resumed.stderr);
     assert.match(resumed.stderr, new RegExp(`Resuming at step ${last} of ${STEPS}`));

@@ -61,6 +61,7 @@ async function refused(folder: string, args: readonly string[]): Promise<SafRun>
   return run;
 }
 
+const FEW_CLEAN = ["--set", "evaluate.clean_images=500"];
 const FOREIGN = ["--weights", "weights.safetensors", "--model", MODEL];
 const MODERN = [...FOREIGN, "--protocol", "modern"];
 const change =
@@ -261,7 +262,7 @@ test("one network is attacked from another, and that one from the first", LIMIT,
       "--images",
       "10",
     ];
-    const args = [...of, ...few, "--transfer-from", from, "-w", "1", "--json"];
+    const args = [...of, ...few, ...FEW_CLEAN, "--transfer-from", from, "-w", "1", "--json"];
     const run = await saf(["evaluate", ...args], { cwd: folder });
     assert.equal(run.code, 0, run.stderr);
     return JSON.parse(run.stdout) as ResultsDocument;
@@ -291,6 +292,7 @@ describe("weights from elsewhere are measured like a run's own", () => {
         ...FOREIGN,
         ...["--protocol", "paper,corrected,modern", "--attacks", "fgsm,pgd-3"],
         ...["--strengths", "0.1,0.3", "--images", "20", "-w", "1", "--json"],
+        ...FEW_CLEAN,
       ],
       { cwd: folder },
     );

@@ -17,7 +17,7 @@ test("`doctor` finds everything that a run needs", LIMIT, async () => {
   );
   assert.deepEqual(
     lines.map((line) => line.split(/\s+/)[1]),
-    ["saf", "node", "machine", "engine", "nats-server", "mnist", "disk"],
+    ["saf", "node", "machine", "engine", "gpu", "nats-server", "mnist", "disk"],
   );
 });
 

@@ -17,6 +17,7 @@ const STEPS = 12;
 const SMALL = [
   ...["--epochs", "0.02", "--images", "100", "-w", "2"],
   ...["--set", "evaluate.strengths=[0, 0.25]", "--set", "evaluate.attack_batch=50"],
+  ...["--set", "evaluate.clean_images=500"],
 ];
 
 function overviewOf(out: string): Reproduction {
@@ -97,6 +98,7 @@ describe("a small reproduction", () => {
       },
     );
     assert.equal(run.code, 0, run.stderr);
+    assert.ok(!existsSync(join(home, "latest")), "beside a folder that was named, nothing is ours");
     const document = JSON.parse(run.stdout) as ResultsDocument;
     assert.deepEqual(
       document.models.map(({ name }) => name),
@@ -131,9 +133,9 @@ describe("a small reproduction", () => {
         seeds: [0],
         epochs: 0.02,
         images: 100,
-        settings: ["evaluate.strengths=[0, 0.25]", "evaluate.attack_batch=50"],
+        settings: ["evaluate.strengths=[0, 0.25]", "evaluate.attack_batch=50", "evaluate.clean_images=500"],
         command:
-          "npx saf reproduce mnist --models plain,rbf-r --epochs 0.02 --images 100 --set 'evaluate.strengths=[0, 0.25]' --set evaluate.attack_batch=50 --out whole",
+          "npx saf reproduce mnist --models plain,rbf-r --epochs 0.02 --images 100 --set 'evaluate.strengths=[0, 0.25]' --set evaluate.attack_batch=50 --set evaluate.clean_images=500 --out whole",
         begun: "",
         updated: "",
         environment: true,
@@ -198,7 +200,14 @@ test(
       [
         ...["reproduce", "mnist", "--models", MODELS.join(), "--out", out, "--json", "-w", "1"],
         ...["--epochs", "0.02", "--images", "10", "--set", "evaluate.protocol=modern"],
-        ...["--set", "evaluate.strengths=[0.1]", "--set", "evaluate.features=false"],
+        ...[
+          "--set",
+          "evaluate.strengths=[0.1]",
+          "--set",
+          "evaluate.features=false",
+          "--set",
+          "evaluate.clean_images=500",
+        ],
         ...["--set", "evaluate.attacks=[pgd-3, { attack: transfer, options: { steps: 3 } }]"],
       ],
       { cwd: home },

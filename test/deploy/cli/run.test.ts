@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, after, describe, test } from "node:test";
 import { cp, mkdtemp, rm } from "node:fs/promises";
@@ -120,6 +120,7 @@ describe("a small run on this machine", () => {
   test("it leaves a run directory that says all about it", () => {
     const { directory } = document;
     assert.deepEqual(readdirSync(join(home, "runs")).sort(), [directory.split("/").at(-1), "latest"].sort());
+    assert.equal(realpathSync(join(home, "runs", "latest")), realpathSync(directory));
     for (const name of [
       "config.yaml",
       "env.json",

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { checkpointOf, ledgerOf, temporaryDirectory } from "../../support/cluster.js";
+import { MADE_UP_FLAGS, checkpointOf, ledgerOf, temporaryDirectory } from "../../support/cluster.js";
 import { PROGRAM, type SafRun, saf } from "../../support/saf.js";
 
 const LIMIT = { timeout: 120_000 };
@@ -102,6 +102,7 @@ test(
   },
 );
 
+/** What is computed does not matter. */
 const SETTINGS = [
   ...[
     "train.max_steps=20",
@@ -110,7 +111,9 @@ const SETTINGS = [
     "train.checkpoint_every_steps=5",
   ],
   ...["train.evaluate_every_epochs=0", "evaluate.kinds=[clean]"],
-].flatMap((setting) => ["--set", setting]);
+]
+  .flatMap((setting) => ["--set", setting])
+  .concat(MADE_UP_FLAGS);
 
 test(
   "a training outlives the reader of its words, and of all but the first byte of its result",

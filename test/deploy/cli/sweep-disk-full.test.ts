@@ -46,6 +46,8 @@ test(
     assert.ok(done().length > 0 && done().length < 4, "some have come to their end");
     assert.deepEqual(kept().sort(), done().sort(), "the journal speaks of no weights that are not there");
 
+    assert.ok(!readdirSync(disk).includes("latest"), "beside a folder that was named, nothing is ours");
+
     grow(64);
     // A folder in its place is refused as a full disk is.
     mkdirSync(join(out, "leaderboard.md"));

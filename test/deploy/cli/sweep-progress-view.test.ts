@@ -46,14 +46,14 @@ const SWEEP: SweepProgress = {
 };
 
 test("a sweep's lines: counts, a bar, rungs, and the best trials with what they set", () => {
-  assert.deepEqual(sweepLines(SWEEP, canvasOf(100), 20), [
+  assert.deepEqual(sweepLines(SWEEP, canvasOf(110), 20), [
     "sweep robust-mnist · 2 running · 9 waiting · 3 done · 11 stopped · 1 failed · 12 min 34 s",
     `${barOf(15 / 60, 40)}   25 %  15/60 trials  2236 img/s  3:10 left`,
     "rungs  20,000 images: 16   60,000: 5   180,000: 3",
     "",
-    "best  trial     area(pgd)  clean %  rung  settings",
-    "   1  3fa91c02     0.7123     98.1     2  model=mrelu-r-m learning_rate=0.01235",
-    "   2  77aa1c02     0.3100     99.1     0  model=plain learning_rate=0.05 (misses clean >= 0.97)",
+    "best  trial  id        area(pgd)  clean %  rung  settings",
+    "   1     12  3fa91c02     0.7123     98.1     2  model=mrelu-r-m learning_rate=0.01235",
+    "   2      3  77aa1c02     0.3100     99.1     0  model=plain learning_rate=0.05 (misses clean >= 0.97)",
   ]);
 });
 
@@ -112,6 +112,6 @@ test("in a log a sweep is one line", () => {
   const { state } = applyEvent(initialProgress(0), { timeMs: 1, sweep: sweepMessage(SWEEP) }, 1000);
   assert.equal(
     plainLine(state, undefined, 61_000),
-    "[1 min 01 s] sweep robust-mnist: 15 of 60 trials over, 2 running, 9 waiting, 3 done, 11 stopped, 1 failed, 2236 img/s, best area(pgd) 0.7123 (3fa91c02), 3 min 10 s left",
+    "[1 min 01 s] sweep robust-mnist: 15 of 60 trials over, 2 running, 9 waiting, 3 done, 11 stopped, 1 failed, 2236 img/s, best area(pgd) 0.7123 of trial 12 (3fa91c02), 3 min 10 s left",
   );
 });

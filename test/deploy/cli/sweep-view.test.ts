@@ -63,5 +63,5 @@ test("a limit that is reached and a constraint that is missed are said", () => {
     "\n",
   );
   assert.match(words, /limit +limits\.samples \(9,000 images\) is reached: no more trials begin/);
-  assert.match(words, /3fa91c02.*× misses clean >= 12 %/);
+  assert.match(words, /trial 0 \(3fa91c02\).*× misses clean >= 12 %/);
 });

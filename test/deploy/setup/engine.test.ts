@@ -371,7 +371,7 @@ test(
     });
 
     assert.equal(choice.engine, "tensorflow");
-    assert.deepEqual(choice.why, ["tensorflow-gpu: no NVIDIA GPU is visible"]);
+    assert.deepEqual(choice.why, ['tensorflow-gpu: no NVIDIA GPU is visible (CUDA_VISIBLE_DEVICES is "")']);
     assert.deepEqual(readdirSync(sandbox.cacheDir).sort(), ["engine.json", "tensorflow-stock"]);
   },
 );

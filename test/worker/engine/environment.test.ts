@@ -34,3 +34,13 @@ test("instruction sets are read as Linux names them; without them the architectu
   assert.deepEqual(processorSets("Features\t: fp asimd sve"), [process.arch, "asimd", "sve"]);
   assert.deepEqual(processorSets(""), [process.arch]);
 });
+
+test("a GPU multiplies in full precision unless the operator says otherwise, and a pool sees it", () => {
+  const tf32 = (engine: "tensorflow" | "tensorflow-gpu", env: NodeJS.ProcessEnv) =>
+    engineEnvironment(engine, env)["NVIDIA_TF32_OVERRIDE"];
+  assert.equal(tf32("tensorflow-gpu", {}), "0");
+  assert.equal(tf32("tensorflow-gpu", { NVIDIA_TF32_OVERRIDE: "1" }), "1");
+  assert.equal(tf32("tensorflow", {}), undefined);
+  const flags = decidingFlags("tensorflow-gpu", engineEnvironment("tensorflow-gpu", {}));
+  assert.ok(flags.includes("NVIDIA_TF32_OVERRIDE=0"), flags.join(" "));
+});

@@ -28,7 +28,7 @@ export function startTensorflow(name: "tensorflow" | "tensorflow-gpu", replaceKe
       "dependency",
       'Cannot start engine "tensorflow-gpu": TensorFlow found no usable GPU',
       {
-        hint: "check nvidia-smi, the driver, and that LD_LIBRARY_PATH names the CUDA libraries (saf setup prints it)",
+        hint: "`npx saf doctor` looks at driver, card and CUDA libraries; LD_LIBRARY_PATH must name the folders of the last",
       },
     );
   }

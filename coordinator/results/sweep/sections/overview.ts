@@ -1,4 +1,5 @@
 /** Above everything: the winners, one card for each order, and what must not be overlooked. */
+import { shortId } from "../../../../shared/trial-name.js";
 import { goalOf } from "../../../../shared/config/objectives.js";
 import { count } from "../../report/format.js";
 import { type Html, html } from "../../report/html.js";
@@ -111,7 +112,8 @@ export function winnersSection(analysis: Analysis): Section | undefined {
       ({ best, boards }) =>
         html`<div class="winner">
           <h3 class="gap">
-            Trial ${best.number}: ${listed(boards.map((board) => lowered(boardTitle(board))))}
+            Trial ${best.number} (${shortId(best.trial)}):
+            ${listed(boards.map((board) => lowered(boardTitle(board))))}
           </h3>
           <pre>${reproduceCommand(analysis.results, best)}</pre>
           <p class="muted">

@@ -28,7 +28,8 @@ export interface BatchNorm {
 }
 
 export function batchNorm(tf: TensorFlow): BatchNorm {
-  return tf.getBackend() === "tensorflow" ? fusedBatchNorm(tf) : composedBatchNorm(tf);
+  if (tf.getBackend() !== "tensorflow") return composedBatchNorm(tf);
+  return fusedBatchNorm(tf, nodeBackendOf(tf).isUsingGpuDevice ? "unbiased" : "reserved");
 }
 
 function composedBatchNorm(tf: TensorFlow): BatchNorm {
@@ -61,8 +62,11 @@ function composedBatchNorm(tf: TensorFlow): BatchNorm {
   };
 }
 
-/** TensorFlow's FusedBatchNormV3 and its gradient; its reserved outputs are the batch's mean and biased variance. */
-function fusedBatchNorm(tf: TensorFlow): BatchNorm {
+/**
+ * TensorFlow's FusedBatchNormV3 and its gradient. `variance`: the output that it is taken from. On the CPU the reserved
+ * outputs are the batch's mean and biased variance; on a GPU they are cuDNN's own, the mean and 1/σ.
+ */
+export function fusedBatchNorm(tf: TensorFlow, variance: "reserved" | "unbiased"): BatchNorm {
   const backend = nodeBackendOf(tf);
   const { binding } = backend;
   const attributes = [
@@ -84,10 +88,16 @@ function fusedBatchNorm(tf: TensorFlow): BatchNorm {
         6,
       );
       none.dispose();
-      const [output, mean, unbiased, reservedMean, variance, rest] = outputs;
+      const [output, mean, unbiased, reservedMean, reserved, rest] = outputs;
+      const values = input.size / mean.size;
+      const deviation: Tensor = tf.tidy(() => {
+        // TensorFlow divides by one less than the number of values, but never by 0.
+        const biased =
+          variance === "reserved" ? reserved : tf.mul(unbiased, Math.max(values - 1, 1) / values);
+        return tf.sqrt(tf.add(biased, VARIANCE_EPSILON));
+      });
       unbiased.dispose();
-      const deviation: Tensor = tf.tidy(() => tf.sqrt(tf.add(variance, VARIANCE_EPSILON)));
-      return { output, mean, deviation, saved: [input, reservedMean, variance, rest] };
+      return { output, mean, deviation, saved: [input, reservedMean, reserved, rest] };
     },
     backward(saved, gradient, scale) {
       const [input, ...reserved] = saved as [Tensor, ...Tensor[]];
