@@ -191,7 +191,9 @@ class Ear {
     // The worker may have its next lease before it has said that it is done.
     const { job, completed } = verdict;
     if (job === undefined || completed === undefined) return;
-    this.#context.take(...completed.map((unit) => ({ kind: "computed", jobId: job.id, ...unit }) as const));
+    this.#context.take(
+      ...completed.map((unit): LeaseEvent => ({ kind: "computed", jobId: job.id, ...unit })),
+    );
   }
 
   /** One line for a push: the values of a training that diverges are not finite in any of its chunks. */
