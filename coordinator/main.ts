@@ -248,7 +248,7 @@ async function connectAndLead(edges: Edges): Promise<Ended> {
   const [only] = configs;
   // One run cannot begin without its images; of several, one may fail while the others go on.
   if (only !== undefined && configs.length === 1) await shelf.dataset(only.data);
-  const buses = await connectBuses(options, edges);
+  const buses = await connectBuses(options, edges, tracing.tracer.part);
   const events = publisherOf(edges, buses);
   const term = await newTerm(edges, events).catch(async (error: unknown) => {
     await Promise.all([buses.control.close(), buses.bulk.close(), tracing.stop()]);

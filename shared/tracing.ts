@@ -24,9 +24,14 @@ export interface Span {
   end(at?: { ms?: number; attributes?: SpanAttributes; failed?: string }): void;
 }
 
+/** Takes a short part of the work when it is over; times by `performance.now()`. */
+export type TakePart = (name: string, fromMs: number, toMs: number, attributes?: SpanAttributes) => void;
+
 export interface Tracer {
   /** Undefined when this is not traced. */
   start(name: string, how?: SpanStart): Span | undefined;
+  /** For work that is too short for a span. Undefined where nobody looks so closely: then nothing is measured. */
+  readonly part?: TakePart | undefined;
 }
 
 export const NO_TRACES: Tracer = { start: () => undefined };

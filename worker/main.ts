@@ -14,6 +14,8 @@ import { startTracing } from "../shared/io/otlp-tracing.js";
 import { removeFilesOf, sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import { realClock } from "../shared/io/real-clock.js";
 import { type Subjects, isToken, subjectsOf } from "../shared/subjects.js";
+import { tracedBus } from "../shared/traced-bus.js";
+import type { TakePart } from "../shared/tracing.js";
 import { VERSION } from "../shared/version.js";
 import type { Bus } from "../shared/bus.js";
 import type { Host, Log, WorkerMetrics } from "./edges.js";
@@ -129,9 +131,9 @@ async function serve(startup: Startup, subjects: Subjects, metricsUrl: string): 
   log("info", `Engine ${engine.info.version} on ${engine.info.device}${why}`, { flags, cpu, sample });
 
   unready.reason = () => "not connected to NATS yet";
-  const { control, bulk, host } = await connectBuses(startup);
   const tracing = await startTracing({ identity: options.id, role: "worker", env: process.env, log });
   closing.push(() => tracing.stop());
+  const { control, bulk, host } = await connectBuses(startup, tracing.tracer.part);
   const worker = new Worker(options.id, {
     control,
     bulk,
@@ -167,13 +169,10 @@ function hangOf(trouble: EngineTrouble | undefined): string | undefined {
   return trouble?.state === "hangs" ? trouble.words : undefined;
 }
 
-async function connectBuses({
-  options,
-  signal,
-  log,
-  metrics,
-  closing,
-}: Startup): Promise<{ control: Bus; bulk: Bus; host: Host | undefined }> {
+async function connectBuses(
+  { options, signal, log, metrics, closing }: Startup,
+  part: TakePart | undefined,
+): Promise<{ control: Bus; bulk: Bus; host: Host | undefined }> {
   const onFailedMessage = failedMessages(log, metrics, realClock.now);
   const onPermissionError = refusedMessages(log, metrics, realClock.now);
   const connect = async (purpose: string): Promise<Bus> => {
@@ -197,11 +196,13 @@ async function connectBuses({
   if (sharedBulk !== bulkNats) closing.push(() => sharedBulk.close());
   watchPending(metrics, [controlNats, bulkNats]);
   const counts = busCounts(metrics);
+  const watched = (bus: Bus): Bus => tracedBus(countedBus(bus, counts), part, realClock.now);
+  // What lies in memory is not counted: what travels to the mates is the references.
   const host = hostOf(options, countedBus(bulkNats, counts), log);
-  return { control: countedBus(controlNats, counts), bulk: countedBus(sharedBulk, counts), host };
+  if (host !== undefined) closing.push(() => host.bus.close());
+  return { control: watched(controlNats), bulk: watched(sharedBulk), host };
 }
 
-/** What lies in memory is not counted: what travels to the mates is the references. */
 function hostOf(
   { sharedMemory, hostMemory, id: identity }: WorkerOptions,
   bulk: Bus,

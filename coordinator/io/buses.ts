@@ -8,6 +8,8 @@ import { failedMessages, refusedMessages } from "../../shared/io/failed-messages
 import { type NatsAccess, connectNats } from "../../shared/io/nats-bus.js";
 import { realClock } from "../../shared/io/real-clock.js";
 import { sharedMemoryBus } from "../../shared/io/shared-memory-bus.js";
+import { tracedBus } from "../../shared/traced-bus.js";
+import type { TakePart } from "../../shared/tracing.js";
 
 export interface BusOptions {
   nats: NatsAccess;
@@ -28,6 +30,7 @@ export interface Buses {
 export async function connectBuses(
   { nats, sharedMemory, connectTimeoutMs }: BusOptions,
   { log, metrics, signal }: { log: Log; metrics: Metrics; signal: AbortSignal },
+  part?: TakePart,
 ): Promise<Buses> {
   const opened: Bus[] = [];
   const onFailedMessage = failedMessages(log, metrics, realClock.now);
@@ -60,9 +63,10 @@ export async function connectBuses(
       : sharedMemoryBus(bulkNats, { directory: sharedMemory, identity: "coordinator" });
   const counts = busCounts(metrics);
   watchPending(metrics, [controlNats, bulkNats]);
+  const watched = (bus: Bus): Bus => tracedBus(countedBus(bus, counts), part, realClock.now);
   return {
-    control: countedBus(controlNats, counts),
-    bulk: countedBus(sharedBulk, counts),
-    bytes: sharedBulk === bulkNats ? undefined : countedBus(bulkNats, counts),
+    control: watched(controlNats),
+    bulk: watched(sharedBulk),
+    bytes: sharedBulk === bulkNats ? undefined : watched(bulkNats),
   };
 }

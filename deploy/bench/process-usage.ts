@@ -1,5 +1,5 @@
 /** CPU time and memory of other processes, from /proc: Linux only. */
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 
 /** Kernel ticks a second; fixed in Linux's interface to programs. */
 const TICKS_PER_SECOND = 100;
@@ -23,5 +23,32 @@ export function usageOf(pid: number | undefined): Usage {
     };
   } catch {
     return { cpuSeconds: 0, rssBytes: 0 };
+  }
+}
+
+export interface ThreadUsage {
+  tid: number;
+  /** It is the process's first one. */
+  isMain: boolean;
+  runSeconds: number;
+  /** It could have run, and no core was free. */
+  waitSeconds: number;
+}
+
+/** Every thread of a process, to the nanosecond; none for a process that is gone, or where the kernel does not count. */
+export function threadsOf(pid: number | undefined): ThreadUsage[] {
+  if (pid === undefined) return [];
+  try {
+    return readdirSync(`/proc/${pid}/task`).map((tid) => {
+      const [run, wait] = readFileSync(`/proc/${pid}/task/${tid}/schedstat`, "utf8").split(" ").map(Number);
+      return {
+        tid: Number(tid),
+        isMain: Number(tid) === pid,
+        runSeconds: (run ?? 0) / 1e9,
+        waitSeconds: (wait ?? 0) / 1e9,
+      };
+    });
+  } catch {
+    return [];
   }
 }

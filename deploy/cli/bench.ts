@@ -1,170 +1,107 @@
 /** What `saf bench` does: interleaved rounds, and the figures of all of them. */
-import type { EngineName } from "../../shared/engine.js";
 import { availableParallelism, loadavg } from "node:os";
-import {
-  type BareResult,
-  type BenchSetting,
-  type ClusterResult,
-  type PeerResult,
-  bareLoops,
-  clusterRun,
-  peerRun,
-} from "../bench/contenders.js";
-import { type Summary, ratios, summarise } from "../bench/statistics.js";
+import type { RealEngine } from "../../shared/engine.js";
+import { ClusterError } from "../../shared/errors.js";
+import { type ComparisonName, type Wishes, overviewOf, rowsOf } from "../bench/core/comparisons.js";
+import { distinct, isSkipped, nameOf } from "../bench/core/contenders.js";
+import { type BenchFlags, comparisonsIn, subjectOf, wishesIn } from "../bench/core/flags.js";
+import { overviewReport } from "../bench/core/overview.js";
+import { type Run, contenderResult, outcomesOf, rowResult, sameEngineNotes } from "../bench/core/report.js";
+import type { Ground } from "../bench/ground.js";
+import { runRounds } from "../bench/rounds.js";
+import { contenderTable, overviewTable, rowTable } from "../bench/tables.js";
+import { traceCluster } from "../bench/trace.js";
 import { resolveNatsServer } from "../local/nats/resolve.js";
 import { defaultCacheDir, provisionEngine } from "../setup/engine.js";
 import { printResult } from "./output.js";
 
-export interface BenchOptions {
-  json?: true;
-  engine?: EngineName;
-  natsServer?: string;
-  python: string;
-  model: string;
-  batch: number;
-  slots: number;
-  steps: number;
-  rounds: number;
-  workers: number;
-  bulk: "shared-memory" | "nats";
+const note = (line: string): void => void process.stderr.write(`bench: ${line}\n`);
+
+export async function bench(names: readonly string[], flags: BenchFlags): Promise<void> {
+  const comparisons = comparisonsIn(names);
+  if (flags.trace !== undefined && comparisons.length > 0)
+    throw new ClusterError("usage", "--trace traces one training: name no comparison beside it");
+  const { engine, wishes } = wishesIn(flags);
+  const ground = await groundOf(flags, engine);
+  if (flags.trace !== undefined) await trace(ground, wishes, flags.trace, flags);
+  else if (comparisons.length === 0) await overview(ground, wishes, flags);
+  else await compare(ground, comparisons, wishes, flags);
 }
 
-export async function bench(options: BenchOptions): Promise<void> {
+async function groundOf(flags: BenchFlags, engine: RealEngine | undefined): Promise<Ground> {
   const cacheDir = defaultCacheDir(process.env);
-  const progress = (line: string): void => void process.stderr.write(`bench: ${line}\n`);
   const choice = await provisionEngine({
-    cacheDir,
-    progress,
-    ...(options.engine ? { force: options.engine } : {}),
+    ...{ cacheDir, progress: note },
+    ...(engine === undefined ? {} : { force: engine }),
   });
   const nats = await resolveNatsServer({
-    env: process.env,
-    cacheDir,
-    install: true,
-    progress,
-    ...(options.natsServer === undefined ? {} : { explicit: options.natsServer }),
+    ...{ env: process.env, cacheDir, install: true, progress: note },
+    ...(flags.natsServer === undefined ? {} : { explicit: flags.natsServer }),
   });
-  const report = await measure(
-    { ...options, choice, nats, cacheDir, sharedMemory: options.bulk === "shared-memory" },
-    options,
-    progress,
-  );
-  printResult(options.json ? report : summaryLines(report));
+  return { choice, nats, cacheDir, python: flags.python, trained: flags.run };
 }
 
-interface BenchReport {
-  setting: Record<string, string | number>;
-  /** The figure to watch: cluster ÷ (workers × one bare loop alone on the machine). */
-  cluster_over_bare: Summary;
-  /** Cluster ÷ the sum of as many bare loops running at once: what is left when the cores themselves share caches. */
-  cluster_over_bare_together: Summary;
-  /** Cluster ÷ PyTorch DDP, or why there is none. */
-  cluster_over_ddp: Summary | { skipped: string };
-  cluster_samples_per_second: Summary;
-  bare_samples_per_second: Summary;
-  cluster_samples_per_cpu_second: Summary;
-  bare_samples_per_cpu_second: Summary;
-  coordinator_and_nats_cpu_share: Summary;
-  coordinator_cpu_share: Summary;
-  nats_cpu_share: Summary;
-  worker_rss_bytes: Summary;
-  coordinator_rss_bytes: Summary;
-  nats_rss_bytes: Summary;
-  bare_rss_bytes: Summary;
-}
-
-async function measure(
-  setting: BenchSetting,
-  { rounds, python }: BenchOptions,
-  progress: (line: string) => void,
-): Promise<BenchReport> {
-  const bare: BareResult[] = [];
-  const together: number[] = [];
-  const cluster: ClusterResult[] = [];
-  const peer: PeerResult[] = [];
-  const loadBefore = loadavg()[0] ?? 0;
-  for (let round = 1; round <= rounds; round++) {
-    bare.push(...(await bareLoops(setting, 1)));
-    cluster.push(await clusterRun(setting));
-    const pair = await bareLoops(setting, setting.workers);
-    together.push(pair.reduce((sum, { samples_per_second }) => sum + samples_per_second, 0));
-    const last = peer.at(-1);
-    peer.push(last !== undefined && "skipped" in last ? last : await peerRun(setting, python));
-    progress(`round ${round} of ${rounds}: ${roundLine(bare, together, cluster, peer)}`);
-  }
-  const speed = cluster.map(({ samples_per_second }) => samples_per_second);
-  const one = bare.map(({ samples_per_second }) => samples_per_second * setting.workers);
-  const of = (pick: (result: ClusterResult) => number): Summary => summarise(cluster.map(pick));
+/** What the figures stand on. */
+function settingOf({ choice, nats }: Ground, rounds: number): Record<string, string | number> {
   return {
-    setting: {
-      model: setting.model,
-      batch: setting.batch,
-      slots: setting.slots,
-      steps: setting.steps,
-      workers: setting.workers,
-      bulk: setting.sharedMemory ? "shared-memory" : "nats",
-      rounds,
-      engine: setting.choice.version,
-      nats_server: setting.nats.version,
-      cores: availableParallelism(),
-      load_before: loadBefore,
-    },
-    cluster_over_bare: ratios(speed, one),
-    cluster_over_bare_together: ratios(speed, together),
-    cluster_over_ddp: peerRatios(speed, peer),
-    cluster_samples_per_second: summarise(speed),
-    bare_samples_per_second: summarise(bare.map(({ samples_per_second }) => samples_per_second)),
-    cluster_samples_per_cpu_second: of((result) => result.samples_per_cpu_second),
-    bare_samples_per_cpu_second: summarise(bare.map(({ samples_per_cpu_second }) => samples_per_cpu_second)),
-    coordinator_and_nats_cpu_share: of((result) => result.overhead_cpu_share),
-    coordinator_cpu_share: of((result) => result.coordinator_cpu_share),
-    nats_cpu_share: of((result) => result.nats_cpu_share),
-    worker_rss_bytes: of((result) => result.worker_rss_bytes),
-    coordinator_rss_bytes: of((result) => result.coordinator_rss_bytes),
-    nats_rss_bytes: of((result) => result.nats_rss_bytes),
-    bare_rss_bytes: summarise(bare.map(({ rss_bytes }) => rss_bytes)),
+    rounds,
+    engine: choice.version,
+    nats_server: nats.version,
+    cores: availableParallelism(),
+    load_before: loadavg()[0] ?? 0,
   };
 }
 
-function peerRatios(speed: readonly number[], peer: readonly PeerResult[]): Summary | { skipped: string } {
-  const skipped = peer.find((result): result is { skipped: string } => "skipped" in result);
-  if (skipped !== undefined) return skipped;
-  return ratios(
-    speed,
-    peer.map((result) => ("samples_per_second" in result ? result.samples_per_second : NaN)),
-  );
+const settingWords = (setting: Record<string, string | number>): string =>
+  Object.entries(setting)
+    .map(([key, value]) => `${key} ${typeof value === "number" ? Number(value.toFixed(2)) : value}`)
+    .join(", ");
+
+async function overview(ground: Ground, wishes: Wishes, { rounds, json }: BenchFlags): Promise<void> {
+  const contenders = overviewOf(wishes);
+  const { cluster, bare, together, peer } = contenders;
+  const { model, data, batch, slots, steps, workers, bulk, hosts } = cluster;
+  const setting = {
+    ...{ model, data, batch, slots, steps, workers, bulk, hosts },
+    ...settingOf(ground, rounds),
+  };
+  const all = [bare, cluster, together, peer];
+  const runs = await runRounds(ground, distinct(all), { rounds, subject: subjectOf(wishes), progress: note });
+  // Only the peer may be missing.
+  const ours = [bare, cluster, together].flatMap((one) => outcomesOf(runs, nameOf(one)));
+  const missing = ours.find(isSkipped);
+  if (missing !== undefined)
+    throw new ClusterError("unexpected", `The benchmark cannot run: ${missing.skipped}`);
+  const report = overviewReport(contenders, runs);
+  const title = `${settingWords(setting)}\n\n`;
+  printResult(json ? { setting, ...report, runs } : title + overviewTable(report, cluster));
 }
 
-function roundLine(
-  bare: BareResult[],
-  together: number[],
-  cluster: ClusterResult[],
-  peer: PeerResult[],
-): string {
-  const last = peer.at(-1);
-  const ddp =
-    last !== undefined && "samples_per_second" in last ? `, DDP ${last.samples_per_second.toFixed(0)}` : "";
-  return `samples/s: bare ${bare.at(-1)?.samples_per_second.toFixed(0)}, bare together ${together.at(-1)?.toFixed(0)}, cluster ${cluster.at(-1)?.samples_per_second.toFixed(0)}${ddp}`;
+async function compare(
+  ground: Ground,
+  names: readonly ComparisonName[],
+  wishes: Wishes,
+  { rounds, json }: BenchFlags,
+): Promise<void> {
+  const setting = settingOf(ground, rounds);
+  const rows = rowsOf(names, wishes);
+  const contenders = distinct(rows.flatMap(({ above, below }) => [above, below]));
+  const runs: Run[] = await runRounds(ground, contenders, {
+    ...{ rounds, subject: subjectOf(wishes), progress: note },
+  });
+  const results = rows.map((row) => rowResult(row, runs));
+  const measured = contenders.map((contender) => contenderResult(nameOf(contender), runs));
+  const notes = sameEngineNotes(rows, measured);
+  if (json) {
+    printResult({ setting, rows: results, contenders: measured, notes, runs });
+    return;
+  }
+  const parts = [settingWords(setting), rowTable(results), contenderTable(measured), ...notes];
+  printResult(parts.join("\n\n"));
 }
 
-function summaryLines(report: BenchReport): string {
-  const share = ({ median, min, max }: Summary): string =>
-    `${median.toFixed(3)} (${min.toFixed(3)} to ${max.toFixed(3)})`;
-  const whole = ({ median, min, max }: Summary): string =>
-    `${median.toFixed(0)} (${min.toFixed(0)} to ${max.toFixed(0)})`;
-  const mebibytes = ({ median }: Summary): string => `${(median / 2 ** 20).toFixed(0)} MiB`;
-  const ddp = report.cluster_over_ddp;
-  return [
-    Object.entries(report.setting)
-      .map(([key, value]) => `${key} ${typeof value === "number" ? Number(value.toFixed(2)) : value}`)
-      .join(", "),
-    `cluster / (workers x bare loop)   ${share(report.cluster_over_bare)}`,
-    `cluster / bare loops at once      ${share(report.cluster_over_bare_together)}`,
-    `cluster / PyTorch DDP             ${"skipped" in ddp ? `skipped: ${ddp.skipped}` : share(ddp)}`,
-    `cluster samples/s                 ${whole(report.cluster_samples_per_second)}`,
-    `bare loop samples/s               ${whole(report.bare_samples_per_second)}`,
-    `samples per CPU second            cluster ${whole(report.cluster_samples_per_cpu_second)}, bare ${whole(report.bare_samples_per_cpu_second)}`,
-    `CPU share coordinator + nats      ${share(report.coordinator_and_nats_cpu_share)} (coordinator ${report.coordinator_cpu_share.median.toFixed(3)}, nats ${report.nats_cpu_share.median.toFixed(3)})`,
-    `memory                            worker ${mebibytes(report.worker_rss_bytes)}, coordinator ${mebibytes(report.coordinator_rss_bytes)}, nats-server ${mebibytes(report.nats_rss_bytes)}, bare loop ${mebibytes(report.bare_rss_bytes)}`,
-  ].join("\n");
+async function trace(ground: Ground, wishes: Wishes, file: string, { json }: BenchFlags): Promise<void> {
+  const { cluster } = overviewOf(wishes);
+  const { summary, words } = await traceCluster(ground, cluster, file);
+  printResult(json ? summary : words);
 }

@@ -19,6 +19,7 @@ const OTHERS: readonly string[] = [
   "SAF_TEST_SEED",
   "SAF_TFJS_NODE_PACKAGE",
   "SAF_TF_WHEEL",
+  "SAF_TRACE_DIR",
 ];
 
 /** `own`: variables of the command's options; `ofPool`: those of the pool's settings. */

@@ -57,6 +57,8 @@ export interface LocalClusterOptions {
   engine: EngineName;
   /** Variables of the worker processes: thread caps, library paths. */
   workerEnvironment: Record<string, string>;
+  /** Variables of the coordinator, besides this process's own. */
+  coordinatorEnvironment?: Record<string, string>;
   workers: number;
   /** The run directory; logs go to its `logs`. */
   out: string;
@@ -81,6 +83,8 @@ export interface LocalClusterOptions {
 export interface Route {
   /** For a process, by its name. */
   urlOf(name: string): string;
+  /** Words of a command that starts it where it is to be; here, without any. */
+  behind?(name: string): readonly string[];
   close(): Promise<void>;
 }
 
@@ -155,10 +159,13 @@ export class LocalCluster {
 
   /** Folder of the worker's group, where workers are cut into some. */
   #hostMemoryOf(id: string): string | undefined {
-    const { shared_memory: isShared, hosts } = this.#options.pool;
+    const { pool, workers } = this.#options;
     const { memory } = this.#ground.scratch;
-    if (isShared || hosts === 0 || memory === undefined) return undefined;
-    const folder = join(memory, `host-${(Number(id.replace(/\D/g, "")) % hosts) + 1}`);
+    if (pool.shared_memory || pool.hosts === 0 || memory === undefined) return undefined;
+    const place = Number(id.replace(/\D/g, "")) - 1;
+    // Consecutive workers; one that came later is on the last.
+    const host = Math.min(pool.hosts - 1, Math.floor((place * pool.hosts) / Math.max(1, workers)));
+    const folder = join(memory, `host-${host + 1}`);
     makeFolderSync(folder);
     return folder;
   }
@@ -170,9 +177,18 @@ export class LocalCluster {
 
   /** Throws ClusterError("usage") when the server is not this run's alone. */
   get natsPid(): number {
+    return this.#ownServer.pid;
+  }
+
+  get #ownServer(): RunningNatsServer {
     const { own } = this.#ground;
     if (own === undefined) throw new ClusterError("usage", "This run has no nats-server of its own");
-    return own.pid;
+    return own;
+  }
+
+  /** Where its nats-server tells of itself. Throws as `natsPid` does. */
+  get natsMonitorUrl(): string {
+    return this.#ownServer.monitorUrl;
   }
 
   get coordinatorPid(): number | undefined {
@@ -257,7 +273,7 @@ export class LocalCluster {
         ...{ pool, httpPort, others, page: this.#page },
         termFolder: open?.folder,
       }),
-      environment: withoutSettings(process.env),
+      environment: { ...withoutSettings(process.env), ...this.#options.coordinatorEnvironment },
       logs: this.#logs,
     });
   }
@@ -274,6 +290,7 @@ export class LocalCluster {
       args: workerArguments(connection, { id, engine, computeMs: pool.compute_ms, cacheDir, logFile }),
       environment: workerProcessEnvironment(process.env, workerEnvironment),
       logs: this.#logs,
+      behind: this.#ground.route?.behind?.(id) ?? [],
     });
   }
 

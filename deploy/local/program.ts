@@ -27,12 +27,15 @@ export interface ProgramStart {
   environment: NodeJS.ProcessEnv;
   /** Folder of the logs. */
   logs: string;
+  /** Words of a command that takes its place before it begins: on another machine within this one. */
+  behind?: readonly string[];
 }
 
 /** In a session of its own: a terminal's Ctrl-C reaches only us. Ends when its standard input closes. */
-export function startProgram({ name, args, environment, logs }: ProgramStart): Program {
+export function startProgram({ name, args, environment, logs, behind = [] }: ProgramStart): Program {
   const log = openSync(logFile(logs, name), "a");
-  const child = spawn(process.execPath, ["--enable-source-maps", SAF, ...args, "--exit-with-parent"], {
+  const words = [...behind, process.execPath, "--enable-source-maps", SAF, ...args, "--exit-with-parent"];
+  const child = spawn(words[0] ?? process.execPath, words.slice(1), {
     stdio: ["pipe", "ignore", log],
     detached: true,
     env: environment,

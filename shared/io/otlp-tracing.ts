@@ -1,13 +1,14 @@
 /**
  * Traces to an OpenTelemetry collector over HTTP, where OTEL_EXPORTER_OTLP_ENDPOINT names one; else the SDK is not even
  * loaded. The standard variables hold: OTEL_EXPORTER_OTLP_HEADERS, OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER and its _ARG,
- * OTEL_BSP_*. Without them one step or task in a hundred is traced.
+ * OTEL_BSP_*. Without them one step or task in a hundred is traced. `saf bench --trace` has a file written instead.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Span as OtelSpan, SpanContext } from "@opentelemetry/api";
 import { ClusterError } from "../errors.js";
 import { NO_TRACES, type Span, type SpanStart, type Tracer } from "../tracing.js";
 import { VERSION } from "../version.js";
+import { MAIN_THREAD, traceFile } from "./trace-file.js";
 
 export interface Tracing {
   tracer: Tracer;
@@ -29,6 +30,8 @@ const STOP_TIMEOUT_MS = 2000;
 /** Throws ClusterError("config") for a sampling ratio that is none. */
 export async function startTracing(options: TracingOptions): Promise<Tracing> {
   const { env } = options;
+  const file = traceFile(env, { process: options.identity, thread: MAIN_THREAD });
+  if (file !== undefined) return { tracer: file.tracer, stop: () => Promise.resolve(file.flush()) };
   const endpoint = env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] ?? env["OTEL_EXPORTER_OTLP_ENDPOINT"] ?? "";
   if (endpoint === "" || env["OTEL_SDK_DISABLED"] === "true" || env["OTEL_TRACES_EXPORTER"] === "none")
     return { tracer: NO_TRACES, stop: () => Promise.resolve() };

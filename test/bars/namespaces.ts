@@ -8,15 +8,8 @@ import { join } from "node:path";
 import { ledgerFault } from "../../coordinator/runs/ledger-proof.js";
 import { randomNumbers } from "../support/draws.js";
 import { checkpointOf, ledgerOf, testConfig } from "../support/cluster.js";
-import {
-  type Machine,
-  type Running,
-  type Scope,
-  machines,
-  noMachines,
-  saf,
-  workersOf,
-} from "../support/machines.js";
+import { type Machine, type Scope, machines } from "../../deploy/bench/namespaces.js";
+import { type Running, noMachines, saf, workersOf } from "../support/machines.js";
 import { localWeightsSha256 } from "../support/reference-weights.js";
 import { type Bar, passed, recordedSteps } from "./pools.js";
 

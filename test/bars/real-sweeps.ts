@@ -4,7 +4,7 @@ import { type SweepOnDisk, readSweep } from "../../coordinator/io/sweep-director
 import { analyse } from "../../coordinator/results/sweep/analysis.js";
 import { type Estimate, isWithinNoise } from "../../coordinator/results/sweep/estimates.js";
 import { resultsOf } from "../../coordinator/sweeps/results-of.js";
-import { bareLoops } from "../../deploy/bench/contenders.js";
+import { bareLoops } from "../../deploy/bench/bare-loops.js";
 import type { TrialRow } from "../../shared/records/sweep-line.js";
 import { programs } from "../support/cluster.js";
 import { saf } from "../support/saf.js";
@@ -172,8 +172,8 @@ export const exclusive: Bar = async ({ steps = 1500, first = 200, rounds = 3, ba
     const ratios: number[] = [];
     const hashes = new Set<string>();
     for (let round = 0; round < rounds; round++) {
-      const setting = { choice, nats, cacheDir, model, batch, slots, steps, workers: 1, sharedMemory: true };
-      const [bare] = await bareLoops(setting, 1);
+      const load = { data: "mnist", model, batch, slots, steps, processes: 1 };
+      const [bare] = await bareLoops({ choice, nats, cacheDir, python: "python3" }, load);
       const short = await trained(`short-${round}`, "exclusive", first);
       const long = await trained(`long-${round}`, "exclusive", first + steps);
       hashes.add(short.weights);

@@ -9,7 +9,7 @@ import { availableParallelism } from "node:os";
 import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { WebSocket } from "ws";
-import { summarise } from "../../deploy/bench/statistics.js";
+import { summarise } from "../../deploy/bench/core/statistics.js";
 import { type Live, eventually, opened, startLive, trained } from "../coordinator/live/live-support.js";
 import { Browser, findChromium } from "../support/browser.js";
 import { type TestCluster, startCluster } from "../support/cluster.js";

@@ -5,7 +5,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { summarise } from "../../deploy/bench/statistics.js";
+import { summarise } from "../../deploy/bench/core/statistics.js";
 import { markdownTable } from "../../coordinator/results/report/markdown.js";
 import { MODES, type Mode, type TrialCost, WINDOW } from "./trial-modes.js";
 

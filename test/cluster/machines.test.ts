@@ -8,7 +8,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { checkpointOf, ledgerOf, temporaryDirectory, testConfig } from "../support/cluster.js";
-import { type Machine, joinsOf, machines, noMachines, saf, workersOf } from "../support/machines.js";
+import { type Machine, machines } from "../../deploy/bench/namespaces.js";
+import { joinsOf, noMachines, saf, workersOf } from "../support/machines.js";
 import { localWeightsSha256 } from "../support/reference-weights.js";
 
 const LIMIT = { timeout: 180_000 };

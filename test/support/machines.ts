@@ -1,84 +1,15 @@
-/** Machines for tests: network namespaces, each with a cable to one switch. Root may make them, where Linux lets it. */
-import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+/** `saf` on machines of one's own: network namespaces (deploy/bench/namespaces.ts). Root may make them, where Linux lets it. */
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, readdirSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { type Machine, type Scope, whyNoMachines } from "../../deploy/bench/namespaces.js";
 import { PROGRAM } from "./saf.js";
 
-/** What is made here ends with it. */
-export interface Scope {
-  after(end: () => void | Promise<void>): void;
-}
-
-const SWITCH = "switch";
-const CABLE = "cable";
-
-const canMakeMachines =
-  spawnSync("unshare", ["--net", "ip", "link", "add", SWITCH, "type", "bridge"]).status === 0 &&
-  spawnSync("nsenter", ["--version"]).status === 0;
-
 /** Why there can be none here; undefined where they can be made. */
-export const noMachines = canMakeMachines
-  ? undefined
-  : "network namespaces need root, unshare, nsenter, ip and bridges";
-
-/** Its namespace lives as long as the process that holds it. */
-export interface Machine {
-  holder: number;
-  /** Of its cable. */
-  address: string;
-  state: string;
-  /** Pulls its cable out of the switch, or puts it in again: nobody is told. */
-  cable(isIn: boolean): void;
-}
-
-/** The holder ends with us: its standard input closes. */
-async function namespace(scope: Scope): Promise<number> {
-  const holder = spawn("unshare", ["--net", "sh", "-c", "ip link set lo up && echo up && exec cat"], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  scope.after(() => void holder.kill("SIGKILL"));
-  await once(holder.stdout, "data");
-  return holder.pid ?? 0;
-}
-
-function inside(holder: number, ...command: string[]): void {
-  const { status, stderr } = spawnSync("nsenter", ["-t", String(holder), "-n", ...command], {
-    encoding: "utf8",
-  });
-  assert.equal(status, 0, `${command.join(" ")}: ${stderr}`);
-}
-
-/** So many, whose addresses are 10.99.0.1 and on. What they keep is below `folder`. */
-export async function machines(scope: Scope, folder: string, count: number): Promise<Machine[]> {
-  const middle = await namespace(scope);
-  inside(middle, "ip", "link", "add", SWITCH, "type", "bridge");
-  inside(middle, "ip", "link", "set", SWITCH, "up");
-  const all: Machine[] = [];
-  for (let number = 1; number <= count; number++) {
-    const port = `port-${number}`;
-    const machine = {
-      holder: await namespace(scope),
-      address: `10.99.0.${number}`,
-      state: join(folder, `state-${number}`),
-      cable: (isIn: boolean) => inside(middle, "ip", "link", "set", port, isIn ? "up" : "down"),
-    };
-    connect(machine, middle, port);
-    all.push(machine);
-  }
-  return all;
-}
-
-function connect({ holder, address }: Machine, middle: number, port: string): void {
-  const peer = ["peer", "name", CABLE, "netns", String(holder)];
-  inside(middle, "ip", "link", "add", port, "type", "veth", ...peer);
-  inside(middle, "ip", "link", "set", port, "master", SWITCH, "up");
-  inside(holder, "ip", "address", "add", `${address}/24`, "dev", CABLE);
-  inside(holder, "ip", "link", "set", CABLE, "up");
-}
+export const noMachines = whyNoMachines();
 
 export interface Running {
   child: ChildProcess;

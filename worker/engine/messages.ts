@@ -15,6 +15,8 @@ export interface SharedImages {
 }
 
 export interface EngineStart {
+  /** Of the worker, for whoever traces it. */
+  id?: string;
   engine: EngineName;
   /** Of the emulated engine: time for a slot. */
   computeMs: number;

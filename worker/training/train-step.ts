@@ -7,6 +7,8 @@ import type { StepContext } from "./step-context.js";
 /** Takes what slots push, wherever it is to be summed. */
 export interface SlotSink extends PushSink {
   beginSlot(): void;
+  /** The slot's images are there, and the engine begins; for whoever measures. */
+  inputsReady?(): void;
   endSlot(): void;
 }
 
@@ -29,6 +31,7 @@ export function computeSlots(
     if (program.trainUnseen !== undefined) program.trainUnseen({ seed: images.seed, step, indices }, sink);
     else {
       const { inputs, labels } = ready?.get(slot) ?? slotInputs(context, step, indices);
+      sink.inputsReady?.();
       program.train(inputs, labels, sink);
     }
     sink.endSlot();

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Benchmark peer: PyTorch DistributedDataParallel on the same MNIST nets, one JSON line on stdout.
+"""Benchmark peer: PyTorch DistributedDataParallel on the same MNIST and CIFAR-10 nets, one JSON line on stdout.
 
     python ddp.py --model mrelu-r-m --batch 128 --steps 200 --warmup 20 --processes 2
+    python ddp.py --data cifar10 --batch 100 --processes 1
 
 Processes of one thread each, gloo on the loopback interface, rendezvous through a file in a fresh temporary folder.
+With `--rank R --rendezvous FILE --interface NAME` this is one process of those, on a host of its own.
 `--processes 1` is plain single-process training without DDP. `--batch` is the global batch; each process takes an equal
 share and, as usual with DDP, its batch norm sees that share.
 
@@ -41,6 +43,9 @@ except ImportError as error:
 POOL_IMAGES = 8192  # synthetic training set, resident in every process
 LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 0.001, 0.9, 5e-4
 TRIAL_STEPS = 8
+SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
+# Weight of the other classes in the hybrid loss: alpha3 of METHOD.md 1.6.
+OUTSIDE = {"mnist": 0, "cifar10": 1 / 9}
 
 
 class MirroredRelu(nn.Module):
@@ -49,16 +54,12 @@ class MirroredRelu(nn.Module):
 
 
 class Network(nn.Module):
-    """The nets of METHOD.md 1.5. Returns the last layer's outputs; the loss applies softmax or the RBF."""
+    """The nets of METHOD.md 1.3 to 1.7. Returns the last layer's outputs; the loss applies softmax or the RBF."""
 
-    def __init__(self, saf, outputs):
+    def __init__(self, data, saf, outputs):
         super().__init__()
-        activation = MirroredRelu if saf else nn.Identity
-        layers = []
-        for inputs, channels in ((1, 20), (20, 50)):
-            layers += [nn.Conv2d(inputs, channels, 5), batch_norm(channels), activation(), nn.MaxPool2d(2)]
-        layers += [nn.Conv2d(50, 500, 4), batch_norm(500), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(500, outputs)]
-        self.layers = nn.Sequential(*layers)
+        build = cifar10_layers if data == "cifar10" else mnist_layers
+        self.layers = nn.Sequential(*build(saf, outputs))
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.normal_(module.weight, std=0.01)
@@ -68,15 +69,48 @@ class Network(nn.Module):
         return self.layers(x)
 
 
+def mnist_layers(saf, outputs):
+    activation = MirroredRelu if saf else nn.Identity
+    layers = []
+    for inputs, channels in ((1, 20), (20, 50)):
+        layers += [nn.Conv2d(inputs, channels, 5), batch_norm(channels), activation(), nn.MaxPool2d(2)]
+    return layers + [nn.Conv2d(50, 500, 4), batch_norm(500), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(500, outputs)]
+
+
+def cifar10_layers(saf, outputs):
+    """Robust nets have batch norm and the SAF before each pooling; the plain one neither, and pools before its first ReLU.
+
+    Pools of 3 with stride 2, whose last window may reach one pixel over the bottom and the right edge: 32, 16, 8, 4.
+    `ceil_mode` does that, and an average over such a window divides by the pixels inside, as everywhere here.
+    """
+    activation = MirroredRelu if saf else nn.ReLU
+    norm = batch_norm if saf else lambda channels: nn.Identity()
+    max_pool = nn.MaxPool2d(3, 2, ceil_mode=True)
+    first = [activation(), max_pool] if saf else [max_pool, nn.ReLU(inplace=True)]
+    layers = [nn.Conv2d(3, 32, 5, padding=2), norm(32), *first]
+    for inputs, channels in ((32, 32), (32, 64)):
+        layers += [nn.Conv2d(inputs, channels, 5, padding=2), norm(channels), activation()]
+        layers += [nn.AvgPool2d(3, 2, ceil_mode=True)]
+    return layers + [nn.Conv2d(64, 64, 4), norm(64), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(64, outputs)]
+
+
 def batch_norm(channels):
     return nn.BatchNorm2d(channels, eps=1e-4, momentum=0.05)
 
 
-def hybrid_loss(z, target):
-    """Stable form: cross-entropy on -z^2 plus (1 - y_c)^2, mean over the batch."""
-    logits = -z * z
-    chosen = logits.gather(1, target[:, None])
-    return F.cross_entropy(logits, target) + (1 - chosen.exp()).square().mean()
+def hybrid_loss(outside):
+    """Stable form: cross-entropy on -z^2, plus (1 - y_c)^2 and `outside` times the other classes' y^2, mean over the batch."""
+
+    def loss(z, target):
+        logits = -z * z
+        chosen = logits.gather(1, target[:, None])
+        value = F.cross_entropy(logits, target) + (1 - chosen.exp()).square().mean()
+        if outside == 0:
+            return value
+        others = (2 * logits).exp().sum(1, keepdim=True) - (2 * chosen).exp()
+        return value + outside * others.mean()
+
+    return loss
 
 
 def make_optimizer(model):
@@ -100,16 +134,16 @@ class Trainer:
     def __init__(self, options, rank, layout, wrap):
         torch.manual_seed(0)
         saf, outputs = options.model != "plain", 12 if options.model.endswith("-r-m") else 10
-        model = Network(saf, outputs).to(memory_format=layout)
+        model = Network(options.data, saf, outputs).to(memory_format=layout)
         self.optimizer = make_optimizer(model)
-        self.loss = hybrid_loss if saf else F.cross_entropy
+        self.loss = hybrid_loss(OUTSIDE[options.data]) if saf else F.cross_entropy
         self.layout = layout
         self.share = options.batch // options.processes
         if wrap:
             model = parallel(model)
         self.model = torch.compile(model) if options.compile else model
         generator = torch.Generator().manual_seed(1 + rank)
-        raw = torch.randint(0, 256, (POOL_IMAGES, 1, 28, 28), generator=generator).float()
+        raw = torch.randint(0, 256, (POOL_IMAGES, *SHAPES[options.data]), generator=generator).float()
         self.images = (raw - raw.mean(0)).contiguous(memory_format=layout)
         self.labels = torch.randint(0, outputs, (POOL_IMAGES,), generator=generator)
         self.generator = generator
@@ -158,10 +192,10 @@ def run(rank, options, folder):
     torch.set_num_threads(1)
     distributed = options.processes > 1
     if distributed:
-        os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+        os.environ["GLOO_SOCKET_IFNAME"] = options.interface
         dist.init_process_group(
             "gloo",
-            init_method=f"file://{folder}/rendezvous",
+            init_method=f"file://{options.rendezvous or os.path.join(folder, 'rendezvous')}",
             rank=rank,
             world_size=options.processes,
             timeout=timedelta(seconds=60),
@@ -192,6 +226,7 @@ def run(rank, options, folder):
         line = {
             "peer": "pytorch-ddp" if distributed else "pytorch",
             "torch": torch.__version__,
+            "data": options.data,
             "model": options.model,
             "batch": options.batch,
             "steps": options.steps,
@@ -219,6 +254,7 @@ def count(text):
 
 def main():
     parser = argparse.ArgumentParser(description="PyTorch DDP peer of the training benchmark")
+    parser.add_argument("--data", choices=list(SHAPES), default="mnist")
     parser.add_argument("--model", choices=["plain", "mrelu", "mrelu-r-m"], default="mrelu-r-m")
     parser.add_argument("--batch", type=count, default=128, help="global batch")
     parser.add_argument("--steps", type=count, default=100)
@@ -227,13 +263,18 @@ def main():
     parser.add_argument("--layout", choices=["auto", *LAYOUTS], default="auto")
     parser.add_argument("--compile", action="store_true", help="torch.compile the model")
     parser.add_argument("--timeout", type=count, default=600, help="seconds after which the run is given up")
+    parser.add_argument("--interface", default="lo", help="network interface that gloo uses")
+    parser.add_argument("--rank", type=int, help="be this one process, met by the others at --rendezvous")
+    parser.add_argument("--rendezvous", help="file that all processes see and that does not exist yet")
     options = parser.parse_args()
+    if (options.rank is None) != (options.rendezvous is None):
+        parser.error("--rank and --rendezvous go together")
     if options.batch % options.processes != 0:
         parser.error(f"--batch {options.batch} is not a multiple of --processes {options.processes}")
     if options.batch // options.processes > POOL_IMAGES:
         parser.error(f"--batch is more than {POOL_IMAGES} per process")
-    if options.processes == 1:
-        run(0, options, None)
+    if options.processes == 1 or options.rank is not None:
+        run(options.rank or 0, options, None)
         return 0
 
     folder = tempfile.mkdtemp(prefix="saf-ddp-")

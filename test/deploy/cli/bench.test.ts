@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import type { TraceDocument } from "../../../shared/trace-events.js";
 import { saf } from "../../support/saf.js";
 
 interface Summary {
@@ -39,6 +43,62 @@ test(
     assert.ok("skipped" in peer ? peer.skipped.length > 0 : peer.median > 0, JSON.stringify(peer));
   },
 );
+
+test(
+  "`bench --trace` writes who waits for whom: every process, every part, on one clock",
+  { timeout: 180_000 },
+  async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "saf-trace-"));
+    t.after(() => rm(folder, { recursive: true }));
+    const file = join(folder, "trace.json");
+    const run = await saf(["bench", ...SMALL, "--trace", file], { limitMs: 170_000 });
+    assert.equal(run.code, 0, run.stderr);
+    for (const words of ["its engine computes", "sum and encode", "waits for a core", "reduce"])
+      assert.match(run.stdout, new RegExp(words));
+
+    const { traceEvents } = JSON.parse(await readFile(file, "utf8")) as TraceDocument;
+    const processes = traceEvents.flatMap((event) => (event.name === "process_name" ? [event.args] : []));
+    assert.deepEqual(
+      new Set(processes.map((args) => args?.["name"])),
+      new Set(["coordinator", "worker-1", "worker-2"]),
+    );
+    const parts = traceEvents.flatMap((event) => (event.ph === "X" ? [event] : []));
+    const names = new Set(parts.map(({ name }) => name));
+    for (const name of ["step", "lease", "take gradient", "reduce", "update", "publish", "commit"])
+      assert.ok(names.has(name), `${name} of the coordinator`);
+    for (const name of [
+      "take control",
+      "take parameters",
+      "send gradient",
+      "wait",
+      "push",
+      "block",
+      "inputs",
+    ])
+      assert.ok(names.has(name), `${name} of a worker`);
+    assert.ok(parts.every(({ ts, dur }) => ts >= 0 && dur >= 0));
+    // A block is computed while its step is in work: else the clocks are not one.
+    const steps = parts.filter(({ name }) => name === "step");
+    const blocks = parts.filter(({ name }) => name === "block");
+    const isInside = (ts: number): boolean => steps.some((step) => step.ts <= ts && ts <= step.ts + step.dur);
+    // One worker may have both slots of a step, and a copy of a block may come too late.
+    const inside = blocks.filter(({ ts }) => isInside(ts)).length;
+    assert.ok(blocks.length >= steps.length - 1, `${blocks.length} blocks of ${steps.length} steps`);
+    assert.ok(inside >= 0.9 * blocks.length, `${inside} of ${blocks.length} blocks`);
+  },
+);
+
+test("`bench` refuses what cannot be compared", async () => {
+  for (const [args, why] of [
+    [["--hosts", "3"], /2 workers cannot be spread over 3 hosts/],
+    [["compiled", "--trace", "x.json"], /name no comparison beside it/],
+    [["nothing"], /Allowed choices are compiled/],
+  ] as const) {
+    const run = await saf(["bench", ...args]);
+    assert.equal(run.code, 2, run.stderr);
+    assert.match(run.stderr, why);
+  }
+});
 
 test("`bench` refuses sizes that mean nothing", async () => {
   const run = await saf(["bench", "--rounds", "0"]);

@@ -5,14 +5,17 @@ import { GradientAssembler } from "../../core/gradient-assembler.js";
 import { type SlotInputs, areWeightless, slotInputs } from "../../training/slot-inputs.js";
 import type { StepContext } from "../../training/step-context.js";
 import { type SlotSink, computeSlots } from "../../training/train-step.js";
+import { blockTrace } from "./block-trace.js";
 import type { HostedRun } from "./hosted-run.js";
 import { type HostParts, type OrderOf, timed } from "./order.js";
 
 export function computeBlock(order: OrderOf<"block">, run: HostedRun, parts: HostParts): void {
   const context = run.context();
   const done = timed(parts, order);
+  const trace = blockTrace(parts);
   run.weights.load(`${order.term} ${order.step}`, order.parameters);
   run.loadAnchor(order);
+  trace?.took("load");
   const { sink, last } = announcingSink(
     order,
     bodiesOf(order.frames, context.program.layout.pushSize),
@@ -21,9 +24,11 @@ export function computeBlock(order: OrderOf<"block">, run: HostedRun, parts: Hos
   const images = run.epochOrder(stepImages(context.plan, order.step).epoch);
   const ready = run.ready?.step === order.step ? run.ready.slots : undefined;
   run.ready = undefined;
-  computeSlots(context, images, order.step, order, sink, ready);
+  computeSlots(context, images, order.step, order, trace?.watched(sink) ?? sink, ready);
   parts.send({ type: "block-done", chunks: last(), ...done() });
+  trace?.blockDone();
   prepareNext(context, run, order);
+  trace?.took("inputs of the next step");
 }
 
 /** Chunk bodies inside the frames, as views: [header | body] [header | body] … */

@@ -1,5 +1,6 @@
 /** What the orders that end with a report have in common. */
 import type { VectorStore } from "../../../shared/core/vectors/vector-memory.js";
+import type { TakePart } from "../../../shared/tracing.js";
 import type { FromEngine, ToEngine } from "../messages.js";
 import type { Programs } from "../program.js";
 
@@ -11,6 +12,8 @@ export interface HostParts {
   vectors: VectorStore;
   /** Milliseconds since some moment. */
   now: () => number;
+  /** Where somebody traces the engine. */
+  part?: TakePart | undefined;
 }
 
 /** The order of a type. */

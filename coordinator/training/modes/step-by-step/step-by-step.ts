@@ -92,6 +92,7 @@ class StepByStep implements Mode<BlockUnit> {
     const expected = stepSamples(options.plan, step);
     if (committed.samples === expected) {
       edges.onCommit(committed);
+      edges.tracer?.part?.("commit", atMs, edges.clock());
       return;
     }
     const counted = `Step ${step} counted ${committed.samples} images, expected ${expected}`;

@@ -56,6 +56,10 @@ export class StepTrace {
   }
 
   did(stage: Stage, beganMs: number, endedMs: number): void {
+    if (this.#tracer.part !== undefined) {
+      this.#tracer.part(stage, beganMs, endedMs);
+      return;
+    }
     const known = this.#stages.get(stage);
     if (known === undefined) this.#stages.set(stage, { beganMs, endedMs });
     else known.endedMs = endedMs;

@@ -1,5 +1,5 @@
 /** Medians and ratios of interleaved rounds. */
-import { at } from "../../shared/core/at.js";
+import { at } from "../../../shared/core/at.js";
 
 export interface Summary {
   median: number;
