@@ -8,7 +8,7 @@ import { isToken, speakerOf } from "../shared/subjects.js";
 import type { CoordinatorEdges, LogLevel } from "./coordinator-edges.js";
 import { FOREIGN_LEASE } from "./leases/book.js";
 import type { LeaseEvent } from "./leases/events.js";
-import type { ChunkVerdict, Job, Verdict } from "./leases/job.js";
+import type { ChunkVerdict, Job, UnitOf, Verdict } from "./leases/job.js";
 import { type Heard, Hearing, type HearingEdges, MOST_HEARD } from "./hearing.js";
 import { RefusedPushes } from "./refused-pushes.js";
 import { type Presence, admit } from "./pool/membership.js";
@@ -190,8 +190,7 @@ class Ear {
       this.#tellRefused(workerId, decoded.ok ? decoded.header : undefined, fate);
     // The worker may have its next lease before it has said that it is done.
     const { job, completed } = verdict;
-    if (job === undefined || completed === undefined) return;
-    this.#context.take(...completed.map((unit) => ({ kind: "computed", jobId: job.id, ...unit }) as const));
+    if (job !== undefined && completed !== undefined) this.#context.take(...completedIn(job, completed));
   }
 
   /** One line for a push: the values of a training that diverges are not finite in any of its chunks. */
@@ -347,6 +346,10 @@ function fingerprintIn(request: saf.v1.JoinRequest): EngineFingerprint {
     cpu: list(fingerprint?.cpu),
     sample: text(fingerprint?.sample ?? ""),
   };
+}
+
+function completedIn({ id: jobId }: Job, units: readonly UnitOf[]): LeaseEvent[] {
+  return units.map((unit) => ({ kind: "computed", jobId, ...unit }));
 }
 
 function settledAs<Reply>(reply: Reply): Verdict<Reply> {

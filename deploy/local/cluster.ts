@@ -159,10 +159,13 @@ export class LocalCluster {
 
   /** Folder of the worker's group, where workers are cut into some. */
   #hostMemoryOf(id: string): string | undefined {
-    const { shared_memory: isShared, hosts } = this.#options.pool;
+    const { pool, workers } = this.#options;
     const { memory } = this.#ground.scratch;
-    if (isShared || hosts === 0 || memory === undefined) return undefined;
-    const folder = join(memory, `host-${(Number(id.replace(/\D/g, "")) % hosts) + 1}`);
+    if (pool.shared_memory || pool.hosts === 0 || memory === undefined) return undefined;
+    const place = Number(id.replace(/\D/g, "")) - 1;
+    // Consecutive workers; one that came later is on the last.
+    const host = Math.min(pool.hosts - 1, Math.floor((place * pool.hosts) / Math.max(1, workers)));
+    const folder = join(memory, `host-${host + 1}`);
     makeFolderSync(folder);
     return folder;
   }
