@@ -20,7 +20,7 @@ const boundaries = {
   test: { regex: reaches("test"), message: "Nothing outside test/ imports test/." },
   tensorflow: {
     regex: "^@tensorflow/",
-    message: "TensorFlow.js appears only under worker/engine/eager/, worker/engine/wasm/ and deploy/setup.",
+    message: "TensorFlow.js appears only under worker/engine/eager/, graph/, wasm/ and deploy/setup.",
   },
   engines: {
     regex: "(^|/)(eager|wasm)/",
@@ -122,7 +122,7 @@ export default defineConfig(
     rules: importRules("barrel", "coordinator", "deploy", "test", "tensorflow"),
   },
   {
-    files: ["worker/engine/{eager,wasm}/**/*.ts"],
+    files: ["worker/engine/{eager,graph,wasm}/**/*.ts"],
     rules: importRules("barrel", "coordinator", "deploy", "test"),
   },
   { files: ["deploy/**/*.ts"], rules: importRules("barrel", "test", "tensorflow") },

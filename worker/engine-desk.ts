@@ -28,6 +28,8 @@ export interface EngineEvents {
   done(message: Done): void;
   /** The engine ended by itself. */
   died(error: ClusterError): void;
+  /** It cannot do something as well as it should. */
+  warned(message: string): void;
   /** It will never answer: a new process has to take its place. */
   hung(error: ClusterError): void;
 }
@@ -103,7 +105,8 @@ export class EngineDesk {
     } else if (message.type === "chunks") {
       this.#watch.heard(message.leaseId);
       this.#open.get(message.leaseId)?.onChunks(message.chunks);
-    } else if (message.type === "failed") this.#onFailure(message.leaseId, new Error(message.message));
+    } else if (message.type === "warning") this.#events.warned(message.message);
+    else if (message.type === "failed") this.#onFailure(message.leaseId, new Error(message.message));
     else if (message.type !== "ready") this.#onDone(message);
   }
 

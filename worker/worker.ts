@@ -66,6 +66,7 @@ export class Worker {
         done: (message) => this.#count(message),
         died: (error) => this.#stop("the engine died", error),
         hung: (error) => this.#stop(error.message, error),
+        warned: (message) => edges.log("warn", message),
       },
       { stopping, clock },
     );

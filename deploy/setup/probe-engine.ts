@@ -1,8 +1,7 @@
 /** Entry of the probe's child process: `node probe-engine.js <engine>` prints one line of JSON and exits. */
 import { REAL_ENGINES, type RealEngine } from "../../shared/engine.js";
-import { startEngine } from "../../worker/engine/eager/backend.js";
-import { runSelfTest } from "../../worker/engine/eager/self-test.js";
-import { measureSpeed } from "../../worker/engine/eager/speed-probe.js";
+import { measureSpeed } from "../../worker/engine/speed-probe.js";
+import { startPrograms } from "../../worker/engine/start.js";
 import type { ProbeReport } from "./probe.js";
 
 function isRealEngine(name: string | undefined): name is RealEngine {
@@ -11,10 +10,10 @@ function isRealEngine(name: string | undefined): name is RealEngine {
 
 async function probe(name: RealEngine): Promise<ProbeReport | { error: string }> {
   try {
-    const { tf, info } = await startEngine(name);
-    const selfTest = runSelfTest(tf);
-    const samplesPerSecond = selfTest.passed ? Math.round(measureSpeed(tf).samplesPerSecond) : 0;
-    return { info, selfTest, samplesPerSecond };
+    const programs = await startPrograms(name);
+    const selfTest = programs.selfTest();
+    const samplesPerSecond = selfTest.passed ? Math.round(measureSpeed(programs).samplesPerSecond) : 0;
+    return { info: programs.info, selfTest, samplesPerSecond };
   } catch (error) {
     return { error: (error instanceof Error ? error.message : String(error)).replaceAll("\n", " ") };
   }

@@ -77,6 +77,9 @@ async function leaderboard(
   return { results, twice, trials: trialIds.size };
 }
 
+/** One that dies more often within ten minutes is not started again, and nobody promises that it is. */
+const KILLS_OF_ONE = 4;
+
 /** Coordinator, nats-server and workers are killed at random; the sweep comes to what the calm one came to. */
 export const sweepKills: Bar = async ({ trials: count = 2000, rounds = 10, seed = 1, everyMs = 1500 }) =>
   withFolder(async (folder) => {
@@ -99,12 +102,17 @@ export const sweepKills: Bar = async ({ trials: count = 2000, rounds = 10, seed 
       const setting = { workers: 2, spec: specOf(round), out, pool, restartCoordinator: true };
       const code = await conducted(setting, async (local, isOver) => {
         // A process that dies again and again without success is given up: a kill now and then.
+        const killed = new Map<string, number>();
         while (!isOver()) {
           await passed(everyMs / 2 + random(everyMs));
           const draw = random(100);
           const id = `worker-${1 + random(2)}`;
-          const pid = draw < 50 ? local.workerPid(id) : draw < 80 ? local.coordinatorPid : local.natsPid;
-          if (isOver() || pid === undefined) continue;
+          const who = draw < 50 ? id : draw < 80 ? "coordinator" : "nats-server";
+          const pid =
+            who === id ? local.workerPid(id) : who === "coordinator" ? local.coordinatorPid : local.natsPid;
+          const before = killed.get(who) ?? 0;
+          if (isOver() || pid === undefined || (who !== id && before >= KILLS_OF_ONE)) continue;
+          killed.set(who, before + 1);
           try {
             process.kill(pid, "SIGKILL");
             kills++;

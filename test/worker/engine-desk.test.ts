@@ -14,12 +14,14 @@ function setUp() {
   const counted: number[] = [];
   const deaths: ClusterError[] = [];
   const hangs: ClusterError[] = [];
+  const warnings: string[] = [];
   const desk = new EngineDesk(
     engine,
     {
       done: ({ leaseId }) => counted.push(leaseId),
       died: (error) => deaths.push(error),
       hung: (error) => hangs.push(error),
+      warned: (message) => warnings.push(message),
     },
     { stopping: stop.signal, clock },
   );
@@ -36,7 +38,7 @@ function setUp() {
     );
   const finish = (leaseId: number, last: number[] = []): void =>
     engine.say({ type: "block-done", chunks: last, ...done(leaseId) });
-  return { engine, stop, clock, desk, counted, deaths, hangs, chunks, compute, finish };
+  return { engine, stop, clock, desk, counted, deaths, hangs, warnings, chunks, compute, finish };
 }
 
 test("each answer goes to the order of its lease, in whatever order they come", async () => {
@@ -135,4 +137,13 @@ test("an engine that says anything, or answers late, is merely slow", async () =
   await clock.advance(600_000);
   assert.equal(desk.trouble, undefined);
   assert.deepEqual(hangs, []);
+});
+
+test("what the engine cannot do as well as it should is told, and ends no order", async () => {
+  const { engine, warnings, compute, finish } = setUp();
+  const order = compute(3);
+  engine.say({ type: "warning", message: "odd runs operation by operation" });
+  finish(3);
+  assert.equal((await order).leaseId, 3);
+  assert.deepEqual(warnings, ["odd runs operation by operation"]);
 });

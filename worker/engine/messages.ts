@@ -121,4 +121,6 @@ export type FromEngine =
     } & Done)
   | ({ type: "task-done"; findings: Findings } & Done)
   | ({ type: "features-done"; features: FeatureCounts } & Done)
-  | { type: "failed"; leaseId: number; message: string };
+  | { type: "failed"; leaseId: number; message: string }
+  /** What the engine cannot do as well as it should. */
+  | { type: "warning"; message: string };

@@ -27,7 +27,9 @@ export function startEngineThread(data: EngineStart, signal?: AbortSignal): Prom
   const giveUp = (): void => void thread.terminate();
   signal?.addEventListener("abort", giveUp, { once: true });
   return new Promise((resolve, reject) => {
-    let deliver: (message: FromEngine | undefined) => void = () => undefined;
+    /** Said before anybody listened. */
+    const early: (FromEngine | undefined)[] = [];
+    let deliver: (message: FromEngine | undefined) => void = (message) => early.push(message);
     thread.on("message", (message: FromEngine) => {
       if (message.type !== "ready") {
         deliver(message);
@@ -46,6 +48,7 @@ export function startEngineThread(data: EngineStart, signal?: AbortSignal): Prom
         },
         onMessage: (handler) => {
           deliver = handler;
+          for (const message of early.splice(0)) handler(message);
         },
         stop: async () => {
           await thread.terminate();

@@ -6,7 +6,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { VectorMemory } from "../../shared/core/vectors/vector-memory.js";
 import { ENGINE_THREAD, traceFile } from "../../shared/io/trace-file.js";
 import { EngineHost } from "./host.js";
-import type { EngineStart, ToEngine } from "./messages.js";
+import type { EngineStart, FromEngine, ToEngine } from "./messages.js";
 import { startPrograms } from "./start.js";
 
 const port = parentPort;
@@ -14,7 +14,10 @@ if (port === null) throw new Error("thread.js must be started as a worker thread
 const { engine, computeMs, id = "worker" } = workerData as EngineStart;
 const trace = traceFile(process.env, { process: id, thread: ENGINE_THREAD });
 const host = new EngineHost({
-  programs: await startPrograms(engine, computeMs),
+  programs: await startPrograms(engine, {
+    computeMs,
+    onWarning: (message) => port.postMessage({ type: "warning", message } satisfies FromEngine),
+  }),
   send: (message) => port.postMessage(message),
   vectors: new VectorMemory(),
   now: () => performance.now(),

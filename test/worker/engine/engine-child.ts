@@ -4,7 +4,8 @@ import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { RealEngine } from "../../../shared/engine.js";
 import { startEngine } from "../../../worker/engine/eager/backend.js";
 import { runSelfTest } from "../../../worker/engine/eager/self-test.js";
-import { measureSpeed } from "../../../worker/engine/eager/speed-probe.js";
+import { EagerPrograms } from "../../../worker/engine/eager/programs.js";
+import { measureSpeed } from "../../../worker/engine/speed-probe.js";
 import type { TensorFlow } from "../../../worker/engine/eager/tfjs.js";
 
 const [engineName, task] = process.argv.slice(2) as [RealEngine, string];
@@ -28,12 +29,13 @@ function plantInWeightGradient(tf: TensorFlow, spoil: (cell: number) => number):
   });
 }
 
-const { tf } = await startEngine(engineName, { replaceKernels: task !== "stock-kernels" });
+const engine = await startEngine(engineName, { replaceKernels: task !== "stock-kernels" });
+const { tf } = engine;
 if (task === "plant-error") plantInWeightGradient(tf, (cell) => cell + 1);
 if (task === "plant-nan") plantInWeightGradient(tf, () => Number.NaN);
 
 const before = tf.memory().numTensors;
-if (task === "train") measureSpeed(tf, { batch: 4, seconds: 1 });
+if (task === "train") measureSpeed(new EagerPrograms(engine), { batch: 4, seconds: 1 });
 const selfTest = runSelfTest(tf);
 const report = {
   selfTest,

@@ -10,7 +10,7 @@ if (folder !== undefined && hasAddon(folder)) {
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "3";
   process.env["TF_NUM_INTRAOP_THREADS"] ??= "1";
   process.env["TF_NUM_INTEROP_THREADS"] ??= "1";
-  const programs = await startPrograms("tensorflow");
+  const programs = await startPrograms("tensorflow", { compile: "on" });
   truthSuite("tensorflow", programs);
   cifarTruthSuite("tensorflow", programs);
 } else {

@@ -29,6 +29,15 @@ export interface NodeBackend {
     inputs: readonly Tensor[],
     outputs: 6,
   ): [...Five<Tensor>, Tensor];
+  /** Opens a session on `saved_model.pb` of a folder. */
+  loadSavedModelMetaGraph(folder: string, tags: string): number;
+  runSavedModel(
+    session: number,
+    inputs: readonly Tensor[],
+    inputInfos: readonly { name: string }[],
+    outputNames: readonly string[],
+  ): Tensor[];
+  deleteSavedModel(session: number): void;
 }
 
 /** The current backend, which must be "tensorflow". */

@@ -6,15 +6,14 @@ import type * as tfjs from "@tensorflow/tfjs-core";
 import type { NodeBackend, OpAttribute } from "./node-backend.js";
 import { type TensorFlow, replaceKernel } from "./tfjs.js";
 import {
-  cellsInside,
   convGeometry,
-  paddingName,
   poolGeometry,
   type ConvAttributes,
   type Geometry,
   type PoolAttributes,
   type Shape4D,
 } from "./kernel-shapes.js";
+import { cellsInside, paddingName } from "../window-geometry.js";
 
 const BACKEND = "tensorflow";
 
