@@ -41,7 +41,7 @@ export class Coordinator {
     const { control, bulk, clock, heartbeatMs, metrics } = this.#edges;
     const listener = listen(this.#edges, {
       jobs: this.#jobs,
-      take: (event) => this.#take(event),
+      take: (...events) => this.#take(...events),
       member: (id) => this.#book.members.get(id),
       spoils: (id, engine) => refusesEngine(this.#book, id, engine),
       superseded: (term) => this.#onSuperseded(term),
@@ -165,8 +165,8 @@ export class Coordinator {
    * One event at a time, in the order in which they happened: what is done may make the next one happen. Work is given when
    * nothing else is left to decide.
    */
-  #take(event: LeaseEvent): void {
-    this.#inbox.push(event);
+  #take(...events: readonly LeaseEvent[]): void {
+    this.#inbox.push(...events);
     if (this.#isDeciding) return;
     this.#isDeciding = true;
     try {

@@ -8,7 +8,7 @@ import { isToken, speakerOf } from "../shared/subjects.js";
 import type { CoordinatorEdges, LogLevel } from "./coordinator-edges.js";
 import { FOREIGN_LEASE } from "./leases/book.js";
 import type { LeaseEvent } from "./leases/events.js";
-import type { ChunkVerdict, Job, Verdict } from "./leases/job.js";
+import type { ChunkVerdict, Job, UnitOf, Verdict } from "./leases/job.js";
 import { type Heard, Hearing, type HearingEdges, MOST_HEARD } from "./hearing.js";
 import { RefusedPushes } from "./refused-pushes.js";
 import { type Presence, admit } from "./pool/membership.js";
@@ -16,7 +16,8 @@ import type { EngineFingerprint } from "../shared/fingerprint.js";
 
 export interface ListenerContext {
   jobs: ReadonlyMap<string, Job>;
-  take(event: LeaseEvent): void;
+  /** Of several at once, no work is given in between. */
+  take(...events: readonly LeaseEvent[]): void;
   /** Who is in the pool under this name. */
   member(id: string): Presence | undefined;
   /** Why a worker with this engine is not taken beside the others; undefined where it is. */
@@ -121,7 +122,9 @@ class Ear {
     const { workerId: worker, incarnation, pid } = request;
     this.#edges.farWorkers?.seated(worker, request.isFar);
     const leaseId = this.#leaseOf(request);
-    this.#context.take({ kind: "joined", worker, incarnation, engine, pid, leaseId });
+    // Who shares memory with us sends nothing that could be summed on the way.
+    const host = request.isFar ? request.host.slice(0, MOST_TEXT) : "";
+    this.#context.take({ kind: "joined", worker, incarnation, engine, pid, host, leaseId });
   }
 
   /** Two coordinators would take the workers from each other for ever: the later one wins. */
@@ -187,8 +190,7 @@ class Ear {
       this.#tellRefused(workerId, decoded.ok ? decoded.header : undefined, fate);
     // The worker may have its next lease before it has said that it is done.
     const { job, completed } = verdict;
-    if (job !== undefined && completed !== undefined)
-      this.#context.take({ kind: "computed", jobId: job.id, worker: workerId, ...completed });
+    if (job !== undefined && completed !== undefined) this.#context.take(...completedIn(job, completed));
   }
 
   /** One line for a push: the values of a training that diverges are not finite in any of its chunks. */
@@ -344,6 +346,10 @@ function fingerprintIn(request: saf.v1.JoinRequest): EngineFingerprint {
     cpu: list(fingerprint?.cpu),
     sample: text(fingerprint?.sample ?? ""),
   };
+}
+
+function completedIn({ id: jobId }: Job, units: readonly UnitOf[]): LeaseEvent[] {
+  return units.map((unit) => ({ kind: "computed", jobId, ...unit }));
 }
 
 function settledAs<Reply>(reply: Reply): Verdict<Reply> {

@@ -63,6 +63,11 @@ export interface Subjects {
   /** The same as bytes, for workers of other machines, where `parameters` carries references to shared memory. */
   parametersAsBytes(shard: number): string;
   parametersAsBytesPattern: string;
+  /** Parameter chunks that a worker passes on to its mates: workers of one host that share memory among themselves. */
+  mateParameters(relay: string): string;
+  /** Chunks of a gradient sum that a worker gives a mate, which pushes them with its own. */
+  mateGradient(porter: string, worker: string): string;
+  mateGradientPattern(porter: string): string;
   /** Request: one chunk of a version. */
   parameterGet(shard: number, worker: string): string;
   parameterGetPattern(shard: number): string;
@@ -107,6 +112,9 @@ export function subjectsOf(pool: string): Subjects {
     parametersPattern: `${base}.param.*`,
     parametersAsBytes: (shard) => `${base}.param.bytes.${shard}`,
     parametersAsBytesPattern: `${base}.param.bytes.*`,
+    mateParameters: (relay) => `${base}.mates.param.${token(relay)}`,
+    mateGradient: (porter, worker) => `${base}.mates.grad.${token(porter)}.${token(worker)}`,
+    mateGradientPattern: (porter) => `${base}.mates.grad.${token(porter)}.*`,
     parameterGet: (shard, worker) => `${base}.param.get.${shard}.${token(worker)}`,
     parameterGetPattern: (shard) => `${base}.param.get.${shard}.*`,
     runGet: (worker) => `${base}.run.get.${token(worker)}`,
@@ -170,6 +178,8 @@ export function workerPermissions(pool: string, worker: string): Permissions {
       s.lease(worker),
       `${base}.grad.*.${token(worker)}`,
       s.push(worker),
+      s.mateParameters(worker),
+      `${base}.mates.grad.*.${token(worker)}`,
       `${base}.param.get.*.${token(worker)}`,
       s.runGet(worker),
       s.data(worker),
@@ -177,6 +187,7 @@ export function workerPermissions(pool: string, worker: string): Permissions {
     ],
     subscribe: [
       ...[s.all, s.command(worker), s.parametersPattern, s.parametersAsBytesPattern],
+      ...[`${base}.mates.param.*`, s.mateGradientPattern(worker)],
       `${inboxPrefix(worker)}.>`,
     ],
     allowResponses: false,

@@ -19,11 +19,20 @@ export interface WorkerEdges {
   coordinatorTimeoutMs: number;
   /** It shares no memory with the coordinator's machine. */
   isFar?: boolean;
+  /** The workers of its host with which it shares memory, where that is not the coordinator's too. */
+  host?: Host | undefined;
   /** Sent away at the end of a run, it waits for the next one. */
   outlivesRuns?: boolean;
   log: Log;
   metrics: WorkerMetrics;
   tracer: Tracer;
+}
+
+export interface Host {
+  /** The same for all of them. */
+  id: string;
+  /** Frames that are published here they read where they lie. */
+  bus: Bus;
 }
 
 /** What a worker tells of its process. */

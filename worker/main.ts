@@ -11,16 +11,17 @@ import { Metrics } from "../shared/io/metrics-registry.js";
 import { failedMessages, refusedMessages } from "../shared/io/failed-messages.js";
 import { type NatsAccess, checkNatsAccess, connectNats } from "../shared/io/nats-bus.js";
 import { startTracing } from "../shared/io/otlp-tracing.js";
-import { sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
+import { removeFilesOf, sharedMemoryBus } from "../shared/io/shared-memory-bus.js";
 import { realClock } from "../shared/io/real-clock.js";
 import { type Subjects, isToken, subjectsOf } from "../shared/subjects.js";
 import { tracedBus } from "../shared/traced-bus.js";
 import type { TakePart } from "../shared/tracing.js";
 import { VERSION } from "../shared/version.js";
 import type { Bus } from "../shared/bus.js";
-import type { Log, WorkerMetrics } from "./edges.js";
+import type { Host, Log, WorkerMetrics } from "./edges.js";
 import type { EngineTrouble } from "./engine-watch.js";
 import { startEngineThread } from "./engine/port.js";
+import { hostIdIn } from "./io/host-id.js";
 import { partFiles } from "./io/part-files.js";
 import { Worker } from "./worker.js";
 
@@ -30,6 +31,8 @@ export interface WorkerOptions {
   pool: string;
   /** Folder of shared memory for bulk bytes, when coordinator and worker run on one machine. */
   sharedMemory?: string | undefined;
+  /** The same of the workers of this machine alone, when the coordinator runs on another one. */
+  hostMemory?: string | undefined;
   engine: EngineName;
   /** Who chose it, in words; for the log. */
   engineWhy?: string | undefined;
@@ -130,7 +133,7 @@ async function serve(startup: Startup, subjects: Subjects, metricsUrl: string): 
   unready.reason = () => "not connected to NATS yet";
   const tracing = await startTracing({ identity: options.id, role: "worker", env: process.env, log });
   closing.push(() => tracing.stop());
-  const { control, bulk } = await connectBuses(startup, tracing.tracer.part);
+  const { control, bulk, host } = await connectBuses(startup, tracing.tracer.part);
   const worker = new Worker(options.id, {
     control,
     bulk,
@@ -147,6 +150,7 @@ async function serve(startup: Startup, subjects: Subjects, metricsUrl: string): 
     coordinatorTimeoutMs: options.coordinatorTimeoutMs,
     outlivesRuns: options.stay === true,
     isFar: options.sharedMemory === undefined,
+    host,
     log,
     tracer: tracing.tracer,
     metrics: countedIn(metrics),
@@ -168,7 +172,7 @@ function hangOf(trouble: EngineTrouble | undefined): string | undefined {
 async function connectBuses(
   { options, signal, log, metrics, closing }: Startup,
   part: TakePart | undefined,
-): Promise<{ control: Bus; bulk: Bus }> {
+): Promise<{ control: Bus; bulk: Bus; host: Host | undefined }> {
   const onFailedMessage = failedMessages(log, metrics, realClock.now);
   const onPermissionError = refusedMessages(log, metrics, realClock.now);
   const connect = async (purpose: string): Promise<Bus> => {
@@ -193,7 +197,23 @@ async function connectBuses(
   watchPending(metrics, [controlNats, bulkNats]);
   const counts = busCounts(metrics);
   const watched = (bus: Bus): Bus => tracedBus(countedBus(bus, counts), part, realClock.now);
-  return { control: watched(controlNats), bulk: watched(sharedBulk) };
+  // What lies in memory is not counted: what travels to the mates is the references.
+  const host = hostOf(options, countedBus(bulkNats, counts), log);
+  if (host !== undefined) closing.push(() => host.bus.close());
+  return { control: watched(controlNats), bulk: watched(sharedBulk), host };
+}
+
+function hostOf(
+  { sharedMemory, hostMemory, id: identity }: WorkerOptions,
+  bulk: Bus,
+  log: Log,
+): Host | undefined {
+  if (sharedMemory !== undefined || hostMemory === undefined) return undefined;
+  removeFilesOf(hostMemory, identity);
+  const id = hostIdIn(hostMemory);
+  if (id !== undefined) return { id, bus: sharedMemoryBus(bulk, { directory: hostMemory, identity }) };
+  log("warn", `The folder ${hostMemory} of host memory cannot be used: this worker shares none with others`);
+  return undefined;
 }
 
 function countedIn(metrics: Metrics): WorkerMetrics {

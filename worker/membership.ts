@@ -14,7 +14,7 @@ const ASKS_PER_TIMEOUT = 4;
 
 export type MembershipEdges = Pick<
   WorkerEdges,
-  "control" | "subjects" | "clock" | "process" | "coordinatorTimeoutMs" | "isFar" | "log"
+  "control" | "subjects" | "clock" | "process" | "coordinatorTimeoutMs" | "isFar" | "host" | "log"
 > & {
   engine: Pick<WorkerEdges["engine"], "info" | "selfTest" | "fingerprint">;
   metrics: Pick<WorkerEdges["metrics"], "reconnected">;
@@ -157,6 +157,7 @@ export class Membership {
       leaseId: this.#events.work().leaseId ?? 0,
       leaseTerm: this.#events.work().leaseTerm ?? 0,
       isFar: this.#edges.isFar === true,
+      host: this.#edges.host?.id ?? "",
       fingerprint: {
         flags: [...engine.fingerprint.flags],
         cpu: [...engine.fingerprint.cpu],

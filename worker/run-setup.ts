@@ -1,5 +1,5 @@
 /** What a worker prepares once for a run: its description, its images, its place for parameters and frames. */
-import type { Bus } from "../shared/bus.js";
+import type { Bus, MappedMemory } from "../shared/bus.js";
 import { type Config, configSchema } from "../shared/config/run.js";
 import { anchorOf } from "../shared/core/anchor.js";
 import { roundedWeights } from "../shared/core/codec.js";
@@ -16,6 +16,7 @@ import { recipeOf, runHashOf } from "../shared/run-hash.js";
 import type { SharedImages } from "./engine/messages.js";
 import type { EnginePort } from "./engine/port.js";
 import type { ImageSplits, Split } from "./images.js";
+import { CarriedSums } from "./mates/carried-sums.js";
 import {
   type ParameterIdentity,
   ParameterReceiver,
@@ -43,6 +44,10 @@ export interface PreparedRun {
   frames: Uint8Array<SharedArrayBuffer>;
   /** The coordinator reads the frames where they lie. */
   inPlace: boolean;
+  /** Where the frames lie, if others can map that. */
+  home: MappedMemory | undefined;
+  /** Sums of our blocks with those of mates. */
+  carried: CarriedSums;
   /** The state in which the engine ended the last stretch, once the coordinator has taken it. */
   held: { term: number; step: number } | undefined;
   /** What the threads share of this run. */
@@ -66,6 +71,8 @@ type TakeAnchor = (
 export interface RunSources extends RetryEdges {
   control: Bus;
   bulk: Bus;
+  /** To workers of this host; undefined where it has no mates. */
+  mates?: Bus | undefined;
   subjects: { runGet: string; parameterGet: string };
   engine: EnginePort;
   images: ImageSplits;
@@ -125,7 +132,8 @@ export async function prepareRun(sources: RunSources, wanted: WantedRun): Promis
     plan,
     parameters,
     keptWeights: keptReceiver(vectors, parameters, named(memory, "kept parameters")),
-    ...framesFor(bulk, layout, memory),
+    ...framesFor(sources, layout, memory),
+    carried: new CarriedSums(4 * layout.pushSize, memory, sources.mates?.mapped?.vectors),
     held: undefined,
     memory,
     vectors,
@@ -178,15 +186,17 @@ function named(memory: RunMemory, kind: string): VectorPlace {
 }
 
 function framesFor(
-  bulk: Bus,
+  { bulk, mates }: RunSources,
   { pushSize }: Layout,
   memory: RunMemory,
-): Pick<PreparedRun, "frames" | "inPlace"> {
+): Pick<PreparedRun, "frames" | "inPlace" | "home"> {
   const frameBytes = framesLength(4 * pushSize);
-  const mapped = bulk.mapped?.allocate(frameBytes);
+  const home = bulk.mapped ?? mates?.mapped;
+  const mapped = home?.allocate(frameBytes);
   return {
     frames: mapped ?? new Uint8Array(memory.of("frames", frameBytes)),
-    inPlace: mapped !== undefined,
+    inPlace: mapped !== undefined && home === bulk.mapped,
+    home: mapped === undefined ? undefined : home,
   };
 }
 

@@ -49,10 +49,11 @@ export class LoadedRuns {
   }
 
   #forget(run: PreparedRun): void {
-    const { engine, bulk } = this.#sources;
+    const { engine } = this.#sources;
     this.#runs.delete(run.runId);
     engine.send({ type: "forget", runId: run.runId });
-    if (run.inPlace) bulk.mapped?.release(run.frames);
+    run.home?.release(run.frames);
+    run.carried.dispose();
     run.memory.giveBack();
   }
 }

@@ -15,6 +15,8 @@ import { type Lease, LeaseInHand, leaseIn } from "./lease.js";
 import { LeaseQueue } from "./lease-queue.js";
 import { Membership, type MembershipEvents } from "./membership.js";
 import { DataParts } from "./parts.js";
+import { Mates } from "./mates/outgoing.js";
+import { ParameterFeed } from "./mates/parameter-feed.js";
 import { Pusher } from "./push.js";
 import type { PreparedRun } from "./run-setup.js";
 import { LoadedRuns } from "./runs.js";
@@ -43,7 +45,8 @@ export class Worker {
 
   constructor(id: string, edges: WorkerEdges) {
     const stopping = this.#stopping.signal;
-    const { control, bulk, subjects, clock, engine } = edges;
+    const { control, bulk, subjects, clock, engine, isFar = false } = edges;
+    const mates = edges.host?.bus;
     this.#id = id;
     this.#edges = edges;
     this.#queue = new LeaseQueue(stopping);
@@ -75,10 +78,7 @@ export class Worker {
       signal: stopping,
     });
     this.#runs = new LoadedRuns({
-      control,
-      bulk,
-      engine,
-      clock,
+      ...{ control, bulk, mates, engine, clock },
       signal: stopping,
       images: new ImageSplits(parts),
       memory: new ThreadMemory(),
@@ -86,7 +86,13 @@ export class Worker {
     });
     const nextLease = (): Promise<void> => this.#queue.arrival();
     const push = new Pusher({ ...edges, workerId: id, stopping, nextLease });
-    this.#context = { ...edges, engine: this.#engine, push, assets: new AssetCache(parts), stopping };
+    this.#context = {
+      ...{ ...edges, engine: this.#engine, push, assets: new AssetCache(parts), stopping },
+      mates: new Mates({ id, mates, subjects, clock, nextLease }),
+      feed: new ParameterFeed(id, { bulk, mates, subjects, isFar }, (frame, inPlace) =>
+        this.#runs.accept(frame, inPlace),
+      ),
+    };
   }
 
   /**
@@ -94,15 +100,15 @@ export class Worker {
    * ClusterError("dependency")).
    */
   async serve(signal: AbortSignal): Promise<void> {
-    const { control, bulk, subjects, isFar } = this.#edges;
+    const { control, subjects } = this.#edges;
+    const { feed, mates } = this.#context;
     signal.addEventListener("abort", () => this.#stop("signal"), { once: true });
     if (signal.aborted) this.#stop("signal");
-    const accept = ({ data, inPlace }: BusMessage): void => void this.#runs.accept(data, inPlace);
     const subscriptions = [
       control.subscribe(subjects.command(this.#id), (message) => this.#onCommand(message)),
-      bulk.subscribe(subjects.parameters(ONLY_SHARD), accept),
+      mates.listen(),
     ];
-    if (isFar === true) subscriptions.push(bulk.subscribe(subjects.parametersAsBytes(ONLY_SHARD), accept));
+    feed.listen();
     this.#membership.listen();
     await control.flush();
     this.#membership.watch();
@@ -113,6 +119,7 @@ export class Worker {
     }
     this.#membership.close();
     for (const subscription of subscriptions) subscription.unsubscribe();
+    feed.close();
     if (this.#refusal !== undefined) throw this.#refusal;
   }
 

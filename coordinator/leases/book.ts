@@ -24,6 +24,7 @@ export interface Grant {
   worker: string;
   /** Of its worker, when it got the lease. */
   engine: EngineFingerprint;
+  host: string;
   /** Which lease of the unit it is, from 1. */
   attempt: number;
   grantedMs: number;
@@ -94,6 +95,8 @@ export interface Member {
   engine: EngineFingerprint;
   /** Of its process, on its own machine. */
   pid: number;
+  /** Equal for workers that share memory among themselves; empty: it has no mates. */
+  host: string;
   lastSeenMs: number;
   lease: Lease | undefined;
   /**

@@ -19,6 +19,8 @@ export type LeaseEvent =
       incarnation: number;
       engine: EngineFingerprint;
       pid: number;
+      /** Equal for workers that share memory among themselves; without it, this one has no mates. */
+      host?: string;
       /** What it works on; 0 when idle, FOREIGN_LEASE when another coordinator gave it. */
       leaseId: number;
     }
@@ -105,6 +107,8 @@ export type Effect =
       hungMs: number;
       /** Its worker has not served the run yet, or not lately. */
       isCold: boolean;
+      /** Of the workers of its host, the one that passes parameters on; empty: it has no mates. */
+      relay: string;
     }
   | { kind: "halt"; worker: string; leaseId: number }
   /** Nobody wants what the worker may have been told to do. */

@@ -16,6 +16,8 @@ export interface GrantedLease {
   atMs: number;
   /** An engine that has not answered for this long hangs; 0: never. */
   hungMs: number;
+  /** Of the workers of its host, the one that passes parameters on; empty: it has no mates. */
+  relay: string;
 }
 
 /** The result of a unit is complete. `toldMs`: how long its worker says it took. */
@@ -33,10 +35,15 @@ export interface SettledLease {
   told?: { series: string; ms: number };
 }
 
-/** What becomes of a chunk: counted, or why not; and whether it completed a unit. */
+/** The same of a unit that a chunk completed. */
+export interface UnitOf extends CompletedUnit {
+  worker: string;
+}
+
+/** What becomes of a chunk: counted, or why not; and which units it completed. */
 export interface ChunkVerdict {
   fate: "accepted" | Refusal;
-  completed?: CompletedUnit;
+  completed?: readonly UnitOf[];
 }
 
 /** What a message about a lease comes to; neither of the two: the worker goes on with it. */

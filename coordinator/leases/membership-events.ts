@@ -10,7 +10,7 @@ import type { EventOf, LeaseOutcome, StretchProgress } from "./events.js";
 import type { LostState, Turn } from "./turn.js";
 
 export function joined(turn: Turn, event: EventOf<"joined">): void {
-  const { worker, incarnation, engine, pid, leaseId } = event;
+  const { worker, incarnation, engine, pid, leaseId, host = "" } = event;
   const known = turn.book.members.get(worker);
   const isRestart = known !== undefined && known.incarnation !== incarnation;
   if (known === undefined)
@@ -27,6 +27,7 @@ export function joined(turn: Turn, event: EventOf<"joined">): void {
     incarnation,
     engine,
     pid,
+    host,
     lastSeenMs: turn.nowMs,
     strayLease: isStray ? leaseId : 0,
     warm: isRestart ? new Set<string>() : before.warm,
@@ -49,6 +50,7 @@ function stranger(id: string, engine: EngineFingerprint): Member {
     incarnation: 0,
     engine,
     pid: 0,
+    host: "",
     lastSeenMs: 0,
     lease: undefined,
     strayLease: 0,

@@ -13,6 +13,7 @@ import {
   usedTimes,
 } from "./book.js";
 import { MOST_DOUBLINGS, hungLimitOf, limitOf, ownLimit, queueLimit } from "./deadline.js";
+import { distanceToMates, relayFor, servingOrder } from "./mates.js";
 import { paceOf, usualOfAll } from "./pace.js";
 import { type LateUnit, lateUnits, takeoverFor } from "./second-copies.js";
 import type { Turn } from "./turn.js";
@@ -21,8 +22,7 @@ import type { Unit } from "./unit.js";
 /** Gives work to every idle worker that some job has work for. `first` comes first: what it needs is in its engine still. */
 export function serveAll(turn: Turn, first?: string): void {
   if (turn.book.isPaused) return;
-  if (first !== undefined) serve(turn, first);
-  for (const id of turn.book.members.keys()) serve(turn, id);
+  for (const id of servingOrder(turn.book, first)) serve(turn, id);
   takeOverAll(turn);
 }
 
@@ -121,15 +121,24 @@ function planned(turn: Turn, job: JobRecord): JobRecord {
   return { ...job, ...change };
 }
 
-/** The unit that a worker gets: the first that it should go on with, or else the first at all, if that helps. */
+/**
+ * The unit that a worker gets, if that helps: the closest to what its mates hold, of several the one that it should go on with,
+ * or else the first at all.
+ */
 function unitFor(turn: Turn, job: JobRecord, member: Member): UnitRecord | undefined {
   const last = job.affinities.get(member.id);
+  const isNext = ({ unit }: UnitRecord): boolean => last === undefined || unit.affinity === last;
+  const isGood = ({ unit }: UnitRecord): boolean => helps(turn.book, job, member, unit, turn.nowMs);
+  const distance = distanceToMates(turn.book, job, member);
+  if (distance !== undefined)
+    return [...openFor(turn, job, member)]
+      .sort((one, other) => distance(one) - distance(other) || Number(isNext(other)) - Number(isNext(one)))
+      .find(isGood);
   let first: UnitRecord | undefined;
   for (const record of openFor(turn, job, member)) {
-    const isNext = last === undefined || record.unit.affinity === last;
-    if (!isNext && first !== undefined) continue;
-    if (!helps(turn.book, job, member, record.unit, turn.nowMs)) continue;
-    if (isNext) return record;
+    if (!isNext(record) && first !== undefined) continue;
+    if (!isGood(record)) continue;
+    if (isNext(record)) return record;
     first = record;
   }
   return first;
@@ -199,6 +208,7 @@ function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): 
     leaseId,
     worker: member.id,
     engine: member.engine,
+    host: member.host,
     attempt,
     grantedMs: now,
     state: "held" as const,
@@ -212,7 +222,20 @@ function grant(turn: Turn, job: JobRecord, member: Member, record: UnitRecord): 
       : { affinities: new Map(job.affinities).set(member.id, unit.affinity) }),
   });
   turn.effects.push(
-    { kind: "lease", worker: member.id, jobId: job.id, unit, leaseId, attempt, atMs: now, hungMs, isCold },
+    {
+      ...{
+        kind: "lease",
+        worker: member.id,
+        jobId: job.id,
+        unit,
+        leaseId,
+        attempt,
+        atMs: now,
+        hungMs,
+        isCold,
+      },
+      relay: relayFor(turn.book, member),
+    },
     { kind: "units", jobId: job.id },
   );
   const again = attempt === 1 ? "" : `, attempt ${attempt}`;

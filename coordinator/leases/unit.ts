@@ -1,4 +1,5 @@
 /** What leases are for, as the book sees it: pieces of work, and plans that say which come next. */
+import type { Block } from "../../shared/core/slots.js";
 import type { Patience } from "./deadline.js";
 
 /**
@@ -18,6 +19,8 @@ export interface Unit {
   isExclusive?: true;
   /** Whoever held a unit of this affinity last is offered the next one first: it has its inputs ready. */
   affinity?: string;
+  /** Which leaves of the tree of sums it brings: mates of one host get such as lie together. */
+  block?: Block;
 }
 
 /** A unit, for people. */

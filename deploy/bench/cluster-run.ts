@@ -71,7 +71,7 @@ export async function settingsOf({ data, model, batch, slots, steps, codec }: Cl
 
 async function train(
   ground: Ground,
-  { workers, bulk, mode }: Cluster,
+  { workers, bulk, mode, hosts }: Cluster,
   { traces, route }: ClusterPlace,
   { file, out }: { file: string; out: string },
 ): Promise<Promise<Snapshot>[]> {
@@ -91,7 +91,10 @@ async function train(
       workerEnvironment: { ...engineVariables(ground, mode), ...traced },
       coordinatorEnvironment: traced,
       coordinatorArguments: ["--run", file, "--out", out],
-      pool: poolSchema.parse({ workers, min_workers: workers, shared_memory: bulk === "mapped" }),
+      pool: poolSchema.parse({
+        ...{ workers, min_workers: workers, shared_memory: bulk === "mapped" },
+        hosts: hosts > 1 ? hosts : 0,
+      }),
       clock: realClock,
       restartCoordinator: false,
       onNote: () => undefined,

@@ -44,6 +44,12 @@ export function workerCommand(): Command {
         "emulated engine: time that a slot takes; worker-1=250,50 names one worker's own (default: 50)",
       ).env("SAF_COMPUTE_MS"),
     )
+    .addOption(
+      new Option(
+        "--host-memory <folder>",
+        "workers of this machine sum and read through files here, and send and fetch once for all; for a coordinator on another one",
+      ).env("SAF_HOST_MEMORY"),
+    )
     .addOption(new Option("--cache-dir <folder>", "where data parts are kept").env("SAF_CACHE_DIR"))
     .action(async (options: WorkerFlags) => {
       // A signal may come while the rest is loaded.

@@ -19,6 +19,7 @@ export interface WorkerFlags extends ConnectionOptions {
   id?: string;
   engine?: string;
   computeMs?: string;
+  hostMemory?: string;
   cacheDir?: string;
   coordinatorTimeout: number;
   stay?: true;
@@ -33,6 +34,7 @@ export async function serveAsWorker(
   if (options.exitWithParent === true)
     exitWithParent(() => {
       removeRings(options.sharedMemory);
+      removeRings(options.hostMemory);
       // An exit would wait for an engine in a native call, and one that hangs would outlive everybody.
       process.kill(process.pid, "SIGKILL");
     });

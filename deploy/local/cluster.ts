@@ -137,7 +137,8 @@ export class LocalCluster {
     makeFolderSync(join(options.out, "logs"));
     for (const folder of await sweepScratch())
       options.onNote(`removed ${folder}, left behind by a saf that was killed`);
-    const scratch = await createScratch(options.pool.shared_memory);
+    const { shared_memory: isShared, hosts } = options.pool;
+    const scratch = await createScratch(isShared || hosts > 0);
     try {
       return new LocalCluster(options, await groundOf(options, scratch));
     } catch (error) {
@@ -153,7 +154,20 @@ export class LocalCluster {
 
   /** Folder of the processes' rings; undefined where bulk bytes go through NATS. */
   get sharedMemory(): string | undefined {
-    return this.#ground.scratch.memory;
+    return this.#options.pool.shared_memory ? this.#ground.scratch.memory : undefined;
+  }
+
+  /** Folder of the worker's group, where workers are cut into some. */
+  #hostMemoryOf(id: string): string | undefined {
+    const { pool, workers } = this.#options;
+    const { memory } = this.#ground.scratch;
+    if (pool.shared_memory || pool.hosts === 0 || memory === undefined) return undefined;
+    const place = Number(id.replace(/\D/g, "")) - 1;
+    // Consecutive workers; one that came later is on the last.
+    const host = Math.min(pool.hosts - 1, Math.floor((place * pool.hosts) / Math.max(1, workers)));
+    const folder = join(memory, `host-${host + 1}`);
+    makeFolderSync(folder);
+    return folder;
   }
 
   /** Address of the coordinator's live page, once it said so. */
@@ -266,7 +280,10 @@ export class LocalCluster {
 
   #startWorker(id: string): Program {
     const { engine, cacheDir, workerEnvironment, pool } = this.#options;
-    const connection = this.#connectionOf(id, this.#ground.server.credentials.worker(id));
+    const connection = {
+      ...this.#connectionOf(id, this.#ground.server.credentials.worker(id)),
+      hostMemory: this.#hostMemoryOf(id),
+    };
     const logFile = join(this.#logs, `${id}.jsonl`);
     return startProgram({
       name: id,
@@ -278,8 +295,8 @@ export class LocalCluster {
   }
 
   #connectionOf(name: string, { seedFile }: NatsCredentials): Connection {
-    const { server, caFile, scratch, route } = this.#ground;
-    return { url: route?.urlOf(name) ?? server.url, seedFile, caFile, pool: POOL, memory: scratch.memory };
+    const { server, caFile, route } = this.#ground;
+    return { url: route?.urlOf(name) ?? server.url, seedFile, caFile, pool: POOL, memory: this.sharedMemory };
   }
 
   get #logs(): string {

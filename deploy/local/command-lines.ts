@@ -11,6 +11,8 @@ export interface Connection {
   pool: string;
   /** Folder of the processes' rings; without it, bulk bytes go through NATS. */
   memory: string | undefined;
+  /** The same of the workers that share none with the coordinator. */
+  hostMemory?: string | undefined;
 }
 
 export interface CoordinatorSetting {
@@ -55,6 +57,7 @@ export function workerArguments(
 ): string[] {
   return [
     ...["worker", "--id", id, ...connectionOptions(connection), ...memoryOptions(connection)],
+    ...(connection.hostMemory === undefined ? [] : ["--host-memory", connection.hostMemory]),
     ...["--engine", engine, "--cache-dir", cacheDir, "--log-file", logFile],
     ...(engine === EMULATED && computeMs !== undefined ? ["--compute-ms", String(computeMs)] : []),
     ...(stay ? ["--stay"] : []),

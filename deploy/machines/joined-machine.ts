@@ -7,6 +7,7 @@ import { makeFolderSync } from "../../shared/io/folders.js";
 import { workerArguments, workerProcessEnvironment } from "../local/command-lines.js";
 import { Crew } from "../local/crew.js";
 import { startProgram } from "../local/program.js";
+import { type Scratch, createScratch, removeScratch, sweepScratch } from "../local/scratch.js";
 import type { EnrolledMachine } from "./enrol.js";
 
 export interface JoinedOptions {
@@ -27,6 +28,17 @@ export interface JoinedOptions {
 
 /** Resolves when `signal` aborts and all have ended, or when all were sent away. Throws ClusterError when none is left. */
 export async function serveOnMachine(options: JoinedOptions, signal: AbortSignal): Promise<void> {
+  await sweepScratch();
+  // With one worker there is nothing to share.
+  const scratch = await createScratch(options.machine.workers.length > 1);
+  try {
+    await serveWith(options, scratch, signal);
+  } finally {
+    await removeScratch(scratch);
+  }
+}
+
+async function serveWith(options: JoinedOptions, scratch: Scratch, signal: AbortSignal): Promise<void> {
   const { home, clock, onNote, machine } = options;
   const logs = join(home, "logs");
   makeFolderSync(logs);
@@ -34,7 +46,7 @@ export async function serveOnMachine(options: JoinedOptions, signal: AbortSignal
   const seeds = new Map(machine.workers.map(({ name, seedFile }) => [name, seedFile]));
   const crew = new Crew({
     ...{ logs, clock, onNote, isUnwatched: true },
-    start: (id) => startWorker(options, id, seeds.get(id) ?? ""),
+    start: (id) => startWorker(options, id, { seedFile: seeds.get(id) ?? "", hostMemory: scratch.memory }),
     onDeath: () => undefined,
     onNobodyLeft: (message, hint) => ended.abort(new ClusterError("dependency", message, { hint })),
   });
@@ -50,13 +62,17 @@ export async function serveOnMachine(options: JoinedOptions, signal: AbortSignal
   if (ended.signal.aborted && !signal.aborted) throw ended.signal.reason as ClusterError;
 }
 
-function startWorker(options: JoinedOptions, id: string, seedFile: string): ReturnType<typeof startProgram> {
+function startWorker(
+  options: JoinedOptions,
+  id: string,
+  given: { seedFile: string; hostMemory: string | undefined },
+): ReturnType<typeof startProgram> {
   const { machine, url, caFile, home, engine, cacheDir, workerEnvironment, once } = options;
   const logs = join(home, "logs");
   return startProgram({
     name: id,
     args: workerArguments(
-      { url, seedFile, caFile, pool: machine.pool, memory: undefined },
+      { ...given, url, caFile, pool: machine.pool, memory: undefined },
       { id, engine, cacheDir, logFile: join(logs, `${id}.jsonl`), stay: !once },
     ),
     environment: workerProcessEnvironment(process.env, workerEnvironment),

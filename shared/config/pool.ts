@@ -26,6 +26,11 @@ export const poolSchema = settings({
     z.boolean().default(true),
     "local pools: bulk bytes go through shared memory, NATS carries the references; false: all through NATS",
   ),
+  hosts: setting(
+    "nothing",
+    z.int().min(0).max(64).default(0),
+    "local pools with shared_memory: false: cut the workers into so many groups, as on so many machines: each shares memory among itself; 0: nobody shares any",
+  ),
   heartbeat_ms: setting(
     "nothing",
     z.int().min(50).max(60_000).default(1000),

@@ -221,6 +221,11 @@ export function decodeChunk(frame: Uint8Array, inPlace = false): DecodedChunk {
   return { ok: true, header, body: bodyOf(frame) };
 }
 
+/** Does it say that it is a chunk? Unchecked: to tell it from a reference. */
+export function isFrame({ buffer, byteOffset, byteLength }: Uint8Array): boolean {
+  return byteLength >= HEADER_BYTES && new DataView(buffer, byteOffset).getUint32(0) === MAGIC;
+}
+
 /** Can so many bytes be the body of the chunk? In bf16, each of its values has two or four of them. */
 function isBodyOf({ codec, totalBytes, chunk }: ChunkHeader, bodyBytes: number): boolean {
   const most = bodyLength(totalBytes, chunk);

@@ -152,7 +152,12 @@ export class TreeSum {
 
   /** The finished sum, or undefined while slots are missing. Valid until `release`. */
   get root(): Float32Array | undefined {
-    return this.#held.get(1);
+    return this.sumOf(1);
+  }
+
+  /** The same of a node below the root, until its sibling is there too. */
+  sumOf(node: number): Float32Array | undefined {
+    return this.#held.get(node);
   }
 
   release(): void {

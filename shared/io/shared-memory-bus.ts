@@ -60,6 +60,18 @@ export function removeRings(directory: string | undefined): void {
   }
 }
 
+/** Takes away what a former process of this name has left in a folder that nobody else tidies. */
+export function removeFilesOf(directory: string, identity: string): void {
+  try {
+    const own = readdirSync(directory).filter(
+      (name) => FILE_NAME.test(name) && name.slice(0, -9) === identity,
+    );
+    for (const name of own) rmSync(join(directory, name), { force: true });
+  } catch {
+    // There is no such folder, or nothing of it is ours.
+  }
+}
+
 class SharedMemoryBus implements Bus {
   readonly #inner: Bus;
   readonly #directory: string;

@@ -83,13 +83,14 @@ test("docs/protocol.md states the sizes and versions of the sources", () => {
 test("docs/protocol.md lists every subject and no other", () => {
   const subjects = subjectsOf("pool");
   const documented = rowsBetween("subjects").map(
-    ([subject = ""]) => `saf.v1.pool.${subject.slice(1, -1).replace(/<\w+>/, "x")}`,
+    ([subject = ""]) => `saf.v1.pool.${subject.slice(1, -1).replace(/<\w+>/g, "x")}`,
   );
   const spoken = (Object.keys(subjects) as (keyof Subjects)[])
     .filter((name) => !name.endsWith("Pattern"))
     .map((name) => {
       const subject = subjects[name] as string | ((...tokens: unknown[]) => string);
       if (typeof subject === "string") return subject;
+      if (name === "mateGradient") return subject("x", "x");
       return name === "gradient" || /^parameter/.test(name) ? subject(0, "x") : subject("x");
     });
   assert.deepEqual(documented.sort(), spoken.sort());

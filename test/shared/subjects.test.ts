@@ -63,6 +63,7 @@ test("every pattern matches the subjects it is for, and no other kind", () => {
     push: { pattern: s.pushPattern, subjects: [s.push("w")] },
     parameters: { pattern: s.parametersPattern, subjects: [s.parameters(0), s.parameters(12)] },
     "parameters as bytes": { pattern: s.parametersAsBytesPattern, subjects: [s.parametersAsBytes(0)] },
+    "a mate's gradient": { pattern: s.mateGradientPattern("p"), subjects: [s.mateGradient("p", "w")] },
     "parameter get": { pattern: s.parameterGetPattern(0), subjects: [s.parameterGet(0, "w")] },
     result: { pattern: s.resultPattern, subjects: [s.result("w")] },
     event: { pattern: s.eventPattern, subjects: [s.event("step")] },

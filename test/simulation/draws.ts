@@ -10,6 +10,7 @@ export const STREAMS = {
   engine: 5,
   liar: 6,
   rival: 7,
+  hosts: 8,
 } as const;
 
 export class Draws {

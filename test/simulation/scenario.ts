@@ -20,6 +20,8 @@ export interface WorkerPlan {
   startsMs: number;
   /** It ends when it hears of no coordinator for this long; 0: never. */
   patienceMs: number;
+  /** Workers of one host give each other their blocks; without it, a worker has no mates. */
+  host?: string | undefined;
 }
 
 export interface Scenario {
@@ -50,6 +52,7 @@ export function drawScenario(seed: number): Scenario {
   // So that the work lasts about as long as the faults.
   const slotMs = Math.min(800, (draws.between(0.2, 1) * calmMs * workerCount) / slotsOf(runs));
   const workers = Array.from({ length: workerCount }, (_, i) => drawWorker(draws, i, slotMs, calmMs));
+  drawHosts(new Draws(seed, "hosts"), workers, runs);
   // Which coordinator is the later one, the clocks must agree.
   const hasClock = draws.chance(0.5);
   const names = ["coordinator", ...workers.map(({ name }) => name)];
@@ -78,6 +81,21 @@ function drawWorker(draws: Draws, index: number, slotMs: number, calmMs: number)
     startsMs: draws.chance(0.7) ? draws.between(0, 300) : draws.between(0, calmMs),
     patienceMs: draws.chance(0.7) ? 0 : draws.between(5000, 20_000),
   };
+}
+
+/** In two worlds of three: who shares memory with whom. In some of them workers are alike, and give each other their blocks. */
+function drawHosts(draws: Draws, workers: readonly WorkerPlan[], runs: readonly Config[]): void {
+  const mixed = ["host-1", "host-1", "host-2", "host-2", undefined];
+  const hosts = draws.pick([[undefined], ["host-1"], mixed]);
+  for (const worker of workers) worker.host = draws.pick(hosts);
+  if (hosts.length === 1 && hosts[0] === undefined) return;
+  const [first] = workers;
+  if (draws.chance(0.5)) for (const worker of workers) worker.slotMs = first?.slotMs ?? worker.slotMs;
+  if (draws.chance(0.3)) return;
+  for (const { train } of runs) {
+    train.lease = "step";
+    train.slots = Math.max(train.slots, draws.pick([2, 4, 8]));
+  }
 }
 
 /** As fast as one worker that has its own, and slower while somebody else works on it. */

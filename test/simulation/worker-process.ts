@@ -41,6 +41,8 @@ export async function work({
     ...{ control, bulk, engine, subjects: subjectsOf(pool) },
     parts: partFiles(`${DISK_ROOT}/${plan.name}/parts`),
     coordinatorTimeoutMs: plan.patienceMs,
+    // What is read where it lies elsewhere comes as bytes here.
+    ...(plan.host === undefined ? {} : { isFar: true, host: { id: plan.host, bus: bulk } }),
     clock: process.clock,
     process: { pid: 1, incarnation: startedMs, rssBytes: () => 0, metricsUrl: "" },
     log: (level, message) => note(`${level}: ${message}`),

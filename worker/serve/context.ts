@@ -5,6 +5,8 @@ import type { WorkerEdges } from "../edges.js";
 import type { EngineDesk } from "../engine-desk.js";
 import type { Push } from "../frame-sender.js";
 import type { LeaseInHand } from "../lease.js";
+import type { Mates } from "../mates/outgoing.js";
+import type { ParameterFeed } from "../mates/parameter-feed.js";
 import type { Pusher } from "../push.js";
 import type { PreparedRun } from "../run-setup.js";
 import type { AssetCache } from "../task-assets.js";
@@ -12,6 +14,8 @@ import type { AssetCache } from "../task-assets.js";
 export type ServeContext = Pick<WorkerEdges, "bulk" | "subjects" | "clock" | "metrics" | "tracer"> & {
   engine: EngineDesk;
   push: Pusher;
+  mates: Mates;
+  feed: ParameterFeed;
   assets: AssetCache;
   /** Aborts when the worker stops. */
   stopping: AbortSignal;

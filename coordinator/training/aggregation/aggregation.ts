@@ -8,7 +8,7 @@ export interface Aggregation {
    * them in bf16 (shared/core/codec.ts); values that are not finite, or not intact after they were read, change nothing.
    */
   add(node: number, chunk: number, bytes: Uint8Array, isIntact: () => boolean, rounded: number): AddOutcome;
-  /** Every chunk was counted of this very node. */
+  /** Every chunk of the node is counted: of it, or of one above it. */
   isComplete(node: number): boolean;
   /** Chunks of the node that are not counted, neither of it nor of one above it. */
   missing(node: number): number[];

@@ -12,19 +12,13 @@ export const treeSums: MakeAggregation = (slots, byteLength, memory) => {
     pools.set(length, pool);
     return new TreeSum(slots, pool);
   });
-  /** Chunks that were counted of each node itself. */
-  const counted = new Map<number, number>();
   const release = (): void => {
     for (const tree of trees) tree.release();
-    counted.clear();
   };
   return {
-    add(node, chunk, bytes, isIntact, rounded) {
-      const outcome = trees[chunk]?.addBytes(node, bytes, isIntact, rounded) ?? "wrong-size";
-      if (outcome === "added") counted.set(node, (counted.get(node) ?? 0) + 1);
-      return outcome;
-    },
-    isComplete: (node) => counted.get(node) === trees.length,
+    add: (node, chunk, bytes, isIntact, rounded) =>
+      trees[chunk]?.addBytes(node, bytes, isIntact, rounded) ?? "wrong-size",
+    isComplete: (node) => trees.every((tree) => tree.covers(node)),
     missing: (node) => trees.flatMap((tree, chunk) => (tree.covers(node) ? [] : [chunk])),
     sum: (chunk) => trees[chunk]?.root,
     release,

@@ -5,7 +5,16 @@ import { deadlyUnit } from "../../../coordinator/leases/deadly-unit.js";
 import { WASM } from "../../support/fingerprints.js";
 
 const grant = (state: GrantState, i: number): Grant => ({
-  ...{ leaseId: i, worker: `worker-${i}`, engine: WASM, attempt: i, grantedMs: 0, state, progress: 0 },
+  ...{
+    leaseId: i,
+    worker: `worker-${i}`,
+    engine: WASM,
+    host: "",
+    attempt: i,
+    grantedMs: 0,
+    state,
+    progress: 0,
+  },
 });
 
 function recordOf(...states: GrantState[]): UnitRecord {

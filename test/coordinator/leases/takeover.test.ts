@@ -62,6 +62,7 @@ function bookOf({ units = [unitOf("u")], holds = {}, msPerImage, plan, strays = 
         leaseId: ++leaseId,
         worker: id,
         engine: WASM,
+        host: "",
         attempt: 1,
         grantedMs: sinceMs,
         state,
@@ -72,7 +73,16 @@ function bookOf({ units = [unitOf("u")], holds = {}, msPerImage, plan, strays = 
     });
     const now = held.find(({ grant }) => grant.state === "held" || grant.state === "raced");
     members.set(id, {
-      ...{ id, incarnation: 1, engine: WASM, pid: 1, lastSeenMs: NOW, endedLease: 0, untold: undefined },
+      ...{
+        id,
+        incarnation: 1,
+        engine: WASM,
+        pid: 1,
+        host: "",
+        lastSeenMs: NOW,
+        endedLease: 0,
+        untold: undefined,
+      },
       ...{
         lastRun: "",
         warm: new Set<string>(),

@@ -129,6 +129,8 @@ test("a block sent again as part of a larger one is replaced, not added twice, a
   tree.add(6, Float32Array.of(100));
   assert.equal(tree.add(2, Float32Array.of(3)), "added"); // slots 0 and 1 at once
   assert.equal(pool.out, 2);
+  assert.deepEqual([...(tree.sumOf(2) ?? [])], [3]);
+  assert.equal(tree.sumOf(4), undefined);
   assert.equal(tree.add(5, Float32Array.of(2)), "duplicate");
   assert.equal(tree.add(7, Float32Array.of(1000)), "added");
   assert.deepEqual([...(tree.root as Float32Array)], [1103]);

@@ -7,7 +7,7 @@ import type { Bus, BusMessage, MappedMemory } from "../../../shared/bus.js";
 import { breakSeal, sealOf } from "../../../shared/core/chunk.js";
 import { countedBus } from "../../../shared/counted-bus.js";
 import { FileMapping } from "../../../shared/io/file-mapping.js";
-import { sharedMemoryBus } from "../../../shared/io/shared-memory-bus.js";
+import { removeFilesOf, sharedMemoryBus } from "../../../shared/io/shared-memory-bus.js";
 import { MemoryBroker } from "../../support/memory-bus.js";
 
 const LARGE = 256 * 1024;
@@ -115,6 +115,17 @@ test("without a folder to write to, payloads travel by value", async (t) => {
   const seen = next(broker.connect(), "bulk");
   writer.publish("bulk", pattern(LARGE, 1));
   assert.deepEqual(await seen, pattern(LARGE, 1));
+});
+
+test("what a killed process left is taken away by its name, and nothing of others", async (t) => {
+  const { directory } = await pair(t);
+  const before = await readdir(directory);
+  for (const name of ["worker-1-0123abcd", "worker-11-0123abcd", "worker-1-notes", "host.id"])
+    await writeFile(join(directory, name), "");
+  removeFilesOf(directory, "worker-1");
+  const left = ["worker-11-0123abcd", "worker-1-notes", "host.id"];
+  assert.deepEqual((await readdir(directory)).sort(), [...before, ...left].sort());
+  removeFilesOf(join(directory, "nowhere"), "worker-1");
 });
 
 test("a writer takes its ring away when it closes", async (t) => {

@@ -7,13 +7,15 @@ import {
   exactBytes,
   roundedGradients,
 } from "../../../../shared/core/codec.js";
-import { type Layout, TAIL } from "../../../../shared/core/layout.js";
+import type { Layout } from "../../../../shared/core/layout.js";
+import { miscountIn } from "../../../../shared/core/push-counts.js";
 import { blockOfNode } from "../../../../shared/core/slots.js";
 import { type saf, wire } from "../../../../shared/messages.js";
 import { grantOf } from "../../../leases/book.js";
-import type { ChunkVerdict, JobLeases, Verdict } from "../../../leases/job.js";
+import type { ChunkVerdict, JobLeases, UnitOf, Verdict } from "../../../leases/job.js";
 import type { Shard } from "../../shard.js";
 import { missingChunks } from "../missing.js";
+import type { HeldBlock } from "./host-groups.js";
 import { BLOCK_SERIES } from "./plan.js";
 import type { LeasedBlock, StepInWork } from "./step-in-work.js";
 
@@ -26,6 +28,15 @@ export interface GradientContext {
   work(): StepInWork | undefined;
   /** The sum of a chunk is complete. */
   onSum(work: StepInWork, shard: Shard, chunk: number): void;
+}
+
+/** What the values of a chunk come from. */
+interface Pushed {
+  /** The block of whoever sent it. */
+  own: LeasedBlock;
+  /** Of all blocks. */
+  images: number;
+  blocks: readonly HeldBlock[];
 }
 
 const { Status } = wire.PushReply;
@@ -48,20 +59,21 @@ export class Gradients {
     if (header.kind !== "gradient" || header.totalBytes !== shard?.pushBytes) return { fate: "size" };
     const work = this.#context.work();
     if (work?.step !== header.step) return { fate: "stale" };
-    const block = this.#blockOf(work, header.node, workerId);
-    if (block === undefined) return { fate: "node" };
+    const pushed = this.#pushedAs(work, header.node, workerId);
+    if (pushed === undefined) return { fate: "node" };
     const { codec } = header;
-    if (codec !== this.#codecOf(block)) return { fate: "codec" };
+    if (codec !== this.#codecOf(header.node)) return { fate: "codec" };
 
     const rounded = shard.roundedIn(header.chunk, codec);
     const values = bodyLength(shard.pushBytes, header.chunk) / 4;
     if (body.byteLength !== encodedLength(values, rounded)) return { fate: "size" };
 
+    const { own, images } = pushed;
     const exact = exactBytes(body, rounded);
-    const miscounted = endsVector(shard, header) ? miscountIn(exact, block.unit.images) : undefined;
+    const miscounted = endsVector(shard, header) ? miscountIn(exact, images) : undefined;
     if (miscounted !== undefined) {
       if (!isIntact()) return { fate: "checksum" };
-      block.refused.set(workerId, { outcome: "refused", reason: miscounted });
+      own.refused.set(workerId, { outcome: "refused", reason: miscounted });
       return { fate: "count" };
     }
     const beganMs = this.#clock();
@@ -69,7 +81,7 @@ export class Gradients {
       case "duplicate":
         return { fate: "duplicate" };
       case "nonfinite":
-        block.refused.set(workerId, { outcome: "spoiled", reason: "values that are not finite" });
+        own.refused.set(workerId, { outcome: "spoiled", reason: "values that are not finite" });
         return { fate: "nonfinite" };
       case "no-such-node":
         return { fate: "node" };
@@ -84,10 +96,14 @@ export class Gradients {
     if (shard.isSummed(header.chunk)) this.#context.onSum(work, shard, header.chunk);
     const endedMs = this.#clock();
     work.aggregateMs += endedMs - beganMs;
-    if (!this.#shards.every((one) => one.isComplete(header.node))) return { fate: "accepted" };
-    work.finished(workerId, endedMs);
-    // The worker's own time comes a little later, with the end of its push.
-    return { fate: "accepted", completed: { unitId: block.unit.id, steps: 1, toldMs: undefined } };
+    return { fate: "accepted", completed: this.#completed(work, pushed, endedMs) };
+  }
+
+  /** Units of which nothing is missing any more. The workers' own times come a little later, with the ends of their pushes. */
+  #completed(work: StepInWork, { blocks }: Pushed, atMs: number): UnitOf[] {
+    const complete = blocks.filter(({ node }) => this.#shards.every((one) => one.isComplete(node)));
+    for (const { worker } of complete) work.finished(worker, atMs);
+    return complete.map(({ unitId, worker }) => ({ unitId, worker, steps: 1, toldMs: undefined }));
   }
 
   onPushEnd(message: saf.v1.PushEnd): Verdict<saf.v1.PushReply.$Properties> {
@@ -119,14 +135,28 @@ export class Gradients {
     };
   }
 
-  /** The one codec that the sum of this block comes in: in another one it would be other bits. */
-  #codecOf({ unit }: LeasedBlock): Codec {
-    const { codec, layout } = this.#context;
-    return codecOf(roundedGradients(codec, layout, unit.block.count));
+  /** The one codec that the sum of this node comes in: in another one it would be other bits. */
+  #codecOf(node: number): Codec {
+    const { codec, layout, slots } = this.#context;
+    return codecOf(roundedGradients(codec, layout, blockOfNode(slots, node)?.count ?? 0));
   }
 
   get #chunks(): number {
     return Math.max(...this.#shards.map(({ pushBytes }) => chunkCountOf(pushBytes)));
+  }
+
+  /** What a worker may push as this node: the block that it was leased, or the sum that it carries for its host. */
+  #pushedAs(work: StepInWork, node: number, workerId: string): Pushed | undefined {
+    const own = this.#blockOf(work, node, workerId);
+    if (own !== undefined) {
+      const { id: unitId, images } = own.unit;
+      return { own, images, blocks: [{ unitId, worker: workerId, node }] };
+    }
+    const blocks = work.groups.pushedAs(node, workerId)?.blocks ?? [];
+    const leased = blocks.map((block) => work.blockAt(block.node));
+    const [first] = leased;
+    if (first === undefined) return undefined;
+    return { own: first, images: leased.reduce((sum, block) => sum + (block?.unit.images ?? 0), 0), blocks };
   }
 
   /** The block that sums this node, if the worker was leased it. */
@@ -140,17 +170,4 @@ export class Gradients {
 /** The last chunk of the last shard ends with the counts of a push. */
 function endsVector({ isLast }: Shard, { chunk, chunkCount }: ChunkHeader): boolean {
   return isLast && chunk === chunkCount - 1;
-}
-
-/** Why the counts at the end of a push cannot be those of so many images; undefined when they can. */
-function miscountIn(body: Uint8Array, images: number): string | undefined {
-  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-  const countAt = (place: number): number | undefined => {
-    const offset = body.byteLength - 4 * (TAIL.length - place);
-    return offset >= 0 ? view.getFloat32(offset, true) : undefined;
-  };
-  const samples = countAt(TAIL.samples);
-  const hits = countAt(TAIL.hits) ?? 0;
-  if (samples === images && Number.isInteger(hits) && hits >= 0 && hits <= images) return undefined;
-  return `it counted ${hits} hits of ${samples} images, expected ${images} images`;
 }

@@ -15,6 +15,7 @@ import { updateRule } from "../../update-rule.js";
 import type { CommandHead, Course, MakeMode, Mode, ModeContext, Pause } from "../mode.js";
 import { committedStep } from "./committed-step.js";
 import { Gradients } from "./gradients.js";
+import type { HostGroup } from "./host-groups.js";
 import { type BlockUnit, blockPlan } from "./plan.js";
 import { type StepInWork, StepOpener } from "./step-in-work.js";
 
@@ -49,7 +50,14 @@ class StepByStep implements Mode<BlockUnit> {
     const { step, block } = unit;
     this.#work ??= this.#opener.open(step, lease.atMs);
     const traceparent = this.#work.leased(unit, lease);
-    return { block: { ...head, step, firstSlot: block.first, slotCount: block.count, traceparent } };
+    const group = this.#work.groups.leased(unit.id, this.#context.leases.records());
+    return {
+      block: {
+        ...{ ...head, step, firstSlot: block.first, slotCount: block.count, traceparent },
+        relay: lease.relay,
+        ...(group === undefined ? {} : carriedBy(group, lease.worker)),
+      },
+    };
   }
 
   onChunk(workerId: string, header: ChunkHeader, body: Uint8Array, isIntact: () => boolean): ChunkVerdict {
@@ -105,4 +113,13 @@ class StepByStep implements Mode<BlockUnit> {
     this.#work?.end(edges.clock(), why);
     this.#work = undefined;
   }
+}
+
+/** What a lease says of the sum in which its block leaves the host. */
+function carriedBy(
+  { node, porter, blocks }: HostGroup,
+  worker: string,
+): Pick<saf.v1.BlockLease.$Properties, "porter" | "carriedNode" | "mates"> {
+  const others = worker === porter ? blocks.slice(1).map((block) => block.worker) : [];
+  return { porter, carriedNode: node, mates: others };
 }

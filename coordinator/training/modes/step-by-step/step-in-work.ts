@@ -3,6 +3,7 @@ import { nodeOfBlock } from "../../../../shared/core/slots.js";
 import type { Tracer } from "../../../../shared/tracing.js";
 import type { GrantedLease } from "../../../leases/job.js";
 import type { SquaredNorms } from "../../shard.js";
+import { HostGroups } from "./host-groups.js";
 import type { BlockUnit } from "./plan.js";
 import { type Stage, StepTrace } from "./step-trace.js";
 
@@ -29,6 +30,8 @@ export class StepInWork {
   aggregateMs = 0;
   /** Undefined in a step that is not measured. */
   readonly norms: SquaredNorms | undefined;
+  /** Of blocks that are summed on the way here. */
+  readonly groups: HostGroups;
   readonly #slots: number;
   /** By the node of the tree that they sum. */
   readonly #blocks = new Map<number, LeasedBlock>();
@@ -41,6 +44,7 @@ export class StepInWork {
   ) {
     this.step = step;
     this.#slots = slots;
+    this.groups = new HostGroups(slots);
     this.openedMs = openedMs;
     this.#trace = trace;
     this.norms = measuresNorms ? { gradient: 0, update: 0 } : undefined;
