@@ -75,7 +75,27 @@ const plain: Network = {
   ] satisfies Layer[],
 };
 
-const SUBJECTS = [robust, plain];
+/** One channel in, and channels that the graph fills up or sets side by side. */
+const narrow: Network = {
+  ...robust,
+  name: "narrow",
+  input: { height: 12, width: 12, channels: 1 },
+  layers: [
+    { ...conv, name: "blocked", kernel: [5, 5], channels: 20, padding: none },
+    { kind: "batch-norm", name: "bn1" },
+    { kind: "activation", activation: "mrelu" },
+    { kind: "max-pool", size: 2, stride: 2, padding: none },
+    { ...conv, name: "filled", kernel: [3, 3], channels: 13, padding: none },
+    { kind: "batch-norm", name: "bn2" },
+    { kind: "activation", activation: "mrelu" },
+    { ...conv, name: "covers", kernel: [2, 2], channels: 15, padding: none },
+    { kind: "batch-norm", name: "bn3" },
+    { kind: "activation", activation: "relu" },
+    { ...conv, name: "fc", kernel: [1, 1], channels: 4, padding: none },
+  ] satisfies Layer[],
+};
+
+const SUBJECTS = [robust, plain, narrow];
 
 const SLOPES: readonly (readonly [name: string, slope: SurrogateSlope | undefined])[] = [
   ["", undefined],

@@ -4,9 +4,8 @@
  */
 import { type Attribute, type Ref, bool, float, output, text, type } from "../graph-builder.js";
 import type { Operations } from "../operations.js";
-
-/** METHOD.md 1.4. */
-const VARIANCE_EPSILON = 1e-4;
+import { LANES, type NormInputs, type Normalised, VARIANCE_EPSILON } from "./norm-part.js";
+import { columnsSideBySide, wideBatchNorm, wideBatchNormGradient } from "./wide-batch-norm.js";
 
 const ATTRIBUTES: Record<string, Attribute> = {
   U: type("float"),
@@ -15,8 +14,6 @@ const ATTRIBUTES: Record<string, Attribute> = {
   is_training: bool(true),
 };
 
-/** oneDNN works on so many channels at a time; 50 cost 10 times what 64 do. */
-const LANES = 16;
 /** More channels of zeros than this cost more than they save. */
 const MOST_PADDING = 1.3;
 
@@ -26,21 +23,10 @@ export function normalisedChannels(channels: number, device: "cpu" | "gpu"): num
   return device === "cpu" && padded <= MOST_PADDING * channels ? padded : channels;
 }
 
-export interface Normalised {
-  output: Ref;
-  /** Of the batch, per channel. */
-  mean: Ref;
-  deviation: Ref;
-  /** For `batchNormGradient`. */
-  saved: readonly Ref[];
-}
-
-/** `input` [images, height, width, channels]; `values`: a scalar, how many there are of a channel. */
-export function batchNorm(
-  o: Operations,
-  input: Ref,
-  { scale, shift, values, device }: { scale: Ref; shift: Ref; values: Ref; device: "cpu" | "gpu" },
-): Normalised {
+/** `input` [images, height, width, channels]. */
+export function batchNorm(o: Operations, input: Ref, inputs: NormInputs): Normalised {
+  if (isWide(inputs)) return wideBatchNorm(o, input, inputs);
+  const { scale, shift, values, device } = inputs;
   const none = o.graph.floats([], [0]);
   const normalised = o.op("FusedBatchNormV3", [input, scale, shift, none, none], {
     ...ATTRIBUTES,
@@ -64,11 +50,16 @@ export function batchNormGradient(
   o: Operations,
   saved: (index: number) => Ref,
   gradient: Ref,
-  scale: Ref,
+  at: Omit<NormInputs, "shift">,
 ): { input: Ref; scale: Ref; shift: Ref } {
-  const inputs = [gradient, saved(0), scale, saved(1), saved(2), saved(3)];
+  if (isWide(at)) return wideBatchNormGradient(o, saved, gradient, at);
+  const inputs = [gradient, saved(0), at.scale, saved(1), saved(2), saved(3)];
   const back = o.op("FusedBatchNormGradV3", inputs, ATTRIBUTES);
   return { input: back, scale: output(back, 1), shift: output(back, 2) };
+}
+
+function isWide(at: Pick<NormInputs, "device" | "width" | "channels">): boolean {
+  return at.device === "cpu" && columnsSideBySide(at) > 1;
 }
 
 /** TensorFlow divides by one less than the number of values, but never by 0. */

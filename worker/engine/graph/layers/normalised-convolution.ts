@@ -8,6 +8,7 @@ import type { Operations } from "../operations.js";
 import { batchNorm, batchNormGradient, normalisedChannels } from "./batch-norm.js";
 import { linearPart } from "./linear.js";
 import type { ConvolutionOptions, Linear } from "./linear-part.js";
+import type { NormInputs } from "./norm-part.js";
 import {
   type Forward,
   type GraphOperator,
@@ -62,15 +63,14 @@ class BatchHalf {
   }
 
   forward(o: Operations, parameters: ParameterRefs, input: Ref, images: Ref): Forward {
-    const { name, output, device } = this.#options;
+    const { name } = this.#options;
     const filtered = this.#linear.apply(o, input, this.#filter(o, parameters));
     const raw = this.#isProduct ? this.#wide(o, filtered) : filtered;
     const count = o.asFloat(o.scalarOf(images), "int32");
     const made = batchNorm(o, raw, {
       scale: this.#ofChannels(o, parameters.get(`${this.#norm}/scale`)),
       shift: this.#ofChannels(o, parameters.get(`${this.#norm}/shift`)),
-      values: o.binary("Mul", count, output.height * output.width),
-      device,
+      ...this.#size(o, count),
     });
     const mean = o.binary("AddV2", this.#narrow(o, made.mean, 1), parameters.get(`${name}/bias`));
     return {
@@ -92,7 +92,10 @@ class BatchHalf {
   ): Ref | undefined {
     const { name } = this.#options;
     const scale = this.#ofChannels(o, parameters.get(`${this.#norm}/scale`));
-    const back = batchNormGradient(o, (index) => kept.saved(index), this.#wide(o, gradient), scale);
+    const back = batchNormGradient(o, (index) => kept.saved(index), this.#wide(o, gradient), {
+      scale,
+      ...this.#size(o, o.asFloat(o.scalarOf(images), "int32")),
+    });
     const through = this.#isProduct ? this.#narrow(o, back.input, 4) : back.input;
     emit?.(`${this.#norm}/shift`, this.#narrow(o, back.shift, 1));
     emit?.(`${this.#norm}/scale`, this.#narrow(o, back.scale, 1));
@@ -103,6 +106,19 @@ class BatchHalf {
     return wantInput
       ? this.#linear.inputGradient(o, through, this.#filter(o, parameters), images)
       : undefined;
+  }
+
+  /** Of what is normalised; `images`: a scalar, how many there are. */
+  #size(o: Operations, images: Ref): Omit<NormInputs, "scale" | "shift"> {
+    const { output, device } = this.#options;
+    const { height, width } = output;
+    return {
+      values: o.binary("Mul", images, height * width),
+      device,
+      height,
+      width,
+      channels: this.#channels,
+    };
   }
 
   #filter(o: Operations, parameters: ParameterRefs): Ref {
