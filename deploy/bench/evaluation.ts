@@ -3,6 +3,7 @@ import { cpSync, readFileSync, rmSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { PERTURBATION_KINDS } from "../../shared/results.js";
 import { temporaryFolder } from "../local/places.js";
 import type { Evaluation, Measured } from "./core/contenders.js";
 import { type Ground, engineVariables } from "./ground.js";
@@ -43,6 +44,8 @@ export async function timedEvaluation(
       ...[SAF, "evaluate", copy, "--workers", String(workers), "--images", String(images)],
       ...["--protocol", protocol, ...(budget === undefined ? [] : ["--budget", budget])],
       ...["--json", "--progress", "none", "--set", `pool.min_workers=${workers}`],
+      // Whatever the run itself was to measure.
+      ...["--set", `evaluate.kinds=[${PERTURBATION_KINDS.join(",")}]`],
     ];
     await runProgram(process.execPath, { args, environment, limitMs: LIMIT_MS });
     const written = statSync(join(copy, "eval/results.jsonl")).mtimeMs / 1000;
