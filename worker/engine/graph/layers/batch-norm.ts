@@ -32,9 +32,12 @@ export function batchNorm(o: Operations, input: Ref, inputs: NormInputs): Normal
     ...ATTRIBUTES,
     exponential_avg_factor: float(1),
   });
-  const [mean, unbiased, reservedMean, reservedVariance, rest] = [1, 2, 3, 4, 5].map((index) =>
-    output(normalised, index),
-  ) as [Ref, Ref, Ref, Ref, Ref];
+  const [mean, unbiased, reservedMean] = [
+    output(normalised, 1),
+    output(normalised, 2),
+    output(normalised, 3),
+  ];
+  const [reservedVariance, rest] = [output(normalised, 4), output(normalised, 5)];
   // On a GPU the reserved outputs are no moments.
   const variance = device === "cpu" ? reservedVariance : biasedVariance(o, unbiased, values);
   return {

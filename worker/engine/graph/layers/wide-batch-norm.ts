@@ -34,19 +34,15 @@ export function wideBatchNorm(o: Operations, input: Ref, inputs: NormInputs): No
   const count = columnsSideBySide({ width, channels });
   const shape = [-1, height, width / count, count * channels];
   const wide = o.reshape(input, shape);
-  const [ones, zeros] = [1, 0].map((value) =>
-    o.graph.floats(new Float32Array(count * channels).fill(value), [count * channels]),
-  ) as [Ref, Ref];
+  const [ones, zeros] = [constant(o, 1, count * channels), constant(o, 0, count * channels)];
   const none = o.graph.floats([], [0]);
   const seen = o.op("FusedBatchNormV3", [wide, ones, zeros, none, none], {
     ...FIXED,
     is_training: bool(true),
     exponential_avg_factor: float(1),
   });
-  const [means, variances] = [3, 4].map((index) => o.reshape(output(seen, index), [count, channels])) as [
-    Ref,
-    Ref,
-  ];
+  const columns = (index: number): Ref => o.reshape(output(seen, index), [count, channels]);
+  const [means, variances] = [columns(3), columns(4)];
   const mean = average(o, means, count);
   const apart = o.unary("Square", o.binary("Sub", means, mean));
   const variance = average(o, o.binary("AddV2", variances, apart), count);
@@ -76,28 +72,28 @@ export function wideBatchNormGradient(
 ): { input: Ref; scale: Ref; shift: Ref } {
   const count = columnsSideBySide({ width, channels });
   const wide = o.reshape(gradient, [-1, height, width / count, count * channels]);
-  const [input, means, variances, rest] = [0, 1, 2, 3].map(saved) as [Ref, Ref, Ref, Ref];
+  const [input, means, variances, rest] = [saved(0), saved(1), saved(2), saved(3)];
   const wideScale = repeated(o, scale, count);
   const back = o.op("FusedBatchNormGradV3", [wide, input, wideScale, means, variances, rest], FIXED);
-  const [scaleGradient, shiftGradient] = [1, 2].map((index) =>
-    o.sum(o.reshape(output(back, index), [count, channels]), [0]),
-  ) as [Ref, Ref];
+  const sum = (index: number): Ref => o.sum(o.reshape(output(back, index), [count, channels]), [0]);
+  const [scaleGradient, shiftGradient] = [sum(1), sum(2)];
   const deviations = o.unary("Sqrt", o.binary("AddV2", variances, VARIANCE_EPSILON));
   const slope = o.binary("RealDiv", wideScale, o.binary("Mul", deviations, values));
   const factor = o.unary(
     "Neg",
     o.binary("Mul", slope, o.binary("RealDiv", repeated(o, scaleGradient, count), deviations)),
   );
-  const constant = o.binary(
+  const offset = o.binary(
     "Sub",
     o.unary("Neg", o.binary("Mul", slope, repeated(o, shiftGradient, count))),
     o.binary("Mul", factor, means),
   );
   // As batch norm of mean 0 and deviation 1: the fastest way to a factor and a constant for each channel.
-  const [zeros, unit] = [0, 1 - VARIANCE_EPSILON].map((value) =>
-    o.graph.floats(new Float32Array(count * channels).fill(value), [count * channels]),
-  ) as [Ref, Ref];
-  const correction = o.op("FusedBatchNormV3", [input, factor, constant, zeros, unit], {
+  const [zeros, unit] = [
+    constant(o, 0, count * channels),
+    constant(o, 1 - VARIANCE_EPSILON, count * channels),
+  ];
+  const correction = o.op("FusedBatchNormV3", [input, factor, offset, zeros, unit], {
     ...FIXED,
     exponential_avg_factor: float(1),
   });
@@ -117,4 +113,8 @@ function average(o: Operations, x: Ref, count: number): Ref {
 function repeated(o: Operations, x: Ref, count: number): Ref {
   const inputs = [x, o.graph.integers([count])];
   return o.op("Tile", inputs, { Tmultiples: type("int32") });
+}
+
+function constant(o: Operations, value: number, channels: number): Ref {
+  return o.graph.floats(new Float32Array(channels).fill(value), [channels]);
 }
