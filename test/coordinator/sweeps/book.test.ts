@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { trialName } from "../../../shared/trial-name.js";
 import { test } from "node:test";
 import { limitWords } from "../../../coordinator/sweeps/limit-words.js";
 import type { Segment } from "../../../coordinator/sweeps/segment.js";
@@ -412,14 +413,14 @@ test("images, trials to come and reasons of a population count and name its heir
   assert.equal(own, samplesSeen, "what a parent has seen counts once in the results too");
   const heirs = rows.filter(({ parent }) => parent !== undefined);
   assert.ok(heirs.length > 0);
-  for (const { number, parent } of heirs) {
-    const from = played.book.row(parent?.trial ?? "")?.number;
-    const said = new RegExp(
-      `; new trial ${number} takes its place, from the weights of trial ${from} with clean `,
-    );
+  for (const { number, trial, parent } of heirs) {
+    const from = played.book.row(parent?.trial ?? "");
+    assert.ok(from !== undefined);
+    const [heir, source] = [trialName(number, trial), trialName(from.number, from.trial)];
+    const said = `; new ${heir} takes its place, from the weights of ${source} with clean `;
     assert.ok(
-      played.reasons().some((reason) => said.test(reason)),
-      `heir ${number} of ${from}`,
+      played.reasons().some((reason) => reason.includes(said)),
+      `${heir} of ${source}: ${played.reasons().join("\n")}`,
     );
   }
 });

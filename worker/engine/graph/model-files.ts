@@ -1,8 +1,9 @@
 /** Compiled graphs as files, for TensorFlow loads them from a folder only: named by the hash of what is in them. */
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { makeFolderSync } from "../../../shared/io/folders.js";
 
 /** TensorFlow's name for it. */
 const FILE = "saved_model.pb";
@@ -12,19 +13,34 @@ export function hashOf(savedModel: Uint8Array): string {
 }
 
 /**
- * The folder that holds these bytes. What lies there already is compared, byte by byte: a file that is damaged, or cut short
- * by a full disk, is written anew. Where `folder` cannot be written to, a folder of this process serves.
+ * Hands over a folder that holds these bytes, for as long as the call lasts. What lies there already is compared, byte by byte:
+ * a file that is damaged, or cut short by a full disk, is written anew. Where `folder` cannot be written to, a folder of this
+ * process serves.
  */
-export function modelFolder(folder: string, savedModel: Uint8Array): string {
+export function inModelFolder<Loaded>(
+  folder: string,
+  savedModel: Uint8Array,
+  load: (place: string) => Loaded,
+): Loaded {
   const place = join(folder, hashOf(savedModel));
-  if (holds(place, savedModel)) return place;
+  if (isKept(place, savedModel)) return load(place);
+  const own = mkdtempSync(join(tmpdir(), "saf-graph-"));
+  try {
+    write(join(own, FILE), savedModel);
+    return load(own);
+  } finally {
+    rmSync(own, { recursive: true, force: true });
+  }
+}
+
+/** Is it there, or written now? */
+function isKept(place: string, savedModel: Uint8Array): boolean {
+  if (holds(place, savedModel)) return true;
   try {
     write(join(place, FILE), savedModel);
-    return place;
+    return true;
   } catch {
-    const own = mkdtempSync(join(tmpdir(), "saf-graph-"));
-    write(join(own, FILE), savedModel);
-    return own;
+    return false;
   }
 }
 
@@ -37,8 +53,13 @@ function holds(place: string, savedModel: Uint8Array): boolean {
 }
 
 function write(file: string, bytes: Uint8Array): void {
-  mkdirSync(dirname(file), { recursive: true });
+  makeFolderSync(dirname(file));
   const aside = `${file}.${process.pid}.${process.hrtime.bigint()}`;
-  writeFileSync(aside, bytes);
-  renameSync(aside, file);
+  try {
+    writeFileSync(aside, bytes);
+    renameSync(aside, file);
+  } catch (error) {
+    rmSync(aside, { force: true });
+    throw error;
+  }
 }

@@ -11,7 +11,7 @@ import { EagerPrograms } from "../eager/programs.js";
 import type { Engine, TensorFlow } from "../eager/tfjs.js";
 import type { Living, Program, Programs } from "../program.js";
 import { compileNetwork } from "./compile.js";
-import { modelFolder } from "./model-files.js";
+import { inModelFolder } from "./model-files.js";
 import { GraphProgram, type LoadedGraph } from "./program.js";
 import { testGraphs } from "./self-test.js";
 import { GraphSession } from "./session.js";
@@ -115,8 +115,9 @@ export class GraphPrograms implements Programs {
   #load(network: Network): Cached {
     const isCpu = this.info.device === "cpu";
     const compiled = compileNetwork(network, { device: isCpu ? "cpu" : "gpu", holds: isCpu });
-    const folder = modelFolder(this.#options.folder, compiled.savedModel);
-    return { compiled, session: new GraphSession(nodeBackendOf(this.#tf), folder), users: 0 };
+    const { folder } = this.#options;
+    const load = (place: string): GraphSession => new GraphSession(nodeBackendOf(this.#tf), place);
+    return { compiled, session: inModelFolder(folder, compiled.savedModel, load), users: 0 };
   }
 
   /** Closes sessions that nobody uses, the oldest first, until few are left. */
