@@ -148,7 +148,8 @@ test("only deploy/ and test/ import deploy/, and only test/ imports test/", () =
 });
 
 /** Where engines are at home: below these alone a tensor is known. */
-const isEngine = (path: string): boolean => isIn(path, "worker/engine/eager", "worker/engine/graph", "worker/engine/wasm");
+const isEngine = (path: string): boolean =>
+  isIn(path, "worker/engine/eager", "worker/engine/graph", "worker/engine/wasm");
 
 /** The emulated one knows no tensor either. */
 const isAnyEngine = (path: string): boolean => isEngine(path) || isIn(path, "worker/engine/emulated");

@@ -13,6 +13,7 @@ import {
 } from "../../shared/engine.js";
 import { ClusterError, codeIn } from "../../shared/errors.js";
 import { COMPILE_VARIABLE, engineEnvironment } from "../../worker/engine/environment.js";
+import { compileChoice } from "../../worker/engine/start.js";
 import {
   findAddonPackage,
   hasAddon,
@@ -76,6 +77,7 @@ export async function provisionEngine(options: ProvisionOptions): Promise<Engine
   const { cacheDir, progress, refresh = false } = options;
   const forced = options.force ?? engineInEnvironment(env);
   if (forced === EMULATED) return EMULATION;
+  compileChoice(env);
   const conditions = conditionsOf(forced, env);
   const context: SetupContext = { cacheDir, env, progress };
 

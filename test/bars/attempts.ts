@@ -330,7 +330,7 @@ async function chunkFlood(attacker: Attacker): Promise<string> {
   const { layout } = known.run;
   const values = new Float32Array(layout.pushSize).fill(1);
   const lease = { term: hand.term, step: 2 ** 31, firstSlot: 0, slotCount: 1, attempt: 1 };
-  const [frame = new Uint8Array()] = hand.frames(lease as saf.v1.BlockLease, values);
+  const [frame = new Uint8Array()] = hand.frames(lease, values);
   for (let i = 0; i < 2000; i++) {
     attacker.say(subjects.gradient(0, id), frame);
     if (i % 50 === 49) await attacker.flush();

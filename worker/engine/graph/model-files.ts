@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { ClusterError } from "../../../shared/errors.js";
 import { makeFolderSync } from "../../../shared/io/folders.js";
 
 /** TensorFlow's name for it. */
@@ -24,13 +25,33 @@ export function inModelFolder<Loaded>(
 ): Loaded {
   const place = join(folder, hashOf(savedModel));
   if (isKept(place, savedModel)) return load(place);
-  const own = mkdtempSync(join(tmpdir(), "saf-graph-"));
+  const own = temporaryFolder(folder);
   try {
-    write(join(own, FILE), savedModel);
+    try {
+      write(join(own, FILE), savedModel);
+    } catch (cause) {
+      throw cannotWrite(folder, cause);
+    }
     return load(own);
   } finally {
     rmSync(own, { recursive: true, force: true });
   }
+}
+
+function temporaryFolder(wanted: string): string {
+  try {
+    return mkdtempSync(join(tmpdir(), "saf-graph-"));
+  } catch (cause) {
+    throw cannotWrite(wanted, cause);
+  }
+}
+
+function cannotWrite(folder: string, cause: unknown): ClusterError {
+  return new ClusterError(
+    "storage",
+    `Cannot write a compiled network, neither below ${folder} nor below ${tmpdir()}`,
+    { hint: "make room, or set SAF_CACHE_DIR or TMPDIR; SAF_COMPILE=off does without", cause },
+  );
 }
 
 /** Is it there, or written now? */

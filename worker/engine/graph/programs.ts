@@ -5,6 +5,7 @@
 import type { Layout } from "../../../shared/core/layout.js";
 import { VectorMemory } from "../../../shared/core/vectors/vector-memory.js";
 import type { EngineInfo, SelfTestReport } from "../../../shared/engine.js";
+import { ClusterError } from "../../../shared/errors.js";
 import type { Network } from "../../../shared/networks/network.js";
 import { nodeBackendOf } from "../eager/node-backend.js";
 import { EagerPrograms } from "../eager/programs.js";
@@ -72,11 +73,13 @@ export class GraphPrograms implements Programs {
     try {
       return this.#compiled(network, layout);
     } catch (error) {
-      this.#refused.add(key);
+      // A full disk is not what the network is: who computed otherwise than the engine says would spoil the run's weights.
+      if (error instanceof ClusterError) throw error;
       const reason = error instanceof Error ? error.message : String(error);
       this.#options.onFallback(
         `${network.name} runs operation by operation, for it was not compiled: ${reason}`,
       );
+      this.#refused.add(key);
       return this.#eager.create(network, layout);
     }
   }
