@@ -10,6 +10,8 @@ import { ENGINE_NAMES, type EngineName } from "../../shared/engine.js";
 import { ClusterError } from "../../shared/errors.js";
 import { realClock } from "../../shared/io/real-clock.js";
 import { resolveRun, stepPlan } from "../../shared/resolve.js";
+import { readJson } from "../../shared/io/json-document.js";
+import { COMPILE_VARIABLE } from "../../worker/engine/environment.js";
 import { type EngineChoice, workerEnvironment } from "../setup/engine.js";
 import { type RecordedState, compare, notRecomputed, processorModel } from "./comparison.js";
 import { type Expected, checkFiles, stepsDone, wholeCheckpoints } from "./file-checks.js";
@@ -128,12 +130,21 @@ async function recomputedFindings(
         hashAfter: states.map(({ step }) => step).filter((step) => step > start.step && step <= end),
       })),
     },
-    workerEnvironment(choice),
+    { ...workerEnvironment(choice), ...(await modeOf(path)) },
     () => options.onStep(++done, total),
   );
   const run = { engine: environment["engine"], processor: processorModel(environment["processor"]) };
   const here = { engine: choice.engine, processor: cpus()[0]?.model ?? "unknown" };
   return compare(stretches, found, { metrics: metrics.lines, states }, { run, here });
+}
+
+/** A run whose networks nobody compiled is computed again operation by operation: the last digits are others. */
+async function modeOf(path: string): Promise<Record<string, string>> {
+  const read = readJson<{ version: string }[]>(join(path, "engines.json"));
+  const engines = await read.catch(() => []);
+  const versions = (Array.isArray(engines) ? engines : []).map(({ version }) => version);
+  const isCompiled = versions.length === 0 || versions.some((version) => version.endsWith(", graph"));
+  return isCompiled ? {} : { [COMPILE_VARIABLE]: "off" };
 }
 
 /** The run's own engine is the one to ask, where it had one alone. The usual choice first: to force one means to test it. */
