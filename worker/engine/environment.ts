@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import type { EngineName } from "../../shared/engine.js";
 
-/** "off": programs run op by op. Without it they are compiled to one graph, where the engine can. */
+/** Are networks compiled? What it may say: start.ts. */
 export const COMPILE_VARIABLE = "SAF_COMPILE";
 
 /** What an operator may have set, and what then stays. */

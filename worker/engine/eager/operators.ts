@@ -1,5 +1,6 @@
 /** The operators of a network, in the order of its layers. */
-import { type Extent, type Layer, type Network, extents } from "../../../shared/networks/network.js";
+import type { Network } from "../../../shared/networks/network.js";
+import { type PlacedLayer, placedLayers } from "../placed-layers.js";
 import { activation } from "./layers/activation.js";
 import { convolution } from "./layers/convolution.js";
 import type { Operator } from "./layers/operator.js";
@@ -11,33 +12,14 @@ export interface PlacedOperator extends Operator {
   depth: number;
 }
 
-/** Batch norm belongs to the convolution in front of it; every other layer is an operator of its own. */
 export function operatorsOf(tf: TensorFlow, network: Network): PlacedOperator[] {
-  const sizes = extents(network);
-  return network.layers.flatMap((layer, i) => {
-    if (layer.kind === "batch-norm") {
-      if (network.layers[i - 1]?.kind !== "convolution")
-        throw new RangeError("Batch norm must follow a convolution");
-      return [];
-    }
-    const next = network.layers[i + 1];
-    const depth = next?.kind === "batch-norm" ? i + 2 : i + 1;
-    return [{ ...operatorOf(tf, layer, sizes[i]!, sizes[i + 1]!, next), depth }];
-  });
+  return placedLayers(network).map((placed) => ({ ...operatorOf(tf, placed), depth: placed.depth }));
 }
 
-function operatorOf(
-  tf: TensorFlow,
-  layer: Exclude<Layer, { kind: "batch-norm" }>,
-  input: Extent,
-  output: Extent,
-  next: Layer | undefined,
-): Operator {
+function operatorOf(tf: TensorFlow, { layer, input, output, batchNorm }: PlacedLayer): Operator {
   switch (layer.kind) {
-    case "convolution": {
-      const batchNorm = next?.kind === "batch-norm" ? next.name : undefined;
+    case "convolution":
       return convolution(tf, { ...layer, input, output, batchNorm });
-    }
     case "activation":
       return activation(tf, layer.activation, layer.width);
     case "max-pool":

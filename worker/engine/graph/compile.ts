@@ -2,10 +2,10 @@
  * Compiles a network that is described as data to one TensorFlow graph, and says how each program of it is called. Nothing
  * is computed here: the same network gives the same bytes.
  */
-import { type Extent, type Layer, type Network, extents } from "../../../shared/networks/network.js";
-import { layoutOf } from "../../../shared/networks/network.js";
+import { type Network, layoutOf } from "../../../shared/networks/network.js";
 import { featureTaps } from "../../../shared/features.js";
 import { at } from "../../../shared/core/at.js";
+import { type PlacedLayer, placedLayers } from "../placed-layers.js";
 import type { Statistics } from "../program.js";
 import { GraphBuilder, type GraphCall, type Ref } from "./graph-builder.js";
 import { activation } from "./layers/activation.js";
@@ -82,34 +82,13 @@ interface Step extends Forward {
   input: Ref;
 }
 
-/** Batch norm belongs to the convolution in front of it; every other layer is an operator of its own. */
-function operatorsOf(network: Network, device: Target["device"]): Placed[] {
-  const sizes = extents(network);
-  return network.layers.flatMap((layer, i) => {
-    if (layer.kind === "batch-norm") {
-      if (network.layers[i - 1]?.kind !== "convolution")
-        throw new RangeError("Batch norm must follow a convolution");
-      return [];
-    }
-    const next = network.layers[i + 1];
-    const operator = operatorOf(layer, at(sizes, i), at(sizes, i + 1), next, device);
-    return [{ operator, depth: next?.kind === "batch-norm" ? i + 2 : i + 1 }];
-  });
-}
-
 function operatorOf(
-  layer: Exclude<Layer, { kind: "batch-norm" }>,
-  input: Extent,
-  output: Extent,
-  next: Layer | undefined,
+  { layer, input, output, batchNorm }: PlacedLayer,
   device: Target["device"],
 ): GraphOperator {
   switch (layer.kind) {
     case "convolution":
-      return convolution(
-        { ...layer, input, output, device },
-        next?.kind === "batch-norm" ? next.name : undefined,
-      );
+      return convolution({ ...layer, input, output, device }, batchNorm);
     case "activation":
       return activation(layer.activation, layer.width);
     case "max-pool":
@@ -131,7 +110,10 @@ class NetworkGraph {
   constructor(network: Network, target: Target) {
     this.network = network;
     this.#target = target;
-    this.operators = operatorsOf(network, target.device);
+    this.operators = placedLayers(network).map((placed) => ({
+      operator: operatorOf(placed, target.device),
+      depth: placed.depth,
+    }));
     const { graph } = this.o;
     const { height, width, channels } = network.input;
     this.images = graph.placeholder(FEEDS.images, [-1, height, width, channels]);

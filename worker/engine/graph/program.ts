@@ -97,7 +97,10 @@ export class GraphProgram implements Program {
   }
 
   features(inputs: Float32Array): Float32Array[] {
-    return this.#call(this.#graph.compiled.features, { [FEEDS.images]: this.#images(inputs) }).map(valuesOf);
+    const { features } = this.#graph.compiled;
+    // The library refuses to be asked for nothing.
+    if (features.fetches.length === 0) return [];
+    return this.#call(features, { [FEEDS.images]: this.#images(inputs) }).map(valuesOf);
   }
 
   dispose(): void {
@@ -185,9 +188,18 @@ class GraphPass implements Pass {
     this.#width = width;
     this.#run = run;
     this.#held[FEEDS.images] = images;
-    const [z, ...held] = run(calls.forward, this.#held);
+    const [z, ...held] = this.#first();
     calls.held.forEach((name, i) => (this.#held[name] = held[i]!));
     this.outputs = valuesOf(z!);
+  }
+
+  #first(): Tensor[] {
+    try {
+      return this.#run(this.#calls.forward, this.#held);
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
   }
 
   inputGradient(outputGradient: Float32Array, surrogate?: SurrogateSlope): Float32Array {

@@ -1,15 +1,9 @@
 /** The linear part of a convolution. */
 import type { Tensor, Tensor2D, Tensor4D } from "@tensorflow/tfjs-core";
-import type { Extent, Padding } from "../../../../shared/networks/network.js";
+import type { PlacedConvolution } from "../../placed-layers.js";
 import type { TensorFlow } from "../tfjs.js";
 
-export interface ConvolutionOptions {
-  name: string;
-  kernel: readonly [number, number];
-  channels: number;
-  padding: Padding;
-  input: Extent;
-  output: Extent;
+export interface ConvolutionOptions extends PlacedConvolution {
   /** Name of the batch-norm layer that follows, if one does. */
   batchNorm: string | undefined;
 }

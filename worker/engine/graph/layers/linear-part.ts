@@ -1,15 +1,9 @@
 /** What the linear part of a convolution is, and how TensorFlow is told of one. */
-import type { Extent, Padding } from "../../../../shared/networks/network.js";
+import type { PlacedConvolution } from "../../placed-layers.js";
 import { type Attribute, type Ref, bool, integers, text, type } from "../graph-builder.js";
 import type { Operations } from "../operations.js";
 
-export interface ConvolutionOptions {
-  name: string;
-  kernel: readonly [number, number];
-  channels: number;
-  padding: Padding;
-  input: Extent;
-  output: Extent;
+export interface ConvolutionOptions extends PlacedConvolution {
   /** What it is to be fast on. */
   device: "cpu" | "gpu";
 }
