@@ -28,6 +28,8 @@ export interface EngineEvents {
   done(message: Done): void;
   /** The engine ended by itself. */
   died(error: ClusterError): void;
+  /** It can do nothing for a run, now or later. */
+  unfit(error: ClusterError): void;
   /** It cannot do something as well as it should. */
   warned(message: string): void;
   /** It will never answer: a new process has to take its place. */
@@ -98,16 +100,27 @@ export class EngineDesk {
   }
 
   #onMessage(message: FromEngine | undefined): void {
-    if (message === undefined) {
-      this.#death = new ClusterError("unexpected", "The engine thread died");
-      this.#events.died(this.#death);
-      this.#rejectAll(this.#death);
+    if (message === undefined)
+      this.#end(new ClusterError("unexpected", "The engine thread died"), (error) =>
+        this.#events.died(error),
+      );
+    else if (message.type === "unfit") {
+      const { code, message: words, hint } = message;
+      const error = new ClusterError(code, words, hint === undefined ? {} : { hint });
+      this.#end(error, () => this.#events.unfit(error));
     } else if (message.type === "chunks") {
       this.#watch.heard(message.leaseId);
       this.#open.get(message.leaseId)?.onChunks(message.chunks);
     } else if (message.type === "warning") this.#events.warned(message.message);
     else if (message.type === "failed") this.#onFailure(message.leaseId, new Error(message.message));
     else if (message.type !== "ready") this.#onDone(message);
+  }
+
+  /** From now on it answers nothing. */
+  #end(error: ClusterError, tell: (error: ClusterError) => void): void {
+    this.#death = error;
+    tell(error);
+    this.#rejectAll(error);
   }
 
   /** A failure that names no lease is one of a run's preparation: whatever waits now cannot be computed. */
@@ -121,11 +134,10 @@ export class EngineDesk {
 
   /** Its thread may be stuck in a native call for ever: no answer to a later order could come either. */
   #onHung(words: string): void {
-    this.#death = new ClusterError("unexpected", `Taken for hung: ${words}`, {
+    const error = new ClusterError("unexpected", `Taken for hung: ${words}`, {
       hint: "a new process takes its place; an engine that is merely slow needs a larger pool.hung_after",
     });
-    this.#events.hung(this.#death);
-    this.#rejectAll(this.#death);
+    this.#end(error, () => this.#events.hung(error));
   }
 
   #onDone(message: Done): void {

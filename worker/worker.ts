@@ -65,6 +65,7 @@ export class Worker {
       {
         done: (message) => this.#count(message),
         died: (error) => this.#stop("the engine died", error),
+        unfit: (error) => this.#stop(error.message, error),
         hung: (error) => this.#stop(error.message, error),
         warned: (message) => edges.log("warn", message),
       },

@@ -14,12 +14,14 @@ function setUp() {
   const counted: number[] = [];
   const deaths: ClusterError[] = [];
   const hangs: ClusterError[] = [];
+  const unfit: ClusterError[] = [];
   const warnings: string[] = [];
   const desk = new EngineDesk(
     engine,
     {
       done: ({ leaseId }) => counted.push(leaseId),
       died: (error) => deaths.push(error),
+      unfit: (error) => unfit.push(error),
       hung: (error) => hangs.push(error),
       warned: (message) => warnings.push(message),
     },
@@ -38,7 +40,7 @@ function setUp() {
     );
   const finish = (leaseId: number, last: number[] = []): void =>
     engine.say({ type: "block-done", chunks: last, ...done(leaseId) });
-  return { engine, stop, clock, desk, counted, deaths, hangs, warnings, chunks, compute, finish };
+  return { engine, stop, clock, desk, counted, deaths, hangs, unfit, warnings, chunks, compute, finish };
 }
 
 test("each answer goes to the order of its lease, in whatever order they come", async () => {
@@ -146,4 +148,21 @@ test("what the engine cannot do as well as it should is told, and ends no order"
   finish(3);
   assert.equal((await order).leaseId, 3);
   assert.deepEqual(warnings, ["odd runs operation by operation"]);
+});
+
+test("an engine that can do nothing for a run ends the worker with its own words and exit code", async () => {
+  const { engine, unfit, compute } = setUp();
+  const order = compute(3);
+  engine.say({
+    type: "unfit",
+    code: "dependency",
+    message: "plain was not compiled",
+    hint: "unset SAF_COMPILE",
+  });
+  await assert.rejects(order, { code: "dependency", message: "plain was not compiled" });
+  await assert.rejects(compute(4), { code: "dependency" });
+  assert.deepEqual(
+    unfit.map(({ exitCode, message, hint }) => [exitCode, message, hint]),
+    [[5, "plain was not compiled", "unset SAF_COMPILE"]],
+  );
 });

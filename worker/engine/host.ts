@@ -3,6 +3,7 @@
  * It knows no thread, so the same code runs in one process with an engine that is made up.
  */
 import { EMULATED } from "../../shared/engine.js";
+import { ClusterError } from "../../shared/errors.js";
 import type { ToEngine } from "./messages.js";
 import { computeBlock } from "./orders/block.js";
 import { computeFeatures } from "./orders/features.js";
@@ -35,6 +36,11 @@ export class EngineHost {
     try {
       this.#carryOut(order);
     } catch (error) {
+      if (order.type === "run" && error instanceof ClusterError) {
+        const { code, message, hint } = error;
+        this.#parts.send({ type: "unfit", code, message, hint });
+        return;
+      }
       const leaseId = "leaseId" in order ? order.leaseId : 0;
       const message = error instanceof Error ? error.message : String(error);
       this.#parts.send({ type: "failed", leaseId, message });

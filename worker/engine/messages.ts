@@ -1,4 +1,5 @@
 /** What the worker's main thread and its engine thread say to each other. */
+import type { ErrorCode } from "../../shared/errors.js";
 import type { EngineInfo, EngineName, SelfTestReport } from "../../shared/engine.js";
 import type { LearningRateStage, StepPlan } from "../../shared/core/schedule.js";
 import type { EngineFingerprint } from "../../shared/fingerprint.js";
@@ -122,5 +123,7 @@ export type FromEngine =
   | ({ type: "task-done"; findings: Findings } & Done)
   | ({ type: "features-done"; features: FeatureCounts } & Done)
   | { type: "failed"; leaseId: number; message: string }
+  /** It can do nothing for a run that was described, now or later: another process may. */
+  | { type: "unfit"; code: ErrorCode; message: string; hint: string | undefined }
   /** What the engine cannot do as well as it should. */
   | { type: "warning"; message: string };

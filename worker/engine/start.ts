@@ -33,7 +33,9 @@ export async function startPrograms(name: EngineName, options: ProgramOptions = 
   const engine = await startEngine(name);
   const { EagerPrograms } = await import("./eager/programs.js");
   if (name === "wasm" && compile === "on")
-    throw new ClusterError("dependency", `${COMPILE_VARIABLE} is "on", and engine "wasm" compiles nothing`);
+    throw new ClusterError("dependency", `${COMPILE_VARIABLE} is "on", and engine "wasm" compiles nothing`, {
+      hint: `unset ${COMPILE_VARIABLE}, or choose engine "tensorflow"`,
+    });
   if (name === "wasm" || compile === "off") return new EagerPrograms(engine);
   const { GraphPrograms } = await import("./graph/programs.js");
   const warn = options.onWarning ?? ((message: string) => process.emitWarning(message));

@@ -10,6 +10,7 @@ import {
   roundedInChunk,
   valuesOfChunk,
 } from "../../../shared/core/chunk.js";
+import { ClusterError } from "../../../shared/errors.js";
 import { decodeBody, roundedGradients } from "../../../shared/core/codec.js";
 import { TAIL, initialParameters, weightsEnd } from "../../../shared/core/layout.js";
 import { updateRange } from "../../../shared/core/optimizer.js";
@@ -495,4 +496,23 @@ test("a run that is forgotten leaves nothing in the engine", () => {
   assert.deepEqual(answer({ type: "forget", runId: "r" }), []);
   assert.equal(programs.living().tensors, 0);
   assert.equal(answer(blockOf(0, 0, 1, initialParameters(layout, SEED)))[0]?.type, "failed");
+});
+
+test("what keeps an engine from a run is told as such: whoever starts another process may do better", () => {
+  const said: FromEngine[] = [];
+  class RefusingPrograms extends IntegerPrograms {
+    override create(): never {
+      throw new ClusterError("dependency", "plain was not compiled", { hint: "unset SAF_COMPILE" });
+    }
+  }
+  const host = new EngineHost({
+    programs: new RefusingPrograms(),
+    send: (message) => said.push(message),
+    vectors: new VectorMemory(),
+    now: () => 0,
+  });
+  host.handle({ type: "run", runId: "r", network: plain, plan, seed: SEED, realCount: COUNT, mean });
+  assert.deepEqual(said, [
+    { type: "unfit", code: "dependency", message: "plain was not compiled", hint: "unset SAF_COMPILE" },
+  ]);
 });
